@@ -1,0 +1,62 @@
+// swift-tools-version: 6.0
+// SPDX-License-Identifier: GPL-3.0-or-later
+import PackageDescription
+
+// Layers point one way: each target imports only those listed above it.
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "bcgd",
+    products: [
+        .executable(name: "reproduce", targets: ["reproduce"]),
+        .executable(name: "verify-theory", targets: ["verify-theory"]),
+        .library(
+            name: "BCGD",
+            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Reporting"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // MARK: C libraries: a module map and a shim header each
+        .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev"])]),
+        .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
+
+        // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
+        .target(name: "CKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
+
+        // MARK: Swift
+        .target(name: "Files"),
+        .target(name: "Statistics", dependencies: ["CGSL", "CRandom123"]),
+        .target(name: "Quantization", dependencies: ["CKernels"]),
+        .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
+        .target(name: "Compute", dependencies: ["COneDNN", "CKernels", "Files"]),
+        .target(name: "Networks", dependencies: ["Compute", "Quantization", "Statistics"]),
+        .target(name: "Datasets", dependencies: ["CZlib", "Files", "Statistics"]),
+        .target(
+            name: "Training",
+            dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
+        .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
+        .executableTarget(
+            name: "reproduce", dependencies: ["Training", "Reporting", argumentParser]),
+        .executableTarget(
+            name: "verify-theory", dependencies: ["CoarseGradient", "Reporting", argumentParser]),
+
+        // MARK: Tests
+        .testTarget(name: "FilesTests", dependencies: ["Files"]),
+        .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
+        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Statistics"]),
+        .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "Statistics"]),
+        .testTarget(
+            name: "NetworksTests", dependencies: ["Networks", "Statistics"], exclude: ["pytorch_vectors.py"],
+            resources: [.copy("Vectors")]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include <stddef.h>
+
+/// Runs `body(context, worker, workers)` once on each of `threads` workers and waits for all.
+/// The workers are libgomp's, shared with oneDNN, so there is never a second pool on the same cores.
+void ck_parallel(int threads, void (*body)(void *context, int worker, int workers), void *context);
+
+/// The thread count that OpenMP regions started from the calling thread (oneDNN's) will use.
+void ck_set_openmp_threads(int threads);
+
+/// The half-open part [*begin, *end) of 0..<count that belongs to `worker`: sizes differ by at most one,
+/// and depend on nothing but the arguments, so that results repeat bit for bit.
+static inline void ck_share(size_t count, int worker, int workers, size_t *begin, size_t *end) {
+    *begin = count * (size_t)worker / (size_t)workers;
+    *end = count * ((size_t)worker + 1) / (size_t)workers;
+}

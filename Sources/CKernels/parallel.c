@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "parallel.h"
+
+// libgomp's entry points, declared here because clang has no omp.h of GCC's.
+extern void GOMP_parallel(void (*fn)(void *), void *data, unsigned threads, unsigned flags);
+extern int omp_get_thread_num(void);
+extern int omp_get_num_threads(void);
+extern void omp_set_num_threads(int);
+
+struct job {
+    void (*body)(void *, int, int);
+    void *context;
+};
+
+static void run(void *data) {
+    const struct job *job = data;
+    job->body(job->context, omp_get_thread_num(), omp_get_num_threads());
+}
+
+void ck_parallel(int threads, void (*body)(void *, int, int), void *context) {
+    if (threads <= 1) {
+        body(context, 0, 1);
+        return;
+    }
+    struct job job = {body, context};
+    GOMP_parallel(run, &job, (unsigned)threads, 0);
+}
+
+void ck_set_openmp_threads(int threads) { omp_set_num_threads(threads); }
