@@ -29,7 +29,7 @@ let package = Package(
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
 
         // MARK: Swift
-        .target(name: "Files"),
+        .target(name: "Files", dependencies: ["CZlib"]),
         .target(name: "Statistics", dependencies: ["CGSL", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),

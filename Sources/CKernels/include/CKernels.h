@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The umbrella of the C kernels: one header a concern.
 #pragma once
+#include "batch_norm.h"
+#include "elementwise.h"
 #include "parallel.h"
+#include "pooling.h"
