@@ -114,7 +114,7 @@ public struct SafetensorsFile: Sendable {
         let start = 8 + Int(length)
         var (end, tensors) = (0, [String: StoredTensor](minimumCapacity: header.entries.count))
         for entry in header.entries.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
-            let name = quoted(entry.name)
+            let name = SafetensorsHeader.quoted(entry.name)
             guard entry.begin == end, entry.end >= end else {
                 throw fail("tensor \(name): data_offsets [\(entry.begin), \(entry.end)], expected to begin at \(end): tensors overlap or leave a hole")
             }
@@ -139,11 +139,11 @@ public struct SafetensorsFile: Sendable {
     public func values<T: StoredElement>(_: T.Type, named name: String, shape: [Int]? = nil) throws -> [T] {
         let wanted = "expected \(T.storedType.rawValue)" + (shape.map { " \($0)" } ?? "")
         guard let tensor = tensors[name] else {
-            throw SafetensorsError("\(path): no tensor \(quoted(name)), \(wanted)")
+            throw SafetensorsError("\(path): no tensor \(SafetensorsHeader.quoted(name)), \(wanted)")
         }
         guard tensor.type == T.storedType, tensor.shape == shape ?? tensor.shape, tensor.expectedBytes == tensor.data.count
         else {
-            throw SafetensorsError("\(path): tensor \(quoted(name)): \(wanted), found \(tensor.type.rawValue) \(tensor.shape), \(tensor.data.count) bytes")
+            throw SafetensorsError("\(path): tensor \(SafetensorsHeader.quoted(name)): \(wanted), found \(tensor.type.rawValue) \(tensor.shape), \(tensor.data.count) bytes")
         }
         let count = tensor.data.count / T.storedType.size
         return [T](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -170,16 +170,16 @@ public struct SafetensorsFile: Sendable {
         }
         var (fields, offset) = ([String](), 0)
         if !metadata.isEmpty {
-            let pairs = metadata.sorted { precedes($0.key, $1.key) }.map { "\(jsonString($0.key)):\(jsonString($0.value))" }
+            let pairs = metadata.sorted { precedes($0.key, $1.key) }.map { "\(SafetensorsHeader.string($0.key)):\(SafetensorsHeader.string($0.value))" }
             fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
         }
         for (name, tensor) in order {
             guard name != "__metadata__", tensor.expectedBytes == tensor.data.count else {
-                throw SafetensorsError("cannot store tensor \(quoted(name)): \(tensor.type.rawValue) \(tensor.shape) does not take \(tensor.data.count) bytes, or the name is reserved")
+                throw SafetensorsError("cannot store tensor \(SafetensorsHeader.quoted(name)): \(tensor.type.rawValue) \(tensor.shape) does not take \(tensor.data.count) bytes, or the name is reserved")
             }
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             let end = offset + tensor.data.count
-            fields.append("\(jsonString(name)):{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+            fields.append("\(SafetensorsHeader.string(name)):{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         var header = Data("{\(fields.joined(separator: ","))}".utf8)
@@ -194,134 +194,3 @@ public struct SafetensorsFile: Sendable {
 
 /// Order by UTF-8 bytes, which no Unicode version changes.
 private func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
-
-private func jsonString(_ text: String) -> String {
-    var json = "\""
-    for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\"", "\\": json += "\\\(scalar)"
-        case "\u{0}"..<" ": json += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-        default: json.unicodeScalars.append(scalar)
-        }
-    }
-    return json + "\""
-}
-
-/// A name for a one-line message: escaped and not too long.
-private func quoted(_ name: String) -> String { jsonString(name.count > 80 ? name.prefix(80) + "…" : name) }
-
-/// The header's JSON, restricted to the format's grammar: no recursion, so no depth to exhaust, and duplicates are seen.
-private struct SafetensorsHeader {
-    struct Entry { let name: String, type: StoredTensor.ElementType, shape: [Int], begin: Int, end: Int }
-    private(set) var entries: [Entry] = []
-    private(set) var metadata: [String: String] = [:]
-
-    private let bytes: UnsafeRawBufferPointer
-    private let fail: (String) -> SafetensorsError
-    private var position = 0
-    /// The tensor being read, for messages.
-    private var place = ""
-
-    init(_ bytes: UnsafeRawBufferPointer, fail: @escaping (String) -> SafetensorsError) {
-        (self.bytes, self.fail) = (bytes, fail)
-    }
-
-    mutating func read() throws {
-        guard bytes.first == UInt8(ascii: "{") else { throw expected("'{'") }
-        try object { reader, name in
-            reader.place = "tensor \(quoted(name)): "
-            if name == "__metadata__" {
-                try reader.object { try $0.metadata[$1] = $0.string() }
-            } else {
-                try reader.entry(name)
-            }
-            reader.place = ""
-        }
-        skipSpace()
-        guard position == bytes.count else { throw expected("spaces to the header's end") }
-    }
-
-    private mutating func entry(_ name: String) throws {
-        var (type, shape, offsets): (StoredTensor.ElementType?, [Int]?, [Int]?) = (nil, nil, nil)
-        try object { reader, key in
-            switch key {
-            case "dtype":
-                let found = try reader.string()
-                type = StoredTensor.ElementType(rawValue: found)
-                guard type != nil else { throw reader.fail("\(reader.place)unknown dtype \(quoted(found)), expected one of \(StoredTensor.ElementType.allCases.map(\.rawValue).joined(separator: " "))") }
-            case "shape": shape = try reader.integers()
-            case "data_offsets": offsets = try reader.integers()
-            default: throw reader.fail("\(reader.place)unknown key \(quoted(key)), expected dtype, shape, data_offsets")
-            }
-        }
-        guard let type, let shape, let offsets, offsets.count == 2, offsets[0] <= offsets[1] else {
-            throw fail("\(place)expected dtype, shape and data_offsets [begin, end], found \(type?.rawValue ?? "no dtype"), \(shape.map { "\($0)" } ?? "no shape"), \(offsets.map { "\($0)" } ?? "no data_offsets")")
-        }
-        entries.append(Entry(name: name, type: type, shape: shape, begin: offsets[0], end: offsets[1]))
-    }
-
-    /// `{ "key": value, … }`; `value` reads what follows the colon.
-    private mutating func object(_ value: (inout Self, String) throws -> Void) throws {
-        var keys = Set<String>()
-        try list("{", "}") { reader in
-            let key = try reader.string()
-            guard keys.insert(key).inserted else { throw reader.fail("\(reader.place)duplicate name \(quoted(key))") }
-            try reader.take(":")
-            try value(&reader, key)
-        }
-    }
-
-    private mutating func integers() throws -> [Int] {
-        var values: [Int] = []
-        try list("[", "]") { try values.append($0.integer()) }
-        return values
-    }
-
-    private mutating func list(_ first: Character, _ last: Character, _ item: (inout Self) throws -> Void) throws {
-        try take(first)
-        if accept(last) { return }
-        repeat { try item(&self) } while accept(",")
-        try take(last)
-    }
-
-    private mutating func integer() throws -> Int {
-        skipSpace()
-        let digits = bytes[position...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        guard let value = Int(String(decoding: digits, as: UTF8.self)), digits.count == 1 || digits.first != UInt8(ascii: "0")
-        else { throw expected("an integer from 0 to \(Int.max)") }
-        position += digits.count
-        return value
-    }
-
-    private mutating func string() throws -> String {
-        skipSpace()
-        guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw expected("a string") }
-        var end = position + 1
-        while end < bytes.count, bytes[end] != UInt8(ascii: "\"") { end += bytes[end] == UInt8(ascii: "\\") ? 2 : 1 }
-        guard end < bytes.count,
-            let text = try? JSONDecoder().decode(String.self, from: Data(bytes[position...end]))
-        else { throw expected("a JSON string in UTF-8") }
-        position = end + 1
-        return text
-    }
-
-    private mutating func take(_ character: Character) throws {
-        guard accept(character) else { throw expected("'\(character)'") }
-    }
-
-    private mutating func accept(_ character: Character) -> Bool {
-        skipSpace()
-        guard position < bytes.count, bytes[position] == character.asciiValue else { return false }
-        position += 1
-        return true
-    }
-
-    private mutating func skipSpace() {
-        while position < bytes.count, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[position]) { position += 1 }
-    }
-
-    private func expected(_ what: String) -> SafetensorsError {
-        let found = position < bytes.count ? quoted(String(decoding: bytes[position...].prefix(12), as: UTF8.self)) : "its end"
-        return fail("\(place)byte \(position) of the header: expected \(what), found \(found)")
-    }
-}
