@@ -29,7 +29,7 @@ public final class LinearLayer: Layer {
         let outputs = output.channels
         for n in 0..<batch { (result.pointer + n * outputs).update(from: bias.value.pointer, count: outputs) }
         try engine.multiply(
-            input.pointer, weight.effective.pointer, transposed: true, into: result.pointer, m: batch, n: outputs, k: inputs,
+            .plain(input.pointer), .transposed(weight.effective.pointer), into: result.pointer, m: batch, n: outputs, k: inputs,
             beta: 1)
         return result
     }
@@ -41,8 +41,9 @@ public final class LinearLayer: Layer {
             bias.gradient.pointer[o] = (0..<batch).reduce(into: Float(0)) { $0 += dy[$1 * outputs + o] }
         }
         try engine.multiply(
-            dy, transposed: true, input.pointer, into: weight.gradient.pointer, m: outputs, n: inputs, k: batch)
-        try engine.multiply(dy, weight.effective.pointer, into: inputGradient.pointer, m: batch, n: inputs, k: outputs)
+            .transposed(dy), .plain(input.pointer), into: weight.gradient.pointer, m: outputs, n: inputs, k: batch)
+        try engine.multiply(
+            .plain(dy), .plain(weight.effective.pointer), into: inputGradient.pointer, m: batch, n: inputs, k: outputs)
         return inputGradient
     }
 }

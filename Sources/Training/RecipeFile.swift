@@ -8,7 +8,7 @@ public struct Settings {
     /// Keys in the order of the file.
     fileprivate var pairs: [(key: String, value: Node)]
     /// The file, for messages.
-    let source: String
+    private(set) var source: String
 
     /// - Throws: `FileError` when the file cannot be read, `RecipeError` when it is not a YAML mapping.
     public init(contentsOf path: String) throws {
@@ -43,6 +43,16 @@ public struct Settings {
         }
         return merged
     }
+
+    /// The same settings under another name for messages.
+    func named(_ source: String) -> Settings {
+        var copy = self
+        copy.source = source
+        return copy
+    }
+
+    /// Whether `method` is `float`: which of a base's two sections applies.
+    var isFloat: Bool { pairs.contains { $0.key == "method" && $0.value.string == Recipe.Method.float.rawValue } }
 
     /// Takes a nested mapping out (empty when the key is absent).
     mutating func take(mapping key: String) throws -> Settings {
