@@ -64,7 +64,10 @@ struct SafetensorsHeader {
 
     private mutating func integers() throws -> [Int] {
         var values: [Int] = []
-        try list("[", "]") { try values.append($0.integer()) }
+        try list("[", "]") { reader in
+            guard values.count < 64 else { throw reader.expected("64 dimensions at most") }
+            try values.append(reader.integer())
+        }
         return values
     }
 
@@ -139,5 +142,5 @@ struct SafetensorsHeader {
     }
 
     /// A name for a one-line message: escaped and not too long.
-    static func quoted(_ name: String) -> String { string(name.count > 80 ? name.prefix(80) + "…" : name) }
+    static func quoted(_ name: String) -> String { string(String(name.unicodeScalars.prefix(80))) }
 }
