@@ -41,7 +41,7 @@ let package = Package(
             dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
         .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
         .executableTarget(
-            name: "reproduce", dependencies: ["Training", "Reporting", argumentParser]),
+            name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Compute", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "verify-theory", dependencies: ["CoarseGradient", "Reporting", argumentParser]),
 

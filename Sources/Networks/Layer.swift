@@ -37,7 +37,6 @@ public final class Parameter {
     enum Initial {
         case constant(Float)
         case normal(deviation: Double)
-        case uniform(bound: Double)
     }
 
     private let initial: Initial
@@ -54,7 +53,6 @@ public final class Parameter {
             switch initial {
             case .constant(let constant): value.pointer[i] = constant
             case .normal(let deviation): value.pointer[i] = Float(deviation * random.normal())
-            case .uniform(let bound): value.pointer[i] = Float(bound * (2 * random.uniform() - 1))
             }
         }
     }

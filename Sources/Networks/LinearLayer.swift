@@ -3,7 +3,7 @@ import Compute
 
 /// `y = x Wᵀ + b`: features `[N, I]` to scores `[N, O]`, weights `[O, I]`; `dx = dy W`, `dW = dyᵀ x`, `db = Σ dy`.
 ///
-/// Weights and bias start uniform on ±1/√I: PyTorch's default, which [A] leaves as it is.
+/// Initial weights: normal(0, √(2/I)), as [A] has them; the bias starts at 0.
 public final class LinearLayer: Layer {
     public let weight, bias: Parameter
     public let output: FeatureShape
@@ -16,9 +16,9 @@ public final class LinearLayer: Layer {
 
     public init(_ name: String, _ input: FeatureShape, outputs: Int, in workshop: Workshop) {
         inputs = input.count
-        let initial = Parameter.Initial.uniform(bound: 1 / Double(inputs).squareRoot())
-        weight = Parameter(name + ".weight", .weight, shape: [outputs, inputs], initial: initial)
-        bias = Parameter(name + ".bias", .affine, shape: [outputs], initial: initial)
+        let deviation = (2 / Double(inputs)).squareRoot()
+        weight = Parameter(name + ".weight", .weight, shape: [outputs, inputs], initial: .normal(deviation: deviation))
+        bias = Parameter(name + ".bias", .affine, shape: [outputs])
         output = FeatureShape(height: 1, width: 1, channels: outputs)
         (result, inputGradient) = (output.tensor(batch: workshop.batch), input.tensor(batch: workshop.batch))
         engine = workshop.engine

@@ -24,8 +24,7 @@ public struct Checkpoint {
     /// Reads and verifies.
     /// - Throws: `FileError`, `SafetensorsError` or `CheckpointError` when the file is missing, damaged or of another version.
     public init(path: String) throws {
-        file = try SafetensorsFile(path: path)
-        self.path = path
+        let file = try SafetensorsFile(path: path)
         func entry(_ key: String) throws -> String {
             guard let value = file.metadata[key] else {
                 throw CheckpointError(description: "\(path) is no checkpoint of ours: its metadata lack \(key)")
@@ -43,10 +42,10 @@ public struct Checkpoint {
         guard try entry("checksum") == Self.checksum(file) else {
             throw CheckpointError(description: "\(path) is damaged: its checksum does not match; delete it to start the run again")
         }
-        run = try entry("run")
-        do { state = try JSONDecoder().decode(TrainingState.self, from: Data(try entry("state").utf8)) } catch is DecodingError {
+        guard let state = try? JSONDecoder().decode(TrainingState.self, from: Data(try entry("state").utf8)) else {
             throw CheckpointError(description: "\(path) is damaged: its training state cannot be read")
         }
+        (self.path, self.file, self.state, run) = (path, file, state, try entry("run"))
     }
 
     /// Writes atomically: a crash leaves the former checkpoint.

@@ -76,7 +76,7 @@ public struct Recipe: Codable, Equatable, Sendable {
             if !condition { throw RecipeError("\(key.rawValue) must be \(allowed), not \(found)") }
         }
         try need(Architecture(name: network) != nil, .network, "one of \(Architecture.allowed)", network)
-        let bits = (1...8).contains
+        func bits(_ count: Int) -> Bool { count >= 1 && count <= 8 }
         try need(bits(weightBits) || weightBits == 32, .weightBits, "1 to 8, or 32 for float", weightBits)
         try need(bits(activationBits) || activationBits == 32, .activationBits, "1 to 8, or 32 for ReLU", activationBits)
         let isFloat = weightBits == 32 && activationBits == 32
