@@ -3,22 +3,22 @@ import Files
 import Foundation
 
 /// What a finished tool left behind.
-struct CommandResult {
+package struct CommandResult {
     /// The exit status, or 128 + the signal that ended the tool.
-    let status: Int32
-    let output: String
+    package let status: Int32
+    package let output: String
     /// The last line of standard error, or the status where there is none.
-    let complaint: String
+    package let complaint: String
 }
 
 /// Runs a tool found on PATH to its end; `whileRunning` is called about 50 times a second.
 ///
 /// Not Foundation's `Process`: that puts the tool into a process group of its own, so that Ctrl-C
 /// would leave a download running behind the caller's back.
-/// - Parameter package: the Debian package that holds the tool, for the message.
+/// - Parameter debianPackage: the Debian package that holds the tool, for the message.
 /// - Throws: `FileError` when the tool cannot be started.
-func run(
-    _ tool: String, _ arguments: [String], package: String, whileRunning: () -> Void = {}
+package func run(
+    _ tool: String, _ arguments: [String], package debianPackage: String, whileRunning: () -> Void = {}
 ) throws -> CommandResult {
     let (output, errors) = (try scratchFile(), try scratchFile())
     defer { close(output); close(errors) }
@@ -34,7 +34,7 @@ func run(
     var child = pid_t()
     let failure = posix_spawnp(&child, tool, &actions, nil, &words, environ)
     guard failure == 0 else {
-        let hint = failure == ENOENT ? "; install it with `apt-get install \(package)`" : ""
+        let hint = failure == ENOENT ? "; install it with `apt-get install \(debianPackage)`" : ""
         throw FileError("cannot run \(tool): \(String(cString: strerror(failure)))\(hint)")
     }
 
