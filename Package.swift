@@ -48,7 +48,8 @@ let package = Package(
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
-        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Statistics"]),
+        .testTarget(
+            name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
         .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "Statistics"]),
         .testTarget(

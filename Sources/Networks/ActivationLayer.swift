@@ -8,7 +8,7 @@ public enum Activation: Equatable, Sendable {
     case relu
     case quantized(QuantizedReLU)
 
-    func layer(_ name: String, _ shape: FeatureShape, in workshop: Workshop) -> any Layer {
+    public func layer(_ name: String, _ shape: FeatureShape, in workshop: Workshop) -> any Layer {
         switch self {
         case .relu: ReLULayer(shape, in: workshop)
         case .quantized(let function): QuantizedReLULayer(name, function, shape, in: workshop)
@@ -67,7 +67,7 @@ public final class QuantizedReLULayer: Layer {
         let count = batch * output.count
         if mode == .calibration {
             let largest = UnsafeBufferPointer(start: input.pointer, count: count).max() ?? 0
-            if largest > 0 { resolution.value.fill(largest / Float(function.highestLevel)) }
+            if largest > 0 { resolution.value.fill(largest / Float(function.maximumLevel)) }
         }
         function.forward(
             input: input.pointer, output: result.pointer, count: count, resolution: resolution.value.pointer[0],

@@ -61,10 +61,8 @@ public final class Parameter {
     public var effective: Tensor { quantized ?? value }
 
     /// Makes room for `w_q`; its values are the caller's to project.
-    public func enableQuantization() -> Tensor {
-        let tensor = quantized ?? Tensor(value.shape)
-        quantized = tensor
-        return tensor
+    public func enableQuantization() {
+        if quantized == nil { quantized = Tensor(value.shape) }
     }
 }
 

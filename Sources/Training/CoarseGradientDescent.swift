@@ -15,29 +15,30 @@ import Quantization
 struct CoarseGradientDescent {
     private let recipe: Recipe
     private let network: Network
-    private let projected: [(parameter: Parameter, projector: WeightProjector)]
+    private let projection: WeightProjection?
+    private let projected: [Parameter]
     private let threads: Int32
 
     /// Makes the recipe's layers quantized and projects their weights.
     init(_ network: Network, recipe: Recipe, threads: Int) throws {
         (self.network, self.recipe, self.threads) = (network, recipe, Int32(threads))
-        var weights = recipe.weightBits == 32 ? [] : network.weights
+        projection = recipe.weightBits == 32 ? nil : try WeightProjection(bits: recipe.weightBits)
+        var weights = projection == nil ? [] : network.weights
         if recipe.quantizedLayers == .inner { weights = Array(weights.dropFirst().dropLast()) }
-        projected = try weights.map {
-            _ = $0.enableQuantization()
-            return ($0, try WeightProjector(bits: recipe.weightBits, count: $0.value.count))
-        }
+        projected = weights
+        for weight in weights { weight.enableQuantization() }
     }
 
     /// `w_q ← proj_Q(w_f)` for every quantized weight tensor, one scale a layer.
-    func project() throws {
-        for (parameter, projector) in projected {
-            guard let quantized = parameter.quantized else { continue }
-            try projector.project(parameter.value.pointer, into: quantized.pointer, threads: Int(threads))
+    func project() {
+        for parameter in projected {
+            guard let projection, let quantized = parameter.quantized else { continue }
+            projection.project(
+                parameter.value.pointer, count: parameter.value.count, quantized: quantized.pointer, threads: Int(threads))
         }
     }
 
-    func step(rate: Double) throws {
+    func step(rate: Double) {
         for parameter in network.parameters {
             let isResolution = parameter.kind == .resolution
             let sgd = ck_sgd(
@@ -48,6 +49,6 @@ struct CoarseGradientDescent {
             ck_sgd_step(w, quantized, parameter.gradient.pointer, m, parameter.value.count, sgd, threads)
             if isResolution { w[0] = max(w[0], recipe.resolutionMinimum) }
         }
-        try project()
+        project()
     }
 }

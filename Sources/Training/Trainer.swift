@@ -63,7 +63,7 @@ public final class Trainer {
             throw CheckpointError(description: "\(checkpoint.path) is not the finished float run \(float.name) with seed \(float.seed)")
         }
         try checkpoint.warmStart(network)
-        try descent.project()
+        descent.project()
         loader.start(epoch: 0)
         if let batch = loader.next() {
             copy(batch)
@@ -76,7 +76,7 @@ public final class Trainer {
     public func restore(_ checkpoint: Checkpoint) throws {
         try checkpoint.restore(network, run: run)
         state = checkpoint.state
-        try descent.project()
+        descent.project()
     }
 
     public func save(to path: String) throws { try Checkpoint.save(network, state, run, to: path) }
@@ -95,7 +95,7 @@ public final class Trainer {
         var steps = 0
         func save() throws { if let path { try self.save(to: path) } }
         // Without a projection of its own a fresh start would multiply by w_q = 0.
-        try descent.project()
+        descent.project()
         while !isFinished && !stop.isMade && steps < stepLimit {
             loader.start(epoch: state.epoch, firstBatch: state.batch)
             while !stop.isMade, steps < stepLimit, let batch = loader.next() {
@@ -128,7 +128,7 @@ public final class Trainer {
                     + "try a smaller rate")
         }
         try network.backward(loss.gradient, batch: batch.count)
-        try descent.step(rate: run.recipe.rate(epoch: state.epoch))
+        descent.step(rate: run.recipe.rate(epoch: state.epoch))
         state.add(outcome)
     }
 

@@ -23,8 +23,8 @@ struct Vector {
         return Tensor(shape.count == 2 ? [shape[0], 1, 1, shape[1]] : shape, try floats(name))
     }
 
-    func integer(_ key: String) throws -> Int { try #require(Int(try #require(file.metadata[key]))) }
-    func number(_ key: String) throws -> Double { try #require(Double(try #require(file.metadata[key]))) }
+    func integer(_ key: String) throws -> Int { Int(try number(key)) }
+    func number(_ key: String) throws -> Double { try #require(file.metadata[key].flatMap { Double($0) }, "no number \(key)") }
 
     /// Largest difference from the reference, relative to the reference's largest value.
     func deviation(_ values: [Float], from name: String) throws -> Float {

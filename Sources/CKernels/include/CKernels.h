@@ -5,3 +5,5 @@
 #include "elementwise.h"
 #include "parallel.h"
 #include "pooling.h"
+#include "quantized_relu.h"
+#include "weight_projection.h"
