@@ -97,6 +97,8 @@ import Testing
             #expect(failure().contains("t10k-images-idx3-ubyte.gz is damaged"))
             try write(Array(bytes.prefix(bytes.count / 2)), path)
             #expect(failure().contains("t10k-images-idx3-ubyte.gz"))
+            try write(bytes + bytes, path)  // gzip members follow each other: twice the content
+            #expect(failure().contains("t10k-images-idx3-ubyte.gz holds more than 800 bytes"))
             try FileManager.default.removeItem(atPath: path)
             #expect(failure().contains("apt-get install dataset-fashion-mnist"))
         }
