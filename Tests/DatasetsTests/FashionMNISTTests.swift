@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct FashionMNISTTests {
     static let isInstalled = exists(FashionMNIST.debianFolder)
-    static let skip: Comment = "skipped: the package dataset-fashion-mnist is not installed"
+    static let skip: Comment = "the package dataset-fashion-mnist is not installed"
 
     @Test(.enabled(if: isInstalled, skip)) func debianFilesLoadAndGiveTheNormalization() throws {
         let data = try FashionMNIST.load()
