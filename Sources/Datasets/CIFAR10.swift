@@ -129,9 +129,9 @@ package struct CIFAR10Release: Sendable {
         (self.recordsPerFile, self.trainFiles, self.testFiles) = (recordsPerFile, trainFiles, testFiles)
     }
 
-    /// The archive's SHA-256 is the one torchvision-ruby and GoMLX pin; its page of origin publishes the MD5
-    /// c32a1d4ab5d03f1284b67883e8d87530. The files' SHA-256 are those that torchvision-ruby
-    /// (lib/torchvision/datasets/cifar10.rb) checks; other projects pin the same value for `test_batch.bin`.
+    /// The data set's page publishes the archive's MD5, c32a1d4ab5d03f1284b67883e8d87530. The SHA-256 of the archive
+    /// and of each file are those that torchvision-ruby checks (lib/torchvision/datasets/cifar10.rb); other public
+    /// projects pin the same values for the archive and for `test_batch.bin`, and one of them its size in bytes.
     package static let official = CIFAR10Release(
         url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
         archiveBytes: 170_052_171,

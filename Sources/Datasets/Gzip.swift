@@ -12,7 +12,7 @@ package func readGzip(_ path: String, size: Int) throws -> (bytes: [UInt8], crc3
         throw FileError("cannot read \(path): \(String(cString: strerror(errno)))")
     }
     defer { gzclose_r(file) }
-    // One byte more than expected: it shows a longer file, and makes zlib reach and check the trailer.
+    // One byte more than expected shows a longer file and makes zlib read to the file's end.
     var bytes = [UInt8](repeating: 0, count: size + 1)
     let count = bytes.withUnsafeMutableBytes { Int(gzread(file, $0.baseAddress, UInt32($0.count))) }
     var status: Int32 = 0

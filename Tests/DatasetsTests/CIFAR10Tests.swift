@@ -83,7 +83,7 @@ import Testing
 
     static let dataFolder = ProcessInfo.processInfo.environment["BCGD_DATA"]
 
-    @Test(.enabled(if: dataFolder != nil, "skipped: BCGD_DATA does not name a folder with cifar-10-batches-bin"))
+    @Test(.enabled(if: dataFolder != nil, "BCGD_DATA does not name a folder with cifar-10-batches-bin"))
     func realFilesHaveTheKnownStatistics() throws {
         let folder = try #require(Self.dataFolder)
         let data = try CIFAR10.load(folder: folder, allowUnofficial: true)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct FashionMNISTTests {
     static let isInstalled = exists(FashionMNIST.debianFolder)
-    static let skip: Comment = "skipped: the package dataset-fashion-mnist is not installed"
+    static let skip: Comment = "the package dataset-fashion-mnist is not installed"
 
     @Test(.enabled(if: isInstalled, skip)) func debianFilesLoadAndGiveTheNormalization() throws {
         let data = try FashionMNIST.load()
@@ -97,6 +97,8 @@ import Testing
             #expect(failure().contains("t10k-images-idx3-ubyte.gz is damaged"))
             try write(Array(bytes.prefix(bytes.count / 2)), path)
             #expect(failure().contains("t10k-images-idx3-ubyte.gz"))
+            try write(bytes + bytes, path)  // gzip members follow each other: twice the content
+            #expect(failure().contains("t10k-images-idx3-ubyte.gz holds more than 800 bytes"))
             try FileManager.default.removeItem(atPath: path)
             #expect(failure().contains("apt-get install dataset-fashion-mnist"))
         }

@@ -3,7 +3,7 @@ import Datasets
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct FetchCIFAR10Tests {
+@Suite struct FetchCIFAR10Tests {
     /// Packs a tiny release, serves it, and hands over an empty folder to fetch into.
     func withServer(
         cuts: [Int] = [], acceptsRanges: Bool = true, damage: Bool = false,
