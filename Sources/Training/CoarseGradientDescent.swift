@@ -9,7 +9,7 @@ import Quantization
 ///     m   ← momentum·m + ∇̃f(w_q, α) + decay·w_f
 ///     w_f ← w_f − η m                               correct
 ///     w_q ← proj_Q(w_f)
-///     α   likewise without blend, with rate η_α = factor·η, and never below its minimum
+///     α   likewise with rate η_α = factor·η, without blend and decay, and never below its minimum
 ///
 /// ρ = 0 is BinaryConnect. The gradient is the one that the network's last backward pass left.
 struct CoarseGradientDescent {
@@ -42,7 +42,7 @@ struct CoarseGradientDescent {
         for parameter in network.parameters {
             let isResolution = parameter.kind == .resolution
             let sgd = ck_sgd(
-                blending: recipe.effectiveBlending, momentum: recipe.momentum, decay: recipe.weightDecay,
+                blending: recipe.effectiveBlending, momentum: recipe.momentum, decay: isResolution ? 0 : recipe.weightDecay,
                 rate: Float(isResolution ? rate * recipe.resolutionRateFactor : rate))
             let (w, m) = (parameter.value.pointer, parameter.momentum.pointer)
             let quantized = sgd.blending > 0 ? parameter.quantized?.pointer : nil

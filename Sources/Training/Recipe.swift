@@ -34,6 +34,7 @@ public struct Recipe: Codable, Equatable, Sendable {
     /// α never falls below this: its definition needs α > 0.
     public var resolutionMinimum: Float
     public var momentum: Float
+    /// On weights, biases and batch norm's scale and shift; not on α.
     public var weightDecay: Float
     /// Augmentation: black pixels around the image before the random crop; horizontal flip.
     public var cropPadding: Int
