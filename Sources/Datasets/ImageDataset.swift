@@ -55,4 +55,8 @@ public struct ImageDataset: Sendable {
     public let test: ImageSplit
     /// Whether every file has the checksum of the official release. Results on unofficial data must say so.
     public let isOfficial: Bool
+
+    public init(name: String, classes: [String], train: ImageSplit, test: ImageSplit, isOfficial: Bool) {
+        (self.name, self.classes, self.train, self.test, self.isOfficial) = (name, classes, train, test, isOfficial)
+    }
 }

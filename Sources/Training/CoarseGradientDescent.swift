@@ -12,7 +12,7 @@ import Quantization
 ///     α   likewise with rate η_α = factor·η, without blend and decay, and never below its minimum
 ///
 /// ρ = 0 is BinaryConnect. The gradient is the one that the network's last backward pass left.
-struct CoarseGradientDescent {
+package struct CoarseGradientDescent {
     private let recipe: Recipe
     private let network: Network
     private let projection: WeightProjection?
@@ -20,7 +20,7 @@ struct CoarseGradientDescent {
     private let threads: Int32
 
     /// Makes the recipe's layers quantized and projects their weights.
-    init(_ network: Network, recipe: Recipe, threads: Int) throws {
+    package init(_ network: Network, recipe: Recipe, threads: Int) throws {
         (self.network, self.recipe, self.threads) = (network, recipe, Int32(threads))
         projection = recipe.weightBits == 32 ? nil : try WeightProjection(bits: recipe.weightBits)
         var weights = projection == nil ? [] : network.weights
@@ -30,7 +30,7 @@ struct CoarseGradientDescent {
     }
 
     /// `w_q ← proj_Q(w_f)` for every quantized weight tensor, one scale a layer.
-    func project() {
+    package func project() {
         for parameter in projected {
             guard let projection, let quantized = parameter.quantized else { continue }
             projection.project(
@@ -38,7 +38,7 @@ struct CoarseGradientDescent {
         }
     }
 
-    func step(rate: Double) {
+    package func step(rate: Double) {
         for parameter in network.parameters {
             let isResolution = parameter.kind == .resolution
             let sgd = ck_sgd(

@@ -29,9 +29,6 @@ public struct Settings {
             guard let key = key.string else { throw RecipeError("\(source): a key is not a string") }
             return (key, value)
         }
-        if let twice = Dictionary(grouping: pairs, by: \.key).first(where: { $0.value.count > 1 })?.key {
-            throw RecipeError("\(source): the key \(twice) stands twice")
-        }
     }
 
     /// These settings with those of `over` taking precedence.

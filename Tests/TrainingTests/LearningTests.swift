@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Testing
+import Training
+
+/// The whole path learns: float, then each bit width from the float run.
+@Suite(.serialized) struct LearningTests {
+    /// Guessing gets 25 % of 60; 45 of 60 by luck has probability below 1e-15 (binomial tail). Seed 5.
+    @Test(arguments: [("1", "4"), ("2", "4"), ("4", "4"), ("32", "2"), ("1", "32"), ("3", "1")])
+    func quantizedTrainingLearns(_ weightBits: String, _ activationBits: String) throws {
+        let folder = try TemporaryFolder()
+        let data = syntheticDataset()
+        let float = RunDescription(name: "float", dataset: "synthetic", recipe: try recipe(), seed: 5, warmStart: nil)
+        var observer = SilentObserver()
+        let path = "\(folder.path)/float.safetensors"
+        try Trainer(float, dataset: data, threads: 1).train(checkpoint: path, observer: &observer)
+        let changes = ["method": "bcgd", "weight_bits": weightBits, "activation_bits": activationBits, "rate": "0.01", "epochs": "6"]
+        let run = RunDescription(name: "q", dataset: "synthetic", recipe: try recipe(changes), seed: 5, warmStart: float)
+        let trainer = try Trainer(run, dataset: data, threads: 1)
+        try trainer.warmStart(from: Checkpoint(path: path), of: float)
+        try trainer.train(checkpoint: nil, observer: &observer)
+        #expect((trainer.state.curve.last?.testHits ?? 0) >= 45)
+    }
+
+    @Test func divergenceIsAnError() throws {
+        let run = RunDescription(name: "float", dataset: "synthetic", recipe: try recipe(["rate": "1.0e+30"]), seed: 5, warmStart: nil)
+        var observer = SilentObserver()
+        let trainer = try Trainer(run, dataset: syntheticDataset(), threads: 1)
+        #expect(throws: DivergenceError.self) { try trainer.train(checkpoint: nil, observer: &observer) }
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+import Networks
+import Testing
+import Training
+
+/// Same seed, same machine, same thread count: same bits, interrupted or not.
+@Suite(.serialized) struct ResumeTests {
+    /// Everything that a run is: parameters, momenta, statistics, state without the clock.
+    private func bits(_ trainer: Trainer) -> [[UInt32]] {
+        let tensors = trainer.network.parameters.flatMap { [$0.value, $0.momentum, $0.effective] } + trainer.network.statistics.map(\.tensor)
+        return tensors.map { $0.values.map(\.bitPattern) } + [
+            trainer.state.curve.map { Float($0.trainLoss).bitPattern }, trainer.state.curve.map { Float($0.testLoss).bitPattern },
+            [UInt32(trainer.state.epoch), UInt32(trainer.state.batch), Float(trainer.state.lossSum).bitPattern],
+        ]
+    }
+
+    private func float(threads: Int, _ folder: TemporaryFolder) throws -> (RunDescription, String) {
+        let run = RunDescription(name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "1", "milestones": "[]"]), seed: 3, warmStart: nil)
+        let path = "\(folder.path)/float.safetensors"
+        var observer = SilentObserver()
+        try Trainer(run, dataset: syntheticDataset(), threads: threads).train(checkpoint: path, observer: &observer)
+        return (run, path)
+    }
+
+    /// 5 steps an epoch (the last one smaller) and 4 epochs; the run is cut at steps within, at the end of, and after epochs.
+    @Test(arguments: [1, 2], [1, 5, 7, 14])
+    func interruptedRunEqualsUnbroken(threads: Int, cut: Int) throws {
+        let folder = try TemporaryFolder()
+        let (float, floatPath) = try float(threads: threads, folder)
+        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: float)
+        var observer = SilentObserver()
+        func fresh() throws -> Trainer {
+            let trainer = try Trainer(run, dataset: syntheticDataset(), threads: threads)
+            try trainer.warmStart(from: Checkpoint(path: floatPath), of: float)
+            return trainer
+        }
+        let unbroken = try fresh()
+        try unbroken.train(checkpoint: nil, observer: &observer)
+        let path = "\(folder.path)/run.safetensors"
+        try fresh().train(checkpoint: path, stepLimit: cut, observer: &observer)
+        let resumed = try Trainer(run, dataset: syntheticDataset(), threads: threads)
+        try resumed.restore(Checkpoint(path: path))
+        #expect(resumed.state.epoch * 5 + resumed.state.batch == cut)
+        try resumed.train(checkpoint: path, observer: &observer)
+        #expect(bits(resumed) == bits(unbroken))
+        #expect(unbroken.isFinished && unbroken.state.curve.count == 4)
+    }
+
+    @Test func anotherSeedGivesAnotherRun() throws {
+        var observer = SilentObserver()
+        let trainers = try [UInt64(3), 4].map { seed in
+            let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(), seed: seed, warmStart: nil)
+            return try Trainer(run, dataset: syntheticDataset(), threads: 1)
+        }
+        for trainer in trainers { try trainer.train(checkpoint: nil, stepLimit: 2, observer: &observer) }
+        #expect(bits(trainers[0]) != bits(trainers[1]))
+    }
+
+    @Test func aStopRequestEndsWithACheckpoint() throws {
+        struct StopAfterThree: TrainingObserver {
+            let stop: StopRequest
+            var steps = 0
+            mutating func stepped(_ state: TrainingState) {
+                steps += 1
+                if steps == 3 { stop.make() }
+            }
+            mutating func finishedEpoch(_ state: TrainingState) throws {}
+        }
+        let folder = try TemporaryFolder()
+        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(), seed: 3, warmStart: nil)
+        let stop = StopRequest()
+        var observer = StopAfterThree(stop: stop)
+        let path = "\(folder.path)/run.safetensors"
+        try Trainer(run, dataset: syntheticDataset(), threads: 1).train(checkpoint: path, stop: stop, observer: &observer)
+        #expect(try Checkpoint(path: path).state.batch == 3)
+    }
+}
