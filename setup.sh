@@ -22,12 +22,12 @@ missing_packages() {
 }
 
 install_packages() {
-    echo "setup.sh: installing $missing"
     as_root=""
     if [ "$(id -u)" -ne 0 ]; then
         command -v sudo >/dev/null || fail "missing packages: $missing- installing them needs root, and there is no sudo; run as root: apt-get install $missing"
         as_root="sudo"
     fi
+    echo "setup.sh: installing $missing"
     apt="$as_root env DEBIAN_FRONTEND=noninteractive apt-get"
     # The package lists may be absent or too old: then fetch them once and try again.
     if ! $apt install -y --no-install-recommends $missing; then

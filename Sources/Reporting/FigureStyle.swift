@@ -5,11 +5,14 @@ public enum FigureStyle {
     /// Okabe and Ito's colours, which stay apart under every common colour blindness; without the yellow, too faint on white.
     public static let palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 
+    /// gnuplot's point types, one per colour, that stay apart when small: disc, square, triangles, diamond, ring, frame.
+    private static let points = [7, 5, 9, 11, 13, 6, 4]
+
     /// gnuplot commands that set the style; line type k (from 1) is colour k of the palette, then the colours again, dashed.
     static let commands: String = {
         let count = palette.count
         let lines = (0..<2 * count).map { index in
-            "set linetype \(index + 1) linecolor rgb \"\(palette[index % count])\" linewidth 2 pointtype \(index % count + 4) pointsize 0.6"
+            "set linetype \(index + 1) linecolor rgb \"\(palette[index % count])\" linewidth 2 pointtype \(points[index % count]) pointsize 0.8"
                 + " dashtype \(index < count ? "solid" : "\"-\"")"
         }
         return """
@@ -19,9 +22,9 @@ public enum FigureStyle {
             \(lines.joined(separator: "\n"))
             set linetype cycle \(2 * count)
             set border 3 linecolor rgb "#404040"
-            set grid linecolor rgb "#d8d8d8" linewidth 1 dashtype solid
+            set grid back linetype 1 linecolor rgb "#d8d8d8" linewidth 1 dashtype solid
             set tics nomirror out scale 0.6
-            set key noenhanced opaque samplen 2.5
+            set key noenhanced Left reverse opaque samplen 2.5
             """
     }()
 

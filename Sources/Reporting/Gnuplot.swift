@@ -22,10 +22,11 @@ public struct Figure: Sendable {
 
     /// The script; `gnuplot NAME.gp` in its folder draws the figure again, byte for byte with the same gnuplot and fonts.
     public var script: String {
-        let indented = (FigureStyle.terminal + "\nset output \"\(name).\" . extension\n" + body)
-            .split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    \($0)" }.joined(separator: "\n")
-        return "# Draws \(name).svg and \(name).png; by hand, in this folder: gnuplot \(name).gp\nreset\n\(FigureStyle.commands)\n"
-            + "do for [extension in \"svg png\"] {\n\(indented)\n}\nset output\n"
+        // Reset for each format, so that what the body sets for one does not reach the other.
+        let commands = "reset\n" + FigureStyle.commands + "\n" + FigureStyle.terminal + "\nset output \"\(name).\" . extension\n" + body
+        let indented = commands.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    \($0)" }
+        return "# Draws \(name).svg and \(name).png; by hand, in this folder: gnuplot \(name).gp\n"
+            + "do for [extension in \"svg png\"] {\n\(indented.joined(separator: "\n"))\n}\nset output\n"
     }
 }
 

@@ -34,31 +34,38 @@ public struct LearningCurve: Equatable, Sendable {
 public func learningCurveFigure(name: String, title: String, curves: [LearningCurve]) -> Figure {
     precondition(!curves.isEmpty && curves.allSatisfy { $0.points.contains { $0.validationAccuracy != nil } }, "a curve needs points")
     let files = curves.indices.map { "\(name)-\($0 + 1).csv" }
-    let validation = curves.indices.map { index in
-        "\"\(files[index])\" using \"epoch\":\"validation_accuracy\" with linespoints linetype \(index + 1) title \(gnuplotString(curves[index].label))"
-    }
-    let hasTraining = curves.map { $0.points.contains { $0.trainAccuracy != nil } }
-    let training = curves.indices.filter { hasTraining[$0] }.map {
-        "\"\(files[$0])\" using \"epoch\":\"train_accuracy\" with lines linetype \($0 + 1) linewidth 1.2 dashtype \".\" notitle"
-    }
-    let legend = training.isEmpty ? [] : ["NaN with lines linecolor rgb \"#707070\" linewidth 1.2 dashtype \".\" title \"on training images\""]
-    let loss = curves.indices.map { "\"\(files[$0])\" using \"epoch\":\"loss\" with lines linetype \($0 + 1) notitle" }
-    func plot(_ items: [String]) -> String { "plot " + items.joined(separator: ", \\\n    ") }
     let epochs = curves.flatMap(\.points).map(\.epoch)
-    let first = epochs.min() ?? 0, last = max(epochs.max() ?? 1, first + 1)
+    let first = epochs.min() ?? 0, last = epochs.max() ?? 0
+    let margin = first == last ? 0.5 : max(0.1, 0.02 * Double(last - first))
+    let step = [1, 2, 5, 10, 20, 50, 100, 200, 500].first { (last - first) / $0 <= 10 } ?? 1000
+    // Points help the eye to few epochs and hide the line of many.
+    let style = last - first < 40 ? "linespoints" : "lines"
+    let dotted = "with \(style) linewidth 1.5 dashtype (2,3) pointsize 0.4"
+
+    func series(_ index: Int, _ column: String, _ look: String, title: String?) -> String {
+        "\"\(files[index])\" using \"epoch\":\"\(column)\" \(look) linetype \(index + 1) " + (title.map { "title " + gnuplotString($0) } ?? "notitle")
+    }
+    let validation = curves.indices.map { series($0, "validation_accuracy", "with \(style)", title: curves[$0].label) }
+    let training = curves.indices.filter { curves[$0].points.contains { $0.trainAccuracy != nil } }
+        .map { series($0, "train_accuracy", dotted, title: nil) }
+    let legend = training.isEmpty ? [] : ["NaN \(dotted) linecolor rgb \"#707070\" title \"on training images\""]
+    let loss = curves.indices.map { series($0, "loss", "with \(style)", title: nil) }
+    func plot(_ items: [String]) -> String { "plot " + items.joined(separator: ", \\\n    ") }
+
     let body = """
         set multiplot
-        set xrange [\(first):\(last)]
-        set lmargin at screen 0.09; set rmargin at screen 0.97
+        set xrange [\(Double(first) - margin):\(Double(last) + margin)]
+        set xtics \(step)
+        set lmargin at screen 0.095; set rmargin at screen 0.97
         set tmargin at screen 0.92; set bmargin at screen 0.44
         set title \(gnuplotString(title)) noenhanced
-        set ylabel "top-1 accuracy (%)" offset 0.5
+        set label 1 "top-1 accuracy (%)" at screen 0.02, 0.68 center rotate
         set format x ""
         set key bottom right
         \(plot(validation + training + legend))
         set tmargin at screen 0.40; set bmargin at screen 0.11
         unset title
-        set ylabel "training loss"
+        set label 1 "training loss" at screen 0.02, 0.255 center rotate
         set xlabel "epoch" offset 0,0.3
         set format x "%g"
         \(plot(loss))
