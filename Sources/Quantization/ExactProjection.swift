@@ -8,6 +8,7 @@ extension WeightProjection {
     /// at `δ = |wᵢ|/(j − ½)`. Between breakpoints the codes are fixed and the least error is `‖w‖² − ⟨|w|,q⟩²/⟨q,q⟩`:
     /// the sweep over the sorted breakpoints visits every code vector that can be optimal. Conventions as for
     /// `referenceProject`; of equally good codes the sparsest.
+    @inlinable
     public func exactProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
         guard bits > 1, w.allSatisfy(\.isFinite) else { return referenceProject(w) }
         precondition(!w.isEmpty, "no weights to project")

@@ -34,8 +34,9 @@ public struct WeightProjection: Equatable, Sendable {
     /// The largest code: 1 for binary, else `2^(bits−1) − 1`.
     public var maximumCode: Int { bits == 1 ? 1 : (1 << (bits - 1)) - 1 }
 
-    /// The readable reference in any precision (at most `Double`'s); `FastWeightProjection.swift` is tested against it.
+    /// The readable reference in any precision (at most `Double`'s; inlinable, for callers' compilers to specialise it); `FastWeightProjection.swift` is tested against it.
     /// - Parameter w: n ≥ 1 weights.
+    @inlinable
     public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
         precondition(!w.isEmpty, "no weights to project")
         guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
@@ -46,12 +47,14 @@ public struct WeightProjection: Equatable, Sendable {
         }
     }
 
-    private static func binary<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    @inlinable
+    static func binary<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
         let norm = w.reduce(0.0) { $0 + Double($1.magnitude) }
         return (T(norm / Double(w.count)), w.map { $0 >= 0 ? 1 : -1 })
     }
 
-    private static func ternary<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    @inlinable
+    static func ternary<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
         let order = w.indices.sorted { w[$0].magnitude > w[$1].magnitude }
         var (sum, best, kept, scale) = (0.0, 0.0, 0, T(0))
         for (index, k) in zip(order, 1...) {
@@ -63,7 +66,8 @@ public struct WeightProjection: Equatable, Sendable {
         return (scale, codes)
     }
 
-    private func lloyd<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    @inlinable
+    func lloyd<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
         let top = T(maximumCode)
         var scale = lloydStart(w.reduce(0) { max($0, $1.magnitude) })
         var codes = w.map { _ in 0 }
@@ -80,5 +84,6 @@ public struct WeightProjection: Equatable, Sendable {
     }
 
     /// `2·max|w|/(2^bits − 1)`, written so that it cannot overflow.
+    @inlinable
     func lloydStart<T: BinaryFloatingPoint>(_ maximum: T) -> T { maximum / (T((1 << bits) - 1) / 2) }
 }
