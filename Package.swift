@@ -58,6 +58,7 @@ let package = Package(
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
+        .testTarget(name: "ReproduceTests", dependencies: ["reproduce"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -35,6 +35,7 @@ struct TableOne: ParsableCommand {
     func validate() throws {
         guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
         _ = try seedList()
+        if let only, split(only).isEmpty { throw ValidationError("--only must name a cell; `reproduce list` shows them") }
     }
 
     func run() throws {

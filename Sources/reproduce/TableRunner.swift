@@ -5,6 +5,19 @@ import Foundation
 import Reporting
 import Training
 
+/// A cell with a seed: the run, and the float run that it starts from.
+struct PlannedRun {
+    let description: RunDescription
+    let float: RunDescription?
+
+    init(_ cell: ExperimentCell, seed: UInt64, table: ExperimentTable, dataset: String) throws {
+        float = cell.isFloat
+            ? nil : try PlannedRun(table.warmStart(of: cell), seed: seed, table: table, dataset: dataset).description
+        let name = "\(dataset.lowercased())-\(cell.name)-\(table.runProtocol.rawValue)-seed\(seed)"
+        description = RunDescription(name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: float)
+    }
+}
+
 /// Runs the cells of a table one after the other and keeps the table's files up to date after each.
 struct TableRunner {
     let table: ExperimentTable
@@ -16,14 +29,18 @@ struct TableRunner {
 
     /// - Parameter resume: without it, anything that the folder already holds of these runs is an error.
     func run(_ cells: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {
-        let runs = try seeds.flatMap { seed in try cells.map { try description($0, seed: seed) } }
-        let finished = try runs.map(finishedRow)
-        if !resume, let index = runs.indices.first(where: { finished[$0] != nil || output.hasCheckpoint(runs[$0]) }) {
-            throw FileError("\(output.path) already holds \(runs[index].name): add --resume to keep it and go on, or choose another --out")
+        let runs = try seeds.flatMap { seed in
+            try cells.map { try PlannedRun($0, seed: seed, table: table, dataset: dataset.name) }
+        }
+        let finished = try runs.map { try finishedRow($0.description) }
+        for (run, row) in zip(runs, finished) where !resume && (row != nil || output.hasCheckpoint(run.description)) {
+            throw FileError(
+                "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
         }
         for (run, row) in zip(runs, finished) where !stop.isMade {
-            if let row, row.provenance.recipeDigest == run.digest, output.hasCheckpoint(run) || run.recipe.method != .float {
-                note("\(run.name): finished before, \(String(format: "%.2f", row.top1Final)) %")
+            // A float run without its checkpoint cannot be started from, so it is trained again.
+            if let row, run.float != nil || output.hasCheckpoint(run.description) {
+                note("\(run.description.name): finished before, \(String(format: "%.2f", row.top1Final)) %")
             } else {
                 try train(run)
             }
@@ -31,60 +48,47 @@ struct TableRunner {
         try writeTable()
     }
 
-    private func description(_ cell: ExperimentCell, seed: UInt64) throws -> RunDescription {
-        let float = cell.isFloat ? nil : try description(try table.warmStart(of: cell), seed: seed)
-        let name = "\(dataset.name.lowercased())-\(cell.name)-\(table.runProtocol.rawValue)-seed\(seed)"
-        return RunDescription(name: name, dataset: dataset.name, recipe: cell.recipe, seed: seed, warmStart: float)
-    }
-
     /// The row of this run in the table.
     /// - Throws: `RecipeError` when it was computed with another recipe.
     private func finishedRow(_ run: RunDescription) throws -> RunRow? {
-        guard let row = try output.rows().first(where: { isRow($0, of: run) }) else { return nil }
-        guard row.provenance.recipeDigest == run.digest else {
-            throw RecipeError(
-                "\(output.table) holds \(run.name) with recipe \(row.provenance.recipeDigest), now it is \(run.digest): "
-                    + "use another --out, or delete the row")
-        }
-        return row
+        let row = try output.rows().first { $0.cell == cell(run.recipe) && $0.seed == run.seed && $0.provenance.dataOrigin == origin }
+        guard let row, row.provenance.recipeDigest != run.digest else { return row }
+        throw RecipeError(
+            "\(output.table) holds \(run.name) with recipe \(row.provenance.recipeDigest), now it is \(run.digest): "
+                + "use another --out, or delete the row")
     }
 
-    private func isRow(_ row: RunRow, of run: RunDescription) -> Bool { row.cell == cell(run) && row.seed == run.seed && row.provenance.dataOrigin == origin }
-
-    private func cell(_ run: RunDescription) -> RunCell {
-        RunCell(
-            dataset: run.dataset, network: run.recipe.network, weightBits: run.recipe.weightBits,
-            activationBits: run.recipe.activationBits, method: run.recipe.method.rawValue, protocolName: table.runProtocol.rawValue)
-    }
-
-    private func train(_ run: RunDescription) throws {
-        let trainer = try Trainer(run, dataset: dataset, threads: threads)
-        let path = output.checkpoint(run)
-        if output.hasCheckpoint(run) {
+    private func train(_ run: PlannedRun) throws {
+        let (name, path) = (run.description.name, output.checkpoint(run.description))
+        let trainer = try Trainer(run.description, dataset: dataset, threads: threads)
+        if output.hasCheckpoint(run.description) {
             try trainer.restore(try Checkpoint(path: path))
-            note("\(run.name): going on from epoch \(trainer.state.epoch), batch \(trainer.state.batch)")
-        } else if let cell = try floatCell(run) {
-            let float = try description(cell, seed: run.seed)
+            note("\(name): going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)")
+        } else if let float = run.float {
             try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(float)), of: float)
+            note("\(name): from the weights of \(float.name)")
+        } else {
+            note("\(name): from the start")
         }
-        var observer = RunObserver(run: run, images: dataset.train.count, output: output)
+        var observer = RunObserver(run: run.description, images: dataset.train.count, output: output)
         defer { observer.close() }
         try trainer.train(checkpoint: path, stop: stop, observer: &observer)
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
-        try RunRow.record([row(run, trainer.state, last)], in: output.table)
+        try RunRow.record([row(run.description, trainer.state, last)], in: output.table)
         try writeTable()
-    }
-
-    private func floatCell(_ run: RunDescription) throws -> ExperimentCell? {
-        guard run.recipe.method != .float, let cell = table.cells.first(where: { $0.recipe == run.recipe }) else { return nil }
-        return try table.warmStart(of: cell)
     }
 
     private var origin: RunProvenance.DataOrigin { dataset.isOfficial ? .official : .unofficial }
 
+    private func cell(_ recipe: Recipe) -> RunCell {
+        RunCell(
+            dataset: dataset.name, network: recipe.network, weightBits: recipe.weightBits, activationBits: recipe.activationBits,
+            method: recipe.method.rawValue, protocolName: table.runProtocol.rawValue)
+    }
+
     private func row(_ run: RunDescription, _ state: TrainingState, _ last: EpochRecord) -> RunRow {
         RunRow(
-            cell: cell(run), seed: run.seed, epochs: state.epoch, testImages: last.testCount, correctFinal: last.testHits,
+            cell: cell(run.recipe), seed: run.seed, epochs: state.epoch, testImages: last.testCount, correctFinal: last.testHits,
             correctBest: state.curve.map(\.testHits).max(), reportedIn: reported,
             provenance: RunProvenance(
                 seconds: state.seconds, threads: threads, commit: SystemFacts.commit(inFolder: "."), recipe: "paper",
@@ -96,20 +100,16 @@ struct TableRunner {
         let rows = try output.rows()
         guard !rows.isEmpty else { return }
         try writeAtomically(Data(Table1(rows).markdown.utf8), to: "\(output.path)/table1.md")
-        let curves = try rows.filter { $0.cell.dataset == dataset.name && $0.cell.protocolName == table.runProtocol.rawValue }.compactMap { row in
-            let cell = table.cells.first { self.cell($0, is: row.cell) }
-            guard let cell else { return LearningCurve?.none }
-            let points = try output.points(try description(cell, seed: row.seed).name)
-            return points.isEmpty ? nil : LearningCurve(label: "\(row.cell.network) \(row.cell.bits) \(row.cell.method), seed \(row.seed)", points: points)
-        }
+        let curves = try table.cells.flatMap { cell in
+            try rows.filter { $0.cell == self.cell(cell.recipe) }.map { row in
+                let run = try PlannedRun(cell, seed: row.seed, table: table, dataset: dataset.name).description
+                let label = "\(row.cell.network) \(row.cell.bits) \(row.cell.method), seed \(row.seed)"
+                return LearningCurve(label: label, points: try output.points(run.name))
+            }
+        }.filter { !$0.points.isEmpty }
         guard !curves.isEmpty else { return }
         let title = "\(dataset.name), protocol \(table.runProtocol.rawValue)"
         try Gnuplot().draw(learningCurveFigure(name: "table1", title: title, curves: curves), in: output.path)
-    }
-
-    private func cell(_ cell: ExperimentCell, is other: RunCell) -> Bool {
-        (cell.recipe.network, cell.recipe.weightBits, cell.recipe.activationBits, cell.recipe.method.rawValue)
-            == (other.network, other.weightBits, other.activationBits, other.method)
     }
 }
 
