@@ -61,7 +61,6 @@ public struct Gnuplot: Sendable {
         for (file, table) in figure.data { try table.write(to: "\(folder)/\(file)") }
         try writeAtomically(Data(figure.script.utf8), to: "\(folder)/\(figure.name).gp")
         let pictures = ["svg", "png"].map { "\(folder)/\(figure.name).\($0)" }
-        for picture in pictures { unlink(picture) }
         let run: (status: Int32, output: String)
         do {
             // -d: the user's start-up file does not change the figure.

@@ -9,7 +9,7 @@ public enum SystemFacts {
         guard let git = findProgram("git"),
             let head = try? runCommand(git, ["rev-parse", "--short", "HEAD"], in: folder, withErrors: false), head.status == 0,
             let changes = try? runCommand(
-                git, ["status", "--porcelain", "--", ":(top)", ":(top,exclude)results", ":(top,exclude)Paper"], in: folder, withErrors: false),
+                git, ["status", "--porcelain", "--", ":(top,exclude)results", ":(top,exclude)Paper"], in: folder, withErrors: false),
             changes.status == 0
         else { return "unknown" }
         return head.output.trimmingCharacters(in: .whitespacesAndNewlines) + (changes.output.isEmpty ? "" : "-dirty")
