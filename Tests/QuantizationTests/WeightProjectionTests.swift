@@ -104,17 +104,52 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         let projection = try WeightProjection(bits: bits)
         for (name, w) in Self.cases() {
             let (scale, expected) = projection.referenceProject(w)
-            for threads in [1, 2, 3] {
-                var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
-                let found = projection.project(w, count: w.count, quantized: &quantized, codes: &codes, threads: threads)
-                #expect(found.bitPattern == scale.bitPattern, "\(name)")
-                #expect(codes.map(Int.init) == expected, "\(name)")
-                #expect(quantized == expected.map { scale * Float($0) }, "\(name)")
-                var alone = quantized.map { _ in Float(5) }
-                projection.project(w, count: w.count, quantized: &alone, threads: threads)
-                #expect(alone == quantized)
-            }
+            var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
+            let found = projection.project(w, count: w.count, quantized: &quantized, codes: &codes, threads: 1)
+            #expect(found.bitPattern == scale.bitPattern, "\(name)")
+            #expect(codes.map(Int.init) == expected, "\(name)")
+            #expect(quantized == expected.map { scale * Float($0) }, "\(name)")
         }
+    }
+
+    /// 200 003 weights are 13 blocks, which 2 and 3 threads share unevenly; few iterations, as each is a parallel region.
+    @Test(arguments: [1, 2, 4]) func threadsAndMissingCodesLeaveNoTrace(bits: Int) throws {
+        let projection = try WeightProjection(bits: bits, maximumIterations: 3)
+        let w = gaussians(200_003, seed: 8).map { Float($0) }
+        let expected = projection.project(w, threads: 1)
+        for threads in [2, 3] {
+            let found = projection.project(w, threads: threads)
+            #expect(found.scale.bitPattern == expected.scale.bitPattern && found.codes == expected.codes)
+            var quantized = w.map { _ in Float(5) }
+            projection.project(w, count: w.count, quantized: &quantized, threads: threads)
+            #expect(quantized == expected.codes.map { expected.scale * Float($0) })
+        }
+    }
+
+    /// Two almost equal optima, the better one inside a bin of the histogram whose edges are both worse than the other.
+    ///
+    /// K times 2.6, one weight just above and one just below 1.3 (half the scale), then lower ones, the last chosen so
+    /// that keeping all gives an objective halfway between those of K + 1 and K + 2: F(K + 2) < F(all) < F(K + 1).
+    @Test func ternaryFindsAnOptimumInsideABin() throws {
+        let big = 10_000
+        var w = [Float](repeating: 2.6, count: big) + [1.3 * 1.0001, 1.3 * 0.9999]
+        func objective(_ w: ArraySlice<Float>) -> Double {
+            let sum = w.reduce(0) { $0 + Double($1) }
+            return sum * sum / Double(w.count)
+        }
+        let between = (objective(w.prefix(big + 1)) + objective(w[...])) / 2
+        var (sum, last) = (w.reduce(0) { $0 + Double($1) }, 0.0)
+        while w.count < 2 * big || !(0.8...0.975).contains(last) {
+            try #require(w.count < 4 * big)
+            w.append(0.975)
+            sum += Double(w[w.count - 1])
+            last = (between * Double(w.count + 1)).squareRoot() - sum
+        }
+        w.append(Float(last))
+        let ternary = try WeightProjection(bits: 2)
+        let found = ternary.project(w)
+        #expect(found.codes.reduce(0) { $0 + Int($1) } == big + 1)
+        #expect(found.codes.map(Int.init) == ternary.referenceProject(w).codes)
     }
 
     @Test func equalsPyTorch() throws {
