@@ -7,13 +7,9 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "dispatch.h"
 #include "parallel.h"
 
-#if defined(__x86_64__) && defined(__linux__)
-#define CK_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CK_CLONES
-#endif
 #define CK_INLINE static inline __attribute__((always_inline))
 
 enum { LANES = 16, MAX_BLOCKS = 256, MIN_BLOCK = 16384 };
