@@ -8,6 +8,19 @@ extension WeightProjection {
     /// at `δ = |wᵢ|/(j − ½)`. Between breakpoints the codes are fixed and the least error is `‖w‖² − ⟨|w|,q⟩²/⟨q,q⟩`:
     /// the sweep over the sorted breakpoints visits every code vector that can be optimal. Conventions as for
     /// `referenceProject`; of equally good codes the sparsest.
+    ///
+    /// Measured on Gaussian weights (200 draws; 50 at n = 10 000), squared error of Lloyd above the optimum, mean and worst:
+    ///
+    /// | bits, n | draws above | run to its end | 10 iterations | 1 iteration |
+    /// |---|---|---|---|---|
+    /// | 3, 100 | 54 % | 2.1 %, 33 % | 2.2 % | 16 % |
+    /// | 3, 10 000 | 58 % | 3e-4 %, 4e-3 % | 2.6 % | 117 % |
+    /// | 4, 100 | 61 % | 3.0 %, 24 % | 3.0 % | 7 % |
+    /// | 4, 1000 | 74 % | 1.1 %, 24 % | 13 % | 38 % |
+    /// | 4, 10 000 | 78 % | 6e-3 %, 0.1 % | 33 % | 88 % |
+    /// | 5, 1000 | 94 % | 6.1 %, 32 % | 11 % | 17 % |
+    ///
+    /// So the start at `2·max|w|/(2^bits − 1)` is far from the optimum for large tensors, and few iterations leave it there.
     @inlinable
     public func exactProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
         guard bits > 1, w.allSatisfy(\.isFinite) else { return referenceProject(w) }

@@ -8,6 +8,11 @@ func squaredError(_ w: [Double], _ scale: Double, _ codes: [Int]) -> Double {
     zip(w, codes).reduce(0) { $0 + ($1.0 - scale * Double($1.1)) * ($1.0 - scale * Double($1.1)) }
 }
 
+/// The first index at which two arrays differ. (`#expect(a == b)` on long arrays would print an edit script, in quadratic time.)
+func firstDifference<T: Equatable>(_ a: [T], _ b: [T]) -> Int? {
+    a.count == b.count ? a.indices.first { a[$0] != b[$0] } : min(a.count, b.count)
+}
+
 func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     var generator = Philox(seed: seed, stream: stream)
     return (0..<count).map { _ in generator.normal() }
@@ -75,7 +80,7 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         let ternary = try WeightProjection(bits: 2)
         for stream in 0..<20 {
             let w = gaussians(500, seed: 6, stream: UInt64(stream))
-            #expect(ternary.exactProject(w).codes == ternary.referenceProject(w).codes)
+            #expect(firstDifference(ternary.exactProject(w).codes, ternary.referenceProject(w).codes) == nil)
         }
     }
 }
@@ -107,8 +112,8 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
             var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
             let found = projection.project(w, count: w.count, quantized: &quantized, codes: &codes, threads: 1)
             #expect(found.bitPattern == scale.bitPattern, "\(name)")
-            #expect(codes.map(Int.init) == expected, "\(name)")
-            #expect(quantized == expected.map { scale * Float($0) }, "\(name)")
+            #expect(firstDifference(codes.map(Int.init), expected) == nil, "\(name)")
+            #expect(firstDifference(quantized, expected.map { scale * Float($0) }) == nil, "\(name)")
         }
     }
 
@@ -119,10 +124,11 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         let expected = projection.project(w, threads: 1)
         for threads in [2, 3] {
             let found = projection.project(w, threads: threads)
-            #expect(found.scale.bitPattern == expected.scale.bitPattern && found.codes == expected.codes)
+            #expect(found.scale.bitPattern == expected.scale.bitPattern)
+            #expect(firstDifference(found.codes, expected.codes) == nil)
             var quantized = w.map { _ in Float(5) }
             projection.project(w, count: w.count, quantized: &quantized, threads: threads)
-            #expect(quantized == expected.codes.map { expected.scale * Float($0) })
+            #expect(firstDifference(quantized, expected.codes.map { expected.scale * Float($0) }) == nil)
         }
     }
 
@@ -149,7 +155,7 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         let ternary = try WeightProjection(bits: 2)
         let found = ternary.project(w)
         #expect(found.codes.reduce(0) { $0 + Int($1) } == big + 1)
-        #expect(found.codes.map(Int.init) == ternary.referenceProject(w).codes)
+        #expect(firstDifference(found.codes.map(Int.init), ternary.referenceProject(w).codes) == nil)
     }
 
     @Test func equalsPyTorch() throws {
@@ -173,7 +179,8 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
             let (scale, expected) = AuthorsCodeProjections.ternary(w)
             var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
             let found = AuthorsCodeProjections.ternary(w, count: w.count, quantized: &quantized, codes: &codes, threads: 2)
-            #expect(found == scale && codes == expected && quantized == expected.map { scale * Float($0) }, "\(name)")
+            #expect(found == scale && firstDifference(codes, expected) == nil, "\(name)")
+            #expect(firstDifference(quantized, expected.map { scale * Float($0) }) == nil, "\(name)")
         }
     }
 
