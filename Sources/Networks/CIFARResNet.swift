@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
+import Quantization
 
 /// ResNet for small images (He et al. 2016, section 4.2): a 3×3 convolution to 16 channels, three stages of
 /// `(depth − 2)/6` basic blocks with 16, 32, 64 channels, the later two starting with stride 2, mean pool, linear.
@@ -26,5 +27,26 @@ enum CIFARResNet {
         let pool = GlobalMeanPoolLayer(shape, in: workshop)
         layers += [pool, LinearLayer("fc", pool.output, outputs: classes, in: workshop)]
         return Network(input: input, layers: layers)
+    }
+    /// The same network in mixed precision.
+    static func network(
+        depth: Int, input: FeatureShape, classes: Int, function: QuantizedReLU, weights: WeightProjection, in workshop: Workshop
+    ) throws -> Network {
+        let first = ConvolutionLayer(
+            "conv1", .init(input: input, outputChannels: 16, kernel: 3, stride: 1, padding: 1), isFirst: true, in: workshop)
+        let body = try IntegerBody(norm: "bn1", activation: "act1", function: function, input: first.output, in: workshop) { stem, scratch in
+            var (layers, shape): ([any LevelLayer], _) = ([], stem.shape)
+            for (stage, channels) in [16, 32, 64].enumerated() {
+                for block in 0..<(depth - 2) / 6 {
+                    let layer = try LevelResidualBlock(
+                        "layer\(stage + 1).\(block)", shape, channels: channels, stride: stage > 0 && block == 0 ? 2 : 1,
+                        function: function, weights: weights, accGradient: scratch, in: workshop)
+                    layers.append(layer)
+                    shape = layer.output.shape
+                }
+            }
+            return layers
+        }
+        return Network(input: input, layers: [first, body, LinearLayer("fc", body.output, outputs: classes, in: workshop)])
     }
 }

@@ -20,8 +20,9 @@ public final class ConvolutionLayer: Layer {
     /// - Parameter isFirst: nothing asks for the gradient in the image, so the first layer does not compute it.
     public init(_ name: String, _ shape: ConvolutionShape, hasBias: Bool = false, isFirst: Bool = false, in workshop: Workshop) {
         let weightShape = [shape.outputChannels, shape.input.channels, shape.kernel, shape.kernel]
-        let deviation = (2 / Double(shape.kernel * shape.kernel * shape.outputChannels)).squareRoot()
-        weight = Parameter(name + ".weight", .weight, shape: weightShape, initial: .normal(deviation: deviation))
+        weight = Parameter(
+            name + ".weight", .weight, shape: weightShape,
+            initial: .convolution(outputs: shape.outputChannels, kernel: shape.kernel))
         bias = hasBias ? Parameter(name + ".bias", .affine, shape: [shape.outputChannels]) : nil
         convolution = Convolution(shape, hasBias: hasBias, engine: workshop.engine)
         result = shape.output.tensor(batch: workshop.batch)

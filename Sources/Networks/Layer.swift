@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
+import Quantization
 import Statistics
 
 /// What a forward pass is for.
@@ -30,13 +31,21 @@ public final class Parameter {
     public let value: Tensor
     public let gradient: Tensor
     public let momentum: Tensor
-    /// `w_q`, the values that the passes use, once the parameter is quantized.
+    /// `w_q = δ·q`, the values that the f32 passes use, once the parameter is quantized.
     public private(set) var quantized: Tensor?
+    /// The integers `q` and the scale δ of the last projection, which the integer passes use.
+    private var codes: Buffer<Int8>?
+    private var codeScale: Float = 0
 
     /// What the values are before training.
     enum Initial {
         case constant(Float)
         case normal(deviation: Double)
+
+        /// normal(0, √(2/(K·K·O))) (METHOD.md part 2).
+        static func convolution(outputs: Int, kernel: Int) -> Initial {
+            .normal(deviation: (2 / Double(kernel * kernel * outputs)).squareRoot())
+        }
     }
 
     private let initial: Initial
@@ -60,9 +69,24 @@ public final class Parameter {
     /// What the forward and backward passes multiply by: `w_q` if there is one, else the float values.
     public var effective: Tensor { quantized ?? value }
 
-    /// Makes room for `w_q`; its values are the caller's to project.
+    /// Makes room for `w_q`; the values come with `project`.
     public func enableQuantization() {
-        if quantized == nil { quantized = Tensor(value.shape) }
+        guard quantized == nil else { return }
+        quantized = Tensor(value.shape)
+        codes = Buffer(value.count, zero: 0)
+    }
+
+    /// `w_q ← proj_Q(w_f)`, one scale for the tensor. Does nothing unless quantization is enabled.
+    public func project(_ projection: WeightProjection, threads: Int) {
+        guard let quantized, let codes else { return }
+        codeScale = projection.project(
+            value.pointer, count: value.count, quantized: quantized.pointer, codes: codes.pointer, threads: threads)
+    }
+
+    /// The codes and the scale δ.
+    var requiredCodes: (UnsafePointer<Int8>, Float) {
+        guard let codes else { preconditionFailure("\(name) is not quantized") }
+        return (UnsafePointer(codes.pointer), codeScale)
     }
 }
 

@@ -65,7 +65,7 @@ public final class GlobalMeanPoolLayer: Layer {
 }
 
 extension ck_pool {
-    fileprivate func with(images: Int) -> ck_pool {
+    func with(images: Int) -> ck_pool {
         var shape = self
         shape.images = images
         return shape

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
+import Quantization
 
 /// VGG for small images with one linear layer (METHOD.md part 2): 3×3 convolutions with bias, each followed by batch norm
 /// and the activation; `M` is a 2×2 maximum. A pool whose map has already shrunk to one pixel (28×28 input) is left out.
@@ -43,5 +44,34 @@ enum VGG {
         }
         layers.append(LinearLayer("fc", shape, outputs: classes, in: workshop))
         return Network(input: input, layers: layers)
+    }
+    /// The same network in mixed precision. The last map has one pixel, so the mean over pixels is the map itself.
+    static func network(
+        depth: Int, input: FeatureShape, classes: Int, function: QuantizedReLU, weights: WeightProjection, in workshop: Workshop
+    ) throws -> Network {
+        guard let plan = configurations[depth], case .conv(let channels) = plan[0] else { preconditionFailure("there is no VGG-\(depth)") }
+        let first = ConvolutionLayer(
+            "conv0", .init(input: input, outputChannels: channels, kernel: 3, stride: 1, padding: 1), hasBias: true, isFirst: true,
+            in: workshop)
+        let body = try IntegerBody(norm: "bn0", activation: "act0", function: function, input: first.output, in: workshop) { stem, scratch in
+            var (layers, map): ([any LevelLayer], _) = ([], stem)
+            for step in plan.dropFirst() {
+                switch step {
+                case .conv(let channels):
+                    let index = layers.count { $0 is QuantizedConvolutionUnit } + 1
+                    let names = UnitNames(convolution: "conv\(index)", norm: "bn\(index)", activation: "act\(index)")
+                    layers.append(
+                        try QuantizedConvolutionUnit(
+                            names, .init(input: map.shape, outputChannels: channels, kernel: 3, stride: 1, padding: 1),
+                            function: function, weights: weights, hasBias: true, accGradient: scratch, in: workshop))
+                case .pool where min(map.shape.height, map.shape.width) > 1:
+                    layers.append(LevelMaxPool(map, window: 2, in: workshop))
+                case .pool: continue
+                }
+                map = layers.last?.output ?? map
+            }
+            return layers
+        }
+        return Network(input: input, layers: [first, body, LinearLayer("fc", body.output, outputs: classes, in: workshop)])
     }
 }

@@ -36,10 +36,14 @@ extension QuantizedReLU {
             inputGradient.update(repeating: .nan, count: count)
             return .nan
         }
-        let derivatives = ck_coarse_derivatives(
+        return ck_quantized_relu_backward(
+            input, outputGradient, inputGradient, count, resolution, Float(maximumLevel), kernelDerivatives, Int32(threads))
+    }
+
+    /// The coarse derivatives as the C kernels take them.
+    package var kernelDerivatives: ck_coarse_derivatives {
+        ck_coarse_derivatives(
             relu: inputDerivative == .identity ? 0 : 1, clip: inputDerivative == .clippedReLU ? 1 : 0,
             exact: insideDerivative == nil ? 1 : 0, inside: insideDerivative ?? 0)
-        return ck_quantized_relu_backward(
-            input, outputGradient, inputGradient, count, resolution, Float(maximumLevel), derivatives, Int32(threads))
     }
 }

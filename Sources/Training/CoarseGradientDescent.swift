@@ -31,11 +31,8 @@ package struct CoarseGradientDescent {
 
     /// `w_q ← proj_Q(w_f)` for every quantized weight tensor, one scale a layer.
     package func project() {
-        for parameter in projected {
-            guard let projection, let quantized = parameter.quantized else { continue }
-            projection.project(
-                parameter.value.pointer, count: parameter.value.count, quantized: quantized.pointer, threads: Int(threads))
-        }
+        guard let projection else { return }
+        for parameter in projected { parameter.project(projection, threads: Int(threads)) }
     }
 
     package func step(rate: Double) {

@@ -44,7 +44,7 @@ public final class Trainer {
         let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
         self.run = run
-        network = architecture.network(
+        network = try architecture.network(
             input: shape, classes: dataset.classes.count, activation: try recipe.activation(), in: workshop)
         network.initialize(seed: run.seed)
         descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)

@@ -55,7 +55,7 @@ struct StepCost {
         self.recipe = recipe
         let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         let shape = FeatureShape(height: 32, width: 32, channels: 3)
-        let network = architecture.network(input: shape, classes: 10, activation: try recipe.activation(), in: workshop)
+        let network = try architecture.network(input: shape, classes: 10, activation: try recipe.activation(), in: workshop)
         network.initialize(seed: 1)
         let images = shape.tensor(batch: recipe.batchSize)
         var times: [Double] = []

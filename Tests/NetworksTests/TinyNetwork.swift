@@ -39,7 +39,6 @@ func load(_ vector: Vector, into network: Network) throws {
     let projection = try WeightProjection(bits: 1)
     for weight in network.weights {
         weight.enableQuantization()
-        guard let quantized = weight.quantized else { continue }
-        projection.project(weight.value.pointer, count: weight.value.count, quantized: quantized.pointer, threads: 1)
+        weight.project(projection, threads: 1)
     }
 }

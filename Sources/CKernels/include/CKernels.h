@@ -3,6 +3,8 @@
 #pragma once
 #include "batch_norm.h"
 #include "elementwise.h"
+#include "level_maps.h"
+#include "norm_activation.h"
 #include "parallel.h"
 #include "pooling.h"
 #include "quantized_relu.h"

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "level_maps.h"
+#include <string.h>
+#include "bf16.h"
+#include "dispatch.h"
+#include "parallel.h"
+
+struct job {
+    const void *x;
+    void *y;
+    uint8_t *winner;
+    float unit;
+    size_t count;
+    struct ck_shortcut s;
+    struct ck_pool p;
+};
+
+// MARK: Shortcut
+
+struct place {
+    size_t large, small;
+};
+
+// Where pixel `index` of the small map (counted over all images) and its source begin.
+static struct place place(struct ck_shortcut s, size_t index) {
+    size_t height = (s.height + s.stride - 1) / s.stride, width = (s.width + s.stride - 1) / s.stride;
+    size_t n = index / (height * width), h = index / width % height, w = index % width;
+    return (struct place){((n * s.height + h * s.stride) * s.width + w * s.stride) * s.channels, index * (s.channels + 2 * s.pad)};
+}
+
+static size_t small_pixels(struct ck_shortcut s) {
+    return s.images * ((s.height + s.stride - 1) / s.stride) * ((s.width + s.stride - 1) / s.stride);
+}
+
+static void shortcut_forward(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end, outer = j->s.channels + 2 * j->s.pad;
+    ck_share(small_pixels(j->s), worker, workers, &begin, &end);
+    for (size_t i = begin; i < end; ++i) {
+        struct place at = place(j->s, i);
+        memset((uint8_t *)j->y + at.small, 0, outer);
+        memcpy((uint8_t *)j->y + at.small + j->s.pad, (const uint8_t *)j->x + at.large, j->s.channels);
+    }
+}
+
+void ck_level_shortcut_forward(const uint8_t *large, uint8_t *small, struct ck_shortcut shape, int threads) {
+    struct job j = {.x = large, .y = small, .s = shape};
+    ck_parallel(threads, shortcut_forward, &j);
+}
+
+CK_CLONES static void shortcut_backward(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end;
+    ck_share(small_pixels(j->s), worker, workers, &begin, &end);
+    for (size_t i = begin; i < end; ++i) {
+        struct place at = place(j->s, i);
+        const uint16_t *x = (const uint16_t *)j->x + at.small + j->s.pad;
+        uint16_t *y = (uint16_t *)j->y + at.large;
+        for (size_t c = 0; c < j->s.channels; ++c) y[c] = ck_to_bf16(ck_from_bf16(y[c]) + ck_from_bf16(x[c]));
+    }
+}
+
+void ck_level_shortcut_backward(const uint16_t *small, uint16_t *large, struct ck_shortcut shape, int threads) {
+    struct job j = {.x = small, .y = large, .s = shape};
+    ck_parallel(threads, shortcut_backward, &j);
+}
+
+// MARK: Mean
+
+CK_CLONES static void mean_forward(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end, pixels = j->p.height * j->p.width, channels = j->p.channels;
+    ck_share(j->p.images, worker, workers, &begin, &end);
+    for (size_t n = begin; n < end; ++n) {
+        float *y = (float *)j->y + n * channels;
+        memset(y, 0, channels * sizeof(float));
+        // Sums of levels are integers below 2^24: exact in f32.
+        for (size_t i = 0; i < pixels; ++i)
+            for (size_t c = 0; c < channels; ++c) y[c] += ((const uint8_t *)j->x)[(n * pixels + i) * channels + c];
+        for (size_t c = 0; c < channels; ++c) y[c] *= j->unit / (float)pixels;
+    }
+}
+
+void ck_level_mean_forward(const uint8_t *levels, float unit, float *mean, struct ck_pool shape, int threads) {
+    struct job j = {.x = levels, .y = mean, .unit = unit, .p = shape};
+    ck_parallel(threads, mean_forward, &j);
+}
+
+CK_CLONES static void mean_backward(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end, pixels = j->p.height * j->p.width, channels = j->p.channels;
+    ck_share(j->p.images, worker, workers, &begin, &end);
+    for (size_t n = begin; n < end; ++n)
+        for (size_t i = 0; i < pixels; ++i)
+            for (size_t c = 0; c < channels; ++c)
+                ((uint16_t *)j->y)[(n * pixels + i) * channels + c] = ck_to_bf16(((const float *)j->x)[n * channels + c] / (float)pixels);
+}
+
+void ck_level_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads) {
+    struct job j = {.x = dmean, .y = gradient, .p = shape};
+    ck_parallel(threads, mean_backward, &j);
+}
+
+// MARK: Maximum (windows that do not overlap and no padding: VGG's 2×2)
+
+static void max_forward(void *context, int worker, int workers) {
+    const struct job *j = context;
+    const struct ck_pool p = j->p;
+    size_t begin, end, height = p.height / p.window, width = p.width / p.window;
+    ck_share(p.images * height, worker, workers, &begin, &end);
+    for (size_t row = begin; row < end; ++row)
+        for (size_t w = 0; w < width; ++w) {
+            size_t out = (row * width + w) * p.channels, n = row / height, h = row % height;
+            for (size_t tap = 0; tap < p.window * p.window; ++tap) {
+                size_t in = ((n * p.height + h * p.window + tap / p.window) * p.width + w * p.window + tap % p.window) * p.channels;
+                const uint8_t *x = (const uint8_t *)j->x + in;
+                uint8_t *y = (uint8_t *)j->y + out, *winner = j->winner + out;
+                for (size_t c = 0; c < p.channels; ++c) {
+                    int better = tap == 0 || x[c] > y[c];
+                    y[c] = better ? x[c] : y[c];
+                    winner[c] = better ? (uint8_t)tap : winner[c];
+                }
+            }
+        }
+}
+
+void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *winner, struct ck_pool shape, int threads) {
+    struct job j = {.x = x, .y = y, .winner = winner, .p = shape};
+    ck_parallel(threads, max_forward, &j);
+}
+
+static void max_backward(void *context, int worker, int workers) {
+    const struct job *j = context;
+    const struct ck_pool p = j->p;
+    size_t begin, end, height = p.height / p.window, width = p.width / p.window, image = p.height * p.width * p.channels;
+    ck_share(p.images, worker, workers, &begin, &end);
+    for (size_t n = begin; n < end; ++n) {
+        // Rows and columns that fill no window get nothing.
+        if (p.height % p.window || p.width % p.window) memset((uint16_t *)j->y + n * image, 0, image * sizeof(uint16_t));
+        for (size_t i = 0; i < height * width * p.window * p.window; ++i) {
+            size_t tap = i % (p.window * p.window), pixel = i / (p.window * p.window), h = pixel / width, w = pixel % width;
+            size_t out = (n * height * width + pixel) * p.channels;
+            size_t in = ((n * p.height + h * p.window + tap / p.window) * p.width + w * p.window + tap % p.window) * p.channels;
+            const uint16_t *dy = (const uint16_t *)j->x + out;
+            for (size_t c = 0; c < p.channels; ++c)
+                ((uint16_t *)j->y)[in + c] = j->winner[out + c] == tap ? dy[c] : 0;
+        }
+    }
+}
+
+void ck_level_max_backward(const uint16_t *dy, const uint8_t *winner, uint16_t *dx, struct ck_pool shape, int threads) {
+    struct job j = {.x = dy, .y = dx, .winner = (uint8_t *)winner, .p = shape};
+    ck_parallel(threads, max_backward, &j);
+}
+
+// MARK: Conversion
+
+CK_CLONES static void to_f32(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end;
+    ck_share(j->count, worker, workers, &begin, &end);
+    for (size_t i = begin; i < end; ++i) ((float *)j->y)[i] = ck_from_bf16(((const uint16_t *)j->x)[i]);
+}
+
+void ck_bf16_to_f32(const uint16_t *x, float *y, size_t count, int threads) {
+    struct job j = {.x = x, .y = y, .count = count};
+    ck_parallel(threads, to_f32, &j);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Quantization
+
+/// Batch norm, residual addition and quantized ReLU fused, between integer convolution results and levels.
+///
+/// With `y = unit·acc + bias` the convolution's output (unit = α_in·δ), the layers `BatchNormLayer` and
+/// `QuantizedReLULayer` are this one's readable reference; their formulas hold with
+///
+///     t = z/α = a·acc + b + (α_s/α)·L_s,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α
+///     dγ = (unit/s) Σ dz (acc − mean),   dβ = Σ dz,   dy = (γ/s) (dz − dβ/R − x̂ dγ/R)
+///
+/// where L_s are the shortcut's levels. Parameters and statistics carry the reference's names, so checkpoints are common.
+final class NormActivationUnit {
+    let scale, shift, resolution: Parameter
+    let runningMean, runningVariance: NamedTensor
+    let output: LevelMap
+
+    private let function: QuantizedReLU
+    private let type: ck_acc_type
+    private let a, b, mean: Buffer<Float>
+    private let p, q, r: Buffer<Float>
+    private let moments: Buffer<Double>
+    private let inverse, sums: Buffer<Double>
+    private let scratch: Buffer<Double>
+    private let threads: Int32
+
+    init(
+        norm: String, activation: String, _ function: QuantizedReLU, _ shape: FeatureShape, type: ck_acc_type,
+        in workshop: Workshop
+    ) {
+        let channels = shape.channels
+        precondition(channels % 16 == 0, "the fused kernels take channels by sixteen")
+        (self.function, self.type) = (function, type)
+        scale = Parameter(norm + ".weight", .affine, shape: [channels], initial: .constant(1))
+        shift = Parameter(norm + ".bias", .affine, shape: [channels])
+        resolution = Parameter(activation + ".resolution", .resolution, shape: [1], initial: .constant(1))
+        runningMean = NamedTensor(name: norm + ".running_mean", tensor: Tensor([channels]))
+        runningVariance = NamedTensor(name: norm + ".running_var", tensor: Tensor([channels]))
+        runningVariance.tensor.fill(1)
+        output = LevelMap(levels: Buffer(shape.count * workshop.batch, zero: 0), shape: shape, resolution: resolution)
+        func floats() -> Buffer<Float> { Buffer(channels, zero: 0) }
+        (a, b, mean, p, q, r) = (floats(), floats(), floats(), floats(), floats(), floats())
+        (moments, inverse, sums) = (Buffer(2 * channels, zero: 0), Buffer(channels, zero: 0), Buffer(2 * channels, zero: 0))
+        scratch = Buffer((2 * channels + 1) * workshop.engine.threads, zero: 0)
+        threads = workshop.threads
+    }
+
+    private func map(_ acc: UnsafeRawPointer, _ shortcut: LevelMap?, batch: Int) -> ck_norm_activation {
+        let shape = output.shape
+        return ck_norm_activation(
+            acc: acc, type: type, rows: batch * shape.height * shape.width, channels: shape.channels, a: a.pointer, b: b.pointer,
+            shortcut: shortcut.map { UnsafePointer($0.levels.pointer) }, step: (shortcut?.unit ?? 0) / output.unit,
+            top: Float(function.maximumLevel))
+    }
+
+    /// - Parameters:
+    ///   - acc: `[N, H, W, C]` of the unit's type.
+    ///   - unit: what one of `acc` is worth.
+    ///   - bias: the convolution's, `[C]`.
+    func forward(_ acc: UnsafeRawPointer, unit: Float, bias: Tensor?, shortcut: LevelMap?, batch: Int, mode: Mode) -> LevelMap {
+        let channels = output.shape.channels
+        if mode != .evaluation {
+            let rows = batch * output.shape.height * output.shape.width
+            ck_acc_statistics(
+                acc, type, rows, channels, moments.pointer, moments.pointer + channels, scratch.pointer, threads)
+            if mode == .training { updateRunning(unit: unit, bias: bias, rows: rows) }
+        }
+        fold(unit: unit, bias: bias, running: mode == .evaluation)
+        if mode == .calibration {
+            resolution.value.fill(1)
+            fold(unit: unit, bias: bias, running: false)
+            let largest = ck_norm_activation_maximum(map(acc, shortcut, batch: batch))
+            if largest > 0 { resolution.value.fill(largest / Float(function.maximumLevel)) }
+            fold(unit: unit, bias: bias, running: false)
+        }
+        ck_norm_activation_forward(map(acc, shortcut, batch: batch), output.levels.pointer, threads)
+        return output
+    }
+
+    /// Batch norm's scale and shift, divided by α, per unit of `acc`.
+    private func fold(unit: Float, bias: Tensor?, running: Bool) {
+        let (channels, unit, alpha) = (output.shape.channels, Double(unit), Double(output.unit))
+        for c in 0..<channels {
+            let bias = Double(bias?.pointer[c] ?? 0)
+            let center = running ? Double(runningMean.tensor.pointer[c]) : unit * moments.pointer[c] + bias
+            let variance = running ? Double(runningVariance.tensor.pointer[c]) : unit * unit * moments.pointer[channels + c]
+            inverse.pointer[c] = 1 / (variance + Double(BatchNormLayer.epsilon)).squareRoot()
+            let gain = Double(scale.value.pointer[c]) * inverse.pointer[c]
+            a.pointer[c] = Float(gain * unit / alpha)
+            b.pointer[c] = Float((Double(shift.value.pointer[c]) + gain * (bias - center)) / alpha)
+            mean.pointer[c] = Float(moments.pointer[c])
+        }
+    }
+
+    private func updateRunning(unit: Float, bias: Tensor?, rows: Int) {
+        let (channels, unit, rate) = (output.shape.channels, Double(unit), BatchNormLayer.runningRate)
+        let unbiased = Double(rows) / Double(max(rows - 1, 1))
+        for c in 0..<channels {
+            let batchMean = Float(unit * moments.pointer[c] + Double(bias?.pointer[c] ?? 0))
+            let batchVariance = Float(unbiased * unit * unit * moments.pointer[channels + c])
+            runningMean.tensor.pointer[c] += rate * (batchMean - runningMean.tensor.pointer[c])
+            runningVariance.tensor.pointer[c] += rate * (batchVariance - runningVariance.tensor.pointer[c])
+        }
+    }
+
+    /// Turns the gradient in the output's values into dz, in place (`gradient.values`: what a shortcut passes on), and fills
+    /// `accGradient` with `factor·dy`, both bf16.
+    func backward(
+        _ gradient: GradientMap, acc: UnsafeRawPointer, unit: Float, factor: Float, shortcut: LevelMap?,
+        accGradient: Buffer<UInt16>, batch: Int
+    ) {
+        let (channels, map) = (output.shape.channels, map(acc, shortcut, batch: batch))
+        let (sum, dot) = (sums.pointer, sums.pointer + channels)
+        let resolutionGradient = ck_norm_activation_backward_sums(
+            map, gradient.values.pointer, gradient.shortcut.map { UnsafePointer($0.pointer) }, mean.pointer,
+            function.kernelDerivatives, sum, dot, scratch.pointer, threads)
+        resolution.gradient.fill(Float(resolutionGradient))
+        for c in 0..<channels {
+            let (rows, perAcc) = (Double(map.rows), Double(unit) * inverse.pointer[c])
+            let gain = Double(factor) * Double(scale.value.pointer[c]) * inverse.pointer[c]
+            shift.gradient.pointer[c] = Float(sum[c])
+            scale.gradient.pointer[c] = Float(dot[c] * perAcc)
+            let slope = -gain * perAcc * perAcc * dot[c] / rows
+            p.pointer[c] = Float(gain)
+            q.pointer[c] = Float(slope)
+            r.pointer[c] = Float(-gain * sum[c] / rows - slope * moments.pointer[c])
+        }
+        ck_norm_activation_backward_input(
+            map, gradient.values.pointer, p.pointer, q.pointer, r.pointer, accGradient.pointer, threads)
+    }
+}
