@@ -29,7 +29,7 @@ let package = Package(
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
 
         // MARK: Swift
-        .target(name: "Files"),
+        .target(name: "Files", dependencies: ["CZlib"]),
         .target(name: "Statistics", dependencies: ["CGSL", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
@@ -41,14 +41,15 @@ let package = Package(
             dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
         .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
         .executableTarget(
-            name: "reproduce", dependencies: ["Training", "Reporting", argumentParser]),
+            name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Compute", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "verify-theory", dependencies: ["CoarseGradient", "Reporting", argumentParser]),
 
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
-        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Statistics"]),
+        .testTarget(
+            name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
         .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "Statistics"]),
         .testTarget(

@@ -51,6 +51,9 @@ def resnet20():
         if isinstance(m, nn.Conv2d):
             k, c = m.kernel_size[0], m.out_channels
             nn.init.normal_(m.weight, 0, (2 / (k * k * c)) ** 0.5)
+        elif isinstance(m, nn.Linear):
+            nn.init.normal_(m.weight, 0, (2 / m.in_features) ** 0.5)
+            nn.init.zeros_(m.bias)
     return net
 
 

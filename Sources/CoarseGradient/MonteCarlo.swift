@@ -88,6 +88,7 @@ public struct Estimates: Sendable {
     public let point: TwoLayerPoint
     /// Moments of the block means of the kernel's statistics: loss, ∂f/∂v, then Zᵀc of the three proxies and of the kinks.
     let blocks: SampleMoments
+    public var samples: Int { blocks.count * MonteCarlo.blockSize }
 
     /// Mean and block covariance of a measured loss or gradient (not of a correlation, which takes two passes).
     public func moments(_ quantity: Quantity) -> SampleMoments {

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The umbrella of the C kernels: one header a concern.
 #pragma once
+#include "batch_norm.h"
+#include "elementwise.h"
 #include "monte_carlo.h"
 #include "parallel.h"
+#include "pooling.h"
+#include "quantized_relu.h"
+#include "weight_projection.h"

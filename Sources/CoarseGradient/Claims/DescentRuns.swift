@@ -22,7 +22,8 @@ struct DescentEnd: Sendable {
             let next = try formulas.value(.loss, at: point)[0]
             rise = max(rise, next - f)
             f = next
-            ended = min(point.theta, .pi - point.theta) < 1e-4 && norm(try formulas.value(.gradientV, at: point)) < 1e-4
+            let slope = norm(try formulas.value(.gradientV, at: point))
+            ended = min(point.theta, .pi - point.theta) < 1e-4 && slope < 1e-4
         }
         isGlobal = point.theta < .pi / 2
         largestRise = rise

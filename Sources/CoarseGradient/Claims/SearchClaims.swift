@@ -68,8 +68,7 @@ extension Claim {
         let correlation = dot(g, try formulas.value(.gradientW, at: point))
         let right = constants.a * dot(dv, dv) + constants.b * correlation
         // Both sides vanish together at a critical point; below this they are rounding noise.
-        var scale = dot(point.v, point.v) + dot(point.vStar, point.vStar)
-        scale += point.sumV * point.sumV + point.sumVStar * point.sumVStar
+        let scale = dot(point.v, point.v) + dot(point.vStar, point.vStar) + point.sumV * point.sumV
         guard dot(g, g) > 1e-20 * scale * scale else { return 0 }
         return right > 0 ? dot(g, g) / right : .infinity
     }
@@ -85,23 +84,19 @@ private func sweep(
     return try sizes.flatMap { m, n in
         let points = try haltonPoints(count: 300, dimension: 2 * m + 2 * n).enumerated().map { index, uniform in
             let x = uniform.map { -Distribution.normalQuantile(tail: min(max($0, 1e-12), 1 - 1e-12)) }
-            var point = unpacked(x, m: m, n: n)
-            if index % 2 == 1 {
-                let theta = angles[index / 2 % angles.count]
-                point = point.moved(
-                    v: point.v, w: scaled(added(scaled(point.wStar, by: cos(theta)), sin(theta), across(point)), by: point.normW))
-            }
-            return point
+            let point = unpacked(x, m: m, n: n)
+            return index % 2 == 0 ? point : turned(point, to: angles[index / 2 % angles.count])
         }
         let values = try parallelMap(points.count, threads: settings.threads) { try f(points[$0]) }
         return zip(points, values).map { ($0, $1) }
     }
 }
 
-/// A unit vector orthogonal to w*, in the plane of w and w*.
-private func across(_ point: TwoLayerPoint) -> [Double] {
-    let x = added(point.u, -dot(point.u, point.wStar), point.wStar)
-    return scaled(x, by: 1 / norm(x))
+/// The point with w turned, in the plane of w and w*, to the angle `theta` from w*.
+private func turned(_ point: TwoLayerPoint, to theta: Double) -> TwoLayerPoint {
+    let across = added(point.u, -dot(point.u, point.wStar), point.wStar)
+    let u = added(scaled(point.wStar, by: cos(theta)), sin(theta) / norm(across), across)
+    return point.moved(v: point.v, w: scaled(u, by: point.normW))
 }
 
 /// v, v*, w and w* from one vector of 2m + 2n numbers.

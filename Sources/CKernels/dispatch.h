@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+/// Compiles a function once for each x86-64 level and lets the loader pick (AVX-512, AVX2, baseline);
+/// on other processors, and where the loader cannot pick, the one portable version.
+#if defined(__x86_64__) && defined(__linux__)
+#define CK_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CK_CLONES
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import COneDNN
+
+/// The shape of one image's feature map: `H` rows, `W` columns, `C` channels.
+public struct FeatureShape: Hashable, Sendable {
+    public let height, width, channels: Int
+
+    public init(height: Int, width: Int, channels: Int) {
+        (self.height, self.width, self.channels) = (height, width, channels)
+    }
+
+    public var count: Int { height * width * channels }
+
+    /// A tensor of `[batch, H, W, C]`.
+    public func tensor(batch: Int) -> Tensor { Tensor([batch, height, width, channels]) }
+}
+
+/// A square convolution: kernel side `K`, stride, zero padding on all four sides.
+public struct ConvolutionShape: Hashable, Sendable {
+    public let input: FeatureShape
+    public let outputChannels, kernel, stride, padding: Int
+
+    public init(input: FeatureShape, outputChannels: Int, kernel: Int, stride: Int, padding: Int) {
+        precondition(input.height + 2 * padding >= kernel && input.width + 2 * padding >= kernel)
+        (self.input, self.outputChannels, self.kernel) = (input, outputChannels, kernel)
+        (self.stride, self.padding) = (stride, padding)
+    }
+
+    public var output: FeatureShape {
+        FeatureShape(
+            height: (input.height + 2 * padding - kernel) / stride + 1,
+            width: (input.width + 2 * padding - kernel) / stride + 1, channels: outputChannels)
+    }
+
+    /// Multiply-adds of one image's forward pass, taps on the padding counted.
+    public var multiplyAdds: Int { output.count * input.channels * kernel * kernel }
+}
+
+/// The three f32 passes of a convolution by oneDNN, on channels-last maps and `[O, I, K, K]` weights:
+///
+///     forward   y[n,h,w,o]  = b[o] + Σ_{i,r,s} x[n, h·stride+r−pad, w·stride+s−pad, i] · W[o,i,r,s]
+///     backward  dx          = the adjoint of x ↦ y, applied to dy
+///               dW, db      = the gradients of Σ y·dy in W and b (overwritten, not accumulated)
+///
+/// Weights are copied into oneDNN's preferred layout at each call: they change at every step.
+public final class Convolution {
+    public let shape: ConvolutionShape
+    public let hasBias: Bool
+    private let engine: Engine
+    private var plans: [Int: ConvolutionPlan] = [:]
+
+    public init(_ shape: ConvolutionShape, hasBias: Bool, engine: Engine) {
+        (self.shape, self.hasBias, self.engine) = (shape, hasBias, engine)
+    }
+
+    /// Shapes: `input [≥batch, H, W, I]`, `weight [O, I, K, K]`, `bias [O]`, `output [≥batch, H′, W′, O]`.
+    public func forward(input: Tensor, weight: Tensor, bias: Tensor?, output: Tensor, batch: Int) throws {
+        precondition((bias != nil) == hasBias)
+        let pass = try plan(batch).forward()
+        try pass.weightPlain.point(at: weight.pointer)
+        try pass.reorder?.execute(on: engine)
+        try pass.source.point(at: input.pointer)
+        try pass.target.point(at: output.pointer)
+        if let bias { try pass.bias?.point(at: bias.pointer) }
+        try pass.primitive.execute(on: engine)
+    }
+
+    public func backwardInput(outputGradient: Tensor, weight: Tensor, inputGradient: Tensor, batch: Int) throws {
+        let pass = try plan(batch).backwardInput()
+        try pass.weightPlain.point(at: weight.pointer)
+        try pass.reorder?.execute(on: engine)
+        try pass.source.point(at: inputGradient.pointer)
+        try pass.target.point(at: outputGradient.pointer)
+        try pass.primitive.execute(on: engine)
+    }
+
+    public func backwardWeight(
+        input: Tensor, outputGradient: Tensor, weightGradient: Tensor, biasGradient: Tensor?, batch: Int
+    ) throws {
+        precondition((biasGradient != nil) == hasBias)
+        let pass = try plan(batch).backwardWeight()
+        try pass.weightPlain.point(at: weightGradient.pointer)
+        try pass.source.point(at: input.pointer)
+        try pass.target.point(at: outputGradient.pointer)
+        if let biasGradient { try pass.bias?.point(at: biasGradient.pointer) }
+        try pass.primitive.execute(on: engine)
+        try pass.reorder?.execute(on: engine)
+    }
+
+    private func plan(_ batch: Int) throws -> ConvolutionPlan {
+        if let plan = plans[batch] { return plan }
+        let plan = try ConvolutionPlan(shape, hasBias: hasBias, batch: batch, engine: engine)
+        plans[batch] = plan
+        return plan
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Statistics
+
+/// Training-time augmentation (METHOD.md part 2, recipe `paper`): a random crop of the image's own size after
+/// padding with raw black, then a fair horizontal flip; torchvision's `RandomCrop(size, padding)` followed by
+/// `RandomHorizontalFlip()`, both before normalisation.
+public struct Augmentation: Sendable, Equatable {
+    /// Black pixels added on every side.
+    public var padding: Int
+    /// Whether to flip with probability ½.
+    public var flips: Bool
+
+    public init(padding: Int = 4, flips: Bool = true) {
+        precondition(padding >= 0, "padding is a number of pixels")
+        (self.padding, self.flips) = (padding, flips)
+    }
+
+    /// The placement of one image in one epoch: a function of the arguments alone.
+    public func placement(seed: UInt64, epoch: Int, image: Int) -> Placement {
+        var random = Philox(seed: seed, stream: randomStream(.augmentation, epoch: epoch, index: image))
+        let offsets = UInt64(2 * padding + 1)
+        let row = Int(random.below(offsets)) - padding
+        let column = Int(random.below(offsets)) - padding
+        return Placement(row: row, column: column, isFlipped: flips && random.below(2) == 1)
+    }
+}
+
+/// Where the output window lies on an image: pixel `(y, x)` of the crop is pixel `(y + row, x + column)` of the
+/// image, black outside it; the flip mirrors the crop.
+public struct Placement: Sendable, Equatable {
+    public var row: Int
+    public var column: Int
+    public var isFlipped: Bool
+
+    /// The image as it is.
+    public static let identity = Placement(row: 0, column: 0, isFlipped: false)
+
+    public init(row: Int, column: Int, isFlipped: Bool) {
+        (self.row, self.column, self.isFlipped) = (row, column, isFlipped)
+    }
+
+    /// Writes the normalised window.
+    /// - Parameters:
+    ///   - image: raw bytes `[H, W, C]`.
+    ///   - table: `PixelNormalization.table`, `[C, 256]`.
+    ///   - output: f32 `[H, W, C]`.
+    func write(
+        _ image: UnsafePointer<UInt8>, height: Int, width: Int, channels: Int, table: UnsafePointer<Float>,
+        to output: UnsafeMutablePointer<Float>
+    ) {
+        // A literal channel count lets the compiler unroll the loop over channels.
+        switch channels {
+        case 1: writeRows(image, height, width, 1, table, output)
+        case 3: writeRows(image, height, width, 3, table, output)
+        default: writeRows(image, height, width, channels, table, output)
+        }
+    }
+
+    @inline(__always)
+    private func writeRows(
+        _ image: UnsafePointer<UInt8>, _ height: Int, _ width: Int, _ channels: Int, _ table: UnsafePointer<Float>,
+        _ output: UnsafeMutablePointer<Float>
+    ) {
+        let inside = min(max(0, -column), width)..<max(min(width, width - column), min(max(0, -column), width))
+        let step = isFlipped ? -channels : channels
+        for y in 0..<height {
+            let start = output + (y * width + (isFlipped ? width - 1 : 0)) * channels
+            func black(_ columns: Range<Int>) {
+                for x in columns {
+                    for channel in 0..<channels { start[x * step + channel] = table[256 * channel] }
+                }
+            }
+            guard (0..<height).contains(y + row) else {
+                black(0..<width)
+                continue
+            }
+            black(0..<inside.lowerBound)
+            black(inside.upperBound..<width)
+            var source = image + ((y + row) * width + column + inside.lowerBound) * channels
+            var target = start + inside.lowerBound * step
+            for _ in inside {
+                for channel in 0..<channels { target[channel] = table[256 * channel + Int(source[channel])] }
+                source += channels
+                target += step
+            }
+        }
+    }
+}
+
+/// The order of a split's images in one epoch: a Fisher–Yates shuffle drawn from a stream of its own.
+/// - Returns: a permutation of `0..<count`, a function of the arguments alone.
+public func shuffledOrder(count: Int, seed: UInt64, epoch: Int) -> [Int32] {
+    var random = Philox(seed: seed, stream: randomStream(.shuffle, epoch: epoch, index: 0))
+    var order = Array(0..<Int32(count))
+    for last in stride(from: count - 1, to: 0, by: -1) {
+        order.swapAt(last, Int(random.below(UInt64(last + 1))))
+    }
+    return order
+}
+
+/// The top byte of a stream number: keeps the uses of one seed apart.
+private enum RandomUse: UInt64 {
+    case shuffle = 0xD5
+    case augmentation = 0xDA
+}
+
+/// The stream number: use (8 bits), epoch (24 bits), image (32 bits).
+private func randomStream(_ use: RandomUse, epoch: Int, index: Int) -> UInt64 {
+    precondition((0..<1 << 24).contains(epoch) && (0..<1 << 32).contains(index), "epoch below 2²⁴, index below 2³²")
+    return use.rawValue << 56 | UInt64(epoch) << 32 | UInt64(index)
+}
+
+extension Philox {
+    /// Uniform on `0..<bound` by multiplication, one word a draw; each value's probability is within 2⁻⁶⁴ of
+    /// 1/bound, and the result does not depend on the standard library's algorithm.
+    fileprivate mutating func below(_ bound: UInt64) -> UInt64 { next().multipliedFullWidth(by: bound).high }
+}

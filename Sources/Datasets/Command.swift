@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
+
+/// What a finished tool left behind.
+package struct CommandResult {
+    /// The exit status, or 128 + the signal that ended the tool.
+    package let status: Int32
+    package let output: String
+    /// The last line of standard error, or the status where there is none.
+    package let complaint: String
+}
+
+/// Runs a tool found on PATH to its end; `whileRunning` is called about 50 times a second.
+///
+/// Not Foundation's `Process`: that puts the tool into a process group of its own, so that Ctrl-C
+/// would leave a download running behind the caller's back.
+/// - Parameter debianPackage: the Debian package that holds the tool, for the message.
+/// - Throws: `FileError` when the tool cannot be started.
+package func run(
+    _ tool: String, _ arguments: [String], package debianPackage: String, whileRunning: () -> Void = {}
+) throws -> CommandResult {
+    let (output, errors) = (try scratchFile(), try scratchFile())
+    defer { close(output); close(errors) }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, output, 1)
+    posix_spawn_file_actions_adddup2(&actions, errors, 2)
+
+    var words: [UnsafeMutablePointer<CChar>?] = ([tool] + arguments).map { strdup($0) } + [nil]
+    defer { words.forEach { free($0) } }
+    var child = pid_t()
+    let failure = posix_spawnp(&child, tool, &actions, nil, &words, environ)
+    guard failure == 0 else {
+        let hint = failure == ENOENT ? "; install it with `apt-get install \(debianPackage)`" : ""
+        throw FileError("cannot run \(tool): \(String(cString: strerror(failure)))\(hint)")
+    }
+
+    var status: Int32 = 0
+    while true {
+        let ended = waitpid(child, &status, WNOHANG)
+        if ended == child { break }
+        guard ended == 0 || errno == EINTR else {
+            throw FileError("cannot wait for \(tool): \(String(cString: strerror(errno)))")
+        }
+        whileRunning()
+        usleep(20_000)
+    }
+    let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    let lastLine = text(of: errors).split(separator: "\n").last.map(String.init)
+    return CommandResult(status: code, output: text(of: output), complaint: lastLine ?? "\(tool) ended with status \(code)")
+}
+
+/// SHA-256 of files, in hexadecimal, by coreutils' `sha256sum`: it is on every Debian machine and costs the
+/// build nothing, where a cryptography package would add minutes to it.
+/// - Throws: `FileError` when a file cannot be read.
+package func sha256(ofFiles paths: [String]) throws -> [String] {
+    let result = try run("sha256sum", ["--zero", "--"] + paths, package: "coreutils")
+    let sums = result.output.split(separator: "\0").map { String($0.prefix(64)) }
+    guard result.status == 0, sums.count == paths.count else {
+        throw FileError("cannot compute checksums: \(result.complaint)")
+    }
+    return sums
+}
+
+/// An open file without a name, which therefore vanishes when it is closed.
+private func scratchFile() throws -> Int32 {
+    var template = Array((NSTemporaryDirectory() + "/bcgd-XXXXXX").utf8CString)
+    let file = mkstemp(&template)
+    guard file >= 0 else {
+        throw FileError("cannot create a file in \(NSTemporaryDirectory()): \(String(cString: strerror(errno)))")
+    }
+    unlink(template)
+    _ = fcntl(file, F_SETFD, FD_CLOEXEC)
+    return file
+}
+
+private func text(of file: Int32) -> String {
+    lseek(file, 0, SEEK_SET)
+    let data = try? FileHandle(fileDescriptor: file, closeOnDealloc: false).readToEnd()
+    return String(decoding: data ?? Data(), as: UTF8.self)
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
+
+extension CIFAR10 {
+    /// Makes sure that `folder/cifar-10-batches-bin` holds the official files, by curl and tar.
+    ///
+    /// A download that was cut off resumes from `cifar-10-binary.tar.gz.part`; a complete `cifar-10-binary.tar.gz`
+    /// in the folder is used without network. Nothing is unpacked before its checksum is verified.
+    /// - Parameter progress: called about 50 times a second with the bytes at hand and the bytes in all.
+    /// - Returns: the folder with the files, for `load`.
+    /// - Throws: `FileError`: no network, no space, wrong checksum, or other files already in that place.
+    @discardableResult
+    public static func fetch(into folder: String, progress: (Int, Int) -> Void = { _, _ in }) throws -> String {
+        try fetch(into: folder, release: .official, progress: progress)
+    }
+
+    package static func fetch(
+        into folder: String, release: CIFAR10Release, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> String {
+        try makeFolder(folder)
+        let target = "\(folder)/\(CIFAR10Release.folderName)"
+        if FileManager.default.fileExists(atPath: target) {
+            let impostor: String?
+            do { impostor = try firstUnofficialFile(in: target, release: release) } catch let error as FileError {
+                impostor = error.description
+            }
+            if let impostor { throw FileError("\(impostor); move \(target) away to fetch the official files") }
+            return target
+        }
+        let archive = "\(folder)/\(CIFAR10Release.archiveName)"
+        if !FileManager.default.fileExists(atPath: archive) {
+            try download(release, to: archive, progress: progress)
+        }
+        let found = try sha256(ofFiles: [archive])[0]
+        guard found == release.archiveSHA256 else {
+            throw FileError(
+                "\(archive) has SHA-256 \(found), expected \(release.archiveSHA256); delete it and fetch again")
+        }
+        try unpack(archive, to: target, release: release)
+        return target
+    }
+
+    private static func download(_ release: CIFAR10Release, to archive: String, progress: (Int, Int) -> Void) throws {
+        let part = archive + ".part"
+        func report() { progress(fileSize(part), release.archiveBytes) }
+        func curl() throws -> CommandResult {
+            try run(
+                "curl",
+                [
+                    "--fail", "--location", "--silent", "--show-error", "--connect-timeout", "20",
+                    "--speed-limit", "1024", "--speed-time", "60", "--continue-at", "-", "--output", part, release.url,
+                ],
+                package: "curl", whileRunning: report)
+        }
+        if fileSize(part) < release.archiveBytes {
+            var result = try curl()
+            let serverCannotResume: Int32 = 33  // CURLE_RANGE_ERROR
+            if result.status == serverCannotResume {
+                unlink(part)
+                result = try curl()
+            }
+            guard result.status == 0 else {
+                throw FileError(
+                    "cannot download \(release.url): \(result.complaint); repeat to resume, or put the file at \(archive) yourself, or name a folder that has the data with --data"
+                )
+            }
+        }
+        report()
+        let found = try sha256(ofFiles: [part])[0]
+        guard found == release.archiveSHA256 else {
+            unlink(part)
+            throw FileError(
+                "the download of \(release.url) has SHA-256 \(found), expected \(release.archiveSHA256); it was deleted: fetch again")
+        }
+        guard rename(part, archive) == 0 else {
+            throw FileError("cannot rename \(part): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Unpacks beside the target and renames, so that an interrupted run leaves no half-filled target.
+    private static func unpack(_ archive: String, to target: String, release: CIFAR10Release) throws {
+        let scratch = target + ".part"
+        try? FileManager.default.removeItem(atPath: scratch)
+        try makeFolder(scratch)
+        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        let result = try run(
+            "tar", ["--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", scratch], package: "tar")
+        guard result.status == 0 else { throw FileError("cannot unpack \(archive): \(result.complaint)") }
+        let unpacked = "\(scratch)/\(CIFAR10Release.folderName)"
+        if let impostor = try firstUnofficialFile(in: unpacked, release: release) { throw FileError(impostor) }
+        guard rename(unpacked, target) == 0 else {
+            throw FileError("cannot create \(target): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private static func fileSize(_ path: String) -> Int {
+        var info = stat()
+        return stat(path, &info) == 0 ? Int(info.st_size) : 0
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Quantization
+
+/// The activation of a network: ReLU ("32A") or the quantized ReLU of METHOD.md part 1.
+public enum Activation: Equatable, Sendable {
+    case relu
+    case quantized(QuantizedReLU)
+
+    public func layer(_ name: String, _ shape: FeatureShape, in workshop: Workshop) -> any Layer {
+        switch self {
+        case .relu: ReLULayer(shape, in: workshop)
+        case .quantized(let function): QuantizedReLULayer(name, function, shape, in: workshop)
+        }
+    }
+}
+
+/// `y = max(x, 0)`, `dx = dy·1{x > 0}`.
+public final class ReLULayer: Layer {
+    public let output: FeatureShape
+    private let result, inputGradient: Tensor
+    private let threads: Int32
+    private var input: Tensor?
+
+    public init(_ shape: FeatureShape, in workshop: Workshop) {
+        output = shape
+        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
+        threads = workshop.threads
+    }
+
+    public func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        self.input = input
+        ck_relu_forward(input.pointer, result.pointer, batch * output.count, threads)
+        return result
+    }
+
+    public func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
+        guard let input else { preconditionFailure("backward before forward") }
+        ck_relu_backward(input.pointer, outputGradient.pointer, inputGradient.pointer, batch * output.count, threads)
+        return inputGradient
+    }
+}
+
+/// The quantized ReLU with its learned resolution α, one scalar for the layer; its formulas are at `QuantizedReLU`.
+///
+/// The gradient in α sums over the whole tensor. In calibration mode α becomes `max(x)/(2^b − 1)` before the layer
+/// acts (METHOD.md part 2); a layer that sees no positive value keeps its α.
+public final class QuantizedReLULayer: Layer {
+    public let function: QuantizedReLU
+    public let output: FeatureShape
+    public let resolution: Parameter
+    public var parameters: [Parameter] { [resolution] }
+    private let result, inputGradient: Tensor
+    private let threads: Int
+    private var input: Tensor?
+
+    public init(_ name: String, _ function: QuantizedReLU, _ shape: FeatureShape, in workshop: Workshop) {
+        (self.function, output) = (function, shape)
+        resolution = Parameter(name + ".resolution", .resolution, shape: [1], initial: .constant(1))
+        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
+        threads = workshop.engine.threads
+    }
+
+    public func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        self.input = input
+        let count = batch * output.count
+        if mode == .calibration {
+            let largest = UnsafeBufferPointer(start: input.pointer, count: count).max() ?? 0
+            if largest > 0 { resolution.value.fill(largest / Float(function.maximumLevel)) }
+        }
+        function.forward(
+            input: input.pointer, output: result.pointer, count: count, resolution: resolution.value.pointer[0],
+            threads: threads)
+        return result
+    }
+
+    public func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
+        guard let input else { preconditionFailure("backward before forward") }
+        let sum = function.backward(
+            input: input.pointer, outputGradient: outputGradient.pointer, inputGradient: inputGradient.pointer,
+            count: batch * output.count, resolution: resolution.value.pointer[0], threads: threads)
+        resolution.gradient.fill(Float(sum))
+        return inputGradient
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Foundation
+
+/// What one batch came to.
+public struct BatchOutcome: Equatable, Sendable {
+    /// Sum over the batch of `−log p(label)`, in nats.
+    public var lossSum = 0.0
+    /// Images whose label has the highest score, and whose label is among the five highest.
+    public var top1 = 0, top5 = 0
+    public var count = 0
+
+    public init() {}
+
+    public static func += (a: inout BatchOutcome, b: BatchOutcome) {
+        a.lossSum += b.lossSum
+        (a.top1, a.top5, a.count) = (a.top1 + b.top1, a.top5 + b.top5, a.count + b.count)
+    }
+}
+
+/// Softmax cross-entropy, mean over the batch `N`: scores `z [N, C]`, labels in `0..<C`:
+///
+///     ℓ = −(1/N) Σ_n log p[n, label],   p = softmax(z),   dz = (p − onehot)/N
+///
+/// A label's rank counts the scores above it, and equal scores of lower index: as an arg-max that takes the first.
+/// Scores that are not finite count as wrong.
+public final class SoftmaxCrossEntropy {
+    public let gradient: Tensor
+    private let classes: Int
+
+    public init(classes: Int, in workshop: Workshop) {
+        self.classes = classes
+        gradient = Tensor([workshop.batch, 1, 1, classes])
+    }
+
+    public func callAsFunction(_ scores: Tensor, labels: UnsafePointer<Int32>, batch: Int) -> BatchOutcome {
+        var outcome = BatchOutcome()
+        outcome.count = batch
+        for n in 0..<batch {
+            let z = UnsafeBufferPointer(start: scores.pointer + n * classes, count: classes)
+            let (label, dz) = (Int(labels[n]), gradient.pointer + n * classes)
+            precondition((0..<classes).contains(label), "label \(label) of \(classes) classes")
+            let largest = Double(z.max() ?? 0)
+            let total = z.reduce(0) { $0 + exp(Double($1) - largest) }
+            outcome.lossSum += log(total) + largest - Double(z[label])
+            for c in 0..<classes {
+                let p = exp(Double(z[c]) - largest) / total
+                dz[c] = Float((p - (c == label ? 1 : 0)) / Double(batch))
+            }
+            let rank = z.indices.count { z[$0] > z[label] || (z[$0] == z[label] && $0 < label) }
+            if z.allSatisfy(\.isFinite) {
+                outcome.top1 += rank < 1 ? 1 : 0
+                outcome.top5 += rank < 5 ? 1 : 0
+            }
+        }
+        return outcome
+    }
+}

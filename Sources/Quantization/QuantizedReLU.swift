@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// The coarse derivative of the quantized ReLU in its input `x`: what the backward pass uses in place of the almost
+/// everywhere derivative, which is 0. With `b` bits, resolution `α` and `L = 2^b − 1` (METHOD.md part 1):
+public enum CoarseInputDerivative: String, Codable, CaseIterable, Sendable {
+    /// 1 on `0 < x ≤ Lα`, else 0; the default.
+    case clippedReLU = "clipped-relu"
+    /// 1 on `x > 0`, else 0.
+    case relu
+    /// 1 everywhere.
+    case identity
+}
+
+/// The coarse derivative of the quantized ReLU in its resolution `α`: 0 on `x ≤ 0`, `L = 2^b − 1` on `x > Lα`, and
+/// on `0 < x ≤ Lα` the value given at each case (METHOD.md part 1).
+public enum CoarseResolutionDerivative: String, Codable, CaseIterable, Sendable {
+    /// `2^(b−1)`, the mean of 1 … L: the paper's proposal and the default.
+    case threeValued = "three-valued"
+    /// The level `k` on `((k−1)α, kα]`: the exact derivative almost everywhere.
+    case almostEverywhere = "almost-everywhere"
+    /// 0 (PACT's).
+    case twoValued = "two-valued"
+    /// 1; only in the authors' code.
+    case minimum
+}
+
+/// The quantized ReLU `σ(x, α) = α · clamp(ceil(x/α), 0, L)`, `L = 2^b − 1`, and its coarse derivatives
+/// (paper, section 2; METHOD.md part 1). This file is the scalar reference; `FastQuantizedReLU.swift` equals it bit for bit.
+///
+/// Conventions:
+/// - `x/α` is one IEEE division in `Float`, rounded to nearest, and every region below is decided by it: level `k`
+///   is `k−1 < x/α ≤ k`, so `x = kα` has level `k` (a tie goes down), and `x` is saturated when `x/α > L`. Only an
+///   `x` within half a unit in the last place of a boundary can differ from exact arithmetic.
+/// - Positive `x` has level 1 or more, also where `x/α` underflows to 0. `−0` counts as 0; +∞ has level `L`.
+/// - NaN in `x`: the output is NaN, so that the loss shows it; its level and coarse derivatives are 0
+///   (the identity's stays 1).
+/// - A resolution that is not finite and positive has no levels: outputs and coarse derivatives are NaN, levels 0.
+///   `validate(resolution:)` turns it into an error.
+public struct QuantizedReLU: Equatable, Sendable {
+    /// `b`, 1 … 8. (32 activation bits are a plain ReLU: no quantizer.)
+    public let bits: Int
+    public let inputDerivative: CoarseInputDerivative
+    public let resolutionDerivative: CoarseResolutionDerivative
+
+    /// - Throws: `QuantizationError.bits` unless `bits` is 1 … 8.
+    public init(
+        bits: Int, inputDerivative: CoarseInputDerivative = .clippedReLU,
+        resolutionDerivative: CoarseResolutionDerivative = .threeValued
+    ) throws {
+        guard (1...8).contains(bits) else { throw QuantizationError.bits(bits, of: "activation bits", allowed: 1...8) }
+        self.bits = bits
+        self.inputDerivative = inputDerivative
+        self.resolutionDerivative = resolutionDerivative
+    }
+
+    /// `L = 2^b − 1`.
+    public var maximumLevel: Int { (1 << bits) - 1 }
+
+    /// - Throws: `QuantizationError.resolution` unless `resolution` is finite and positive.
+    public static func validate(resolution: Float) throws {
+        guard isUsable(resolution) else { throw QuantizationError.resolution(resolution) }
+    }
+
+    static func isUsable(_ resolution: Float) -> Bool { resolution > 0 && resolution.isFinite }
+
+    /// `clamp(ceil(x/α), 0, L)`.
+    public func level(_ x: Float, resolution: Float) -> Int {
+        guard x > 0, Self.isUsable(resolution) else { return 0 }
+        return Int(min(max((x / resolution).rounded(.up), 1), Float(maximumLevel)))
+    }
+
+    /// `σ(x, α) = α · level`.
+    public func forward(_ x: Float, resolution: Float) -> Float {
+        guard !x.isNaN, Self.isUsable(resolution) else { return .nan }
+        return resolution * Float(level(x, resolution: resolution))
+    }
+
+    private func isSaturated(_ x: Float, _ resolution: Float) -> Bool { x > 0 && x / resolution > Float(maximumLevel) }
+
+    /// The coarse derivative in `x`: 0 or 1.
+    public func inputDerivative(_ x: Float, resolution: Float) -> Float {
+        guard Self.isUsable(resolution) else { return .nan }
+        switch inputDerivative {
+        case .clippedReLU: return x > 0 && !isSaturated(x, resolution) ? 1 : 0
+        case .relu: return x > 0 ? 1 : 0
+        case .identity: return 1
+        }
+    }
+
+    /// The coarse derivative in `α`: an integer 0 … L.
+    public func resolutionDerivative(_ x: Float, resolution: Float) -> Float {
+        guard Self.isUsable(resolution) else { return .nan }
+        guard x > 0 else { return 0 }
+        if isSaturated(x, resolution) { return Float(maximumLevel) }
+        return insideDerivative ?? Float(level(x, resolution: resolution))
+    }
+
+    /// The constant on `0 < x ≤ Lα`, nil where it is the level.
+    var insideDerivative: Float? {
+        switch resolutionDerivative {
+        case .threeValued: Float(1 << (bits - 1))
+        case .almostEverywhere: nil
+        case .twoValued: 0
+        case .minimum: 1
+        }
+    }
+}

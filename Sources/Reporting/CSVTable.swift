@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
+
+/// A table of text with named columns, as in a CSV file (RFC 4180, UTF-8).
+///
+/// Written with `\n` line ends (RFC 4180 names CRLF; version control and every reader at hand prefer LF); read with either.
+public struct CSVTable: Equatable, Sendable {
+    public let header: [String]
+    /// One array of `header.count` fields per row.
+    public private(set) var rows: [[String]]
+
+    /// - Precondition: at least one column, no column named twice, every row as wide as the header.
+    public init(header: [String], rows: [[String]] = []) {
+        precondition(!header.isEmpty && Set(header).count == header.count, "columns need distinct names: \(header)")
+        precondition(rows.allSatisfy { $0.count == header.count }, "every row needs \(header.count) fields")
+        self.header = header
+        self.rows = rows
+    }
+
+    /// The field of row `row` (from 0) in the column named `column`.
+    public subscript(row: Int, column: String) -> String {
+        guard let index = header.firstIndex(of: column) else { preconditionFailure("no column \(column) in \(header)") }
+        return rows[row][index]
+    }
+
+    public mutating func append(_ row: [String]) {
+        precondition(row.count == header.count, "\(row.count) fields for \(header.count) columns")
+        rows.append(row)
+    }
+
+    /// Puts `row` in the place of the row that has the same fields in the columns `key`, or at the end when there is none.
+    public mutating func appendOrReplace(_ row: [String], key: [String]) {
+        let columns = key.map { name in
+            guard let index = header.firstIndex(of: name) else { preconditionFailure("no column \(name) in \(header)") }
+            return index
+        }
+        if let old = rows.firstIndex(where: { other in columns.allSatisfy { other[$0] == row[$0] } }) {
+            precondition(row.count == header.count, "\(row.count) fields for \(header.count) columns")
+            rows[old] = row
+        } else {
+            append(row)
+        }
+    }
+
+    /// The table as CSV text; fields with a comma, a quote, a line end or outer blanks are quoted.
+    public var text: String {
+        ([header] + rows).map { row in row.map { Self.quoted($0, alone: row.count == 1) }.joined(separator: ",") + "\n" }.joined()
+    }
+
+    /// - Throws: `FileError` when the file cannot be written; the old file is then untouched.
+    public func write(to path: String) throws {
+        try writeAtomically(Data(text.utf8), to: path)
+    }
+
+    /// Reads a CSV file whose first record is the header.
+    /// - Throws: `FileError` naming the file, the line and what was expected there.
+    public init(contentsOf path: String) throws {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw FileError("cannot read \(path): " + (FileManager.default.fileExists(atPath: path) ? "permission denied, or a folder" : "no such file"))
+        }
+        guard let text = String(validating: data, as: UTF8.self) else { throw FileError("\(path): expected UTF-8 text") }
+        try self.init(parsing: text, name: path)
+    }
+
+    /// Parses CSV text; `name` stands for the file in error messages.
+    /// - Throws: `FileError` naming the line (from 1) and what was expected there.
+    public init(parsing text: String, name: String) throws {
+        var records = CSVRecords(text: text, name: name)
+        guard let first = try records.next() else { throw FileError("\(name): expected a header line, found an empty file") }
+        let duplicates = Dictionary(grouping: first.fields, by: { $0 }).filter { $0.value.count > 1 }.keys.sorted()
+        guard duplicates.isEmpty else { throw FileError("\(name):1: the column \"\(duplicates[0])\" is named twice") }
+        header = first.fields
+        rows = []
+        while let record = try records.next() {
+            guard record.fields.count == header.count else {
+                throw FileError("\(name):\(record.line): expected \(header.count) fields as in the header, found \(record.fields.count)")
+            }
+            rows.append(record.fields)
+        }
+    }
+
+    private static func quoted(_ field: String, alone: Bool) -> String {
+        let special = field.unicodeScalars.contains { ",\"\r\n".unicodeScalars.contains($0) }
+        // A lone empty field would be a blank line, and blank lines end up as nothing in some readers.
+        guard special || field.first == " " || field.last == " " || (alone && field.isEmpty) else { return field }
+        return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+    }
+}
+
+/// Splits CSV text into records, byte by byte.
+private struct CSVRecords {
+    private let bytes: [UInt8]
+    private let name: String
+    private var position = 0
+    private var line = 1
+
+    init(text: String, name: String) {
+        bytes = Array(text.utf8)
+        self.name = name
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }  // the byte order mark that spreadsheets write
+    }
+
+    /// The next record and the line it starts on, or nil at the end.
+    mutating func next() throws -> (fields: [String], line: Int)? {
+        guard position < bytes.count else { return nil }
+        let start = line
+        var fields = [try field()]
+        while position < bytes.count, bytes[position] == UInt8(ascii: ",") {
+            position += 1
+            fields.append(try field())
+        }
+        skipLineEnd()
+        return (fields, start)
+    }
+
+    private mutating func field() throws -> String {
+        guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else {
+            let start = position
+            while position < bytes.count, !atLineEnd, bytes[position] != UInt8(ascii: ",") {
+                if bytes[position] == UInt8(ascii: "\"") { throw FileError("\(name):\(line): a quote inside a field that does not start with one") }
+                position += 1
+            }
+            return String(decoding: bytes[start..<position], as: UTF8.self)
+        }
+        let opened = line
+        var content: [UInt8] = []
+        position += 1
+        while position < bytes.count {
+            let byte = bytes[position]
+            position += 1
+            if byte != UInt8(ascii: "\"") {
+                if byte == UInt8(ascii: "\n") { line += 1 }
+                content.append(byte)
+            } else if position < bytes.count, bytes[position] == UInt8(ascii: "\"") {
+                content.append(byte)
+                position += 1
+            } else {
+                guard position == bytes.count || atLineEnd || bytes[position] == UInt8(ascii: ",") else {
+                    throw FileError("\(name):\(line): expected a comma or the end of the line after the closing quote")
+                }
+                return String(decoding: content, as: UTF8.self)
+            }
+        }
+        throw FileError("\(name):\(opened): the quote opened here is never closed")
+    }
+
+    private var atLineEnd: Bool {
+        bytes[position] == UInt8(ascii: "\n")
+            || (bytes[position] == UInt8(ascii: "\r") && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "\n"))
+    }
+
+    private mutating func skipLineEnd() {
+        guard position < bytes.count else { return }
+        position += bytes[position] == UInt8(ascii: "\r") ? 2 : 1
+        line += 1
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Statistics
+
+/// What a run is a measurement of: a cell of table 1.
+public struct RunCell: Hashable, Sendable {
+    public var dataset: String
+    public var network: String
+    /// 32 stands for float, of weights and of activations.
+    public var weightBits: Int
+    public var activationBits: Int
+    /// `float`, `bcgd`, `bc`, `br`, …; a variant goes into the name: `bcgd-first-last-float`.
+    public var method: String
+    /// Name of the protocol: how much of the published training was run (`smoke`, …).
+    public var protocolName: String
+
+    public init(dataset: String, network: String, weightBits: Int, activationBits: Int, method: String, protocolName: String) {
+        (self.dataset, self.network, self.weightBits, self.activationBits) = (dataset, network, weightBits, activationBits)
+        (self.method, self.protocolName) = (method, protocolName)
+    }
+
+    /// Such as `1W4A`.
+    public var bits: String { "\(weightBits)W\(activationBits)A" }
+    /// The cell's id in `Experiments/reported.csv`, such as `imagenet/resnet-18/1W4A/bcgd`; the protocol is no part of it.
+    public var reportedID: String { "\(dataset)/\(network)/\(bits)/\(method)" }
+}
+
+/// How a run came about.
+public struct RunProvenance: Equatable, Sendable {
+    public enum DataOrigin: String, Sendable { case official, unofficial }
+
+    /// Wall-clock time of the training.
+    public var seconds: Double
+    public var threads: Int
+    /// As `SystemFacts.commit` gives it.
+    public var commit: String
+    /// The recipe's name and the digest of its settings, defaults filled in.
+    public var recipe: String
+    public var recipeDigest: String
+    /// Whether the data set's files were the official ones.
+    public var dataOrigin: DataOrigin
+    /// The command line that made the run.
+    public var how: String
+
+    public init(seconds: Double, threads: Int, commit: String, recipe: String, recipeDigest: String, dataOrigin: DataOrigin, how: String) {
+        (self.seconds, self.threads, self.commit, self.recipe) = (seconds, threads, commit, recipe)
+        (self.recipeDigest, self.dataOrigin, self.how) = (recipeDigest, dataOrigin, how)
+    }
+}
+
+/// One training run: a row of table 1. The result is the accuracy after the last epoch; the best epoch's is picked on the
+/// test images, so it is no result, and is kept for comparison with work that reports it.
+public struct RunRow: Equatable, Sendable {
+    public var cell: RunCell
+    public var seed: UInt64
+    public var epochs: Int
+    /// Test images, fewer than 10⁶ so that the counts can be had back from the written percentages.
+    public var testImages: Int
+    /// Test images classified correctly after the last epoch.
+    public var correctFinal: Int
+    /// The same after the epoch that did best on them; nil when not every epoch was evaluated.
+    public var correctBest: Int?
+    /// The published number in percent; nil where there is none at hand.
+    public var reported: Double?
+    /// Where it was published, or why there is none.
+    public var reportedSource: String
+    public var provenance: RunProvenance
+
+    /// - Precondition: `0 < testImages < 10⁶`, and the counts lie in `0 … testImages`.
+    public init(
+        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?,
+        reportedIn published: ReportedValues, provenance: RunProvenance
+    ) {
+        precondition((1..<1_000_000).contains(testImages))
+        precondition((0...testImages).contains(correctFinal) && (0...testImages).contains(correctBest ?? 0))
+        let value = published[cell.reportedID]
+        (self.cell, self.seed, self.epochs, self.testImages) = (cell, seed, epochs, testImages)
+        (self.correctFinal, self.correctBest) = (correctFinal, correctBest)
+        (self.reported, self.reportedSource) = (value?.value, value?.source ?? ReportedValue.notAvailable)
+        self.provenance = provenance
+    }
+
+    init(
+        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?, reported: Double?,
+        reportedSource: String, provenance: RunProvenance
+    ) {
+        (self.cell, self.seed, self.epochs, self.testImages) = (cell, seed, epochs, testImages)
+        (self.correctFinal, self.correctBest, self.reported) = (correctFinal, correctBest, reported)
+        (self.reportedSource, self.provenance) = (reportedSource, provenance)
+    }
+
+    /// Top-1 after the last epoch, in percent.
+    public var top1Final: Double { 100 * Double(correctFinal) / Double(testImages) }
+    /// Top-1 after the best epoch on the test images, in percent.
+    public var top1Best: Double? { correctBest.map { 100 * Double($0) / Double(testImages) } }
+    /// Exact (Clopper–Pearson) 95 % interval of `top1Final` over test images like these, in percent. It says nothing about seeds.
+    public var interval: (low: Double, high: Double) {
+        let proportion = clopperPearson(successes: correctFinal, trials: testImages, level: 0.95)
+        return (100 * proportion.low, 100 * proportion.high)
+    }
+}

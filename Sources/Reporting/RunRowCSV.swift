@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
+
+/// `table1.csv`: one row per run, accuracies and interval ends in percent, empty where there is no number.
+extension RunRow {
+    public static let columns = [
+        "dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "epochs", "n_test", "top1_final",
+        "ci95_low", "ci95_high", "top1_best", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
+        "data_origin", "threads", "how",
+    ]
+    /// The columns that tell runs apart: a new run with the same ones takes the old one's place.
+    public static let key = ["dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "data_origin"]
+
+    /// The row's fields in the order of `columns`.
+    public var fields: [String] {
+        [
+            cell.dataset, cell.network, "\(cell.weightBits)", "\(cell.activationBits)", cell.method, cell.protocolName, "\(seed)",
+            "\(epochs)", "\(testImages)", percent(top1Final), percent(interval.low), percent(interval.high),
+            top1Best.map(percent) ?? "", reported.map { "\($0)" } ?? "", reportedSource, String(format: "%.1f", provenance.seconds),
+            provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
+            provenance.how,
+        ]
+    }
+
+    /// Reads the rows of a `table1.csv`.
+    /// - Throws: `FileError` naming the file, row and column when a field is not what its column holds, when an accuracy is no
+    ///   count of `n_test` images, or when an interval does not belong to its accuracy.
+    public static func read(from path: String) throws -> [RunRow] {
+        let table = try CSVTable(contentsOf: path)
+        guard table.header == columns else {
+            throw FileError("\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
+        }
+        return try table.rows.indices.map { try RunRow(Fields(table: table, row: $0, path: path)) }
+    }
+
+    /// Puts `rows` into the file at `path` (made when missing), each in place of the row with the same `key`.
+    /// - Throws: `FileError` as `read` does, or when the file cannot be written; the old file is then untouched.
+    public static func record(_ rows: [RunRow], in path: String) throws {
+        let old = FileManager.default.fileExists(atPath: path) ? try read(from: path) : []
+        var table = CSVTable(header: columns)
+        for row in old + rows { table.appendOrReplace(row.fields, key: key) }
+        try table.write(to: path)
+    }
+
+    private init(_ fields: Fields) throws {
+        let testImages = try fields.integer("n_test")
+        guard (1..<1_000_000).contains(testImages) else { throw fields.error("n_test", "1 … 999999") }
+        guard let seed = UInt64(fields["seed"]) else { throw fields.error("seed", "an integer that is not negative") }
+        guard let origin = RunProvenance.DataOrigin(rawValue: fields["data_origin"]) else {
+            throw fields.error("data_origin", "official or unofficial")
+        }
+        self.init(
+            cell: RunCell(
+                dataset: fields["dataset"], network: fields["network"], weightBits: try fields.integer("weight_bits"),
+                activationBits: try fields.integer("activation_bits"), method: fields["method"], protocolName: fields["protocol"]),
+            seed: seed, epochs: try fields.integer("epochs"), testImages: testImages,
+            correctFinal: try fields.count("top1_final", of: testImages),
+            correctBest: fields["top1_best"].isEmpty ? nil : try fields.count("top1_best", of: testImages),
+            reported: fields["reported"].isEmpty ? nil : try fields.number("reported"), reportedSource: fields["reported_source"],
+            provenance: RunProvenance(
+                seconds: try fields.number("seconds"), threads: try fields.integer("threads"), commit: fields["commit"],
+                recipe: fields["recipe"], recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
+        for (column, end) in [("ci95_low", interval.low), ("ci95_high", interval.high)] where abs(try fields.number(column) - end) > 1e-4 {
+            throw fields.error(column, "\(percent(end)), the exact 95 % end for \(correctFinal) of \(testImages)")
+        }
+    }
+}
+
+/// Percent with four decimals: enough to have the count back for fewer than 10⁶ images.
+private func percent(_ value: Double) -> String { String(format: "%.4f", value) }
+
+/// The fields of one row, by column, with errors that name the place.
+private struct Fields {
+    let table: CSVTable
+    let row: Int
+    let path: String
+
+    subscript(column: String) -> String { table[row, column] }
+
+    func error(_ column: String, _ expected: String) -> FileError {
+        FileError("\(path): row \(row + 1), \(column): expected \(expected), found \"\(self[column])\"")
+    }
+
+    func integer(_ column: String) throws -> Int {
+        guard let value = Int(self[column]), value >= 0 else { throw error(column, "an integer that is not negative") }
+        return value
+    }
+
+    func number(_ column: String) throws -> Double {
+        guard let value = Double(self[column]), value.isFinite else { throw error(column, "a number") }
+        return value
+    }
+
+    /// The count behind a percentage of `total`.
+    func count(_ column: String, of total: Int) throws -> Int {
+        let value = try number(column)
+        guard (0...100).contains(value) else { throw error(column, "a percentage") }
+        let count = (value * Double(total) / 100).rounded()
+        guard abs(100 * count / Double(total) - value) < 1e-4 else { throw error(column, "a whole number of \(total) images in percent") }
+        return Int(count)
+    }
+}

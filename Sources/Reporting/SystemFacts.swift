@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+
+/// What a result says about the code and the machine that made it.
+public enum SystemFacts {
+    /// The short hash of the checkout that holds `folder`, with `-dirty` when its files differ from it or are unknown to it
+    /// (`results` and `Paper`, which runs write, aside); `unknown` outside a checkout or without git.
+    public static func commit(inFolder folder: String) -> String {
+        guard let git = findProgram("git"),
+            let head = try? runCommand(git, ["rev-parse", "--short", "HEAD"], in: folder, withErrors: false), head.status == 0,
+            let changes = try? runCommand(
+                git, ["status", "--porcelain", "--", ":(top)", ":(top,exclude)results", ":(top,exclude)Paper"], in: folder, withErrors: false),
+            changes.status == 0
+        else { return "unknown" }
+        return head.output.trimmingCharacters(in: .whitespacesAndNewlines) + (changes.output.isEmpty ? "" : "-dirty")
+    }
+
+    /// The processor's name as Linux gives it, or `unknown` (arm64 kernels do not say).
+    public static func processor(cpuinfo path: String = "/proc/cpuinfo") -> String {
+        guard let bytes = FileManager.default.contents(atPath: path) else { return "unknown" }
+        let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("model name") }
+        guard let line, let colon = line.firstIndex(of: ":") else { return "unknown" }
+        return line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+    }
+}

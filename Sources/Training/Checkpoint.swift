@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Files
+import Foundation
+import Networks
+
+/// A checkpoint that cannot be used, and why.
+public struct CheckpointError: Error, CustomStringConvertible, Equatable {
+    public let description: String
+}
+
+/// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
+/// running statistics, all f32, and in the metadata the format and its version, the run's description, the training
+/// state, and a checksum of all of it. Quantized weights are not stored: they are the projection of the float ones.
+public struct Checkpoint {
+    static let format = "bcgd-checkpoint"
+    static let version = "1"
+
+    public let path: String
+    public let state: TrainingState
+    let run: String
+    private let file: SafetensorsFile
+
+    /// Reads and verifies.
+    /// - Throws: `FileError`, `SafetensorsError` or `CheckpointError` when the file is missing, damaged or of another version.
+    public init(path: String) throws {
+        let file = try SafetensorsFile(path: path)
+        func entry(_ key: String) throws -> String {
+            guard let value = file.metadata[key] else {
+                throw CheckpointError(description: "\(path) is no checkpoint of ours: its metadata lack \(key)")
+            }
+            return value
+        }
+        guard try entry("format") == Self.format else {
+            throw CheckpointError(description: "\(path) is no checkpoint of ours: its format is \(try entry("format"))")
+        }
+        guard try entry("version") == Self.version else {
+            throw CheckpointError(
+                description: "\(path) has checkpoint version \(try entry("version")), this program reads version "
+                    + "\(Self.version); go on with the program that wrote it, or start again in another --out")
+        }
+        guard try entry("checksum") == Self.checksum(file) else {
+            throw CheckpointError(description: "\(path) is damaged: its checksum does not match; delete it to start the run again")
+        }
+        guard let state = try? JSONDecoder().decode(TrainingState.self, from: Data(try entry("state").utf8)) else {
+            throw CheckpointError(description: "\(path) is damaged: its training state cannot be read")
+        }
+        (self.path, self.file, self.state, run) = (path, file, state, try entry("run"))
+    }
+
+    /// Writes atomically: a crash leaves the former checkpoint.
+    static func save(_ network: Network, _ state: TrainingState, _ run: RunDescription, to path: String) throws {
+        var tensors: [String: StoredTensor] = [:]
+        for (name, tensor) in named(network, momentum: true) {
+            tensors[name] = StoredTensor(shape: tensor.shape, tensor.values)
+        }
+        let stateText = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
+        var file = SafetensorsFile(
+            metadata: ["format": format, "version": version, "run": run.canonical, "state": stateText], tensors: tensors)
+        file.metadata["checksum"] = checksum(file)
+        try file.write(to: path)
+    }
+
+    /// Copies everything into the network of the same run.
+    /// - Throws: `CheckpointError` when the checkpoint is another run's; the message says in what they differ.
+    func restore(_ network: Network, run: RunDescription) throws {
+        let differences = run.differences(from: self.run)
+        guard differences.isEmpty else {
+            throw CheckpointError(
+                description: "\(path) belongs to a run with \(differences.joined(separator: "; ")); use another --out or the old recipe")
+        }
+        try copy(Self.named(network, momentum: true))
+    }
+
+    /// Copies the values and running statistics of a float run into a network that may have more parameters
+    /// (the resolutions); momentum is left at zero.
+    func warmStart(_ network: Network) throws {
+        try copy(Self.named(network, momentum: false).filter { file.tensors[$0.name] != nil || !$0.name.hasSuffix(".resolution") })
+    }
+
+    /// The description of the run that wrote it has this digest.
+    func isOf(_ run: RunDescription) -> Bool { self.run == run.canonical }
+
+    private func copy(_ tensors: [(name: String, tensor: Tensor)]) throws {
+        for (name, tensor) in tensors { tensor.set(try file.floats(named: name, shape: tensor.shape)) }
+    }
+
+    private static func named(_ network: Network, momentum: Bool) -> [(name: String, tensor: Tensor)] {
+        network.parameters.map { ($0.name, $0.value) } + network.statistics.map { ($0.name, $0.tensor) }
+            + (momentum ? network.parameters.map { ($0.name + ".momentum", $0.momentum) } : [])
+    }
+
+    private static func checksum(_ file: SafetensorsFile) -> String {
+        var parts = file.metadata.filter { $0.key != "checksum" }.sorted { $0.key < $1.key }.map { $0.key + "=" + $0.value }
+        parts += file.tensors.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.shape) \(crc32Hex($0.value.data))" }
+        return crc32Hex(Data(parts.joined(separator: "\n").utf8))
+    }
+}

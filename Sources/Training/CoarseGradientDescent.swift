@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Networks
+import Quantization
+
+/// The update of METHOD.md part 1, with momentum and weight decay, for every parameter of a network:
+///
+///     w_f ← (1 − ρ) w_f + ρ w_q                     blend (quantized weights only)
+///     m   ← momentum·m + ∇̃f(w_q, α) + decay·w_f
+///     w_f ← w_f − η m                               correct
+///     w_q ← proj_Q(w_f)
+///     α   likewise without blend, with rate η_α = factor·η, and never below its minimum
+///
+/// ρ = 0 is BinaryConnect. The gradient is the one that the network's last backward pass left.
+struct CoarseGradientDescent {
+    private let recipe: Recipe
+    private let network: Network
+    private let projection: WeightProjection?
+    private let projected: [Parameter]
+    private let threads: Int32
+
+    /// Makes the recipe's layers quantized and projects their weights.
+    init(_ network: Network, recipe: Recipe, threads: Int) throws {
+        (self.network, self.recipe, self.threads) = (network, recipe, Int32(threads))
+        projection = recipe.weightBits == 32 ? nil : try WeightProjection(bits: recipe.weightBits)
+        var weights = projection == nil ? [] : network.weights
+        if recipe.quantizedLayers == .inner { weights = Array(weights.dropFirst().dropLast()) }
+        projected = weights
+        for weight in weights { weight.enableQuantization() }
+    }
+
+    /// `w_q ← proj_Q(w_f)` for every quantized weight tensor, one scale a layer.
+    func project() {
+        for parameter in projected {
+            guard let projection, let quantized = parameter.quantized else { continue }
+            projection.project(
+                parameter.value.pointer, count: parameter.value.count, quantized: quantized.pointer, threads: Int(threads))
+        }
+    }
+
+    func step(rate: Double) {
+        for parameter in network.parameters {
+            let isResolution = parameter.kind == .resolution
+            let sgd = ck_sgd(
+                blending: recipe.effectiveBlending, momentum: recipe.momentum, decay: recipe.weightDecay,
+                rate: Float(isResolution ? rate * recipe.resolutionRateFactor : rate))
+            let (w, m) = (parameter.value.pointer, parameter.momentum.pointer)
+            let quantized = sgd.blending > 0 ? parameter.quantized?.pointer : nil
+            ck_sgd_step(w, quantized, parameter.gradient.pointer, m, parameter.value.count, sgd, threads)
+            if isResolution { w[0] = max(w[0], recipe.resolutionMinimum) }
+        }
+        project()
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Networks
+
+/// One line of a learning curve. Losses are means in nats, accuracies percent.
+public struct EpochRecord: Codable, Equatable, Sendable {
+    /// Counted from 1.
+    public let epoch: Int
+    public let rate: Double
+    /// Over the augmented training images as they were trained on, batch statistics, weights changing.
+    public let trainLoss, trainTop1: Double
+    /// Over the whole test split after the epoch.
+    public let testLoss: Double
+    public let testHits, testCount: Int
+    /// Training and evaluation up to here, over all sessions of the run.
+    public let seconds: Double
+
+    public var testTop1: Double { 100 * Double(testHits) / Double(testCount) }
+}
+
+/// Where a run stands: with the network's tensors and the recipe, all that going on needs.
+///
+/// There is no generator state to keep: data order, augmentation and initial weights are functions of
+/// (seed, epoch, image), so the position in the data is the generators' state.
+public struct TrainingState: Codable, Equatable, Sendable {
+    /// Epochs finished, and batches done in the one under way.
+    public var epoch = 0
+    public var batch = 0
+    /// Of the epoch under way.
+    public var lossSum = 0.0
+    public var hits = 0
+    public var images = 0
+    public var seconds = 0.0
+    public var curve: [EpochRecord] = []
+
+    public init() {}
+
+    mutating func add(_ outcome: BatchOutcome) {
+        batch += 1
+        lossSum += outcome.lossSum
+        hits += outcome.top1
+        images += outcome.count
+    }
+
+    mutating func close(_ record: EpochRecord) {
+        curve.append(record)
+        (epoch, batch, lossSum, hits, images) = (epoch + 1, 0, 0, 0, 0)
+    }
+}

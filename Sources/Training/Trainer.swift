@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Datasets
+import Foundation
+import Networks
+
+/// Training went out of bounds.
+public struct DivergenceError: Error, CustomStringConvertible {
+    public let description: String
+}
+
+/// Hears how a run goes on; everything is optional to use.
+public protocol TrainingObserver {
+    /// After every step: the state, and the epoch's images so far.
+    mutating func stepped(_ state: TrainingState)
+    /// After every epoch, its record in the state's curve.
+    mutating func finishedEpoch(_ state: TrainingState) throws
+}
+
+/// One training run from its first step, or from a checkpoint, to its last epoch.
+///
+/// The same description, machine and thread count give the same bits, interrupted or not: data order and augmentation
+/// are functions of (seed, epoch, image), and a checkpoint holds the rest.
+public final class Trainer {
+    public let run: RunDescription
+    public let network: Network
+    public private(set) var state = TrainingState()
+    /// Seconds that the training loop waited for images.
+    public var waitSeconds: Double { loader.waitSeconds }
+
+    private let descent: CoarseGradientDescent
+    private let loss: SoftmaxCrossEntropy
+    private let loader, testLoader: BatchLoader
+    private let images: Tensor
+
+    /// - Parameter dataset: must have the run's name.
+    public init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
+        try run.recipe.validate()
+        precondition(dataset.name == run.dataset, "the data set is not the run's")
+        guard let architecture = Architecture(name: run.recipe.network) else {
+            throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
+        }
+        let (recipe, train) = (run.recipe, dataset.train)
+        let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
+        let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
+        self.run = run
+        network = architecture.network(
+            input: shape, classes: dataset.classes.count, activation: try recipe.activation(), in: workshop)
+        network.initialize(seed: run.seed)
+        descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
+        images = shape.tensor(batch: recipe.batchSize)
+        loader = BatchLoader(
+            split: train, batchSize: recipe.batchSize, seed: run.seed,
+            augmentation: Augmentation(padding: recipe.cropPadding, flips: recipe.flip), shuffled: true)
+        testLoader = BatchLoader(split: dataset.test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false)
+    }
+
+    /// Starts from a finished float run: its weights and statistics, projected, and the resolutions calibrated from the
+    /// first mini-batch (METHOD.md part 2).
+    public func warmStart(from checkpoint: Checkpoint, of float: RunDescription) throws {
+        guard checkpoint.isOf(float), checkpoint.state.epoch == float.recipe.epochs else {
+            throw CheckpointError(description: "\(checkpoint.path) is not the finished float run \(float.name) with seed \(float.seed)")
+        }
+        try checkpoint.warmStart(network)
+        descent.project()
+        loader.start(epoch: 0)
+        if let batch = loader.next() {
+            copy(batch)
+            _ = try network.forward(images, batch: batch.count, mode: .calibration)
+        }
+        loader.stop()
+    }
+
+    /// Goes on where the checkpoint stands.
+    public func restore(_ checkpoint: Checkpoint) throws {
+        try checkpoint.restore(network, run: run)
+        state = checkpoint.state
+        descent.project()
+    }
+
+    public func save(to path: String) throws { try Checkpoint.save(network, state, run, to: path) }
+
+    public var isFinished: Bool { state.epoch >= run.recipe.epochs }
+
+    /// Trains until the last epoch or until somebody asks to stop; saves at least once a minute and at every epoch's end.
+    ///
+    /// - Parameters:
+    ///   - path: of the checkpoint, or `nil` to keep none.
+    ///   - stepLimit: ends after so many steps as if asked to stop.
+    public func train(
+        checkpoint path: String?, stop: StopRequest = StopRequest(), stepLimit: Int = .max, observer: inout some TrainingObserver
+    ) throws {
+        var clock = Stopwatch(before: state.seconds)
+        var steps = 0
+        func save() throws { if let path { try self.save(to: path) } }
+        // Without a projection of its own a fresh start would multiply by w_q = 0.
+        descent.project()
+        while !isFinished && !stop.isMade && steps < stepLimit {
+            loader.start(epoch: state.epoch, firstBatch: state.batch)
+            while !stop.isMade, steps < stepLimit, let batch = loader.next() {
+                try step(batch)
+                steps += 1
+                state.seconds = clock.seconds
+                observer.stepped(state)
+                if clock.isDue(every: 60) { try save() }
+            }
+            loader.stop()
+            guard state.batch == loader.batchesPerEpoch else { break }
+            let test = try evaluate()
+            state.seconds = clock.seconds
+            state.close(record(test))
+            try save()
+            try observer.finishedEpoch(state)
+        }
+        state.seconds = clock.seconds
+        try save()
+    }
+
+    /// One step of the method on one mini-batch.
+    private func step(_ batch: Batch) throws {
+        copy(batch)
+        let scores = try network.forward(images, batch: batch.count, mode: .training)
+        let outcome = loss(scores, labels: batch.labels, batch: batch.count)
+        guard outcome.lossSum.isFinite else {
+            throw DivergenceError(
+                description: "the loss is not finite in epoch \(state.epoch + 1), batch \(batch.index + 1) of \(run.name); "
+                    + "try a smaller rate")
+        }
+        try network.backward(loss.gradient, batch: batch.count)
+        descent.step(rate: run.recipe.rate(epoch: state.epoch))
+        state.add(outcome)
+    }
+
+    /// The whole test split with running statistics and the quantized weights.
+    public func evaluate() throws -> BatchOutcome {
+        var total = BatchOutcome()
+        testLoader.start(epoch: 0)
+        defer { testLoader.stop() }
+        while let batch = testLoader.next() {
+            copy(batch)
+            let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
+            total += loss(scores, labels: batch.labels, batch: batch.count)
+        }
+        return total
+    }
+
+    private func copy(_ batch: Batch) {
+        images.pointer.update(from: batch.images, count: batch.count * network.input.count)
+    }
+
+    private func record(_ test: BatchOutcome) -> EpochRecord {
+        EpochRecord(
+            epoch: state.epoch + 1, rate: run.recipe.rate(epoch: state.epoch), trainLoss: state.lossSum / Double(state.images),
+            trainTop1: 100 * Double(state.hits) / Double(state.images), testLoss: test.lossSum / Double(test.count),
+            testHits: test.top1, testCount: test.count, seconds: state.seconds)
+    }
+}
+
+/// Wall-clock seconds of a run over all its sessions.
+private struct Stopwatch {
+    private let start = ContinuousClock.now
+    private let before: Double
+    private var lastDue = ContinuousClock.now
+
+    init(before: Double) { self.before = before }
+
+    var seconds: Double { before + (ContinuousClock.now - start) / .seconds(1) }
+
+    /// True once every so many seconds.
+    mutating func isDue(every seconds: Double) -> Bool {
+        guard ContinuousClock.now - lastDue >= .seconds(seconds) else { return false }
+        lastDue = .now
+        return true
+    }
+}

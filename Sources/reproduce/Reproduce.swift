@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+
+@main
+struct Reproduce: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Reproduces the tables of “Blended coarse gradient descent for full quantization of deep neural networks”.",
+        discussion: "Run it from the package's folder, where Experiments/ is.",
+        subcommands: [TableOne.self, List.self, Fetch.self])
+}

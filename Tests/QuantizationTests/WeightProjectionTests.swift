@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Quantization
+import Statistics
+import Testing
+
+/// ‖w − δq‖² in Double.
+func squaredError(_ w: [Double], _ scale: Double, _ codes: [Int]) -> Double {
+    zip(w, codes).reduce(0) { $0 + ($1.0 - scale * Double($1.1)) * ($1.0 - scale * Double($1.1)) }
+}
+
+func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
+    var generator = Philox(seed: seed, stream: stream)
+    return (0..<count).map { _ in generator.normal() }
+}
+
+@Suite struct ProjectionOptimalityTests {
+    /// The least error over all code vectors, each with its best non-negative scale.
+    static func bruteForce(_ w: [Double], codes: [Int]) -> Double {
+        var vectors = [[Int]](repeating: [], count: 1)
+        for _ in w { vectors = vectors.flatMap { vector in codes.map { vector + [$0] } } }
+        return vectors.reduce(.infinity) { least, q in
+            let square = Double(q.reduce(0) { $0 + $1 * $1 })
+            let cross = zip(w, q).reduce(0) { $0 + $1.0 * Double($1.1) }
+            return min(least, squaredError(w, square > 0 ? max(0, cross / square) : 0, q))
+        }
+    }
+
+    /// Small cases with ties, zeros and equal magnitudes, then Gaussians (seed 4).
+    static func cases(_ n: Int) -> [[Double]] {
+        let special: [[Double]] = [
+            [3, 1, 1, 1], [0, 0, 2, -2], [1, 1, 1, 1], [-0.5, 1.5, 2.5, -3.5], [100, 1, 1, 1], [7, -7, 0, 1e-3],
+        ]
+        return special.map { Array($0.prefix(n)) } + (0..<12).map { gaussians(n, seed: 4, stream: UInt64($0)) }
+    }
+
+    /// Tolerance: both errors are sums of n ≤ 8 squares of numbers of size ‖w‖, each rounded a few times.
+    static func tolerance(_ w: [Double]) -> Double { 1e-13 * w.reduce(0) { $0 + $1 * $1 } }
+
+    @Test(arguments: [(1, 1), (1, 8), (2, 1), (2, 4), (2, 7)]) func binaryAndTernaryAreOptimal(bits: Int, n: Int) throws {
+        let projection = try WeightProjection(bits: bits)
+        for w in Self.cases(n) {
+            let least = Self.bruteForce(w, codes: bits == 1 ? [-1, 1] : [-1, 0, 1])
+            let (scale, codes) = projection.referenceProject(w)
+            #expect(abs(squaredError(w, scale, codes) - least) <= Self.tolerance(w), "\(w)")
+        }
+    }
+
+    @Test(arguments: [(2, 7), (3, 4), (4, 3)]) func sweepIsOptimal(bits: Int, n: Int) throws {
+        let projection = try WeightProjection(bits: bits)
+        let top = projection.maximumCode
+        for w in Self.cases(n) {
+            let (scale, codes) = projection.exactProject(w)
+            #expect(abs(squaredError(w, scale, codes) - Self.bruteForce(w, codes: Array(-top...top))) <= Self.tolerance(w))
+        }
+    }
+
+    /// 200 Gaussian tensors (seed 5): Lloyd is never better than the optimum, and equal to it for some, worse for others.
+    @Test(arguments: [3, 4, 8]) func lloydIsNeverBelowTheOptimum(bits: Int) throws {
+        let projection = try WeightProjection(bits: bits)
+        var above = 0
+        for stream in 0..<200 {
+            let w = gaussians(100, seed: 5, stream: UInt64(stream))
+            let (lloyd, exact) = (projection.referenceProject(w), projection.exactProject(w))
+            let (found, least) = (squaredError(w, lloyd.scale, lloyd.codes), squaredError(w, exact.scale, exact.codes))
+            #expect(found >= least - Self.tolerance(w))
+            above += found > least + Self.tolerance(w) ? 1 : 0
+            // Fixed point: the scale is the best for the codes, and the codes are the nearest for the scale.
+            #expect(zip(w, lloyd.codes).allSatisfy { abs($0 - lloyd.scale * Double($1)) <= lloyd.scale * 0.5000001
+                    || abs($1) == projection.maximumCode })
+        }
+        #expect(above > 0, "a sweep that is never better than Lloyd would be Lloyd")
+    }
+
+    @Test func ternarySweepAgreesWithSorting() throws {
+        let ternary = try WeightProjection(bits: 2)
+        for stream in 0..<20 {
+            let w = gaussians(500, seed: 6, stream: UInt64(stream))
+            #expect(ternary.exactProject(w).codes == ternary.referenceProject(w).codes)
+        }
+    }
+}
+
+@Suite struct WeightProjectionTests {
+    static func cases() -> [(name: String, w: [Float])] {
+        var list: [(String, [Float])] = [
+            ("one", [-0.75]), ("zero", [0]), ("zeros", [0, -0.0, 0]), ("tie of two k", [3, -1, 1, 1]),
+            ("equal", [Float](repeating: 0.1, count: 1000)), ("denormal", [1e-45, -3e-45, 0, 1e-44]),
+            ("huge", [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e38, 1]),
+            ("halves", [7.5, 0.5, 1.5, 2.5, -3.5, 0, -0.0]),
+        ]
+        for n in [2, 15, 16, 17, 432, 40_003, 200_000] {
+            let normal = gaussians(n, seed: 7, stream: UInt64(n))
+            list.append(("Gaussian \(n)", normal.map { Float(0.05 * $0) }))
+            list.append(("heavy tail \(n)", normal.map { Float($0 * $0 * $0 * $0 * $0) }))
+            list.append(("few values \(n)", normal.map { Float(($0 * 2).rounded()) / 4 }))
+            list.append(("two sizes \(n)", normal.indices.map { Float(normal[$0]) * ($0 % 100 == 0 ? 1000 : 1) }))
+        }
+        return list
+    }
+
+    /// Scale and codes of the fast path are the reference's, bit for bit: both sum in Double and round once to Float, so
+    /// they could differ only if a sum fell within 10⁻¹³ of a rounding boundary of Float, which none of these fixed cases does.
+    @Test(arguments: 1...8) func fastEqualsReference(bits: Int) throws {
+        let projection = try WeightProjection(bits: bits)
+        for (name, w) in Self.cases() {
+            let (scale, expected) = projection.referenceProject(w)
+            for threads in [1, 2, 3] {
+                var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
+                let found = projection.project(w, count: w.count, quantized: &quantized, codes: &codes, threads: threads)
+                #expect(found.bitPattern == scale.bitPattern, "\(name)")
+                #expect(codes.map(Int.init) == expected, "\(name)")
+                #expect(quantized == expected.map { scale * Float($0) }, "\(name)")
+                var alone = quantized.map { _ in Float(5) }
+                projection.project(w, count: w.count, quantized: &alone, threads: threads)
+                #expect(alone == quantized)
+            }
+        }
+    }
+
+    @Test func equalsPyTorch() throws {
+        for vector in PyTorchVectors.projections {
+            let result: (scale: Float, codes: [Int8])
+            switch vector.kind {
+            case "binary": result = try WeightProjection(bits: 1).project(vector.w)
+            case "ternary": result = try WeightProjection(bits: 2).project(vector.w)
+            case "lloyd-4-1": result = try WeightProjection(bits: 4, maximumIterations: 1).project(vector.w)
+            default: result = AuthorsCodeProjections.ternary(vector.w)
+            }
+            #expect(result.codes.map(Int.init) == vector.codes, "\(vector.kind)")
+            // Both round a Double sum of at most 40 terms to Float.
+            #expect(result.scale == vector.scale, "\(vector.kind)")
+        }
+        #expect(Set(PyTorchVectors.projections.map(\.kind)) == ["binary", "ternary", "lloyd-4-1", "authors-ternary"])
+    }
+
+    @Test func authorsTernaryBuffersEqualArrays() {
+        for (name, w) in Self.cases() {
+            let (scale, expected) = AuthorsCodeProjections.ternary(w)
+            var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
+            let found = AuthorsCodeProjections.ternary(w, count: w.count, quantized: &quantized, codes: &codes, threads: 2)
+            #expect(found == scale && codes == expected && quantized == expected.map { scale * Float($0) }, "\(name)")
+        }
+    }
+
+    @Test func edgesFollowTheConventions() throws {
+        for bits in 1...8 {
+            let projection = try WeightProjection(bits: bits)
+            #expect(projection.project([0, -0.0]) == (0, bits == 1 ? [1, 1] : [0, 0]))
+            for bad in [Float.nan, .infinity, -.infinity] {
+                let w: [Float] = [1, bad, 2]
+                var quantized: [Float] = [0, 0, 0]
+                #expect(projection.project(w, count: 3, quantized: &quantized, threads: 1).isNaN)
+                #expect(quantized.allSatisfy(\.isNaN) && projection.project(w).codes == [0, 0, 0])
+                #expect(projection.referenceProject(w).scale.isNaN && projection.referenceProject(w).codes == [0, 0, 0])
+            }
+        }
+        let ternary = try WeightProjection(bits: 2)
+        #expect(ternary.project([3, -1, 1, 1]) == (3, [1, 0, 0, 0]), "k = 1 and k = 4 both reach 9: the sparser wins")
+        // Lloyd starts at 7.5/7.5 = 1: one iteration rounds the halves to even and 7.5 down to the largest code.
+        let once = try WeightProjection(bits: 4, maximumIterations: 1)
+        #expect(once.project([7.5, 0.5, 1.5, 2.5, -3.5]).codes == [7, 0, 2, 2, -4])
+    }
+
+    @Test func impossibleSettingsAreNamed() {
+        for bits in [0, 9, 32] {
+            let error = #expect(throws: QuantizationError.self) { try WeightProjection(bits: bits) }
+            #expect(error?.description.contains("weight bits must be 1 to 8, found \(bits)") == true)
+        }
+        #expect(throws: QuantizationError.iterations(0)) { try WeightProjection(bits: 3, maximumIterations: 0) }
+    }
+}
