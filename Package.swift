@@ -43,14 +43,14 @@ let package = Package(
         .executableTarget(
             name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Compute", "Reporting", "Files", argumentParser]),
         .executableTarget(
-            name: "verify-theory", dependencies: ["CoarseGradient", "Reporting", argumentParser]),
+            name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
-        .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient"]),
+        .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Statistics"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "Statistics"]),
         .testTarget(
             name: "NetworksTests", dependencies: ["Networks", "Statistics"], exclude: ["pytorch_vectors.py"],

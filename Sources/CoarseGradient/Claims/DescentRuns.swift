@@ -16,8 +16,10 @@ struct DescentEnd: Sendable {
         let descent = CoarseDescent(rate: 0.1, normalized: true)
         var f = try formulas.value(.loss, at: point)[0]
         var rise = 0.0, ended = false
+        // The loss is a sum of terms of order m rounded at 1e-16 each.
+        let rounding = 1e-14 * Double(size.m + 1)
         // A limit is reached when the angle and ∂f/∂v are within 1e-4; the slow runs pass beside the saddle.
-        for _ in 0..<100_000 where !ended {
+        for _ in 0..<100_000 where !ended && rise <= rounding {
             point = try descent.step(point, formulas: formulas)
             let next = try formulas.value(.loss, at: point)[0]
             rise = max(rise, next - f)
@@ -29,8 +31,7 @@ struct DescentEnd: Sendable {
         largestRise = rise
         let critical = CriticalPoints(vStar: vStar)
         let limit = isGlobal ? vStar : critical.spuriousV
-        // The loss is a sum of terms of order m rounded at 1e-16 each.
-        if rise > 1e-14 * Double(size.m + 1) {
+        if rise > rounding {
             fault = "f rose by \(format(rise))"
         } else if !ended {
             fault = "no limit after 100000 steps from θ0 = \(format(theta)): θ = \(format(point.theta))"

@@ -80,7 +80,8 @@ private func sweep(
     _ settings: VerificationSettings, _ f: @Sendable (TwoLayerPoint) throws -> Double
 ) throws -> [(point: TwoLayerPoint, value: Double)] {
     let sizes = [(1, 2), (2, 2), (2, 5), (4, 6), (8, 16), (16, 32), (32, 64)]
-    let angles = [1e-6, 1e-3, 0.05, .pi / 2 - 1e-6, .pi / 2, .pi / 2 + 1e-6, .pi - 0.05, .pi - 1e-3, .pi - 1e-6]
+    let right = Double.pi / 2
+    let angles: [Double] = [1e-6, 1e-3, 0.05, right - 1e-6, right, right + 1e-6, .pi - 0.05, .pi - 1e-3, .pi - 1e-6]
     return try sizes.flatMap { m, n in
         let points = try haltonPoints(count: 300, dimension: 2 * m + 2 * n).enumerated().map { index, uniform in
             let x = uniform.map { -Distribution.normalQuantile(tail: min(max($0, 1e-12), 1 - 1e-12)) }
