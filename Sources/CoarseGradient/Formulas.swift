@@ -37,12 +37,12 @@ public struct Formulas: Sendable {
         return altered
     }
 
-    /// The theory with p(θ,w) and q(θ,w) exchanged in the clipped ReLU's formulas.
-    public func exchangingPAndQ() -> Formulas {
+    /// The theory with p(θ,w) and q(θ,w) exchanged in one of the clipped ReLU's two formulas.
+    public func exchangingPAndQ(in quantity: Quantity) -> Formulas {
         var altered = self
         let terms = self.terms
         altered.terms = { point, asked in
-            guard asked == .coarseClipped || asked == .correlationClipped else { return try terms(point, asked) }
+            guard asked == quantity else { return try terms(point, asked) }
             var integrals = try ClippedIntegrals(theta: point.theta, normW: point.normW)
             (integrals.p, integrals.q) = (integrals.q, integrals.p)
             return asked == .coarseClipped ? point.coarseClippedTerms(integrals) : point.correlationClippedTerms(integrals)
@@ -78,7 +78,7 @@ public struct Fault: Sendable {
             faults.append(Fault("\(term.name) with the wrong sign", theory.scaling(quantity, term: index, by: -1)))
         }
         if quantity == .coarseClipped || quantity == .correlationClipped {
-            faults.append(Fault("p and q exchanged", Formulas.theory.exchangingPAndQ()))
+            faults.append(Fault("p and q exchanged", Formulas.theory.exchangingPAndQ(in: quantity)))
         }
         return faults
     }

@@ -16,8 +16,18 @@ public enum Distribution {
     public static func chiSquareTail(_ x: Double, df: Double) -> Double { gsl_cdf_chisq_Q(x, df) }
     /// `P(F > x)`.
     public static func fTail(_ x: Double, df1: Double, df2: Double) -> Double { gsl_cdf_fdist_Q(x, df1, df2) }
-    /// The `x` with `P(F > x) = tail`.
-    public static func fQuantile(tail: Double, df1: Double, df2: Double) -> Double { gsl_cdf_fdist_Qinv(tail, df1, df2) }
+    /// The `x` with `P(F > x) = tail`, by bisection: GSL's inverse fails for small tails with many degrees of freedom.
+    public static func fQuantile(tail: Double, df1: Double, df2: Double) -> Double {
+        precondition(tail > 0 && tail < 1)
+        var (low, high) = (0.0, 1.0)
+        while fTail(high, df1: df1, df2: df2) > tail { (low, high) = (high, 2 * high) }
+        while high - low > 1e-13 * high {
+            let middle = (low + high) / 2
+            if middle == low || middle == high { break }
+            if fTail(middle, df1: df1, df2: df2) > tail { low = middle } else { high = middle }
+        }
+        return high
+    }
 
     /// `P(F′ > x)` of the noncentral F distribution with noncentrality `λ ≥ 0`: the Poisson(λ/2) mixture of beta tails
     /// `Σ_j Poisson(j; λ/2) · P(Beta(df1/2 + j, df2/2) > y)`, `y = df1 x / (df1 x + df2)`.

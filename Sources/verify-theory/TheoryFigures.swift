@@ -30,33 +30,32 @@ private struct Drawing {
 private let drawings = [
     Drawing(
         name: "correlation", caption: "Correlation of the coarse with the true gradient against the angle: measured points with error bars of five standard errors, formulas as lines (below: the differences in standard errors)",
-        tables: ["correlation-relu", "correlation-clipped", "correlation-identity"],
+        tables: ["relu", "clipped", "identity"].flatMap { ["correlation-\($0)", "correlation-\($0)-formula"] },
         body: """
             set multiplot
             set lmargin 11
-            set xrange [0:pi]
-            set xtics ("0" 0, "π/4" pi/4, "π/2" pi/2, "3π/4" 3*pi/4, "π" pi)
+            set xrange [0:pi]; set yrange [*:*]
             set size 1,0.68; set origin 0,0.32
-            set format x ""
-            set ylabel "⟨E g, ∂f/∂w⟩" offset 0
+            set xtics ("" 0, "" pi/4, "" pi/2, "" 3*pi/4, "" pi)
+            unset xlabel
+            set ylabel "⟨E g, ∂f/∂w⟩"
             set key top left
-            plot "correlation-identity.csv" using "theta":"formula" with lines lt 3 notitle smooth csplines, \\
-              "" using "theta":"measured":(5*column("standard_error")) with yerrorbars lt 3 title "identity", \\
-              "correlation-relu.csv" using "theta":"formula" with lines lt 1 notitle smooth csplines, \\
-              "" using "theta":"measured":(5*column("standard_error")) with yerrorbars lt 1 title "ReLU", \\
-              "correlation-clipped.csv" using "theta":"formula" with lines lt 2 notitle smooth csplines, \\
-              "" using "theta":"measured":(5*column("standard_error")) with yerrorbars lt 2 title "clipped ReLU"
+            plot "correlation-identity-formula.csv" using "theta":"formula" with lines lt 3 notitle, \\
+              "correlation-identity.csv" using "theta":"measured":(5*column("standard_error")) with yerrorbars lt 3 title "identity", \\
+              "correlation-relu-formula.csv" using "theta":"formula" with lines lt 1 notitle, \\
+              "correlation-relu.csv" using "theta":"measured":(5*column("standard_error")) with yerrorbars lt 1 title "ReLU", \\
+              "correlation-clipped-formula.csv" using "theta":"formula" with lines lt 2 notitle, \\
+              "correlation-clipped.csv" using "theta":"measured":(5*column("standard_error")) with yerrorbars lt 2 title "clipped ReLU"
             set size 1,0.34; set origin 0,0
-            unset key
-            set format x "%g"
             set xtics ("0" 0, "π/4" pi/4, "π/2" pi/2, "3π/4" 3*pi/4, "π" pi)
             set xlabel "angle θ between w and w*"
             set ylabel "difference / SE"
             set yrange [-5:5]
-            plot 0 lc rgb "#808080" lw 1, for [k=1:3] word("correlation-relu.csv correlation-clipped.csv correlation-identity.csv", k) \\
-              using "theta":((column("measured")-column("formula"))/column("standard_error")) with points lt k notitle
+            difference(x) = (column("measured")-column("formula"))/column("standard_error")
+            plot "correlation-identity.csv" using "theta":(difference(0)) with points lt 3 notitle, \\
+              "correlation-relu.csv" using "theta":(difference(0)) with points lt 1 notitle, \\
+              "correlation-clipped.csv" using "theta":(difference(0)) with points lt 2 notitle
             unset multiplot
-            reset
             """),
     Drawing(
         name: "descent", caption: "Loss and angle along normalised coarse gradient descent from eight starts with the same targets",
@@ -65,6 +64,9 @@ private let drawings = [
             set multiplot layout 2,1
             set lmargin 9
             unset key
+            unset xlabel
+            set yrange [*:*]
+            set ytics auto
             set ylabel "loss f"
             plot for [k=0:7] "descent_curves.csv" using "step":(column("curve")==k ? column("loss") : NaN) with lines lt 1+k
             set ylabel "angle θ"
@@ -96,6 +98,8 @@ private let drawings = [
             set multiplot layout 2,1
             set lmargin 9
             unset key
+            unset xlabel
+            set xrange [0:15]
             set logscale y
             set format y "10^{%T}"
             set ylabel "‖w‖"
@@ -133,13 +137,20 @@ private let drawings = [
         name: "descent_fractions", caption: "Share of normalised descents that end at the global minimum, against the starting angle (95 % Clopper–Pearson intervals)",
         tables: ["descent_fractions"],
         body: """
+            # The sizes of each curve, for the key; statistics obey ranges, so these come later.
+            set xrange [*:*]; set yrange [*:*]
+            stats "descent_fractions.csv" using "curve" nooutput
+            curves = int(STATS_max)
+            titles = ""
+            do for [k=0:curves] {
+                stats "descent_fractions.csv" using (column("curve")==k ? column("m") : NaN):"n" nooutput
+                titles = titles . sprintf("'m = %d, n = %d' ", STATS_max_x, STATS_max_y)
+            }
             set xrange [0:pi]; set yrange [-0.05:1.05]
             set xtics ("0" 0, "π/4" pi/4, "π/2" pi/2, "3π/4" 3*pi/4, "π" pi)
             set xlabel "starting angle θ0"
             set ylabel "share ending at the global minimum"
-            stats "descent_fractions.csv" using "curve" nooutput
-            label(k) = system(sprintf("awk -F, '$1==%d {print \\"m = \\" int($2) \\", n = \\" int($3); exit}' descent_fractions.csv", k))
-            plot for [k=0:int(STATS_max)] "descent_fractions.csv" using (column("theta0")+0.02*k):(column("curve")==k ? column("global") : NaN):"low95":"high95" \\
-              with yerrorbars lt 1+k title label(k)
+            plot for [k=0:curves] "descent_fractions.csv" using (column("theta0")+0.02*k):(column("curve")==k ? column("global") : NaN):"low95":"high95" \\
+              with yerrorbars lt 1+k title word(titles, k+1)
             """),
 ]

@@ -16,17 +16,18 @@ struct TheoryReport {
     var failed: Bool { !rejected.isEmpty || !missed.isEmpty }
 
     private func three(_ x: Double?) -> String { x.map { String(format: "%.3g", $0) } ?? "–" }
+    private func detects(_ outcome: Outcome) -> String { outcome.detectable.map { three($0) } ?? outcome.evidence.catches ?? "–" }
     private func verdict(_ outcome: Outcome) -> String { outcome.rejected ? "REJECTED" : "holds" }
 
     /// Everything, one row a claim.
     var claims: CSVTable {
         CSVTable(
-            header: ["claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detectable_relative_error", "verdict", "seconds", "measured"],
+            header: ["claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "seconds", "measured"],
             rows: report.outcomes.map { outcome in
                 [
                     outcome.claim.id, outcome.claim.statement, outcome.claim.source, outcome.claim.method,
                     "\(outcome.evidence.tests.count)", outcome.adjustedP.map { three($0) } ?? "",
-                    outcome.detectable.map { three($0) } ?? "", verdict(outcome), String(format: "%.3f", outcome.seconds),
+                    detects(outcome), verdict(outcome), String(format: "%.3f", outcome.seconds),
                     ([outcome.evidence.summary] + outcome.evidence.violations).joined(separator: "; "),
                 ]
             })
@@ -51,7 +52,7 @@ struct TheoryReport {
     var console: String {
         let rows = report.outcomes.map { outcome in
             [
-                outcome.claim.id, "\(outcome.evidence.tests.count)", three(outcome.adjustedP), three(outcome.detectable), verdict(outcome),
+                outcome.claim.id, "\(outcome.evidence.tests.count)", three(outcome.adjustedP), detects(outcome), verdict(outcome),
                 String(format: "%.2f", outcome.seconds),
             ]
         }
@@ -94,8 +95,8 @@ struct TheoryReport {
 
             Measured claims compare a formula with Monte Carlo means that use no formula (every number of Z is drawn; the true gradient \
             is measured by conditioning on the kinks). "Detects" is the smallest relative error of the formula that the run catches with \
-            \(100 * Verification.power) % probability at its error level, at the best of the claim's points; claims without it are inequalities or exact \
-            statements, which fail at the first counterexample beyond rounding. "Adjusted p" is the smallest of the claim's p-values after \
+            \(100 * Verification.power) % probability at its error level, at the best of the claim's points; where it is words, the claim is an inequality or \
+            an exact statement, which fails at the first counterexample of that size. "Adjusted p" is the smallest of the claim's p-values after \
             Holm's correction over all \(report.testCount) tests of the run: a value below \(settings.level) rejects.
 
 
@@ -104,7 +105,7 @@ struct TheoryReport {
             header: ["claim", "statement", "tests", "adjusted p", "detects", "verdict", "s"],
             rows: report.outcomes.map { outcome in
                 [
-                    outcome.claim.id, outcome.claim.statement, "\(outcome.evidence.tests.count)", three(outcome.adjustedP), three(outcome.detectable),
+                    outcome.claim.id, outcome.claim.statement, "\(outcome.evidence.tests.count)", three(outcome.adjustedP), detects(outcome),
                     verdict(outcome), String(format: "%.2f", outcome.seconds),
                 ]
             })

@@ -14,7 +14,7 @@ struct VerifyTheory: ParsableCommand {
             """)
 
     @Option(help: ArgumentHelp("Monte Carlo samples at each point.", valueName: "count"))
-    var samples = 1 << 24
+    var samples = 1 << 25
     @Option(help: ArgumentHelp("Seed of all random numbers.", valueName: "number"))
     var seed: UInt64 = 1
     @Option(help: ArgumentHelp("Threads; results do not depend on it. Default: all cores.", valueName: "count"))
@@ -31,8 +31,11 @@ struct VerifyTheory: ParsableCommand {
     var power = false
     @Flag(help: "List the claims and end.")
     var list = false
+    @Flag(help: .hidden)  // for Experiments/benchmarks/monte_carlo.py
+    var benchmark = false
 
     func run() throws {
+        guard !benchmark else { return try printPassSpeed(try settings()) }
         guard !list else {
             let width = Claim.all.map(\.id.count).max() ?? 0
             for claim in Claim.all { print(claim.id.padding(toLength: width + 2, withPad: " ", startingAt: 0) + claim.statement) }

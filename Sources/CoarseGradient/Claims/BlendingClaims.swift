@@ -28,6 +28,7 @@ extension Claim {
         let rises = runs.filter { $0.ratio >= 1 }.reduce(0) { $0 + $1.rises }
         if rises > 0 { evidence.violations.append("f rose at \(rises) steps although ρ ≥ ηL") }
         evidence.summary = "\(moves) moves of w_q in \(200 * 100) steps; smallest slack \(format(smallest)) of L‖Δw_q‖²; no rise of f where ρ ≥ ηL"
+        evidence.catches = "a guarantee too strong by \(format(smallest)) L‖Δw_q‖²"
         evidence.tables = [
             DataTable(name: "sufficient_descent", columns: ["rho_over_eta_l", "slack", "ternary"], blocks: [runs.flatMap(\.rows)])
         ]
@@ -45,6 +46,7 @@ extension Claim {
         let blended = try parallelMap(200, threads: settings.threads) { try BlendingRun(settings.seed, index: $0, ratio: 1.5, steps: 100, formulas) }
         var evidence = Evidence()
         let rises = plain.reduce(0) { $0 + $1.rises }, guarded = blended.reduce(0) { $0 + $1.rises }
+        evidence.catches = "a rise of f above 1e-13 (1 + f) with blending"
         let largest = plain.map(\.largestRise).max() ?? 0
         if rises == 0 { evidence.violations.append("no rise of f found with ρ = 0") }
         if guarded > 0 { evidence.violations.append("f rose at \(guarded) steps with ρ = 1.5 ηL") }

@@ -27,6 +27,8 @@ public struct Evidence: Sendable {
     public var summary = ""
     /// The smallest relative error that tests at level `alpha` catch with probability `power`, where that is defined.
     public var detectable: (@Sendable (_ alpha: Double, _ power: Double) throws -> Double)?
+    /// What the check would catch, where `detectable` does not say it: deterministic, so at any probability.
+    public var catches: String?
     /// Numbers behind the figures.
     public var tables: [DataTable] = []
 }
@@ -55,7 +57,7 @@ public struct VerificationSettings: Sendable {
     /// Probability of any false alarm in the whole run (Holm).
     public var level: Double
 
-    public init(samples: Int = 1 << 24, seed: UInt64 = 1, threads: Int, dimensions: [Dimensions] = Dimensions.standard, level: Double = 1e-6) {
+    public init(samples: Int = 1 << 25, seed: UInt64 = 1, threads: Int, dimensions: [Dimensions] = Dimensions.standard, level: Double = 1e-6) {
         (self.samples, self.seed, self.threads, self.dimensions, self.level) = (samples, seed, threads, dimensions, level)
     }
 }
@@ -71,7 +73,7 @@ public struct Dimensions: Equatable, Sendable, CustomStringConvertible {
 
 /// Streams of random numbers, one family a purpose, so that no two checks share any.
 enum Purpose: UInt64 {
-    case points = 1, critical, minima, descent, collapse, identity, miniBatch, blending, search
+    case points = 1, critical, descent, collapse, identity, miniBatch, blending, search
 
     /// Stream `index` of this purpose.
     func stream(_ seed: UInt64, _ index: Int) -> Philox { Philox(seed: seed, stream: rawValue << 48 | UInt64(index)) }

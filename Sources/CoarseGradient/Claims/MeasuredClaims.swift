@@ -38,7 +38,7 @@ extension Claim {
             id: quantity.rawValue, statement: statement, source: "METHOD.md item 5; Yin et al. ICLR 2019",
             method: "product of the measured coarse gradient (first half of the samples) and the measured true gradient (second half), z-test",
             measured: true, faults: Fault.everyTerm(of: quantity)
-        ) { _, measurements, formulas in
+        ) { settings, measurements, formulas in
             var evidence = Evidence()
             var curve: [[Double]] = []
             var largest = 0.0
@@ -59,7 +59,14 @@ extension Claim {
             evidence.detectable = { alpha, power in
                 smallest * (Distribution.normalQuantile(tail: alpha / 2) + Distribution.normalQuantile(tail: 1 - power))
             }
-            evidence.tables = [DataTable(name: quantity.rawValue, columns: ["theta", "measured", "standard_error", "formula"], blocks: [curve])]
+            let line = try (0...180).map { step -> [Double] in
+                let theta = Double.pi * Double(step) / 180
+                return [theta, try formulas.value(quantity, at: Measurements.point(settings, 0, theta: theta, trial: nil))[0]]
+            }
+            evidence.tables = [
+                DataTable(name: quantity.rawValue, columns: ["theta", "measured", "standard_error", "formula"], blocks: [curve]),
+                DataTable(name: quantity.rawValue + "-formula", columns: ["theta", "formula"], blocks: [line]),
+            ]
             return evidence
         }
     }

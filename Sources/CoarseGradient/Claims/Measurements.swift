@@ -23,18 +23,22 @@ public struct Measurements: Sendable {
             let angles = index == 0
                 ? (0..<sweepCount).map { Double.pi * (Double($0) + 0.5) / Double(sweepCount) } : [0.3, 1.2, .pi / 2, 2.6]
             for (k, theta) in angles.enumerated() {
-                // Along the sweep the same stream: only θ changes.
-                var stream = Purpose.points.stream(settings.seed, index << 8 | (index == 0 ? 0 : k))
-                let vStar = stream.normals(size.m)
-                let v = added(scaled(vStar, by: 0.6), 0.8, stream.normals(size.m))
-                let wStar = stream.direction(size.n)
-                let length = index == 0 ? 1 : 0.5 + 1.5 * stream.uniform()
-                let w = scaled(stream.direction(at: theta, from: wStar), by: length)
                 let label = "\(size), θ = \(String(format: "%.3f", theta))"
-                result.append((label, TwoLayerPoint(v: v, vStar: vStar, w: w, wStar: wStar)))
+                result.append((label, point(settings, index, theta: theta, trial: index == 0 ? nil : k)))
             }
         }
         return result
+    }
+
+    /// A random point at the dimensions number `index`; without `trial` the sweep's, where only θ changes and ‖w‖ = 1.
+    static func point(_ settings: VerificationSettings, _ index: Int, theta: Double, trial: Int?) -> TwoLayerPoint {
+        let size = settings.dimensions[index]
+        var stream = Purpose.points.stream(settings.seed, index << 8 | (trial ?? 0))
+        let vStar = stream.normals(size.m)
+        let v = added(scaled(vStar, by: 0.6), 0.8, stream.normals(size.m))
+        let wStar = stream.direction(size.n)
+        let length = trial == nil ? 1 : 0.5 + 1.5 * stream.uniform()
+        return TwoLayerPoint(v: v, vStar: vStar, w: scaled(stream.direction(at: theta, from: wStar), by: length), wStar: wStar)
     }
 
     /// Measures one point.

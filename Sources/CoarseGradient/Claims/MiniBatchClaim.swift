@@ -11,9 +11,9 @@ extension Claim {
         method: "40 normalised steps, η = 0.1, m = 4, n = 6, 128 repetitions of each B = 2⁸ … 2¹⁴; weighted fit of the log-log slope, z-test of −½",
         measured: false,
         faults: [
-            Fault("ReLU: w* term × 1.01", Formulas.theory.scaling(.coarseReLU, term: 2, by: 1.01)),
+            Fault("ReLU: w* term × 1.1", Formulas.theory.scaling(.coarseReLU, term: 2, by: 1.1)),
             Fault("ReLU: w* term dropped", Formulas.theory.scaling(.coarseReLU, term: 2, by: 0)),
-            Fault("∂f/∂v: (1 − 2θ/π)v* × 1.01", Formulas.theory.scaling(.gradientV, term: 2, by: 1.01)),
+            Fault("∂f/∂v: (1 − 2θ/π)v* × 1.1", Formulas.theory.scaling(.gradientV, term: 2, by: 1.1)),
             Fault("∂f/∂v: Jv* with the wrong sign", Formulas.theory.scaling(.gradientV, term: 3, by: -1)),
         ]
     ) { settings, _, formulas in

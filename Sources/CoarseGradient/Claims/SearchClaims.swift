@@ -12,7 +12,7 @@ extension Claim {
         faults: [
             Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
             Fault("ReLU: w* term × 1.01", Formulas.theory.scaling(.coarseReLU, term: 2, by: 1.01)),
-            Fault("clipped ReLU: p and q exchanged", Formulas.theory.exchangingPAndQ()),
+            Fault("clipped ReLU: p and q exchanged", Formulas.theory.exchangingPAndQ(in: .coarseClipped)),
             Fault("identity: w* term with the wrong sign", Formulas.theory.scaling(.coarseIdentity, term: 1, by: -1)),
         ]
     ) { settings, _, formulas in
@@ -28,6 +28,7 @@ extension Claim {
             if found.value < -1e-12 { evidence.violations.append("\(proxy.rawValue): cosine \(format(found.value)) at θ = \(found.point.theta)") }
             if worst > 1e-9 { evidence.violations.append("\(proxy.rawValue): items 3 and 4 differ from item 5 by \(format(worst)) of the norms") }
         }
+        evidence.catches = "cosine < −1e-12; 1e-9 of the norms"
         evidence.summary = "smallest cosine found: \(parts.joined(separator: ", ")); items 3·4 equal item 5 to \(format(mismatch))"
         return evidence
     }
@@ -38,8 +39,9 @@ extension Claim {
         source: "METHOD.md item 6 (derived; the paper asserts only that constants exist)",
         method: "largest left/right ratio found by the same sweep and minimiser", measured: false,
         faults: [
-            Fault("A and B × 0.9") { $0.boundConstants = { ($0.boundConstants.a * 0.9, $0.boundConstants.b * 0.9) } },
-            Fault("A × 0.9") { $0.boundConstants = { ($0.boundConstants.a * 0.9, $0.boundConstants.b) } },
+            Fault("A and B × 0.59") { $0.boundConstants = { ($0.boundConstants.a * 0.59, $0.boundConstants.b * 0.59) } },
+            Fault("A × ½") { $0.boundConstants = { ($0.boundConstants.a / 2, $0.boundConstants.b) } },
+            Fault("B × ½") { $0.boundConstants = { ($0.boundConstants.a, $0.boundConstants.b / 2) } },
             Fault("A dropped") { $0.boundConstants = { (0, $0.boundConstants.b) } },
             Fault("B dropped") { $0.boundConstants = { ($0.boundConstants.a, 0) } },
         ]
@@ -47,7 +49,8 @@ extension Claim {
         var evidence = Evidence()
         let found = try adversarialMinimum(settings) { -(try boundRatio(at: $0, formulas)) }
         let ratio = -found.value
-        evidence.summary = "largest ratio found \(String(format: "%.6f", ratio)) at m = \(found.point.m), n = \(found.point.n), θ = \(format(found.point.theta))"
+        evidence.summary = "largest ratio found \(String(format: "%.6f", ratio)) at m = \(found.point.m), n = \(found.point.n), θ = \(format(found.point.theta)): both constants have a factor \(String(format: "%.3f", 1 / ratio)) to spare"
+        evidence.catches = "constants too small by \(String(format: "%.3g", 1 / ratio))"
         if ratio > 1 + 1e-9 { evidence.violations.append("ratio \(format(ratio)) at θ = \(found.point.theta)") }
         return evidence
     }
