@@ -81,7 +81,7 @@ extension Claim {
         id: "identity-leaves",
         statement: "at the spurious minimum E g_id = 2s²(m−1)/((m+1)²√(2π)) u does not vanish, and descent with the identity leaves it; with ReLU and clipped ReLU it stays",
         source: "METHOD.md item 7; Yin et al. ICLR 2019 (instability of the identity); the constant derived here",
-        method: "the vector, and descent (w not normalised) from 1e-3 beside the minimum of 8 random targets at each (m, n), η = 0.05, until ηt = 60 for the staying ones, 6‖w‖/‖E g_id‖ for the identity",
+        method: "the vector, and descent (w not normalised) from 1e-3 beside the minimum of 8 random targets at each (m, n), η = 0.05, until ηt = 60 for the staying ones, 6‖w‖/‖E g_id‖ for the identity; left: the angle changed by more than ½, stayed: all by less than 0.05",
         measured: false,
         faults: [
             Fault("identity: ‖v‖² term × 1.01", Formulas.theory.scaling(.coarseIdentity, term: 0, by: 1.01)),

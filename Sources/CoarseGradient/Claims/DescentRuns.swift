@@ -123,7 +123,7 @@ struct SpuriousDeparture: Sendable {
         stayedWithin = max(try farthest(.relu, time: 60).distance, try farthest(.clipped, time: 60).distance)
         let left = try farthest(.identity, time: 6 / length)
         identityWent = left.angle
-        identityLeft = left.angle > .pi / 2
+        identityLeft = left.angle > 0.5  // ten times what counts as staying
     }
 }
 
