@@ -76,9 +76,10 @@ struct TheoryReport {
 
     private var sentence: String {
         String(
-            format: "%d of %d claims hold; %d tests, probability of any false alarm %g (Holm); %.3g samples measured in %.1f s; %.1f s in all, %d threads, seed %@",
+            format: "%d of %d claims hold; %d tests, probability of any false alarm %g (Holm); %.3g samples measured in %.1f s; %.1f s in all%@, %d threads, seed %@",
             report.outcomes.count - rejected.count, report.outcomes.count, report.testCount, settings.level,
-            Double(report.measuredSamples), report.measurementSeconds, seconds, settings.threads, "\(settings.seed)")
+            Double(report.measuredSamples), report.measurementSeconds, seconds - report.powerSeconds,
+            power ? String(format: ", besides %.1f s for the power checks", report.powerSeconds) : "", settings.threads, "\(settings.seed)")
     }
 
     /// theory.md.

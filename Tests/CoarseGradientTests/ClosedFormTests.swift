@@ -100,7 +100,8 @@ import Testing
         for (theta, length) in [(0.0, 1.0), (0.3, 0.5), (1.5, 2), (2.8, 1), (Double.pi, 1)] {
             let found = try ClippedIntegrals(theta: theta, normW: length)
             func direct(_ start: Double, _ weight: (Double) -> Double) throws -> Double {
-                try integrate(from: start, to: .pi / 2) { weight($0) * ClippedIntegrals.xi(1 / (cos($0) * length)) } / (2 * .pi)
+                // q(0, w) is 0 by cancellation: an absolute error is all that can be asked for.
+                try integrate(from: start, to: .pi / 2, absolute: 1e-12) { weight($0) * ClippedIntegrals.xi(1 / (cos($0) * length)) } / (2 * .pi)
             }
             #expect(abs(found.p - (try direct(theta - .pi / 2, cos))) < 1e-11)
             #expect(abs(found.q - (try direct(theta - .pi / 2, sin))) < 1e-11)

@@ -15,7 +15,8 @@ import Testing
             Issue.record("\(outcome.claim.id): \(outcome.evidence.violations), adjusted p \(outcome.adjustedP ?? 1)")
         }
         #expect(report.outcomes.count == Claim.all.count && report.testCount > 100)
-        #expect(report.outcomes.filter { $0.claim.id.hasPrefix("coarse") }.allSatisfy { ($0.detectable ?? 1) < 0.05 })
+        // 2¹⁹ samples catch errors of some percent; the report's own numbers come from 64 times as many.
+        for outcome in report.outcomes where outcome.claim.id.hasPrefix("coarse") { #expect((outcome.detectable ?? 1) < 0.15) }
     }
 
     /// Broken formulas fail: dropped terms, wrong signs and p ↔ q need few samples; factors of 1.01 are shown by

@@ -21,7 +21,8 @@ import Testing
     /// Halton's sequence is the digits of 1, 2, 3, … mirrored in bases 2 and 3.
     @Test func halton() throws {
         let points = try haltonPoints(count: 3, dimension: 2, skip: 0)
-        for (point, expected) in zip(points, [[1.0 / 2, 1.0 / 3], [1.0 / 4, 2.0 / 3], [3.0 / 4, 1.0 / 9]]) {
+        let mirrored: [[Double]] = [[0.5, 1.0 / 3], [0.25, 2.0 / 3], [0.75, 1.0 / 9]]
+        for (point, expected) in zip(points, mirrored) {
             #expect(abs(point[0] - expected[0]) < 1e-15 && abs(point[1] - expected[1]) < 1e-15)
         }
         #expect(throws: StatisticsError.self) { try haltonPoints(count: 1, dimension: 1230) }

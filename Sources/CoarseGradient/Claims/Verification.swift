@@ -55,6 +55,8 @@ public struct Verification: Sendable {
         /// Tests in the family of Holm's procedure.
         public let testCount: Int
         public let measurementSeconds: Double
+        /// Time of the power checks, 0 without them.
+        public let powerSeconds: Double
         /// Samples over all points.
         public let measuredSamples: Int
     }
@@ -85,13 +87,15 @@ public struct Verification: Sendable {
         }
         let outcomes = try judged(checked)
         let tests = checked.reduce(0) { $0 + $1.value.tests.count }
-        let power = try faults.map { claim, fault in
-            advance("\(claim.id): \(fault.name)")
-            return judged(claim, fault, try claim.check(settings, measurements, fault.formulas), tests: tests)
+        let power = try seconds {
+            try faults.map { claim, fault in
+                advance("\(claim.id): \(fault.name)")
+                return judged(claim, fault, try claim.check(settings, measurements, fault.formulas), tests: tests)
+            }
         }
         progress(total, total, "done")
         return Report(
-            outcomes: outcomes, power: power, testCount: tests, measurementSeconds: measurementSeconds,
+            outcomes: outcomes, power: power.value, testCount: tests, measurementSeconds: measurementSeconds, powerSeconds: power.seconds,
             measuredSamples: measurements.places.reduce(0) { $0 + $1.merged.samples })
     }
 
