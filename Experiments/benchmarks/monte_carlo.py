@@ -3,7 +3,7 @@
 
 All three draw every Gaussian of Z themselves (f32), compute the same estimators (loss, df/dv, three coarse gradients, and
 the true gradient by conditioning on the kinks), and keep the block means' sums and second moments in f64. NumPy and PyTorch
-work on chunks that stay in cache; their sums over rows are one batched matrix product a block.
+work on the chunks that suit them best; their sums over rows are one batched matrix product a block.
 
     python3 Experiments/benchmarks/monte_carlo.py
 
@@ -58,7 +58,7 @@ class NumPyPass:
         self.v, self.v_star, w, w_star = parameters(m, n)
         self.both = np.stack([w, w_star], axis=1)
         self.kappa = np.float32(w @ w_star / (w @ w))
-        self.blocks = max(1, 16384 // (m * n))  # about 16 MB of Z a chunk at most; measured best
+        self.blocks = 1  # see tune()
         # SFC64 is NumPy's fastest generator.
         self.generators = [np.random.Generator(np.random.SFC64(k)) for k in range(threads)]
 
@@ -106,14 +106,13 @@ class NumPyPass:
 
 
 class TorchPass:
-    def __init__(self, m, n, threads, compiled=False):
+    def __init__(self, m, n, threads):
         torch.set_num_threads(threads)
         self.m, self.n = m, n
         v, v_star, w, w_star = (torch.from_numpy(x) for x in parameters(m, n))
         self.v, self.v_star, self.both = v, v_star, torch.stack([w, w_star], 1)
         self.kappa = float(w @ w_star / (w @ w))
-        self.blocks = max(1, 32768 // (m * n))
-        self.step = torch.compile(self.chunk) if compiled else self.chunk
+        self.blocks = 1  # see tune()
 
     def chunk(self):
         k, m, n, v, v_star = self.blocks, self.m, self.n, self.v, self.v_star
@@ -143,9 +142,21 @@ class TorchPass:
         chunks = max(1, samples // (self.blocks * BLOCK))
         sums = products = 0
         for _ in range(chunks):
-            s, p = self.step()
+            s, p = self.chunk()
             sums, products = sums + s, products + p
         return chunks * self.blocks * BLOCK
+
+
+def tune(work):
+    """Gives a contestant its fastest chunk: Z of about 0.25 to 16 MB."""
+    def speed(entries):
+        work.blocks = max(1, entries // (BLOCK * work.m * work.n))
+        samples = 4_000_000 // (work.m * work.n)
+        work.run(samples)
+        return max(timed(work, samples) for _ in range(3))
+
+    best = max((1 << k for k in range(16, 23, 2)), key=speed)
+    work.blocks = max(1, best // (BLOCK * work.m * work.n))
 
 
 def own_pass(binary, m, n, threads, samples):
@@ -164,7 +175,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--compile", action="store_true", help="also time torch.compile (needs a C++ compiler)")
     parser.add_argument("--out", default=str(ROOT / "results" / "theory" / "benchmark.csv"))
     options = parser.parse_args()
     subprocess.run(["swift", "build", "-c", "release", "--product", "verify-theory"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -175,10 +185,8 @@ def main():
     for m, n in SIZES:
         own_samples = 200_000_000 // (m * n)
         contestants = {"numpy": NumPyPass(m, n, 1), f"numpy, {options.threads} threads by hand": NumPyPass(m, n, options.threads), "pytorch": TorchPass(m, n, options.threads)}
-        if options.compile:
-            contestants["pytorch, compiled"] = TorchPass(m, n, options.threads, compiled=True)
         for work in contestants.values():
-            work.run(1)  # warm-up, and compilation
+            tune(work)
         rates = {name: [] for name in ["this package", "its generation alone", *contestants]}
         for _ in range(options.rounds):
             own = own_pass(binary, m, n, options.threads, own_samples)

@@ -8,6 +8,8 @@ struct TheoryReport {
     let verification: Verification
     let report: Verification.Report
     let seconds: Double
+    /// Of all threads together, power checks included.
+    let processorSeconds: Double
     let power: Bool
 
     private var settings: VerificationSettings { verification.settings }
@@ -56,7 +58,8 @@ struct TheoryReport {
                 String(format: "%.2f", outcome.seconds),
             ]
         }
-        var lines = [markdownTable(header: ["claim", "tests", "adjusted p", "detects", "verdict", "seconds"], rows: rows)]
+        let table = markdownTable(header: ["claim", "tests", "adjusted p", "detects", "verdict", "seconds"], rows: rows)
+        var lines = [table.replacingOccurrences(of: "\\", with: "")]  // a terminal shows Markdown's escapes
         for outcome in rejected {
             lines.append("\(outcome.claim.id) REJECTED: " + explanation(outcome))
         }
@@ -76,10 +79,10 @@ struct TheoryReport {
 
     private var sentence: String {
         String(
-            format: "%d of %d claims hold; %d tests, probability of any false alarm %g (Holm); %.3g samples measured in %.1f s; %.1f s in all%@, %d threads, seed %@",
+            format: "%d of %d claims hold; %d tests, probability of any false alarm %g (Holm); %.3g samples measured in %.1f s; %.1f s in all%@ (%.1f s of processor time), %d threads, seed %@",
             report.outcomes.count - rejected.count, report.outcomes.count, report.testCount, settings.level,
             Double(report.measuredSamples), report.measurementSeconds, seconds - report.powerSeconds,
-            power ? String(format: ", besides %.1f s for the power checks", report.powerSeconds) : "", settings.threads, "\(settings.seed)")
+            power ? String(format: ", besides %.1f s for the power checks", report.powerSeconds) : "", processorSeconds, settings.threads, "\(settings.seed)")
     }
 
     /// theory.md.

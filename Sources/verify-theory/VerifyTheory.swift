@@ -44,7 +44,7 @@ struct VerifyTheory: ParsableCommand {
         let verification = Verification(settings: try settings(), claims: try selectedClaims())
         let folder = try ReportFolder(out)  // before the work, so that a bad --out costs no time
         var bar = StepBar()
-        let start = Date()
+        let start = Date(), processor = clock()
         let report: Verification.Report
         do {
             report = try verification.run(withPower: power) { bar.show($0, of: $1, next: $2) }
@@ -53,7 +53,9 @@ struct VerifyTheory: ParsableCommand {
             throw error
         }
         bar.close()
-        let text = TheoryReport(verification: verification, report: report, seconds: Date().timeIntervalSince(start), power: power)
+        let text = TheoryReport(
+            verification: verification, report: report, seconds: Date().timeIntervalSince(start),
+            processorSeconds: Double(clock() - processor) / Double(CLOCKS_PER_SEC), power: power)
         print(text.console)
         try folder.write(text)
         print("wrote \(out)/theory.md, theory.csv and figures")

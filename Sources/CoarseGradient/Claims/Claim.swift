@@ -68,7 +68,7 @@ public struct Dimensions: Equatable, Sendable, CustomStringConvertible {
     public let n: Int
     public init(m: Int, n: Int) { (self.m, self.n) = (m, n) }
     public var description: String { "\(m)x\(n)" }
-    public static let standard = [Dimensions(m: 4, n: 6), Dimensions(m: 2, n: 3), Dimensions(m: 8, n: 12), Dimensions(m: 16, n: 24)]
+    public static let standard = [Dimensions(m: 4, n: 6), Dimensions(m: 2, n: 3), Dimensions(m: 8, n: 12), Dimensions(m: 12, n: 16)]
 }
 
 /// Streams of random numbers, one family a purpose, so that no two checks share any.
