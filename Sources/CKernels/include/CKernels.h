@@ -3,6 +3,7 @@
 #pragma once
 #include "batch_norm.h"
 #include "elementwise.h"
+#include "monte_carlo.h"
 #include "parallel.h"
 #include "pooling.h"
 #include "quantized_relu.h"
