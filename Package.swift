@@ -41,16 +41,16 @@ let package = Package(
             dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
         .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
         .executableTarget(
-            name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Compute", "Reporting", "Files", argumentParser]),
+            name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Compute", "Reporting", "Statistics", "Files", argumentParser]),
         .executableTarget(
-            name: "verify-theory", dependencies: ["CoarseGradient", "Reporting", argumentParser]),
+            name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
-        .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient"]),
+        .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Statistics"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "Statistics"]),
         .testTarget(
             name: "NetworksTests", dependencies: ["Networks", "Statistics", "Training"], exclude: ["pytorch_vectors.py"],

@@ -56,7 +56,7 @@ CK_CLONES static void shortcut_backward(void *context, int worker, int workers) 
         struct place at = place(j->s, i);
         const uint16_t *x = (const uint16_t *)j->x + at.small + j->s.pad;
         uint16_t *y = (uint16_t *)j->y + at.large;
-        for (size_t c = 0; c < j->s.channels; ++c) y[c] = ck_to_bf16(ck_from_bf16(y[c]) + ck_from_bf16(x[c]));
+        for (size_t c = 0; c < j->s.channels; ++c) y[c] = bf16_from_float(bf16_to_float(y[c]) + bf16_to_float(x[c]));
     }
 }
 
@@ -93,7 +93,7 @@ CK_CLONES static void mean_backward(void *context, int worker, int workers) {
     for (size_t n = begin; n < end; ++n)
         for (size_t i = 0; i < pixels; ++i)
             for (size_t c = 0; c < channels; ++c)
-                ((uint16_t *)j->y)[(n * pixels + i) * channels + c] = ck_to_bf16(((const float *)j->x)[n * channels + c] / (float)pixels);
+                ((uint16_t *)j->y)[(n * pixels + i) * channels + c] = bf16_from_float(((const float *)j->x)[n * channels + c] / (float)pixels);
 }
 
 void ck_level_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads) {
@@ -159,7 +159,7 @@ CK_CLONES static void to_f32(void *context, int worker, int workers) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->count, worker, workers, &begin, &end);
-    for (size_t i = begin; i < end; ++i) ((float *)j->y)[i] = ck_from_bf16(((const uint16_t *)j->x)[i]);
+    for (size_t i = begin; i < end; ++i) ((float *)j->y)[i] = bf16_to_float(((const uint16_t *)j->x)[i]);
 }
 
 void ck_bf16_to_f32(const uint16_t *x, float *y, size_t count, int threads) {

@@ -31,3 +31,12 @@ private func bisect(_ isBelow: (Double) -> Bool) -> Double {
         if isBelow(middle) { low = middle } else { high = middle }
     }
 }
+
+/// Student's interval of a mean from the values of `values.count ≥ 2` independent normal repetitions.
+public func studentInterval(_ values: [Double], level: Double = 0.95) -> (mean: Double, interval: Interval) {
+    precondition(values.count > 1 && level > 0 && level < 1)
+    let n = Double(values.count), mean = values.reduce(0, +) / n
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
+    let half = Distribution.studentQuantile(tail: (1 - level) / 2, df: n - 1) * (variance / n).squareRoot()
+    return (mean, Interval(low: mean - half, high: mean + half))
+}

@@ -3,6 +3,7 @@ import Datasets
 import Files
 import Foundation
 import Reporting
+import Statistics
 import Training
 
 /// A cell with a seed: the run, and the float run that it starts from.
@@ -99,7 +100,7 @@ struct TableRunner {
     private func writeTable() throws {
         let rows = try output.rows()
         guard !rows.isEmpty else { return }
-        try writeAtomically(Data(Table1(rows).markdown.utf8), to: "\(output.path)/table1.md")
+        try writeAtomically(Data(Table1(rows) { studentInterval($0).interval }.markdown.utf8), to: "\(output.path)/table1.md")
         let curves = try table.cells.flatMap { cell in
             try rows.filter { $0.cell == self.cell(cell.recipe) }.map { row in
                 let run = try PlannedRun(cell, seed: row.seed, table: table, dataset: dataset.name).description

@@ -1,2 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-print("not built yet")
+import ArgumentParser
+import Foundation
+
+// One clear line for every error; help keeps the parser's own layout.
+do {
+    var command = try VerifyTheory.parseAsRoot()
+    try command.run()
+} catch let error where VerifyTheory.exitCode(for: error) == .success || error is ExitCode {
+    VerifyTheory.exit(withError: error)
+} catch {
+    let line = VerifyTheory.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+    FileHandle.standardError.write(Data("verify-theory: \(line)\n".utf8))
+    exit(VerifyTheory.exitCode(for: error).rawValue)
+}

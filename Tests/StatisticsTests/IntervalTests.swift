@@ -25,4 +25,18 @@ import Testing
         let all = clopperPearson(successes: 20, trials: 20)
         #expect(all.high == 1 && abs(all.low - (1 - none.high)) < 1e-12)
     }
+
+    /// Clopper–Pearson limits printed by Newcombe (Statistics in Medicine 17, 1998, table I, method 5).
+    @Test(arguments: [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0000, 0.1684), (1, 29, 0.0009, 0.1776)])
+    func exactBinomial(k: Int, n: Int, low: Double, high: Double) {
+        let interval = clopperPearson(successes: k, trials: n)
+        #expect(abs(interval.low - low) < 5.1e-5 && abs(interval.high - high) < 5.1e-5)
+    }
+
+    /// Student's own sleep data (Biometrika 6, 1908); the interval 0.7001142 … 2.4598858 is printed in R's manual page `sleep`.
+    @Test func sleepData() {
+        let found = studentInterval([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
+        #expect(abs(found.mean - 1.58) < 1e-12)
+        #expect(abs(found.interval.low - 0.7001142) < 5e-8 && abs(found.interval.high - 2.4598858) < 5e-8)
+    }
 }

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Samples per second of the theory's Monte Carlo pass: this package, NumPy and PyTorch, interleaved in one run.
+
+All three draw every Gaussian of Z themselves (f32), compute the same estimators (loss, df/dv, three coarse gradients, and
+the true gradient by conditioning on the kinks), and keep the block means' sums and second moments in f64. NumPy and PyTorch
+work on the chunks that suit them best; their sums over rows are one batched matrix product a block.
+
+    python3 Experiments/benchmarks/monte_carlo.py
+
+needs `torch` and `numpy`; without them it makes a virtual environment in .build/benchmark-venv and starts itself there.
+"""
+import argparse
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = 256
+SIZES = [(4, 6), (32, 64)]
+
+
+def own_environment():
+    """Restarts this script in a virtual environment that has the libraries."""
+    folder = ROOT / ".build" / "benchmark-venv"
+    python = folder / "bin" / "python"
+    if Path(sys.prefix).resolve() == folder.resolve():
+        raise SystemExit(f"{folder} lacks numpy or torch: remove it and start again")
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "numpy", "torch"], check=True)
+    os.execv(str(python), [str(python), *sys.argv])
+
+
+try:
+    import numpy as np
+    import torch
+except ImportError:
+    own_environment()
+
+
+def parameters(m, n):
+    rng = np.random.default_rng(1)
+    v, v_star, w, w_star = (rng.standard_normal(k).astype(np.float32) for k in (m, m, n, n))
+    return v, v_star, w, w_star / np.linalg.norm(w_star)
+
+
+class NumPyPass:
+    """One chunk of blocks after another; `threads` generators work side by side (NumPy releases the lock in its loops)."""
+
+    def __init__(self, m, n, threads):
+        self.m, self.n, self.threads = m, n, threads
+        self.v, self.v_star, w, w_star = parameters(m, n)
+        self.both = np.stack([w, w_star], axis=1)
+        self.kappa = np.float32(w @ w_star / (w @ w))
+        self.blocks = 1  # see tune()
+        # SFC64 is NumPy's fastest generator.
+        self.generators = [np.random.Generator(np.random.SFC64(k)) for k in range(threads)]
+
+    def chunk(self, rng):
+        k, m, n, v, v_star = self.blocks, self.m, self.n, self.v, self.v_star
+        z = rng.standard_normal((k * BLOCK * m, n), dtype=np.float32)
+        ab = z @ self.both
+        a, b = ab[:, 0].reshape(-1, m), ab[:, 1].reshape(-1, m)
+        on, on_star = a > 0, b > 0
+        r = on @ v - on_star @ v_star
+        vr = r[:, None] * v
+        c = np.empty((k * BLOCK, m, 4), dtype=np.float32)
+        c[:, :, 0] = vr * on
+        c[:, :, 1] = c[:, :, 0] * (a < 1)
+        c[:, :, 2] = vr
+        on_kink = (b - self.kappa * a) > 0
+        c[:, :, 3] = v * (r[:, None] - on * v + (on_star.astype(np.float32) - on_kink) * v_star + 0.5 * v)
+        sums = np.matmul(z.reshape(k, BLOCK * m, n).transpose(0, 2, 1), c.reshape(k, BLOCK * m, 4))
+        x = np.concatenate(
+            [
+                (0.5 * r * r).reshape(k, BLOCK).sum(1)[:, None],
+                (on * r[:, None]).reshape(k, BLOCK, m).sum(1),
+                sums.transpose(0, 2, 1).reshape(k, -1),
+            ],
+            axis=1,
+        ).astype(np.float64) / BLOCK
+        return x.sum(0), x.T @ x
+
+    def run(self, samples):
+        chunks = max(self.threads, samples // (self.blocks * BLOCK))
+
+        def worker(index):
+            sums = products = 0
+            for _ in range(index, chunks, self.threads):
+                s, p = self.chunk(self.generators[index])
+                sums, products = sums + s, products + p
+            return sums, products
+
+        if self.threads == 1:
+            worker(0)
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(worker, range(self.threads)))
+        return chunks * self.blocks * BLOCK
+
+
+class TorchPass:
+    def __init__(self, m, n, threads):
+        torch.set_num_threads(threads)
+        self.m, self.n = m, n
+        v, v_star, w, w_star = (torch.from_numpy(x) for x in parameters(m, n))
+        self.v, self.v_star, self.both = v, v_star, torch.stack([w, w_star], 1)
+        self.kappa = float(w @ w_star / (w @ w))
+        self.blocks = 1  # see tune()
+
+    def chunk(self):
+        k, m, n, v, v_star = self.blocks, self.m, self.n, self.v, self.v_star
+        z = torch.randn(k * BLOCK * m, n)
+        ab = z @ self.both
+        a, b = ab[:, 0].reshape(-1, m), ab[:, 1].reshape(-1, m)
+        on, on_star = (a > 0).float(), (b > 0).float()
+        r = on @ v - on_star @ v_star
+        vr = r[:, None] * v
+        relu = vr * on
+        on_kink = ((b - self.kappa * a) > 0).float()
+        kink = v * (r[:, None] - on * v + (on_star - on_kink) * v_star + 0.5 * v)
+        c = torch.stack([relu, relu * (a < 1), vr, kink], dim=2)
+        sums = torch.bmm(z.view(k, BLOCK * m, n).transpose(1, 2), c.view(k, BLOCK * m, 4))
+        x = torch.cat(
+            [
+                (0.5 * r * r).view(k, BLOCK).sum(1)[:, None],
+                (on * r[:, None]).view(k, BLOCK, m).sum(1),
+                sums.transpose(1, 2).reshape(k, -1),
+            ],
+            dim=1,
+        ).double() / BLOCK
+        return x.sum(0), x.T @ x
+
+    @torch.no_grad()
+    def run(self, samples):
+        chunks = max(1, samples // (self.blocks * BLOCK))
+        sums = products = 0
+        for _ in range(chunks):
+            s, p = self.chunk()
+            sums, products = sums + s, products + p
+        return chunks * self.blocks * BLOCK
+
+
+def tune(work):
+    """Gives a contestant its fastest chunk: Z of about 0.25 to 16 MB."""
+    def speed(entries):
+        work.blocks = max(1, entries // (BLOCK * work.m * work.n))
+        samples = 4_000_000 // (work.m * work.n)
+        work.run(samples)
+        return max(timed(work, samples) for _ in range(3))
+
+    best = max((1 << k for k in range(16, 23, 2)), key=speed)
+    work.blocks = max(1, best // (BLOCK * work.m * work.n))
+
+
+def own_pass(binary, m, n, threads, samples):
+    command = [binary, "--benchmark", "--dimensions", f"{m}x{n}", "--threads", str(threads), "--samples", str(samples)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output)
+
+
+def timed(work, samples):
+    start = time.perf_counter()
+    done = work.run(samples)
+    return done / (time.perf_counter() - start)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", default=str(ROOT / "results" / "theory" / "benchmark.csv"))
+    options = parser.parse_args()
+    subprocess.run(["swift", "build", "-c", "release", "--product", "verify-theory"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    folder = subprocess.run(
+        ["swift", "build", "-c", "release", "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    binary = f"{folder}/verify-theory"
+    rows = []
+    for m, n in SIZES:
+        own_samples = 200_000_000 // (m * n)
+        contestants = {"numpy": NumPyPass(m, n, 1), f"numpy, {options.threads} threads by hand": NumPyPass(m, n, options.threads), "pytorch": TorchPass(m, n, options.threads)}
+        for work in contestants.values():
+            tune(work)
+        rates = {name: [] for name in ["this package", "its generation alone", *contestants]}
+        for _ in range(options.rounds):
+            own = own_pass(binary, m, n, options.threads, own_samples)
+            rates["this package"].append(own["samples_per_second"])
+            rates["its generation alone"].append(own["generation_samples_per_second"])
+            for name, work in contestants.items():
+                rates[name].append(timed(work, own_samples // 16))
+        median = {name: statistics.median(values) for name, values in rates.items()}
+        share = median["this package"] / median["its generation alone"]
+        for name, rate in median.items():
+            low, high = min(rates[name]), max(rates[name])
+            rows.append([m, n, name, f"{rate:.4g}", f"{low:.4g}", f"{high:.4g}", f"{median['this package'] / rate:.3g}", options.threads])
+            print(f"m={m} n={n}  {name:32s} {rate:12.4g} samples/s  [{low:.3g}, {high:.3g}]  this package is {median['this package'] / rate:.2f} times as fast")
+        print(f"m={m} n={n}  Gaussian generation alone needs {100 * share:.0f} % of this package's time")
+    Path(options.out).parent.mkdir(parents=True, exist_ok=True)
+    with open(options.out, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["m", "n", "implementation", "samples_per_second", "lowest", "highest", "this_package_times_as_fast", "threads"])
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// The two-linear-layer model y = vᵀσ(Zw), y* = v*ᵀσ(Zw*), Z of m×n i.i.d. N(0,1) entries, σ(x) = 1{x > 0}.
+typedef struct {
+    int m, n;
+    const float *v, *v_star;  // m entries
+    const float *w, *w_star;  // n entries
+} ck_two_layer_model;
+
+/// Which random numbers: sample s of the pass is a pure function of (seed, experiment, first_sample + s).
+/// Entries 4b … 4b+3 of Z (row-major) come from the Philox4x32-10 block with the counter
+/// (b, experiment, sample mod 2³², sample / 2³²) and the key `seed`.
+typedef struct {
+    uint64_t seed;
+    uint32_t experiment;
+    uint64_t first_sample;
+} ck_sample_range;
+
+/// Samples that one vector holds; a block's size is a multiple of it.
+enum { CK_MONTE_CARLO_LANES = 16 };
+
+/// One sample's statistics, in this order: loss ½r² (1), σr (m), then Zᵀc (n each) for the coarse gradients
+/// with μ′ = 1{a>0}, 1{0<a<1}, 1 and for the conditioned kinks, where a = Zw and r = y − y*.
+static inline size_t ck_monte_carlo_dimension(int m, int n) { return 1 + (size_t)m + 4 * (size_t)n; }
+
+/// Sums over `blocks` blocks of the block means x (dimension d) and of x xᵀ (d×d, row-major, lower triangle).
+///
+/// A block is `block_size` consecutive samples, a multiple of the lane count. The blocks are cut into a fixed
+/// number of chunks that are added in order: the result does not depend on `threads`.
+/// `products` may be NULL. Returns 0, or −1 when memory is short.
+int ck_monte_carlo(const ck_two_layer_model *model, ck_sample_range range, size_t blocks, size_t block_size,
+                   int threads, double *sums, double *products);
+
+/// Writes the Gaussian entries of `samples` samples (a multiple of the lane count) as out[sample][entry],
+/// entry < `entries`. For tests.
+void ck_monte_carlo_normals(ck_sample_range range, size_t samples, size_t entries, float *out);
+
+/// Draws the same numbers as a pass over `samples` samples and keeps only their sum: the cost of generation alone.
+double ck_monte_carlo_generation_only(ck_sample_range range, size_t samples, size_t entries, int threads);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "monte_carlo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parallel.h"
+
+/// One instruction set's copy of the pass (monte_carlo_kernel.h).
+struct monte_carlo_kernel {
+    void (*normals)(ck_sample_range, size_t entries, void *z);
+    void (*block)(const ck_two_layer_model *, float kappa, ck_sample_range, size_t samples, void *work, double *x);
+    void (*accumulate)(size_t d, const double *x, double *sums, double *products);
+    double (*generate)(ck_sample_range, size_t samples, size_t entries, void *work);
+};
+
+// 512-bit vectors are passed between always-inlined functions only, so no call's ABI depends on them.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define NAME(x) monte_carlo_portable_##x
+#include "monte_carlo_kernel.h"
+#undef NAME
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define NAME(x) monte_carlo_avx2_##x
+#include "monte_carlo_kernel.h"
+#undef NAME
+#pragma clang attribute pop
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
+#define NAME(x) monte_carlo_avx512_##x
+#include "monte_carlo_kernel.h"
+#undef NAME
+#pragma clang attribute pop
+#endif
+
+static const struct monte_carlo_kernel *kernel(void) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return &monte_carlo_avx512_kernel;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &monte_carlo_avx2_kernel;
+#endif
+    return &monte_carlo_portable_kernel;
+}
+
+/// Fixed, so that the order of every sum is; the most threads that can help.
+enum { CHUNKS = 64, VECTOR = sizeof(float) * CK_MONTE_CARLO_LANES };
+
+static size_t padded(size_t entries) { return (entries + 3) / 4 * 4; }
+
+static float kappa(const ck_two_layer_model *q) {
+    double ww = 0, cross = 0;
+    for (int j = 0; j < q->n; ++j) {
+        ww += (double)q->w[j] * q->w[j];
+        cross += (double)q->w[j] * q->w_star[j];
+    }
+    return (float)(cross / ww);
+}
+
+struct pass {
+    const ck_two_layer_model *model;
+    ck_sample_range range;
+    size_t blocks, block_size, chunks, d;
+    double *sums, *products;  // one set a chunk
+    int failed;
+};
+
+static void pass_worker(void *context, int worker, int workers) {
+    struct pass *p = context;
+    const struct monte_carlo_kernel *k = kernel();
+    const size_t m = (size_t)p->model->m, n = (size_t)p->model->n;
+    void *work = aligned_alloc(VECTOR, (padded(m * n) + 6 * m + p->d) * VECTOR);
+    double *x = malloc(p->d * sizeof(double));
+    if (!work || !x) {
+        __atomic_store_n(&p->failed, 1, __ATOMIC_RELAXED);
+    } else {
+        for (size_t chunk = (size_t)worker; chunk < p->chunks; chunk += (size_t)workers) {
+            size_t begin, end;
+            ck_share(p->blocks, (int)chunk, (int)p->chunks, &begin, &end);
+            for (size_t block = begin; block < end; ++block) {
+                ck_sample_range range = p->range;
+                range.first_sample += block * p->block_size;
+                k->block(p->model, kappa(p->model), range, p->block_size, work, x);
+                k->accumulate(p->d, x, p->sums + chunk * p->d, p->products ? p->products + chunk * p->d * p->d : NULL);
+            }
+        }
+    }
+    free(work);
+    free(x);
+}
+
+int ck_monte_carlo(const ck_two_layer_model *model, ck_sample_range range, size_t blocks, size_t block_size,
+                   int threads, double *sums, double *products) {
+    const size_t d = ck_monte_carlo_dimension(model->m, model->n);
+    struct pass p = {model, range, blocks, block_size, blocks < CHUNKS ? blocks : CHUNKS, d, NULL, NULL, 0};
+    p.sums = calloc(p.chunks * d, sizeof(double));
+    if (products) p.products = calloc(p.chunks * d * d, sizeof(double));
+    if (!p.sums || (products && !p.products)) p.failed = 1;
+    if (!p.failed) ck_parallel(threads, pass_worker, &p);
+    if (!p.failed) {
+        memset(sums, 0, d * sizeof(double));
+        if (products) memset(products, 0, d * d * sizeof(double));
+        for (size_t chunk = 0; chunk < p.chunks; ++chunk) {
+            for (size_t k = 0; k < d; ++k) sums[k] += p.sums[chunk * d + k];
+            if (products)
+                for (size_t k = 0; k < d * d; ++k) products[k] += p.products[chunk * d * d + k];
+        }
+    }
+    free(p.sums);
+    free(p.products);
+    return p.failed ? -1 : 0;
+}
+
+void ck_monte_carlo_normals(ck_sample_range range, size_t samples, size_t entries, float *out) {
+    float *z = aligned_alloc(VECTOR, padded(entries) * VECTOR);
+    if (!z) return;
+    for (size_t s = 0; s < samples; s += CK_MONTE_CARLO_LANES) {
+        ck_sample_range part = range;
+        part.first_sample += s;
+        kernel()->normals(part, entries, z);
+        for (size_t lane = 0; lane < CK_MONTE_CARLO_LANES; ++lane)
+            for (size_t k = 0; k < entries; ++k) out[(s + lane) * entries + k] = z[k * CK_MONTE_CARLO_LANES + lane];
+    }
+    free(z);
+}
+
+struct generation {
+    ck_sample_range range;
+    size_t samples, entries;
+    double sums[CHUNKS];
+};
+
+static void generation_worker(void *context, int worker, int workers) {
+    struct generation *g = context;
+    void *work = aligned_alloc(VECTOR, padded(g->entries) * VECTOR);
+    if (!work) return;
+    for (int chunk = worker; chunk < CHUNKS; chunk += workers) {
+        size_t begin, end;
+        ck_share(g->samples / CK_MONTE_CARLO_LANES, chunk, CHUNKS, &begin, &end);
+        ck_sample_range range = g->range;
+        range.first_sample += begin * CK_MONTE_CARLO_LANES;
+        g->sums[chunk] = kernel()->generate(range, (end - begin) * CK_MONTE_CARLO_LANES, g->entries, work);
+    }
+    free(work);
+}
+
+double ck_monte_carlo_generation_only(ck_sample_range range, size_t samples, size_t entries, int threads) {
+    struct generation g = {range, samples, entries, {0}};
+    ck_parallel(threads, generation_worker, &g);
+    double total = 0;
+    for (int chunk = 0; chunk < CHUNKS; ++chunk) total += g.sums[chunk];
+    return total;
+}

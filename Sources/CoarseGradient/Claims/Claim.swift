@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+import Statistics
+
+/// A statement of the theory and the procedure that tries to refute it.
+public struct Claim: Sendable {
+    public let id: String
+    public let statement: String
+    /// Paper section or METHOD.md item.
+    public let source: String
+    /// How it is checked.
+    public let method: String
+    /// Whether the shared Monte Carlo measurements are needed.
+    let measured: Bool
+    /// Broken formulas that must be rejected, for `--power`.
+    public let faults: [Fault]
+    let check: @Sendable (VerificationSettings, Measurements, Formulas) throws -> Evidence
+}
+
+/// What a check found.
+public struct Evidence: Sendable {
+    /// Statistical tests whose false alarms count.
+    public var tests: [ClaimTest] = []
+    /// Outright contradictions of a deterministic statement; each names the place and the size.
+    public var violations: [String] = []
+    /// What was measured, in one line.
+    public var summary = ""
+    /// The smallest relative error that tests at level `alpha` catch with probability `power`, where that is defined.
+    public var detectable: (@Sendable (_ alpha: Double, _ power: Double) throws -> Double)?
+    /// What the check would catch, where `detectable` does not say it: deterministic, so at any probability.
+    public var catches: String?
+    /// Numbers behind the figures.
+    public var tables: [DataTable] = []
+}
+
+/// One test of the family.
+public struct ClaimTest: Sendable {
+    public let label: String
+    public let result: TestResult
+}
+
+/// Columns of numbers, in blocks (curves), for a figure or a file.
+public struct DataTable: Sendable {
+    public let name: String
+    public let columns: [String]
+    public var blocks: [[[Double]]]
+}
+
+/// Size, seed and error level of a verification run.
+public struct VerificationSettings: Sendable {
+    /// Samples at each point, both independent halves together.
+    public var samples: Int
+    public var seed: UInt64
+    public var threads: Int
+    /// (m, n) of the measured points; the first is swept over θ.
+    public var dimensions: [Dimensions]
+    /// Probability of any false alarm in the whole run (Holm).
+    public var level: Double
+
+    public init(samples: Int = 1 << 25, seed: UInt64 = 1, threads: Int, dimensions: [Dimensions] = Dimensions.standard, level: Double = 1e-6) {
+        (self.samples, self.seed, self.threads, self.dimensions, self.level) = (samples, seed, threads, dimensions, level)
+    }
+}
+
+/// Hidden units m and inputs n.
+public struct Dimensions: Equatable, Sendable, CustomStringConvertible {
+    public let m: Int
+    public let n: Int
+    public init(m: Int, n: Int) { (self.m, self.n) = (m, n) }
+    public var description: String { "\(m)x\(n)" }
+    public static let standard = [Dimensions(m: 4, n: 6), Dimensions(m: 2, n: 3), Dimensions(m: 8, n: 12), Dimensions(m: 12, n: 16)]
+}
+
+/// Streams of random numbers, one family a purpose, so that no two checks share any.
+enum Purpose: UInt64 {
+    case points = 1, critical, descent, collapse, identity, miniBatch, blending, search
+
+    /// Stream `index` of this purpose.
+    func stream(_ seed: UInt64, _ index: Int) -> Philox { Philox(seed: seed, stream: rawValue << 48 | UInt64(index)) }
+    /// The Monte Carlo experiment number `index` of this purpose.
+    func experiment(_ index: Int) -> UInt32 { UInt32(rawValue) << 24 | UInt32(index) }
+}
+
+extension Philox {
+    /// `count` independent N(0,1) numbers.
+    mutating func normals(_ count: Int) -> [Double] { (0..<count).map { _ in normal() } }
+
+    /// A point uniform on the unit sphere.
+    mutating func direction(_ count: Int) -> [Double] {
+        let x = normals(count)
+        return scaled(x, by: 1 / norm(x))
+    }
+
+    /// A unit vector at the angle `theta` from the unit vector `axis`, uniform among those.
+    mutating func direction(at theta: Double, from axis: [Double]) -> [Double] {
+        let x = normals(axis.count)
+        let across = added(x, -dot(x, axis), axis)
+        return added(scaled(axis, by: cos(theta)), sin(theta) / norm(across), across)
+    }
+}

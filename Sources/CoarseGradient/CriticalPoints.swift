@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+
+/// The critical points of the population loss for targets v*, w* (METHOD.md item 7).
+public struct CriticalPoints: Sendable {
+    public let vStar: [Double]
+
+    public init(vStar: [Double]) { self.vStar = vStar }
+
+    private var m: Double { Double(vStar.count) }
+    private var s: Double { vStar.reduce(0, +) }
+
+    /// Whether the spurious minimum and the saddle exist: `s² < ½(m+1)‖v*‖²`.
+    public var hasSpuriousMinimum: Bool { s * s < (m + 1) / 2 * dot(vStar, vStar) }
+
+    /// `v = (I+J)⁻¹(J − I)v*`, at θ = π; a minimum when `hasSpuriousMinimum`.
+    public var spuriousV: [Double] { stationaryV(theta: .pi) }
+
+    /// The saddle's angle `(π/2)(m+1)‖v*‖²/((m+1)‖v*‖² − s²)`, in (0, π) when `hasSpuriousMinimum`.
+    public var saddleTheta: Double {
+        let scale = (m + 1) * dot(vStar, vStar)
+        return .pi / 2 * scale / (scale - s * s)
+    }
+
+    /// `v = (I+J)⁻¹((1 − 2θ/π)I + J)v*`, where ∂f/∂v = 0; `(I+J)⁻¹ = I − J/(m+1)`.
+    public func stationaryV(theta: Double) -> [Double] {
+        let c = 1 - 2 * theta / .pi
+        let x = vStar.map { c * $0 + s }
+        let mean = x.reduce(0, +) / (m + 1)
+        return x.map { $0 - mean }
+    }
+}

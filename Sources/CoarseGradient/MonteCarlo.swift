@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Foundation
+import Statistics
+
+/// Monte Carlo estimators of the model's loss and gradients that use none of its closed forms (METHOD.md items 4 and 9).
+///
+/// One fused pass draws Z (m×n Gaussian entries a sample, Philox4x32-10, f32) and accumulates, in double, every
+/// statistic's block means and their covariance; no array grows with the number of samples. Sample s of experiment e is
+/// a pure function of (seed, e, s): results do not depend on the number of threads.
+public struct MonteCarlo: Sendable {
+    public let seed: UInt64
+    public let threads: Int
+    /// Samples averaged to one (nearly normal) observation of the tests.
+    public static let blockSize = 256
+
+    public init(seed: UInt64, threads: Int) {
+        precondition(threads > 0)
+        (self.seed, self.threads) = (seed, threads)
+    }
+
+    /// Estimates from `samples` samples (rounded up to whole blocks, at least two), starting at block `firstBlock`.
+    /// - Throws: `StatisticsError` when memory is short.
+    public func estimate(_ point: TwoLayerPoint, samples: Int, experiment: UInt32, firstBlock: Int = 0) throws -> Estimates {
+        precondition(samples > 0 && firstBlock >= 0)
+        let blocks = max(2, (samples + Self.blockSize - 1) / Self.blockSize)
+        let d = ck_monte_carlo_dimension(Int32(point.m), Int32(point.n))
+        var products = [Double](repeating: 0, count: d * d)
+        let range = ck_sample_range(
+            seed: seed, experiment: experiment, first_sample: UInt64(firstBlock) * UInt64(Self.blockSize))
+        let sums = try pass(point, range, blocks: blocks, blockSize: Self.blockSize, products: &products)
+        let k = Double(blocks), mean = sums.map { $0 / k }
+        let covariance = Matrix(rows: d, columns: d) { i, j in
+            (products[max(i, j) * d + min(i, j)] - k * mean[i] * mean[j]) / (k - 1)
+        }
+        return Estimates(point: point, blocks: SampleMoments(count: blocks, mean: mean, covariance: covariance))
+    }
+
+    /// The mean over one mini-batch of `size` samples (a multiple of 16): `(∂f/∂v, g)` with the ReLU proxy and the others.
+    func batch(_ point: TwoLayerPoint, size: Int, experiment: UInt32, index: Int) throws -> Estimates.Means {
+        precondition(size > 0 && size % Int(CK_MONTE_CARLO_LANES) == 0)
+        let range = ck_sample_range(seed: seed, experiment: experiment, first_sample: UInt64(index) * UInt64(size))
+        return Estimates.Means(try pass(point, range, blocks: 1, blockSize: size, products: nil), point: point)
+    }
+
+    private func pass(
+        _ point: TwoLayerPoint, _ range: ck_sample_range, blocks: Int, blockSize: Int,
+        products: UnsafeMutablePointer<Double>?
+    ) throws -> [Double] {
+        var sums = [Double](repeating: 0, count: ck_monte_carlo_dimension(Int32(point.m), Int32(point.n)))
+        // Rounding the weights to f32 moves a result by a relative 1e-7 at most.
+        let (v, vStar, w, wStar) = (point.v.map(Float.init), point.vStar.map(Float.init), point.w.map(Float.init), point.wStar.map(Float.init))
+        let status = v.withUnsafeBufferPointer { v in
+            vStar.withUnsafeBufferPointer { vStar in
+                w.withUnsafeBufferPointer { w in
+                    wStar.withUnsafeBufferPointer { wStar in
+                        var model = ck_two_layer_model(
+                            m: Int32(v.count), n: Int32(w.count), v: v.baseAddress, v_star: vStar.baseAddress,
+                            w: w.baseAddress, w_star: wStar.baseAddress)
+                        return ck_monte_carlo(&model, range, blocks, blockSize, Int32(threads), &sums, products)
+                    }
+                }
+            }
+        }
+        guard status == 0 else {
+            throw StatisticsError("no memory for a Monte Carlo pass with m = \(point.m), n = \(point.n): use smaller --dimensions")
+        }
+        return sums
+    }
+
+    /// The Gaussian entries of the first samples, `samples` (a multiple of 16) × `entries`; for tests of the generator.
+    public func normals(samples: Int, entries: Int, experiment: UInt32) -> [Float] {
+        precondition(samples % Int(CK_MONTE_CARLO_LANES) == 0)
+        var out = [Float](repeating: 0, count: samples * entries)
+        ck_monte_carlo_normals(ck_sample_range(seed: seed, experiment: experiment, first_sample: 0), samples, entries, &out)
+        return out
+    }
+
+    /// Draws the numbers of a pass and uses only their sum, which it returns: the time of generation alone.
+    public func generationOnly(samples: Int, entries: Int) -> Double {
+        ck_monte_carlo_generation_only(
+            ck_sample_range(seed: seed, experiment: 0, first_sample: 0), samples, entries, Int32(threads))
+    }
+}
+
+/// What one pass at a point measured.
+public struct Estimates: Sendable {
+    public let point: TwoLayerPoint
+    /// Moments of the block means of the kernel's statistics: loss, ∂f/∂v, then Zᵀc of the three proxies and of the kinks.
+    let blocks: SampleMoments
+    public var samples: Int { blocks.count * MonteCarlo.blockSize }
+
+    /// Mean and block covariance of a measured loss or gradient (not of a correlation, which takes two passes).
+    public func moments(_ quantity: Quantity) -> SampleMoments {
+        let (m, n) = (point.m, point.n)
+        func part(_ k: Int) -> SampleMoments { blocks[(1 + m + k * n)..<(1 + m + (k + 1) * n)] }
+        switch quantity {
+        case .loss: return blocks[0..<1]
+        case .gradientV: return blocks[1..<(1 + m)]
+        case .coarseReLU: return part(0)
+        case .coarseClipped: return part(1)
+        case .coarseIdentity: return part(2)
+        case .gradientW: return part(3).mapped(by: Self.kinkProjection(point))
+        case .correlationReLU, .correlationClipped, .correlationIdentity:
+            preconditionFailure("a correlation is measured by two independent passes: measuredCorrelation")
+        }
+    }
+
+    /// Item 9: `P/(√(2π)‖w‖)`, which turns the kinks' `Σ_i Z_i c_i` into ∂f/∂w.
+    static func kinkProjection(_ point: TwoLayerPoint) -> Matrix {
+        let scale = 1 / ((2 * Double.pi).squareRoot() * point.normW)
+        return Matrix(rows: point.n, columns: point.n) { scale * (($0 == $1 ? 1 : 0) - point.u[$0] * point.u[$1]) }
+    }
+
+    /// Both passes together.
+    public func merged(_ other: Estimates) -> Estimates {
+        let (a, b) = (blocks, other.blocks)
+        let (na, nb) = (Double(a.count), Double(b.count)), total = na + nb
+        let mean = zip(a.mean, b.mean).map { (na * $0 + nb * $1) / total }
+        let covariance = Matrix(rows: a.dimension, columns: a.dimension) { i, j in
+            let between = na * nb / total * (a.mean[i] - b.mean[i]) * (a.mean[j] - b.mean[j])
+            return ((na - 1) * a.covariance[i, j] + (nb - 1) * b.covariance[i, j] + between) / (total - 1)
+        }
+        return Estimates(point: point, blocks: SampleMoments(count: a.count + b.count, mean: mean, covariance: covariance))
+    }
+
+    /// The means of a mini-batch that descent uses.
+    struct Means {
+        let gradientV: [Double]
+        private let coarse: [[Double]]
+
+        init(_ sums: [Double], point: TwoLayerPoint) {
+            gradientV = Array(sums[1...point.m])
+            coarse = (0..<3).map { Array(sums[(1 + point.m + $0 * point.n)..<(1 + point.m + ($0 + 1) * point.n)]) }
+        }
+
+        func coarse(_ proxy: Proxy) -> [Double] { coarse[Proxy.allCases.firstIndex(of: proxy)!] }
+    }
+}
+
+/// `⟨E g, ∂f/∂w⟩` from two independent passes, one factor from each, so that the product is unbiased.
+///
+/// Variance `gᵀS_d g + dᵀS_g d − tr(S_g S_d)` with the covariances S of the two mean vectors: unbiased as well.
+public func measuredCorrelation(_ proxy: Proxy, gradientFrom first: Estimates, trueFrom second: Estimates) -> (value: Double, standardError: Double) {
+    let g = first.moments(proxy.coarse), d = second.moments(.gradientW)
+    let (kg, kd) = (Double(g.count), Double(d.count))
+    let trace = zip(g.covariance.entries, d.covariance.entries).reduce(0) { $0 + $1.0 * $1.1 }
+    let variance = dot(g.mean, d.covariance * g.mean) / kd + dot(d.mean, g.covariance * d.mean) / kg - trace / (kg * kd)
+    return (dot(g.mean, d.mean), max(variance, 0).squareRoot())
+}
+
+/// The proxies μ of the coarse gradient.
+public enum Proxy: String, CaseIterable, Sendable {
+    case relu = "ReLU"
+    case clipped = "clipped ReLU"
+    case identity = "identity"
+
+    public var coarse: Quantity {
+        switch self {
+        case .relu: .coarseReLU
+        case .clipped: .coarseClipped
+        case .identity: .coarseIdentity
+        }
+    }
+
+    public var correlation: Quantity {
+        switch self {
+        case .relu: .correlationReLU
+        case .clipped: .correlationClipped
+        case .identity: .correlationIdentity
+        }
+    }
+}
+
+/// n−1 orthonormal rows that are orthogonal to the unit vector `u` (a Householder reflection's): coordinates in which
+/// ∂f/∂w, which has no component along u, has a regular covariance.
+func tangentCoordinates(_ u: [Double]) -> Matrix {
+    let sign = u[0] >= 0 ? 1.0 : -1.0
+    var reflector = u
+    reflector[0] += sign
+    let square = dot(reflector, reflector)
+    return Matrix(rows: u.count - 1, columns: u.count) { i, j in
+        (i + 1 == j ? 1 : 0) - 2 * reflector[i + 1] * reflector[j] / square
+    }
+}

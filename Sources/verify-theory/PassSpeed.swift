@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CoarseGradient
+import Foundation
+import Statistics
+
+/// Times one Monte Carlo pass at the first dimensions and the generation of its Gaussian numbers alone; prints one JSON object.
+func printPassSpeed(_ settings: VerificationSettings) throws {
+    let size = settings.dimensions[0]
+    var stream = Philox(seed: settings.seed, stream: 0)
+    func normals(_ count: Int) -> [Double] { (0..<count).map { _ in stream.normal() } }
+    let point = TwoLayerPoint(v: normals(size.m), vStar: normals(size.m), w: normals(size.n), wStar: normals(size.n))
+    let sampler = MonteCarlo(seed: settings.seed, threads: settings.threads)
+    func rate(_ work: () throws -> Void) rethrows -> Double {
+        let start = DispatchTime.now().uptimeNanoseconds
+        try work()
+        return Double(settings.samples) / (Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9)
+    }
+    _ = try sampler.estimate(point, samples: 4096, experiment: 0)  // starts the threads
+    let pass = try rate { _ = try sampler.estimate(point, samples: settings.samples, experiment: 0) }
+    let generation = rate { _ = sampler.generationOnly(samples: settings.samples, entries: size.m * size.n) }
+    print("{\"samples_per_second\": \(pass), \"generation_samples_per_second\": \(generation)}")
+}
