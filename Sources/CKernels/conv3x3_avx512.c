@@ -7,6 +7,7 @@
 
 #define TARGET "avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16"
 #define FAST __attribute__((target(TARGET)))
+#define UNROLL _Pragma("clang loop unroll(full)")
 #define STEP static inline __attribute__((always_inline, target(TARGET)))
 
 enum ck_conv_path ck_conv_best_path(void) {
@@ -16,9 +17,15 @@ enum ck_conv_path ck_conv_best_path(void) {
         ? CK_CONV_AVX512 : CK_CONV_PORTABLE;
 }
 
+STEP __m512i broadcast(const char *group) {
+    int bits;
+    __builtin_memcpy(&bits, group, 4);
+    return _mm512_set1_epi32(bits);
+}
+
 /// Adds to `sums` the products of one broadcast source group with 16 target channels' weights.
-STEP __m512i add_levels(__m512i sums, __m512i levels, __m512i codes) { return _mm512_dpbusd_epi32(sums, levels, codes); }
-STEP __m512i add_bf16(__m512i sums, __m512i x, __m512i w) {
+STEP __m512i add(__m512i sums, __m512i x, __m512i w, enum conv_pass pass) {
+    if (pass == FORWARD_S32 || pass == FORWARD_S16) return _mm512_dpbusd_epi32(sums, x, w);
     return _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sums), (__m512bh)x, (__m512bh)w));
 }
 
@@ -32,44 +39,71 @@ STEP void store(char *to, __m512i sums, enum conv_pass pass) {
 STEP size_t stored_bytes(enum conv_pass pass) { return pass == FORWARD_S16 || pass == INPUT_GRADIENT_BF16 ? 32 : 64; }
 
 /// All sizes are constants at each call, so the sums live in registers.
-STEP void block(const struct conv_block *b, enum conv_pass pass, int images, int positions, int blocks) {
+STEP void block(const struct conv_block *b, size_t source_at, size_t target_at, enum conv_pass pass, int images, int positions,
+                int blocks) {
     __m512i sums[BLOCK_IMAGES * 2][2];
-    for (int p = 0; p < images * positions; p++)
+    UNROLL for (int p = 0; p < images * positions; p++)
         for (int o = 0; o < blocks; o++) sums[p][o] = _mm512_setzero_si512();
     for (int r = 0; r < b->run_count; r++) {
-        const char *source = b->source + b->runs[r].source, *weight = b->weight + b->runs[r].weight;
+        const char *source = b->source + source_at + b->runs[r].source, *weight = b->weight + b->runs[r].weight;
         for (size_t group = b->runs[r].groups; group > 0; group--, source += 4, weight += 64) {
             __m512i w[2];
             for (int o = 0; o < blocks; o++) w[o] = _mm512_loadu_si512(weight + (size_t)o * b->weight_block);
-            for (int p = 0; p < images * positions; p++) {
-                int bits;
-                __builtin_memcpy(
-                    &bits, source + (size_t)(p % images) * b->source_image + (size_t)(p / images) * b->source_position, 4);
-                __m512i x = _mm512_set1_epi32(bits);
-                for (int o = 0; o < blocks; o++)
-                    sums[p][o] = pass == FORWARD_S32 || pass == FORWARD_S16 ? add_levels(sums[p][o], x, w[o])
-                                                                            : add_bf16(sums[p][o], x, w[o]);
+            UNROLL for (int p = 0; p < images * positions; p++) {
+                __m512i x = broadcast(source + (size_t)(p % images) * b->source_image + (size_t)(p / images) * b->source_position);
+                for (int o = 0; o < blocks; o++) sums[p][o] = add(sums[p][o], x, w[o], pass);
             }
         }
     }
-    for (int p = 0; p < images * positions; p++)
+    char *target = b->target + target_at;
+    UNROLL for (int p = 0; p < images * positions; p++)
         for (int o = 0; o < blocks; o++)
-            store(b->target + (size_t)(p % images) * b->target_image + (size_t)(p / images) * b->target_position
+            store(target + (size_t)(p % images) * b->target_image + (size_t)(p / images) * b->target_position
                       + (size_t)o * stored_bytes(pass),
                   sums[p][o], pass);
 }
 
-#define TILES(pass)                                                                              \
-    FAST static void pass##_812(const struct conv_block *b) { block(b, pass, 8, 1, 2); }         \
-    FAST static void pass##_182(const struct conv_block *b) { block(b, pass, 1, 8, 2); }         \
-    FAST static void pass##_112(const struct conv_block *b) { block(b, pass, 1, 1, 2); }         \
-    FAST static void pass##_821(const struct conv_block *b) { block(b, pass, 8, 2, 1); }         \
-    FAST static void pass##_811(const struct conv_block *b) { block(b, pass, 8, 1, 1); }         \
-    FAST static void pass##_181(const struct conv_block *b) { block(b, pass, 1, 8, 1); }         \
-    FAST static void pass##_111(const struct conv_block *b) { block(b, pass, 1, 1, 1); }         \
-    static const struct conv_tiles pass##_tiles = {7, {                                          \
-        {8, 1, 2, pass##_812}, {1, 8, 2, pass##_182}, {1, 1, 2, pass##_112}, {8, 2, 1, pass##_821}, \
-        {8, 1, 1, pass##_811}, {1, 8, 1, pass##_181}, {1, 1, 1, pass##_111}}};
+/// For 16 target channels the broadcasts are the bottleneck. Neighbouring positions share source columns, so a block of
+/// 8 images × 2 positions × 16 channels with all three taps in a row broadcasts four columns for six products.
+STEP void shared_block(const struct conv_block *b, size_t source_at, size_t target_at, enum conv_pass pass) {
+    __m512i sums[BLOCK_IMAGES][2];
+    UNROLL for (int n = 0; n < BLOCK_IMAGES; n++) sums[n][0] = sums[n][1] = _mm512_setzero_si512();
+    size_t column = b->source_position, tap = column / 4 * 64;
+    for (int r = 0; r < b->run_count; r++) {
+        const char *source = b->source + source_at + b->runs[r].source, *weight = b->weight + b->runs[r].weight;
+        for (size_t group = column / 4; group > 0; group--, source += 4, weight += 64) {
+            __m512i w[3];
+            for (size_t s = 0; s < 3; s++) w[s] = _mm512_loadu_si512(weight + s * tap);
+            UNROLL for (size_t n = 0; n < BLOCK_IMAGES; n++)
+                for (size_t s = 0; s < 4; s++) {
+                    __m512i x = broadcast(source + n * b->source_image + s * column);
+                    if (s < 3) sums[n][0] = add(sums[n][0], x, w[s], pass);
+                    if (s > 0) sums[n][1] = add(sums[n][1], x, w[s - 1], pass);
+                }
+        }
+    }
+    UNROLL for (int n = 0; n < BLOCK_IMAGES; n++)
+        for (int p = 0; p < 2; p++)
+            store(b->target + target_at + (size_t)n * b->target_image + (size_t)p * b->target_position, sums[n][p], pass);
+}
+
+#define REPEAT(b, positions, body)                                                                                  \
+    for (size_t i = 0, source_at = 0, target_at = 0; i < (b)->repeats;                                              \
+         i++, source_at += (positions) * (b)->source_position, target_at += (positions) * (b)->target_position)     \
+        body
+#define TILE(pass, images, positions, blocks)                                                                       \
+    FAST static void pass##_##images##positions##blocks(const struct conv_block *b) {                               \
+        REPEAT(b, positions, block(b, source_at, target_at, pass, images, positions, blocks));                      \
+    }
+#define TILES(pass)                                                                                                 \
+    TILE(pass, 8, 1, 2) TILE(pass, 1, 8, 2) TILE(pass, 1, 1, 2)                                                     \
+    TILE(pass, 8, 2, 1) TILE(pass, 8, 1, 1) TILE(pass, 1, 8, 1) TILE(pass, 1, 1, 1)                                 \
+    FAST static void pass##_shared(const struct conv_block *b) {                                                    \
+        REPEAT(b, 2, shared_block(b, source_at, target_at, pass));                                                  \
+    }                                                                                                               \
+    static const struct conv_tiles pass##_tiles = {8, {                                                             \
+        {8, 1, 2, 0, pass##_812}, {1, 8, 2, 0, pass##_182}, {1, 1, 2, 0, pass##_112}, {8, 2, 1, 1, pass##_shared},  \
+        {8, 2, 1, 0, pass##_821}, {8, 1, 1, 0, pass##_811}, {1, 8, 1, 0, pass##_181}, {1, 1, 1, 0, pass##_111}}};
 
 TILES(FORWARD_S32)
 TILES(FORWARD_S16)
@@ -88,7 +122,7 @@ const struct conv_tiles *conv_tiles_avx512(enum conv_pass pass) {
 /// The weight gradient's sums for `inputs` × (16·`blocks`) channels.
 STEP void weight_block(const struct conv_weight_block *b, int inputs, int blocks) {
     __m512 sums[NARROW_INPUTS][2];
-    for (int i = 0; i < inputs; i++)
+    UNROLL for (int i = 0; i < inputs; i++)
         for (int o = 0; o < blocks; o++) sums[i][o] = _mm512_setzero_ps();
     for (size_t row = 0; row < b->rows; row++)
         for (size_t column = 0; column < b->columns; column++) {
@@ -97,13 +131,13 @@ STEP void weight_block(const struct conv_weight_block *b, int inputs, int blocks
             for (size_t pair = b->run; pair > 0; pair--, x += inputs, dy += 16 * blocks) {
                 __m512bh g[2];
                 for (int o = 0; o < blocks; o++) g[o] = (__m512bh)_mm512_loadu_si512(dy + 16 * o);
-                for (int i = 0; i < inputs; i++) {
+                UNROLL for (int i = 0; i < inputs; i++) {
                     __m512bh level = (__m512bh)_mm512_set1_epi32((int)x[i]);
                     for (int o = 0; o < blocks; o++) sums[i][o] = _mm512_dpbf16_ps(sums[i][o], level, g[o]);
                 }
             }
         }
-    for (int i = 0; i < inputs; i++)
+    UNROLL for (int i = 0; i < inputs; i++)
         for (int o = 0; o < blocks; o++) _mm512_storeu_ps(b->sums + (size_t)i * b->sums_row + 16 * o, sums[i][o]);
 }
 FAST static void weight_narrow(const struct conv_weight_block *b) { weight_block(b, NARROW_INPUTS, 1); }

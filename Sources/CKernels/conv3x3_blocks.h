@@ -17,12 +17,14 @@ struct conv_run {
     size_t source, weight, groups;
 };
 
-/// A register block of `images` × `positions` × `channels` sums. All steps are in bytes.
+/// A register block of `images` × `positions` × `channels` sums, and how often it is repeated along a row, with the
+/// same taps. All steps are in bytes.
 struct conv_block {
     const char *source, *weight;
     char *target;
     size_t source_image, source_position, target_image, target_position;
     size_t weight_block;  // from one block of 16 target channels to the next
+    size_t repeats;
     struct conv_run runs[3];
     int run_count;
 };
@@ -31,6 +33,7 @@ typedef void conv_block_fn(const struct conv_block *);
 /// The block shapes that a path offers for one pass, widest first; the last is 1 image × 1 position × 16 channels.
 struct conv_tile {
     int images, positions, blocks;  // blocks of 16 channels
+    int three_taps;                 // works only where a run is three taps, and positions read adjacent columns
     conv_block_fn *run;
 };
 struct conv_tiles {

@@ -30,25 +30,38 @@ CK_CLONES static void gradient_sums(const struct conv_block *b, float *restrict 
     }
 }
 
-static void forward_s32(const struct conv_block *b) { level_sums(b, (int32_t *)b->target); }
+/// Runs `body` for each position, with `at` the block there.
+#define REPEAT(b, body)                                                                             \
+    struct conv_block at = *(b);                                                                    \
+    for (size_t i = 0; i < (b)->repeats; i++, at.source += at.source_position, at.target += at.target_position) body
+
+static void forward_s32(const struct conv_block *b) {
+    REPEAT(b, level_sums(&at, (int32_t *)at.target));
+}
 static void forward_s16(const struct conv_block *b) {
     int32_t sums[BLOCK_CHANNELS];
-    level_sums(b, sums);
-    for (int o = 0; o < BLOCK_CHANNELS; o++) ((int16_t *)b->target)[o] = (int16_t)sums[o];
+    REPEAT(b, {
+        level_sums(&at, sums);
+        for (int o = 0; o < BLOCK_CHANNELS; o++) ((int16_t *)at.target)[o] = (int16_t)sums[o];
+    })
 }
-static void input_gradient_f32(const struct conv_block *b) { gradient_sums(b, (float *)b->target); }
+static void input_gradient_f32(const struct conv_block *b) {
+    REPEAT(b, gradient_sums(&at, (float *)at.target));
+}
 static void input_gradient_bf16(const struct conv_block *b) {
     float sums[BLOCK_CHANNELS];
-    gradient_sums(b, sums);
-    for (int o = 0; o < BLOCK_CHANNELS; o++) ((uint16_t *)b->target)[o] = bf16_from_float(sums[o]);
+    REPEAT(b, {
+        gradient_sums(&at, sums);
+        for (int o = 0; o < BLOCK_CHANNELS; o++) ((uint16_t *)at.target)[o] = bf16_from_float(sums[o]);
+    })
 }
 
 const struct conv_tiles *conv_tiles_portable(enum conv_pass pass) {
     static const struct conv_tiles tiles[] = {
-        [FORWARD_S32] = {1, {{1, 1, 1, forward_s32}}},
-        [FORWARD_S16] = {1, {{1, 1, 1, forward_s16}}},
-        [INPUT_GRADIENT_F32] = {1, {{1, 1, 1, input_gradient_f32}}},
-        [INPUT_GRADIENT_BF16] = {1, {{1, 1, 1, input_gradient_bf16}}}};
+        [FORWARD_S32] = {1, {{1, 1, 1, 0, forward_s32}}},
+        [FORWARD_S16] = {1, {{1, 1, 1, 0, forward_s16}}},
+        [INPUT_GRADIENT_F32] = {1, {{1, 1, 1, 0, input_gradient_f32}}},
+        [INPUT_GRADIENT_BF16] = {1, {{1, 1, 1, 0, input_gradient_bf16}}}};
     return &tiles[pass];
 }
 

@@ -47,13 +47,40 @@ static struct taps taps_of(struct axis a, size_t position) {
     return a.backward ? backward_taps(a, position) : forward_taps(a, position);
 }
 
+/// Target positions of one row with the same taps, `walk.step` apart: a row has an edge, a middle and an edge for each
+/// phase.
+struct segment {
+    size_t column, positions;
+    struct taps taps;
+};
+enum { MAX_SEGMENTS = 6 };
+
 struct walk {
     struct axis rows, columns;
     size_t images, source_channels, target_channels, source_size, weight_size, target_size, group;
     const char *source, *weight;
     char *target;
     const struct conv_tiles *tiles;
+    size_t step, source_step;  // columns from one position of a segment to the next, in the target and in the source
+    struct segment segments[MAX_SEGMENTS];
+    size_t segment_count;
 };
+
+static void cut_row(struct walk *k) {
+    k->step = k->columns.backward ? k->columns.stride : 1;
+    k->source_step = k->columns.backward ? 1 : k->columns.stride;
+    for (size_t phase = 0; phase < k->step; phase++) {
+        struct segment *last = NULL;
+        for (size_t column = phase; column < k->columns.target; column += k->step) {
+            struct taps taps = taps_of(k->columns, column);
+            if (last == NULL || last->taps.tap != taps.tap || last->taps.count != taps.count) {
+                last = &k->segments[k->segment_count++];
+                *last = (struct segment){column, 0, taps};
+            }
+            last->positions++;
+        }
+    }
+}
 
 /// One row of the target for `images` images from `image` on, and `blocks` blocks of 16 channels from `block` on.
 struct strip {
@@ -64,62 +91,54 @@ static size_t minimum(size_t a, size_t b) { return a < b ? a : b; }
 static size_t row_bytes(const struct walk *k) { return k->columns.source * k->source_channels * k->source_size; }
 static size_t tap_bytes(const struct walk *k) { return k->source_channels * BLOCK_CHANNELS * k->weight_size; }
 
-/// The widest tile that fits the strip and, from `column` on, positions that share its taps.
-static const struct conv_tile *tile_for(const struct walk *k, struct strip strip, size_t column, struct taps taps, size_t step) {
-    const struct conv_tile *tile = k->tiles->tiles;
-    for (int i = 0; i < k->tiles->count - 1; i++, tile++) {
-        if ((size_t)tile->images > strip.images || (size_t)tile->blocks > strip.blocks) continue;
-        size_t last = column + (size_t)(tile->positions - 1) * step;
-        if (last >= k->columns.target) continue;
-        struct taps end = tile->positions == 1 ? taps : taps_of(k->columns, last);
-        if (end.tap == taps.tap && end.count == taps.count) return tile;
-    }
-    return tile;
-}
-
-/// Runs `tile` over the strip's images and blocks; `b` is set but for its source, target and weight.
-static void run_tile(const struct walk *k, struct strip strip, size_t column, const struct conv_tile *tile,
-                     struct conv_block *b, size_t source_row) {
-    size_t target_bytes = k->target_channels * k->target_size;
-    size_t position = (strip.row * k->columns.target + column) * target_bytes;
+/// Runs `tile` over the strip's images and blocks; `b` is set but for its source, target and weight, which lie at the
+/// given bytes of the first image and block.
+static void run_tile(const struct walk *k, struct strip strip, const struct conv_tile *tile, struct conv_block *b,
+                     size_t source, size_t target) {
     for (size_t block = strip.block; block < strip.block + strip.blocks; block += (size_t)tile->blocks) {
         b->weight = k->weight + block * b->weight_block;
         for (size_t image = strip.image; image < strip.image + strip.images; image += (size_t)tile->images) {
-            b->source = k->source + image * b->source_image + source_row * row_bytes(k);
-            b->target = k->target + image * b->target_image + position + block * BLOCK_CHANNELS * k->target_size;
+            b->source = k->source + image * b->source_image + source;
+            b->target = k->target + image * b->target_image + target + block * BLOCK_CHANNELS * k->target_size;
             tile->run(b);
         }
     }
 }
 
+/// The widest tiles first, each as often as it fits.
+static void run_segment(const struct walk *k, struct strip strip, struct segment segment, struct conv_block *b, size_t source,
+                        size_t target) {
+    int three_taps = segment.taps.count == 3 && k->source_step == 1;
+    const struct conv_tile *tile = k->tiles->tiles;
+    for (size_t left = segment.positions; left > 0; tile++) {
+        if ((size_t)tile->images > strip.images || (size_t)tile->blocks > strip.blocks || tile->three_taps > three_taps) continue;
+        b->repeats = left / (size_t)tile->positions;
+        if (b->repeats == 0) continue;
+        run_tile(k, strip, tile, b, source, target);
+        size_t done = b->repeats * (size_t)tile->positions;
+        left -= done;
+        source += done * b->source_position;
+        target += done * b->target_position;
+    }
+}
+
 static void run_strip(const struct walk *k, struct strip strip) {
-    // Target positions whose taps agree are `step` columns apart and read adjacent source columns, or, forward,
-    // `stride` columns apart.
-    size_t step = k->columns.backward ? k->columns.stride : 1;
-    size_t source_step = k->columns.backward ? 1 : k->columns.stride;
-    size_t position_bytes = k->source_channels * k->source_size;
-    size_t target_bytes = k->target_channels * k->target_size;
+    size_t channel_bytes = k->source_channels * k->source_size, target_bytes = k->target_channels * k->target_size;
     struct taps rows = taps_of(k->rows, strip.row);
     struct conv_block b = {
-        .source_image = k->rows.source * row_bytes(k),
-        .source_position = source_step * position_bytes,
-        .target_image = k->rows.target * k->columns.target * target_bytes,
-        .target_position = step * target_bytes,
-        .weight_block = k->rows.kernel * k->columns.kernel * tap_bytes(k),
-    };
-    for (size_t phase = 0; phase < step; phase++)
-        for (size_t column = phase; column < k->columns.target;) {
-            struct taps taps = taps_of(k->columns, column);
-            b.run_count = taps.count == 0 ? 0 : (int)rows.count;
-            for (size_t r = 0; r < rows.count; r++)
-                b.runs[r] = (struct conv_run){
-                    r * row_bytes(k) + taps.source * position_bytes,
-                    ((rows.tap + r) * k->columns.kernel + taps.tap) * tap_bytes(k),
-                    taps.count * k->source_channels / k->group};
-            const struct conv_tile *tile = tile_for(k, strip, column, taps, step);
-            run_tile(k, strip, column, tile, &b, rows.source);
-            column += (size_t)tile->positions * step;
-        }
+        .source_image = k->rows.source * row_bytes(k), .source_position = k->source_step * channel_bytes,
+        .target_image = k->rows.target * k->columns.target * target_bytes, .target_position = k->step * target_bytes,
+        .weight_block = k->rows.kernel * k->columns.kernel * tap_bytes(k)};
+    for (size_t i = 0; i < k->segment_count; i++) {
+        struct segment segment = k->segments[i];
+        b.run_count = segment.taps.count == 0 ? 0 : (int)rows.count;
+        for (size_t r = 0; r < rows.count; r++)
+            b.runs[r] = (struct conv_run){
+                r * row_bytes(k), ((rows.tap + r) * k->columns.kernel + segment.taps.tap) * tap_bytes(k),
+                segment.taps.count * k->source_channels / k->group};
+        size_t source = rows.source * row_bytes(k) + segment.taps.source * channel_bytes;
+        run_segment(k, strip, segment, &b, source, (strip.row * k->columns.target + segment.column) * target_bytes);
+    }
 }
 
 /// The images go in groups of BLOCK_IMAGES, the last few one by one; the work's unit is one row of one group.
@@ -161,6 +180,7 @@ static void forward(const uint8_t *x, const void *packed, void *y, size_t y_size
         .images = c.images, .source_channels = c.input_channels, .target_channels = c.output_channels,
         .source_size = sizeof *x, .weight_size = sizeof(int8_t), .target_size = y_size, .group = LEVEL_GROUP,
         .source = (const char *)x, .weight = packed, .target = y, .tiles = tiles};
+    cut_row(&walk);
     ck_parallel(threads, run_worker, &walk);
 }
 
@@ -172,6 +192,7 @@ static void input_gradient(const uint16_t *dy, const void *packed, void *dx, siz
         .images = c.images, .source_channels = c.output_channels, .target_channels = c.input_channels,
         .source_size = sizeof *dy, .weight_size = sizeof(uint16_t), .target_size = dx_size, .group = BF16_GROUP,
         .source = (const char *)dy, .weight = packed, .target = dx, .tiles = tiles};
+    cut_row(&walk);
     ck_parallel(threads, run_worker, &walk);
 }
 
