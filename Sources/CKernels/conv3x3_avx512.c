@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The register blocks with AVX-512: `vpdpbusd` (VNNI) for levels, `vdpbf16ps` (BF16) for gradients.
+#include "conv3x3_blocks.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET "avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16"
+#define FAST __attribute__((target(TARGET)))
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define STEP static inline __attribute__((always_inline, target(TARGET)))
+
+enum ck_conv_path ck_conv_best_path(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
+            && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16")
+        ? CK_CONV_AVX512 : CK_CONV_PORTABLE;
+}
+
+STEP __m512i broadcast(const char *group) {
+    int bits;
+    __builtin_memcpy(&bits, group, 4);
+    return _mm512_set1_epi32(bits);
+}
+
+/// Adds to `sums` the products of one broadcast source group with 16 target channels' weights.
+STEP __m512i add(__m512i sums, __m512i x, __m512i w, enum conv_pass pass) {
+    if (pass == FORWARD_S32 || pass == FORWARD_S16) return _mm512_dpbusd_epi32(sums, x, w);
+    return _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sums), (__m512bh)x, (__m512bh)w));
+}
+
+STEP void store(char *to, __m512i sums, enum conv_pass pass) {
+    switch (pass) {
+    case FORWARD_S16: _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(sums)); break;
+    case INPUT_GRADIENT_BF16: _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(_mm512_castsi512_ps(sums))); break;
+    default: _mm512_storeu_si512(to, sums);
+    }
+}
+STEP size_t stored_bytes(enum conv_pass pass) { return pass == FORWARD_S16 || pass == INPUT_GRADIENT_BF16 ? 32 : 64; }
+
+/// All sizes are constants at each call, so the sums live in registers.
+STEP void block(const struct conv_block *b, size_t source_at, size_t target_at, enum conv_pass pass, int images, int positions,
+                int blocks) {
+    __m512i sums[BLOCK_IMAGES * 2][2];
+    UNROLL for (int p = 0; p < images * positions; p++)
+        for (int o = 0; o < blocks; o++) sums[p][o] = _mm512_setzero_si512();
+    for (int r = 0; r < b->run_count; r++) {
+        const char *source = b->source + source_at + b->runs[r].source, *weight = b->weight + b->runs[r].weight;
+        for (size_t group = b->runs[r].groups; group > 0; group--, source += 4, weight += 64) {
+            __m512i w[2];
+            for (int o = 0; o < blocks; o++) w[o] = _mm512_loadu_si512(weight + (size_t)o * b->weight_block);
+            UNROLL for (int p = 0; p < images * positions; p++) {
+                __m512i x = broadcast(source + (size_t)(p % images) * b->source_image + (size_t)(p / images) * b->source_position);
+                for (int o = 0; o < blocks; o++) sums[p][o] = add(sums[p][o], x, w[o], pass);
+            }
+        }
+    }
+    char *target = b->target + target_at;
+    UNROLL for (int p = 0; p < images * positions; p++)
+        for (int o = 0; o < blocks; o++)
+            store(target + (size_t)(p % images) * b->target_image + (size_t)(p / images) * b->target_position
+                      + (size_t)o * stored_bytes(pass),
+                  sums[p][o], pass);
+}
+
+/// For 16 target channels the broadcasts are the bottleneck. Neighbouring positions share source columns, so a block of
+/// 8 images × 2 positions × 16 channels with all three taps in a row broadcasts four columns for six products.
+STEP void shared_block(const struct conv_block *b, size_t source_at, size_t target_at, enum conv_pass pass) {
+    __m512i sums[BLOCK_IMAGES][2];
+    UNROLL for (int n = 0; n < BLOCK_IMAGES; n++) sums[n][0] = sums[n][1] = _mm512_setzero_si512();
+    size_t column = b->source_position, tap = column / 4 * 64;
+    for (int r = 0; r < b->run_count; r++) {
+        const char *source = b->source + source_at + b->runs[r].source, *weight = b->weight + b->runs[r].weight;
+        for (size_t group = column / 4; group > 0; group--, source += 4, weight += 64) {
+            __m512i w[3];
+            for (size_t s = 0; s < 3; s++) w[s] = _mm512_loadu_si512(weight + s * tap);
+            UNROLL for (size_t n = 0; n < BLOCK_IMAGES; n++)
+                for (size_t s = 0; s < 4; s++) {
+                    __m512i x = broadcast(source + n * b->source_image + s * column);
+                    if (s < 3) sums[n][0] = add(sums[n][0], x, w[s], pass);
+                    if (s > 0) sums[n][1] = add(sums[n][1], x, w[s - 1], pass);
+                }
+        }
+    }
+    UNROLL for (int n = 0; n < BLOCK_IMAGES; n++)
+        for (int p = 0; p < 2; p++)
+            store(b->target + target_at + (size_t)n * b->target_image + (size_t)p * b->target_position, sums[n][p], pass);
+}
+
+#define REPEAT(b, positions, body)                                                                                  \
+    for (size_t i = 0, source_at = 0, target_at = 0; i < (b)->repeats;                                              \
+         i++, source_at += (positions) * (b)->source_position, target_at += (positions) * (b)->target_position)     \
+        body
+#define TILE(pass, images, positions, blocks)                                                                       \
+    FAST static void pass##_##images##positions##blocks(const struct conv_block *b) {                               \
+        REPEAT(b, positions, block(b, source_at, target_at, pass, images, positions, blocks));                      \
+    }
+#define TILES(pass)                                                                                                 \
+    TILE(pass, 8, 1, 2) TILE(pass, 1, 8, 2) TILE(pass, 1, 1, 2)                                                     \
+    TILE(pass, 8, 2, 1) TILE(pass, 8, 1, 1) TILE(pass, 1, 8, 1) TILE(pass, 1, 1, 1)                                 \
+    FAST static void pass##_shared(const struct conv_block *b) {                                                    \
+        REPEAT(b, 2, shared_block(b, source_at, target_at, pass));                                                  \
+    }                                                                                                               \
+    static const struct conv_tiles pass##_tiles = {8, {                                                             \
+        {8, 1, 2, 0, pass##_812}, {1, 8, 2, 0, pass##_182}, {1, 1, 2, 0, pass##_112}, {8, 2, 1, 1, pass##_shared},  \
+        {8, 2, 1, 0, pass##_821}, {8, 1, 1, 0, pass##_811}, {1, 8, 1, 0, pass##_181}, {1, 1, 1, 0, pass##_111}}};
+
+TILES(FORWARD_S32)
+TILES(FORWARD_S16)
+TILES(INPUT_GRADIENT_F32)
+TILES(INPUT_GRADIENT_BF16)
+
+const struct conv_tiles *conv_tiles_avx512(enum conv_pass pass) {
+    switch (pass) {
+    case FORWARD_S32: return &FORWARD_S32_tiles;
+    case FORWARD_S16: return &FORWARD_S16_tiles;
+    case INPUT_GRADIENT_F32: return &INPUT_GRADIENT_F32_tiles;
+    default: return &INPUT_GRADIENT_BF16_tiles;
+    }
+}
+
+/// The weight gradient's sums for `inputs` × (16·`blocks`) channels.
+STEP void weight_block(const struct conv_weight_block *b, int inputs, int blocks) {
+    __m512 sums[NARROW_INPUTS][2];
+    UNROLL for (int i = 0; i < inputs; i++)
+        for (int o = 0; o < blocks; o++) sums[i][o] = _mm512_setzero_ps();
+    for (size_t row = 0; row < b->rows; row++)
+        for (size_t column = 0; column < b->columns; column++) {
+            const uint32_t *x = b->x + (row * b->x_row + column * b->x_column) * (size_t)inputs;
+            const uint32_t *dy = b->dy + (row * b->dy_row + column * b->dy_column) * (size_t)(16 * blocks);
+            for (size_t pair = b->run; pair > 0; pair--, x += inputs, dy += 16 * blocks) {
+                __m512bh g[2];
+                for (int o = 0; o < blocks; o++) g[o] = (__m512bh)_mm512_loadu_si512(dy + 16 * o);
+                UNROLL for (int i = 0; i < inputs; i++) {
+                    __m512bh level = (__m512bh)_mm512_set1_epi32((int)x[i]);
+                    for (int o = 0; o < blocks; o++) sums[i][o] = _mm512_dpbf16_ps(sums[i][o], level, g[o]);
+                }
+            }
+        }
+    UNROLL for (int i = 0; i < inputs; i++)
+        for (int o = 0; o < blocks; o++) _mm512_storeu_ps(b->sums + (size_t)i * b->sums_row + 16 * o, sums[i][o]);
+}
+FAST static void weight_narrow(const struct conv_weight_block *b) { weight_block(b, NARROW_INPUTS, 1); }
+FAST static void weight_wide(const struct conv_weight_block *b) { weight_block(b, WIDE_INPUTS, 2); }
+
+/// The bits of levels as f32; integers to 255 fit a bf16, so the lower halves are zero.
+STEP __m256i level_bits(const uint8_t *levels) {
+    return _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)levels))));
+}
+STEP __m256i paired_levels(const void *a, const void *b, size_t at) {
+    return _mm256_or_si256(_mm256_srli_epi32(level_bits((const uint8_t *)a + at), 16), level_bits((const uint8_t *)b + at));
+}
+STEP __m256i paired_gradients(const void *a, const void *b, size_t at) {
+    __m256i low = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)((const uint16_t *)a + at)));
+    __m256i high = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)((const uint16_t *)b + at)));
+    return _mm256_or_si256(low, _mm256_slli_epi32(high, 16));
+}
+STEP void pack(const struct conv_pair_packing *p, int levels, size_t block) {
+    __m256i kept = _mm256_set1_epi32(p->single ? 0xffff : -1);
+    size_t panel = p->pixels * p->pairs * block;
+    for (size_t pixel = 0; pixel < p->pixels; pixel++)
+        for (size_t c = 0; c < p->channels; c += block) {
+            uint32_t *to = p->to + c / block * panel + pixel * p->pairs * block;
+            for (size_t j = 0; j < block; j += 8) {
+                size_t at = pixel * p->channels + c + j;
+                __m256i pairs = levels ? paired_levels(p->a, p->b, at) : paired_gradients(p->a, p->b, at);
+                _mm256_storeu_si256((__m256i *)(to + j), _mm256_and_si256(pairs, kept));
+            }
+        }
+}
+FAST static void pair_levels(const struct conv_pair_packing *p) {
+    if (p->block == WIDE_INPUTS) pack(p, 1, WIDE_INPUTS);
+    else pack(p, 1, NARROW_INPUTS);
+}
+FAST static void pair_gradients(const struct conv_pair_packing *p) {
+    if (p->block == WIDE_OUTPUTS) pack(p, 0, WIDE_OUTPUTS);
+    else pack(p, 0, NARROW_OUTPUTS);
+}
+
+const struct conv_weight_kernels *conv_weight_kernels_avx512(void) {
+    static const struct conv_weight_kernels kernels = {pair_levels, pair_gradients, weight_narrow, weight_wide};
+    return &kernels;
+}
+
+#else
+enum ck_conv_path ck_conv_best_path(void) { return CK_CONV_PORTABLE; }
+const struct conv_tiles *conv_tiles_avx512(enum conv_pass pass) { return conv_tiles_portable(pass); }
+const struct conv_weight_kernels *conv_weight_kernels_avx512(void) { return conv_weight_kernels_portable(); }
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the tiling of the convolutions asks of a register block, for each instruction set.
+//
+// A dot-product instruction adds, in each of 16 lanes, a group of adjacent products: 4 of u8×s8, or 2 of bf16×bf16.
+// So weights are packed as [blocks of 16 target channels][kernel row][kernel column][groups][16][group], and one
+// source group is broadcast to the 16 lanes. The source channels of adjacent columns are contiguous, and so are the
+// weights of adjacent kernel columns: for each kernel row, the valid taps of one position are one run of groups.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include "conv3x3.h"
+
+enum { BLOCK_CHANNELS = 16, BLOCK_IMAGES = 8, LEVEL_GROUP = 4, BF16_GROUP = 2 };
+
+/// One run: byte offsets into the source and the weights, and a number of groups.
+struct conv_run {
+    size_t source, weight, groups;
+};
+
+/// A register block of `images` × `positions` × `channels` sums, and how often it is repeated along a row, with the
+/// same taps. All steps are in bytes.
+struct conv_block {
+    const char *source, *weight;
+    char *target;
+    size_t source_image, source_position, target_image, target_position;
+    size_t weight_block;  // from one block of 16 target channels to the next
+    size_t repeats;
+    struct conv_run runs[3];
+    int run_count;
+};
+typedef void conv_block_fn(const struct conv_block *);
+
+/// The block shapes that a path offers for one pass, widest first; the last is 1 image × 1 position × 16 channels.
+struct conv_tile {
+    int images, positions, blocks;  // blocks of 16 channels
+    int three_taps;                 // works only where a run is three taps, and positions read adjacent columns
+    conv_block_fn *run;
+};
+struct conv_tiles {
+    int count;
+    struct conv_tile tiles[8];
+};
+enum conv_pass { FORWARD_S32, FORWARD_S16, INPUT_GRADIENT_F32, INPUT_GRADIENT_BF16 };
+const struct conv_tiles *conv_tiles_portable(enum conv_pass);
+const struct conv_tiles *conv_tiles_avx512(enum conv_pass);
+
+/// The weight gradient of one tap for a block of input × output channels: sums over `rows` × `columns` × `run` pairs of
+/// images. Both sources hold pairs of bf16, two images' values side by side; steps count pairs.
+struct conv_weight_block {
+    const uint32_t *x, *dy;
+    size_t rows, columns, run;
+    size_t x_row, x_column, dy_row, dy_column;
+    float *sums;      // [input channels of the block][taps][output channels of the block]
+    size_t sums_row;  // from one input channel to the next
+};
+typedef void conv_weight_fn(const struct conv_weight_block *);
+
+/// Output channels by 16 or by 32, input channels such that the sums fill the registers.
+enum { NARROW_INPUTS = 16, NARROW_OUTPUTS = 16, WIDE_INPUTS = 8, WIDE_OUTPUTS = 32 };
+
+/// Packs one pair of images a, b [pixels, channels] into panels [channels/block][pixels][pairs][block] of pairs of bf16,
+/// `to` pointing at the pair's place: to[...] = (a's value, b's value), only a's where `single`.
+struct conv_pair_packing {
+    const void *a, *b;
+    uint32_t *to;
+    size_t pixels, channels, block, pairs;  // block: 8, 16 or 32
+    int single;
+};
+typedef void conv_pair_fn(const struct conv_pair_packing *);
+
+/// The steps of the weight gradient: packing levels, packing output gradients, and the sums.
+struct conv_weight_kernels {
+    conv_pair_fn *pair_levels, *pair_gradients;
+    conv_weight_fn *narrow, *wide;
+};
+const struct conv_weight_kernels *conv_weight_kernels_portable(void);
+const struct conv_weight_kernels *conv_weight_kernels_avx512(void);

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Packs codes [O, I, K, K] as conv3x3_blocks.h describes, once a step.
+#include <string.h>
+#include "conv3x3_blocks.h"
+#include "dispatch.h"
+#include "parallel.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+struct packing {
+    const int8_t *codes;
+    struct ck_conv shape;
+    int8_t *forward;
+    uint16_t *backward;
+};
+
+static size_t code_count(struct ck_conv c) { return c.output_channels * c.input_channels * c.kernel * c.kernel; }
+size_t ck_conv_packed_forward_bytes(struct ck_conv c) { return code_count(c); }
+size_t ck_conv_packed_backward_bytes(struct ck_conv c) { return code_count(c) * sizeof(uint16_t); }
+
+/// One block of 16 outputs: [r][s][I/4][16 outputs][4 inputs].
+INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) {
+    size_t inputs = p->shape.input_channels;
+    const int8_t *from = p->codes + block * BLOCK_CHANNELS * inputs * taps;
+    int8_t *to = p->forward + block * BLOCK_CHANNELS * inputs * taps;
+    for (size_t i = 0; i < inputs; i += LEVEL_GROUP)
+        for (size_t o = 0; o < BLOCK_CHANNELS; o++) {
+            const int8_t *q = from + (o * inputs + i) * taps;
+            int8_t *word = to + i * BLOCK_CHANNELS + o * LEVEL_GROUP;
+            for (size_t tap = 0; tap < taps; tap++)
+                for (size_t j = 0; j < LEVEL_GROUP; j++) word[tap * inputs * BLOCK_CHANNELS + j] = q[j * taps + tap];
+        }
+}
+
+/// The bits of a code in bf16: an integer of 8 bits is exact.
+INLINE uint32_t bf16_of_code(int8_t code) {
+    float value = code;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 16;
+}
+
+/// order[j] = the kernel row or column in packed place j: those of one phase together, falling.
+static void backward_order(size_t kernel, size_t stride, size_t order[3]) {
+    size_t place = 0;
+    for (size_t phase = 0; phase < stride; phase++)
+        for (size_t tap = kernel; tap-- > 0;)
+            if (tap % stride == phase) order[place++] = tap;
+}
+
+/// One block of 16 inputs: [r][s][O/2][16 inputs][2 outputs], rows and columns in `backward_order`.
+INLINE void pack_backward(const struct packing *p, size_t block, size_t kernel) {
+    size_t taps = kernel * kernel, row = p->shape.input_channels * taps, outputs = p->shape.output_channels, order[3];
+    backward_order(kernel, p->shape.stride, order);
+    const int8_t *from = p->codes + block * BLOCK_CHANNELS * taps;
+    uint16_t *to = p->backward + block * BLOCK_CHANNELS * outputs * taps;
+    for (size_t o = 0; o < outputs; o += BF16_GROUP) {
+        const int8_t *first = from + o * row, *second = first + row;
+        uint32_t pairs[BLOCK_CHANNELS * 9];
+        for (size_t j = 0; j < BLOCK_CHANNELS * taps; j++) pairs[j] = bf16_of_code(first[j]) | bf16_of_code(second[j]) << 16;
+        for (size_t r = 0; r < kernel; r++)
+            for (size_t s = 0; s < kernel; s++) {
+                size_t tap = order[r] * kernel + order[s];
+                uint32_t *word = (uint32_t *)(to + ((r * kernel + s) * outputs + o) * BLOCK_CHANNELS);
+                for (size_t i = 0; i < BLOCK_CHANNELS; i++) word[i] = pairs[i * taps + tap];
+            }
+    }
+}
+
+CK_CLONES static void pack_forward_block(const struct packing *p, size_t block) {
+    if (p->shape.kernel == 3) pack_forward(p, block, 9);
+    else pack_forward(p, block, 1);
+}
+CK_CLONES static void pack_backward_block(const struct packing *p, size_t block) {
+    if (p->shape.kernel == 3) pack_backward(p, block, 3);
+    else pack_backward(p, block, 1);
+}
+
+static void run_worker(void *context, int worker, int workers) {
+    const struct packing *p = context;
+    size_t begin, end;
+    ck_share(p->shape.output_channels / BLOCK_CHANNELS, worker, workers, &begin, &end);
+    for (size_t block = begin; p->forward && block < end; block++) pack_forward_block(p, block);
+    ck_share(p->shape.input_channels / BLOCK_CHANNELS, worker, workers, &begin, &end);
+    for (size_t block = begin; p->backward && block < end; block++) pack_backward_block(p, block);
+}
+
+void ck_conv_pack(const int8_t *codes, struct ck_conv c, void *forward, void *backward, int threads) {
+    struct packing packing = {codes, c, forward, backward};
+    ck_parallel(threads, run_worker, &packing);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The register blocks in plain C, which the compiler vectorises for each x86-64 level and for arm64.
+#include "bf16.h"
+#include "conv3x3_blocks.h"
+#include "dispatch.h"
+
+CK_CLONES static void level_sums(const struct conv_block *b, int32_t *restrict sums) {
+    for (int o = 0; o < BLOCK_CHANNELS; o++) sums[o] = 0;
+    for (int r = 0; r < b->run_count; r++) {
+        const uint8_t *x = (const uint8_t *)b->source + b->runs[r].source;
+        const int8_t *w = (const int8_t *)b->weight + b->runs[r].weight;
+        for (size_t group = b->runs[r].groups; group > 0; group--, x += LEVEL_GROUP, w += BLOCK_CHANNELS * LEVEL_GROUP)
+            for (int o = 0; o < BLOCK_CHANNELS; o++) {
+                const int8_t *q = w + o * LEVEL_GROUP;
+                sums[o] += x[0] * q[0] + x[1] * q[1] + x[2] * q[2] + x[3] * q[3];
+            }
+    }
+}
+
+CK_CLONES static void gradient_sums(const struct conv_block *b, float *restrict sums) {
+    for (int o = 0; o < BLOCK_CHANNELS; o++) sums[o] = 0;
+    for (int r = 0; r < b->run_count; r++) {
+        const uint16_t *dy = (const uint16_t *)(b->source + b->runs[r].source);
+        const uint16_t *w = (const uint16_t *)(b->weight + b->runs[r].weight);
+        for (size_t group = b->runs[r].groups; group > 0; group--, dy += BF16_GROUP, w += BLOCK_CHANNELS * BF16_GROUP) {
+            float g0 = bf16_to_float(dy[0]), g1 = bf16_to_float(dy[1]);
+            for (int o = 0; o < BLOCK_CHANNELS; o++)
+                sums[o] += g0 * bf16_to_float(w[2 * o]) + g1 * bf16_to_float(w[2 * o + 1]);
+        }
+    }
+}
+
+/// Runs `body` for each position, with `at` the block there.
+#define REPEAT(b, body)                                                                             \
+    struct conv_block at = *(b);                                                                    \
+    for (size_t i = 0; i < (b)->repeats; i++, at.source += at.source_position, at.target += at.target_position) body
+
+static void forward_s32(const struct conv_block *b) {
+    REPEAT(b, level_sums(&at, (int32_t *)at.target));
+}
+static void forward_s16(const struct conv_block *b) {
+    int32_t sums[BLOCK_CHANNELS];
+    REPEAT(b, {
+        level_sums(&at, sums);
+        for (int o = 0; o < BLOCK_CHANNELS; o++) ((int16_t *)at.target)[o] = (int16_t)sums[o];
+    })
+}
+static void input_gradient_f32(const struct conv_block *b) {
+    REPEAT(b, gradient_sums(&at, (float *)at.target));
+}
+static void input_gradient_bf16(const struct conv_block *b) {
+    float sums[BLOCK_CHANNELS];
+    REPEAT(b, {
+        gradient_sums(&at, sums);
+        for (int o = 0; o < BLOCK_CHANNELS; o++) ((uint16_t *)at.target)[o] = bf16_from_float(sums[o]);
+    })
+}
+
+const struct conv_tiles *conv_tiles_portable(enum conv_pass pass) {
+    static const struct conv_tiles tiles[] = {
+        [FORWARD_S32] = {1, {{1, 1, 1, 0, forward_s32}}},
+        [FORWARD_S16] = {1, {{1, 1, 1, 0, forward_s16}}},
+        [INPUT_GRADIENT_F32] = {1, {{1, 1, 1, 0, input_gradient_f32}}},
+        [INPUT_GRADIENT_BF16] = {1, {{1, 1, 1, 0, input_gradient_bf16}}}};
+    return &tiles[pass];
+}
+
+static inline __attribute__((always_inline)) void weight_block(const struct conv_weight_block *b, size_t inputs, size_t outputs) {
+    for (size_t i = 0; i < inputs; i++)
+        for (size_t o = 0; o < outputs; o++) b->sums[i * b->sums_row + o] = 0;
+    for (size_t row = 0; row < b->rows; row++)
+        for (size_t column = 0; column < b->columns; column++) {
+            const uint32_t *x = b->x + (row * b->x_row + column * b->x_column) * inputs;
+            const uint32_t *dy = b->dy + (row * b->dy_row + column * b->dy_column) * outputs;
+            for (size_t pair = b->run; pair > 0; pair--, x += inputs, dy += outputs)
+                for (size_t i = 0; i < inputs; i++) {
+                    float first = bf16_to_float((uint16_t)x[i]), second = bf16_to_float((uint16_t)(x[i] >> 16));
+                    float *restrict sums = b->sums + i * b->sums_row;
+                    for (size_t o = 0; o < outputs; o++)
+                        sums[o] += first * bf16_to_float((uint16_t)dy[o]) + second * bf16_to_float((uint16_t)(dy[o] >> 16));
+                }
+        }
+}
+CK_CLONES static void weight_narrow(const struct conv_weight_block *b) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS); }
+CK_CLONES static void weight_wide(const struct conv_weight_block *b) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS); }
+
+static uint32_t bf16_of_level(uint8_t level) {
+    float value = level;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 16;
+}
+static inline __attribute__((always_inline)) void pack(const struct conv_pair_packing *p, int levels) {
+    for (size_t pixel = 0; pixel < p->pixels; pixel++)
+        for (size_t c = 0; c < p->channels; c++) {
+            size_t at = pixel * p->channels + c;
+            uint32_t a = levels ? bf16_of_level(((const uint8_t *)p->a)[at]) : ((const uint16_t *)p->a)[at];
+            uint32_t b = levels ? bf16_of_level(((const uint8_t *)p->b)[at]) : ((const uint16_t *)p->b)[at];
+            p->to[((c / p->block) * p->pixels + pixel) * p->pairs * p->block + c % p->block] = p->single ? a : a | b << 16;
+        }
+}
+static void pair_levels(const struct conv_pair_packing *p) { pack(p, 1); }
+static void pair_gradients(const struct conv_pair_packing *p) { pack(p, 0); }
+
+const struct conv_weight_kernels *conv_weight_kernels_portable(void) {
+    static const struct conv_weight_kernels kernels = {pair_levels, pair_gradients, weight_narrow, weight_wide};
+    return &kernels;
+}

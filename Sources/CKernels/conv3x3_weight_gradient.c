@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The weight gradient: a product over all positions of all images, for each tap and each block of channels.
+//
+// Images are taken in pairs, a chunk of pairs at a time. A chunk is packed in panels of a few channels, whose values of
+// two images lie side by side in bf16; one tap's sums for a block of channels then run over a whole chunk in registers,
+// over valid positions only, and are added to the gradient. Small weights: each worker takes its own pairs and sums
+// into its own gradient, and these are added in the workers' order. Large weights: the workers share each
+// chunk and each takes its own channels.
+#include <string.h>
+#include "conv3x3_blocks.h"
+#include "dispatch.h"
+#include "parallel.h"
+
+enum { PANEL_BYTES = 160 << 10, SPLIT_PAIRS_UP_TO = 640 << 10, MAX_TAPS = 9 };
+
+struct plan {
+    struct ck_conv shape;
+    size_t pairs, chunk;                // of images; the chunk's capacity in pairs
+    size_t input_block, output_block;   // channels of a block
+    size_t x_words, dy_words, weights;  // u32 words of the packed chunk; weights in the gradient
+    int split_pairs;                    // else split channels
+};
+
+static size_t minimum(size_t a, size_t b) { return a < b ? a : b; }
+static size_t output_pixels(struct ck_conv c) {
+    return ck_conv_output_side(c.height, c.stride) * ck_conv_output_side(c.width, c.stride);
+}
+
+static struct plan plan_of(struct ck_conv c) {
+    int wide = c.output_channels % WIDE_OUTPUTS == 0;
+    struct plan p = {.shape = c, .pairs = (c.images + 1) / 2,
+                     .input_block = wide ? WIDE_INPUTS : NARROW_INPUTS, .output_block = wide ? WIDE_OUTPUTS : NARROW_OUTPUTS};
+    size_t pixels = c.height * c.width;
+    size_t panel = (pixels * p.input_block + output_pixels(c) * p.output_block) * sizeof(uint32_t);
+    p.chunk = minimum(p.pairs, PANEL_BYTES / panel + 1);
+    p.x_words = p.chunk * pixels * c.input_channels;
+    p.dy_words = p.chunk * output_pixels(c) * c.output_channels;
+    p.weights = c.output_channels * c.input_channels * c.kernel * c.kernel;
+    p.split_pairs = p.weights * sizeof(float) <= SPLIT_PAIRS_UP_TO;
+    return p;
+}
+
+size_t ck_conv_weight_scratch_bytes(struct ck_conv c, int threads) {
+    struct plan p = plan_of(c);
+    size_t buffers = p.split_pairs ? (size_t)threads : 1;
+    return (buffers * (p.x_words + p.dy_words) + (buffers - 1) * p.weights) * sizeof(float);
+}
+
+struct job {
+    struct plan plan;
+    const struct conv_weight_kernels *kernels;
+    const uint8_t *x;
+    const uint16_t *dy;
+    float *dq;
+    uint32_t *scratch;
+    size_t first, count;  // the shared chunk's pairs, where channels are split
+    int workers;          // that summed their own pairs: OpenMP may grant fewer than asked for
+};
+
+/// Packs pairs [begin, end) of the chunk that starts at pair `first` and has `count` pairs.
+static void pack_pairs(const struct job *job, uint32_t *x, uint32_t *dy, size_t first, size_t count, size_t begin, size_t end) {
+    const struct plan *p = &job->plan;
+    size_t pixels = p->shape.height * p->shape.width, x_image = pixels * p->shape.input_channels;
+    size_t dy_pixels = output_pixels(p->shape), dy_image = dy_pixels * p->shape.output_channels;
+    for (size_t pair = begin; pair < end; pair++) {
+        size_t image = 2 * (first + pair);
+        int single = image + 1 == p->shape.images;
+        size_t other = single ? image : image + 1;
+        struct conv_pair_packing packing = {
+            job->x + image * x_image, job->x + other * x_image, x + pair * p->input_block,
+            pixels, p->shape.input_channels, p->input_block, count, single};
+        job->kernels->pair_levels(&packing);
+        packing = (struct conv_pair_packing){
+            job->dy + image * dy_image, job->dy + other * dy_image, dy + pair * p->output_block,
+            dy_pixels, p->shape.output_channels, p->output_block, count, single};
+        job->kernels->pair_gradients(&packing);
+    }
+}
+
+/// The target positions [*begin, *end) whose tap lies inside the source.
+static void valid_positions(size_t source, size_t target, size_t stride, size_t padding, size_t tap, size_t *begin, size_t *end) {
+    *begin = tap < padding ? (padding - tap + stride - 1) / stride : 0;
+    *end = source + padding > tap ? minimum((source + padding - tap - 1) / stride + 1, target) : 0;
+    if (*end < *begin) *end = *begin;
+}
+
+/// One tap's sums for one block of channels; x and dy are the blocks' panels.
+static void tap_sums(const struct job *job, const uint32_t *x, const uint32_t *dy, size_t count, size_t tap, float *sums) {
+    const struct plan *p = &job->plan;
+    struct ck_conv c = p->shape;
+    size_t h0, h1, w0, w1, rows = ck_conv_output_side(c.height, c.stride), columns = ck_conv_output_side(c.width, c.stride);
+    valid_positions(c.height, rows, c.stride, c.kernel / 2, tap / c.kernel, &h0, &h1);
+    valid_positions(c.width, columns, c.stride, c.kernel / 2, tap % c.kernel, &w0, &w1);
+    size_t x_h = h0 * c.stride + tap / c.kernel - c.kernel / 2, x_w = w0 * c.stride + tap % c.kernel - c.kernel / 2;
+    struct conv_weight_block b = {
+        .x = x + (x_h * c.width + x_w) * count * p->input_block,
+        .dy = dy + (h0 * columns + w0) * count * p->output_block,
+        .rows = w1 > w0 ? h1 - h0 : 0, .x_row = c.stride * c.width * count, .dy_row = columns * count,
+        .sums = sums + tap * p->output_block, .sums_row = c.kernel * c.kernel * p->output_block};
+    if (b.rows == 0) b.x = x, b.dy = dy;
+    if (c.stride == 1) b.columns = 1, b.run = (w1 - w0) * count;  // positions of a row are contiguous in both
+    else b.columns = w1 - w0, b.run = count, b.x_column = c.stride * count, b.dy_column = count;
+    if (p->output_block == WIDE_OUTPUTS) job->kernels->wide(&b);
+    else job->kernels->narrow(&b);
+}
+
+/// dq[o, ·] (+)= sums[·, o], for the block's outputs; `length` = inputs of the block × taps, `row` = I·K².
+CK_CLONES static void add_sums(const float *restrict sums, float *restrict dq, size_t outputs, size_t length, size_t row, int add) {
+    for (size_t o = 0; o < outputs; o++)
+        for (size_t e = 0; e < length; e++) dq[o * row + e] = (add ? dq[o * row + e] : 0) + sums[e * outputs + o];
+}
+
+/// Adds the packed chunk's part to output blocks [begin, end) of `dq`; the first chunk overwrites.
+static void add_chunk(const struct job *job, const uint32_t *x, const uint32_t *dy, size_t count, float *dq, size_t begin,
+                      size_t end, int add) {
+    const struct plan *p = &job->plan;
+    struct ck_conv c = p->shape;
+    size_t taps = c.kernel * c.kernel, row = c.input_channels * taps;
+    float sums[NARROW_INPUTS * NARROW_OUTPUTS * MAX_TAPS];  // a wide block has as many
+    for (size_t o = begin; o < end; o++)
+        for (size_t i = 0; i < c.input_channels / p->input_block; i++) {
+            const uint32_t *x_panel = x + i * p->input_block * c.height * c.width * count;
+            const uint32_t *dy_panel = dy + o * p->output_block * output_pixels(c) * count;
+            for (size_t tap = 0; tap < taps; tap++) tap_sums(job, x_panel, dy_panel, count, tap, sums);
+            add_sums(sums, dq + o * p->output_block * row + i * p->input_block * taps, p->output_block, p->input_block * taps, row, add);
+        }
+}
+
+static void sum_own_pairs(void *context, int worker, int workers) {
+    struct job *job = context;
+    if (worker == 0) job->workers = workers;
+    const struct plan *p = &job->plan;
+    size_t begin, end, me = (size_t)worker, chunk_words = p->x_words + p->dy_words;
+    uint32_t *x = job->scratch + me * chunk_words, *dy = x + p->x_words;
+    float *others = (float *)(job->scratch + (size_t)workers * chunk_words);
+    float *dq = worker == 0 ? job->dq : others + (me - 1) * p->weights;
+    ck_share(p->pairs, worker, workers, &begin, &end);
+    if (begin == end) memset(dq, 0, p->weights * sizeof *dq);
+    for (size_t first = begin; first < end; first += p->chunk) {
+        size_t count = minimum(p->chunk, end - first);
+        pack_pairs(job, x, dy, first, count, 0, count);
+        add_chunk(job, x, dy, count, dq, 0, p->shape.output_channels / p->output_block, first > begin);
+    }
+}
+
+static void add_workers(const struct job *job) {
+    const struct plan *p = &job->plan;
+    const float *others = (const float *)(job->scratch + (size_t)job->workers * (p->x_words + p->dy_words));
+    for (int other = 1; other < job->workers; other++, others += p->weights)
+        for (size_t e = 0; e < p->weights; e++) job->dq[e] += others[e];
+}
+
+static void pack_shared(void *context, int worker, int workers) {
+    const struct job *job = context;
+    size_t begin, end;
+    ck_share(job->count, worker, workers, &begin, &end);
+    pack_pairs(job, job->scratch, job->scratch + job->plan.x_words, job->first, job->count, begin, end);
+}
+
+static void sum_own_channels(void *context, int worker, int workers) {
+    const struct job *job = context;
+    const struct plan *p = &job->plan;
+    size_t begin, end;
+    ck_share(p->shape.output_channels / p->output_block, worker, workers, &begin, &end);
+    add_chunk(job, job->scratch, job->scratch + p->x_words, job->count, job->dq, begin, end, job->first > 0);
+}
+
+void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, float *dq, void *scratch, struct ck_conv c,
+                             enum ck_conv_path path, int threads) {
+    struct job job = {
+        .plan = plan_of(c), .x = x, .dy = dy, .dq = dq, .scratch = scratch,
+        .kernels = path == CK_CONV_AVX512 ? conv_weight_kernels_avx512() : conv_weight_kernels_portable()};
+    if (job.plan.split_pairs) {
+        ck_parallel(threads, sum_own_pairs, &job);
+        add_workers(&job);
+        return;
+    }
+    for (job.first = 0; job.first < job.plan.pairs; job.first += job.plan.chunk) {
+        job.count = minimum(job.plan.chunk, job.plan.pairs - job.first);
+        ck_parallel(threads, pack_shared, &job);
+        ck_parallel(threads, sum_own_channels, &job);
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Convolutions of quantized networks: u8 levels times small s8 codes, and their gradients in bf16 with f32 sums.
+//
+// Dimension letters: N images, H×W the input's rows and columns, I its channels; H'×W' and O the output's. Maps are
+// channels-last, row-major: levels and their gradient [N, H, W, I], outputs and their gradient [N, H', W', O]; codes
+// are [O, I, K, K]. The padding is K/2 on all sides, so H' = (H − 1)/stride + 1, and likewise W'.
+// With p = K/2 and terms outside the input zero:
+//
+//     forward          y[n,h,w,o]  = Σ_{i,r,s} x[n, h·stride+r−p, w·stride+s−p, i] · q[o,i,r,s]
+//     input gradient   dx          = the adjoint of x ↦ y, applied to dy
+//     weight gradient  dq[o,i,r,s] = Σ_{n,h,w} x[n, h·stride+r−p, w·stride+s−p, i] · dy[n,h,w,o]
+//
+// Nothing is allocated: the caller hands over packed weights and scratch. Buffers need no alignment; 64 bytes is best.
+// The results of one path depend on nothing but their arguments; only the weight gradient's last bits depend on
+// `threads` too.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// `kernel` K is 1 or 3 and `stride` 1 or 2; the channels are multiples of 16.
+struct ck_conv {
+    size_t images, height, width, input_channels, output_channels, kernel, stride;
+};
+static inline size_t ck_conv_output_side(size_t side, size_t stride) { return (side - 1) / stride + 1; }
+
+/// How the arithmetic is done. The portable path is correct everywhere; the other needs AVX-512 with VNNI and BF16.
+enum ck_conv_path { CK_CONV_PORTABLE, CK_CONV_AVX512 };
+
+/// The fastest path that this processor has.
+enum ck_conv_path ck_conv_best_path(void);
+
+/// The bytes of the packed weights: one for each code forward, two (bf16) for the input gradient.
+size_t ck_conv_packed_forward_bytes(struct ck_conv);
+size_t ck_conv_packed_backward_bytes(struct ck_conv);
+
+/// Packs codes [O, I, K, K] for the passes below; a null `forward` or `backward` is left out.
+void ck_conv_pack(const int8_t *codes, struct ck_conv, void *forward, void *backward, int threads);
+
+/// Exact sums. The 32-bit ones hold any levels and codes while I·K² ≤ 66 000; the 16-bit ones while
+/// I·K²·(highest level)·(largest |code|) ≤ 32 767. `packed` is what `ck_conv_pack` made as `forward`.
+void ck_conv_forward_s32(const uint8_t *x, const void *packed, int32_t *y, struct ck_conv, enum ck_conv_path, int threads);
+void ck_conv_forward_s16(const uint8_t *x, const void *packed, int16_t *y, struct ck_conv, enum ck_conv_path, int threads);
+
+/// dx from dy in bf16 (the upper half of an f32's bits), with f32 sums; `packed` is `backward` of `ck_conv_pack`.
+/// dx is overwritten. bf16 results are rounded to nearest, ties to even. Denormal dy may count as zero.
+void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *dx, struct ck_conv, enum ck_conv_path,
+                                int threads);
+void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv, enum ck_conv_path,
+                                 int threads);
+
+/// dq [O, I, K, K] from levels and dy in bf16, with f32 sums; overwritten.
+/// `scratch` holds `ck_conv_weight_scratch_bytes(shape, threads)` bytes.
+size_t ck_conv_weight_scratch_bytes(struct ck_conv, int threads);
+void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, float *dq, void *scratch, struct ck_conv,
+                             enum ck_conv_path, int threads);
+
+/// The definitions above as plain loops, the gradients summed in double: what every path is tested against.
+void ck_conv_forward_reference(const uint8_t *x, const int8_t *codes, int32_t *y, struct ck_conv);
+void ck_conv_input_gradient_reference(const uint16_t *dy, const int8_t *codes, double *dx, struct ck_conv);
+void ck_conv_weight_gradient_reference(const uint8_t *x, const uint16_t *dy, double *dq, struct ck_conv);
