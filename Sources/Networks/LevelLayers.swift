@@ -49,7 +49,7 @@ final class QuantizedConvolutionUnit: LevelLayer {
             names.convolution + ".weight", .weight, shape: [shape.outputChannels, shape.input.channels, side, side],
             initial: .convolution(outputs: shape.outputChannels, kernel: side))
         bias = hasBias ? Parameter(names.convolution + ".bias", .affine, shape: [shape.outputChannels]) : nil
-        convolution = try QuantizedConvolution(
+        convolution = QuantizedConvolution(
             shape, maximumLevel: function.maximumLevel, maximumCode: weights.maximumCode, batch: workshop.batch,
             engine: workshop.engine)
         norm = NormActivationUnit(
@@ -68,14 +68,15 @@ final class QuantizedConvolutionUnit: LevelLayer {
     func forward(_ input: LevelMap, shortcut: LevelMap?, batch: Int, mode: Mode) throws -> LevelMap {
         (self.input, self.shortcut) = (input, shortcut)
         let (codes, scale) = weight.requiredCodes
-        convolution.forward(levels: input.levels.pointer, codes: codes, output: acc.pointer, batch: batch)
+        convolution.pack(codes: codes)
+        convolution.forward(levels: input.levels.pointer, output: acc.pointer, batch: batch)
         return norm.forward(
             acc.pointer, unit: input.unit * scale, bias: bias?.value, shortcut: shortcut, batch: batch, mode: mode)
     }
 
     func backward(_ gradient: GradientMap, batch: Int) throws -> GradientMap {
         guard let input else { preconditionFailure("backward before forward") }
-        let (codes, scale) = weight.requiredCodes
+        let (_, scale) = weight.requiredCodes
         // δ·dy instead of dy: then the codes alone give the input gradient. All-zero weights (δ = 0) keep dy.
         let factor = scale > 0 ? scale : 1
         norm.backward(
@@ -87,8 +88,7 @@ final class QuantizedConvolutionUnit: LevelLayer {
         for i in 0..<weight.gradient.count { weight.gradient.pointer[i] *= unit }
         // Batch norm takes the mean out, so the loss does not depend on the bias.
         bias?.gradient.fill(0)
-        convolution.backwardInput(
-            outputGradient: accGradient.pointer, codes: codes, inputGradient: inputGradient.pointer, batch: batch)
+        convolution.backwardInput(outputGradient: accGradient.pointer, inputGradient: inputGradient.pointer, batch: batch)
         return GradientMap(values: inputGradient)
     }
 }
