@@ -31,6 +31,8 @@ public struct RunProvenance: Equatable, Sendable {
     /// Wall-clock time of the training.
     public var seconds: Double
     public var threads: Int
+    /// The arithmetic of the training steps: `f32` or `mixed`.
+    public var precision: String
     /// As `SystemFacts.commit` gives it.
     public var commit: String
     /// The recipe's name and the digest of its settings, defaults filled in.
@@ -41,8 +43,11 @@ public struct RunProvenance: Equatable, Sendable {
     /// The command line that made the run.
     public var how: String
 
-    public init(seconds: Double, threads: Int, commit: String, recipe: String, recipeDigest: String, dataOrigin: DataOrigin, how: String) {
-        (self.seconds, self.threads, self.commit, self.recipe) = (seconds, threads, commit, recipe)
+    public init(
+        seconds: Double, threads: Int, precision: String, commit: String, recipe: String, recipeDigest: String,
+        dataOrigin: DataOrigin, how: String
+    ) {
+        (self.seconds, self.threads, self.precision, self.commit, self.recipe) = (seconds, threads, precision, commit, recipe)
         (self.recipeDigest, self.dataOrigin, self.how) = (recipeDigest, dataOrigin, how)
     }
 }

@@ -7,10 +7,10 @@ extension RunRow {
     public static let columns = [
         "dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "epochs", "n_test", "top1_final",
         "ci95_low", "ci95_high", "top1_best", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
-        "data_origin", "threads", "how",
+        "data_origin", "threads", "precision", "how",
     ]
     /// The columns that tell runs apart: a new run with the same ones takes the old one's place.
-    public static let key = ["dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "data_origin"]
+    public static let key = ["dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "data_origin", "precision"]
 
     /// The row's fields in the order of `columns`.
     public var fields: [String] {
@@ -19,7 +19,7 @@ extension RunRow {
             "\(epochs)", "\(testImages)", percent(top1Final), percent(interval.low), percent(interval.high),
             top1Best.map(percent) ?? "", reported.map { "\($0)" } ?? "", reportedSource, String(format: "%.1f", provenance.seconds),
             provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
-            provenance.how,
+            provenance.precision, provenance.how,
         ]
     }
 
@@ -59,7 +59,7 @@ extension RunRow {
             correctBest: fields["top1_best"].isEmpty ? nil : try fields.count("top1_best", of: testImages),
             reported: fields["reported"].isEmpty ? nil : try fields.number("reported"), reportedSource: fields["reported_source"],
             provenance: RunProvenance(
-                seconds: try fields.number("seconds"), threads: try fields.integer("threads"), commit: fields["commit"],
+                seconds: try fields.number("seconds"), threads: try fields.integer("threads"), precision: fields["precision"], commit: fields["commit"],
                 recipe: fields["recipe"], recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
         for (column, end) in [("ci95_low", interval.low), ("ci95_high", interval.high)] where abs(try fields.number(column) - end) > 1e-4 {
             throw fields.error(column, "\(percent(end)), the exact 95 % end for \(correctFinal) of \(testImages)")

@@ -31,7 +31,7 @@ public struct Table1 {
             return [
                 run.cell.dataset, run.cell.network, run.cell.bits, run.cell.method, run.cell.protocolName, "\(run.seed)",
                 "\(facts.recipe) (\(facts.recipeDigest))", facts.dataOrigin.rawValue, String(format: "%.0f", facts.seconds),
-                "\(facts.threads)", facts.commit, facts.how,
+                "\(facts.threads)", facts.precision, facts.commit, facts.how,
             ]
         }
         let mean = hasMeanInterval ? "and that of a mean the Student t interval over seeds" : "and a mean over seeds stands without an interval"
@@ -45,7 +45,7 @@ public struct Table1 {
 
             """
             + markdownTable(
-                header: ["Data set", "Network", "Bits", "Method", "Protocol", "Seed", "Recipe (digest)", "Data", "Seconds", "Threads", "Commit", "Command"],
+                header: ["Data set", "Network", "Bits", "Method", "Protocol", "Seed", "Recipe (digest)", "Data", "Seconds", "Threads", "Precision", "Commit", "Command"],
                 rows: provenance)
     }
 

@@ -22,7 +22,7 @@ package struct CoarseGradientDescent {
     /// Makes the recipe's layers quantized and projects their weights.
     package init(_ network: Network, recipe: Recipe, threads: Int) throws {
         (self.network, self.recipe, self.threads) = (network, recipe, Int32(threads))
-        projection = recipe.weightBits == 32 ? nil : try WeightProjection(bits: recipe.weightBits)
+        projection = try recipe.weightProjection()
         var weights = projection == nil ? [] : network.weights
         if recipe.quantizedLayers == .inner { weights = Array(weights.dropFirst().dropLast()) }
         projected = weights

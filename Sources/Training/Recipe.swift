@@ -63,6 +63,14 @@ public struct Recipe: Codable, Equatable, Sendable {
         milestones.reduce(rate) { epoch >= $1 ? $0 / rateDivisor : $0 }
     }
 
+    /// How weights are projected; `nil` for float ones.
+    public func weightProjection() throws -> WeightProjection? {
+        weightBits == 32 ? nil : try WeightProjection(bits: weightBits)
+    }
+
+    /// Whether the integer passes of mixed precision apply: all inner weights and the activations are quantized.
+    public var hasIntegerPasses: Bool { weightBits <= 8 && activationBits <= 8 }
+
     /// The activation of the network.
     public func activation() throws -> Activation {
         guard activationBits != 32 else { return .relu }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Files
 import Foundation
+import Networks
 
 /// What a run is: equal descriptions compute equal results on the same machine with the same thread count.
 public struct RunDescription: Codable, Equatable, Sendable {
@@ -11,10 +12,17 @@ public struct RunDescription: Codable, Equatable, Sendable {
     public let seed: UInt64
     /// The digest of the float run whose weights this one starts from.
     public let warmStart: String?
+    /// `nil` for f32, so that descriptions from before there was a choice keep their digest.
+    private let mixed: Precision?
 
-    public init(name: String, dataset: String, recipe: Recipe, seed: UInt64, warmStart: RunDescription?) {
+    public var precision: Precision { mixed ?? .f32 }
+
+    public init(
+        name: String, dataset: String, recipe: Recipe, seed: UInt64, warmStart: RunDescription?, precision: Precision = .f32
+    ) {
         (self.name, self.dataset, self.recipe, self.seed) = (name, dataset, recipe, seed)
         self.warmStart = warmStart?.digest
+        mixed = precision == .f32 ? nil : precision
     }
 
     /// JSON with sorted keys: the same text for the same description.

@@ -45,7 +45,8 @@ public final class Trainer {
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
         self.run = run
         network = try architecture.network(
-            input: shape, classes: dataset.classes.count, activation: try recipe.activation(), in: workshop)
+            input: shape, classes: dataset.classes.count, activation: try recipe.activation(),
+            weights: try recipe.weightProjection(), precision: run.precision, in: workshop)
         network.initialize(seed: run.seed)
         descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)

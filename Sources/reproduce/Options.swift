@@ -3,10 +3,12 @@ import ArgumentParser
 import Datasets
 import Files
 import Foundation
+import Networks
 import Reporting
 import Training
 
 extension RunProtocol: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 
 /// Where the images come from.
 struct DataOptions: ParsableArguments {

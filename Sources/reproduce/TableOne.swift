@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Foundation
+import Networks
 import Reporting
 import Training
 
@@ -26,6 +27,9 @@ struct TableOne: ParsableCommand {
     @Option(help: "Threads that compute (default: all processors).")
     var threads = ProcessInfo.processInfo.activeProcessorCount
 
+    @Option(help: "Arithmetic of quantized training: f32, or mixed (exact integers forward, bf16 gradients backward).")
+    var precision = Precision.f32
+
     @Option(help: ArgumentHelp("Output folder.", valueName: "dir"))
     var out = "results"
 
@@ -45,7 +49,7 @@ struct TableOne: ParsableCommand {
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
         let runner = TableRunner(
-            table: table, dataset: try images.load(), threads: threads, reported: try experiment.reported(),
+            table: table, dataset: try images.load(), threads: threads, precision: precision, reported: try experiment.reported(),
             output: try OutputFolder(out), stop: stop)
         try runner.run(cells, seeds: try seedList(), resume: resume)
         if stop.isMade {

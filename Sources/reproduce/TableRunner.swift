@@ -2,6 +2,7 @@
 import Datasets
 import Files
 import Foundation
+import Networks
 import Reporting
 import Statistics
 import Training
@@ -11,11 +12,15 @@ struct PlannedRun {
     let description: RunDescription
     let float: RunDescription?
 
-    init(_ cell: ExperimentCell, seed: UInt64, table: ExperimentTable, dataset: String) throws {
+    init(_ cell: ExperimentCell, seed: UInt64, table: ExperimentTable, dataset: String, precision: Precision) throws {
         float = cell.isFloat
-            ? nil : try PlannedRun(table.warmStart(of: cell), seed: seed, table: table, dataset: dataset).description
-        let name = "\(dataset.lowercased())-\(cell.name)-\(table.runProtocol.rawValue)-seed\(seed)"
-        description = RunDescription(name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: float)
+            ? nil
+            : try PlannedRun(table.warmStart(of: cell), seed: seed, table: table, dataset: dataset, precision: precision).description
+        let precision = cell.recipe.hasIntegerPasses ? precision : .f32
+        let suffix = precision == .f32 ? "" : "-\(precision.rawValue)"
+        let name = "\(dataset.lowercased())-\(cell.name)-\(table.runProtocol.rawValue)-seed\(seed)\(suffix)"
+        description = RunDescription(
+            name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: float, precision: precision)
     }
 }
 
@@ -24,6 +29,8 @@ struct TableRunner {
     let table: ExperimentTable
     let dataset: ImageDataset
     let threads: Int
+    /// For the cells that have integer passes; the others run in f32.
+    let precision: Precision
     let reported: ReportedValues
     let output: OutputFolder
     let stop: StopRequest
@@ -31,7 +38,7 @@ struct TableRunner {
     /// - Parameter resume: without it, anything that the folder already holds of these runs is an error.
     func run(_ cells: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {
         let runs = try seeds.flatMap { seed in
-            try cells.map { try PlannedRun($0, seed: seed, table: table, dataset: dataset.name) }
+            try cells.map { try PlannedRun($0, seed: seed, table: table, dataset: dataset.name, precision: precision) }
         }
         let finished = try runs.map { try finishedRow($0.description) }
         for (run, row) in zip(runs, finished) where !resume && (row != nil || output.hasCheckpoint(run.description)) {
@@ -52,7 +59,9 @@ struct TableRunner {
     /// The row of this run in the table.
     /// - Throws: `RecipeError` when it was computed with another recipe.
     private func finishedRow(_ run: RunDescription) throws -> RunRow? {
-        let row = try output.rows().first { $0.cell == cell(run.recipe) && $0.seed == run.seed && $0.provenance.dataOrigin == origin }
+        let row = try output.rows().first {
+            $0.cell == cell(run.recipe) && $0.seed == run.seed && $0.provenance.dataOrigin == origin && $0.provenance.precision == run.precision.rawValue
+        }
         guard let row, row.provenance.recipeDigest != run.digest else { return row }
         throw RecipeError(
             "\(output.table) holds \(run.name) with recipe \(row.provenance.recipeDigest), now it is \(run.digest): "
@@ -92,7 +101,7 @@ struct TableRunner {
             cell: cell(run.recipe), seed: run.seed, epochs: state.epoch, testImages: last.testCount, correctFinal: last.testHits,
             correctBest: state.curve.map(\.testHits).max(), reportedIn: reported,
             provenance: RunProvenance(
-                seconds: state.seconds, threads: threads, commit: SystemFacts.commit(inFolder: "."), recipe: "paper",
+                seconds: state.seconds, threads: threads, precision: run.precision.rawValue, commit: SystemFacts.commit(inFolder: "."), recipe: "paper",
                 recipeDigest: run.digest, dataOrigin: origin, how: commandLine()))
     }
 
@@ -103,8 +112,10 @@ struct TableRunner {
         try writeAtomically(Data(Table1(rows) { studentInterval($0).interval }.markdown.utf8), to: "\(output.path)/table1.md")
         let curves = try table.cells.flatMap { cell in
             try rows.filter { $0.cell == self.cell(cell.recipe) }.map { row in
-                let run = try PlannedRun(cell, seed: row.seed, table: table, dataset: dataset.name).description
-                let label = "\(row.cell.network) \(row.cell.bits) \(row.cell.method), seed \(row.seed)"
+                let precision = Precision(rawValue: row.provenance.precision) ?? .f32
+                let run = try PlannedRun(cell, seed: row.seed, table: table, dataset: dataset.name, precision: precision).description
+                let suffix = precision == .f32 ? "" : ", \(precision.rawValue)"
+                let label = "\(row.cell.network) \(row.cell.bits) \(row.cell.method), seed \(row.seed)\(suffix)"
                 return LearningCurve(label: label, points: try output.points(run.name))
             }
         }.filter { !$0.points.isEmpty }

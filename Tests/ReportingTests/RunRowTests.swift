@@ -16,7 +16,7 @@ private func row(
         seed: seed, epochs: 3, testImages: 10000, correctFinal: correct, correctBest: best,
         reportedIn: try ReportedValues(contentsOf: experiments + "/reported.csv"),
         provenance: RunProvenance(
-            seconds: 12.34, threads: 2, commit: "abc1234", recipe: "paper", recipeDigest: digest, dataOrigin: origin,
+            seconds: 12.34, threads: 2, precision: "f32", commit: "abc1234", recipe: "paper", recipeDigest: digest, dataOrigin: origin,
             how: "reproduce table1 --protocol smoke, \"quoted\""))
 }
 

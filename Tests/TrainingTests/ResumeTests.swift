@@ -24,11 +24,12 @@ import Training
     }
 
     /// 5 steps an epoch (the last one smaller) and 4 epochs; the run is cut at steps within, at the end of, and after epochs.
-    @Test(arguments: [1, 2], [1, 5, 7, 14])
-    func interruptedRunEqualsUnbroken(threads: Int, cut: Int) throws {
+    @Test(arguments: [(1, Precision.f32), (2, .f32), (1, .mixed), (2, .mixed)], [1, 5, 7, 14])
+    func interruptedRunEqualsUnbroken(_ machine: (threads: Int, precision: Precision), cut: Int) throws {
+        let threads = machine.threads
         let folder = try TemporaryFolder()
         let (float, floatPath) = try float(threads: threads, folder)
-        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: float)
+        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: float, precision: machine.precision)
         var observer = SilentObserver()
         func fresh() throws -> Trainer {
             let trainer = try Trainer(run, dataset: syntheticDataset(), threads: threads)
