@@ -4,7 +4,7 @@
 
 It exists to answer one question: does our engine reach the accuracy that PyTorch reaches on the
 same work?  The two share no random stream, so the finals agree only within the seeds' spread; and the
-classifier (650 of 272,474 parameters) starts from PyTorch's default here, from normal(0, sqrt(2/64)) there.
+classifier (650 of 269,722 parameters) starts from PyTorch's default here, from normal(0, sqrt(2/64)) there.
 
     python3 float_baseline.py --data cifar-10-batches-bin --out curve.csv [--seed 1]
 """
