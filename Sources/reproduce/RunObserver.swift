@@ -9,9 +9,9 @@ struct RunObserver: TrainingObserver {
     private let output: OutputFolder
     private let commit = SystemFacts.commit(inFolder: ".")
 
-    init(run: RunDescription, images: Int, output: OutputFolder) {
+    init(run: RunDescription, label: String, images: Int, output: OutputFolder) {
         (self.run, self.output) = (run, output)
-        bar = .onStandardError(label: run.name, epochs: run.recipe.epochs, imagesPerEpoch: images)
+        bar = .onStandardError(label: label, epochs: run.recipe.epochs, imagesPerEpoch: images)
     }
 
     mutating func stepped(_ state: TrainingState) {

@@ -11,11 +11,14 @@ import Training
 struct PlannedRun {
     let description: RunDescription
     let float: RunDescription?
+    /// Short, for the progress bar.
+    let label: String
 
     init(_ cell: ExperimentCell, seed: UInt64, table: ExperimentTable, dataset: String, precision: Precision) throws {
         float = cell.isFloat
             ? nil
             : try PlannedRun(table.warmStart(of: cell), seed: seed, table: table, dataset: dataset, precision: precision).description
+        label = "\(cell.name) seed \(seed)"
         let precision = cell.recipe.hasIntegerPasses ? precision : .f32
         let suffix = precision == .f32 ? "" : "-\(precision.rawValue)"
         let name = "\(dataset.lowercased())-\(cell.name)-\(table.runProtocol.rawValue)-seed\(seed)\(suffix)"
@@ -80,7 +83,7 @@ struct TableRunner {
         } else {
             note("\(name): from the start")
         }
-        var observer = RunObserver(run: run.description, images: dataset.train.count, output: output)
+        var observer = RunObserver(run: run.description, label: run.label, images: dataset.train.count, output: output)
         defer { observer.close() }
         try trainer.train(checkpoint: path, stop: stop, observer: &observer)
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
