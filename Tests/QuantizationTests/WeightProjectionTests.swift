@@ -89,7 +89,7 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     static func cases() -> [(name: String, w: [Float])] {
         var list: [(String, [Float])] = [
             ("one", [-0.75]), ("zero", [0]), ("zeros", [0, -0.0, 0]), ("tie of two k", [3, -1, 1, 1]),
-            ("equal", [Float](repeating: 0.1, count: 1000)), ("denormal", [1e-45, -3e-45, 0, 1e-44]),
+            ("equal", [Float](repeating: 0.1, count: 1000)), ("denormal", [.leastNonzeroMagnitude, -2 * .leastNonzeroMagnitude, 0, 7 * .leastNonzeroMagnitude]),
             ("huge", [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e38, 1]),
             ("halves", [7.5, 0.5, 1.5, 2.5, -3.5, 0, -0.0]),
         ]
