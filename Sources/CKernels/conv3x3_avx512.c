@@ -143,30 +143,35 @@ STEP void weight_block(const struct conv_weight_block *b, int inputs, int blocks
 FAST static void weight_narrow(const struct conv_weight_block *b) { weight_block(b, NARROW_INPUTS, 1); }
 FAST static void weight_wide(const struct conv_weight_block *b) { weight_block(b, WIDE_INPUTS, 2); }
 
-/// The bits of levels as f32; integers to 255 fit a bf16, so the lower halves are zero.
-STEP __m256i level_bits(const uint8_t *levels) {
-    return _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)levels))));
+/// The bits of 16 levels as f32; integers to 255 fit a bf16, so the lower halves are zero.
+STEP __m512i level_bits(const void *levels, size_t at) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)((const uint8_t *)levels + at));
+    return _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)));
 }
-STEP __m256i paired_levels(const void *a, const void *b, size_t at) {
-    return _mm256_or_si256(_mm256_srli_epi32(level_bits((const uint8_t *)a + at), 16), level_bits((const uint8_t *)b + at));
+STEP __m512i gradient_bits(const void *gradients, size_t at) {
+    return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)((const uint16_t *)gradients + at)));
 }
-STEP __m256i paired_gradients(const void *a, const void *b, size_t at) {
-    __m256i low = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)((const uint16_t *)a + at)));
-    __m256i high = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)((const uint16_t *)b + at)));
-    return _mm256_or_si256(low, _mm256_slli_epi32(high, 16));
+STEP __m512i paired(const struct conv_pair_packing *p, int levels, size_t at) {
+    return levels ? _mm512_or_si512(_mm512_srli_epi32(level_bits(p->a, at), 16), level_bits(p->b, at))
+                  : _mm512_or_si512(gradient_bits(p->a, at), _mm512_slli_epi32(gradient_bits(p->b, at), 16));
 }
+
+/// 16 channels at a time: two panels of 8, one of 16, or half a panel of 32.
 STEP void pack(const struct conv_pair_packing *p, int levels, size_t block) {
-    __m256i kept = _mm256_set1_epi32(p->single ? 0xffff : -1);
-    size_t panel = p->pixels * p->pairs * block;
-    for (size_t pixel = 0; pixel < p->pixels; pixel++)
-        for (size_t c = 0; c < p->channels; c += block) {
-            uint32_t *to = p->to + c / block * panel + pixel * p->pairs * block;
-            for (size_t j = 0; j < block; j += 8) {
-                size_t at = pixel * p->channels + c + j;
-                __m256i pairs = levels ? paired_levels(p->a, p->b, at) : paired_gradients(p->a, p->b, at);
-                _mm256_storeu_si256((__m256i *)(to + j), _mm256_and_si256(pairs, kept));
+    __m512i kept = _mm512_set1_epi32(p->single ? 0xffff : -1);
+    size_t pixel_step = p->pairs * block, panel = p->pixels * pixel_step;
+    for (size_t c = 0; c < p->channels; c += 16) {
+        uint32_t *to = p->to + c / block * panel + c % block;
+        for (size_t pixel = 0; pixel < p->pixels; pixel++, to += pixel_step) {
+            __m512i pairs = _mm512_and_si512(paired(p, levels, pixel * p->channels + c), kept);
+            if (block >= 16) {
+                _mm512_storeu_si512(to, pairs);
+            } else {
+                _mm256_storeu_si256((__m256i *)to, _mm512_castsi512_si256(pairs));
+                _mm256_storeu_si256((__m256i *)(to + panel), _mm512_extracti64x4_epi64(pairs, 1));
             }
         }
+    }
 }
 FAST static void pair_levels(const struct conv_pair_packing *p) {
     if (p->block == WIDE_INPUTS) pack(p, 1, WIDE_INPUTS);

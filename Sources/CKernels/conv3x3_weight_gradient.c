@@ -8,7 +8,6 @@
 // chunk and each takes its own channels.
 #include <string.h>
 #include "conv3x3_blocks.h"
-#include "dispatch.h"
 #include "parallel.h"
 
 enum { PANEL_BYTES = 160 << 10, SPLIT_PAIRS_UP_TO = 640 << 10, MAX_TAPS = 9 };
@@ -104,10 +103,26 @@ static void tap_sums(const struct job *job, const uint32_t *x, const uint32_t *d
     else job->kernels->narrow(&b);
 }
 
-/// dq[o, ·] (+)= sums[·, o], for the block's outputs; `length` = inputs of the block × taps, `row` = I·K².
-CK_CLONES static void add_sums(const float *restrict sums, float *restrict dq, size_t outputs, size_t length, size_t row, int add) {
-    for (size_t o = 0; o < outputs; o++)
-        for (size_t e = 0; e < length; e++) dq[o * row + e] = (add ? dq[o * row + e] : 0) + sums[e * outputs + o];
+typedef float quad __attribute__((vector_size(16), aligned(4)));
+
+/// dq[o, ·] (+)= sums[·, o] for the block's outputs, in squares of 4 × 4; `length` = inputs of the block × taps,
+/// `row` = I·K².
+static void add_sums(const float *restrict sums, float *restrict dq, size_t outputs, size_t length, size_t row, int add) {
+    for (size_t o = 0; o < outputs; o += 4)
+        for (size_t e = 0; e < length; e += 4) {
+            const float *from = sums + e * outputs + o;
+            quad a = *(const quad *)from, b = *(const quad *)(from + outputs);
+            quad c = *(const quad *)(from + 2 * outputs), d = *(const quad *)(from + 3 * outputs);
+            quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+            quad ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+            quad turned[4] = {
+                __builtin_shufflevector(ab, cd, 0, 1, 4, 5), __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
+                __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5), __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7)};
+            for (size_t j = 0; j < 4; j++) {
+                quad *to = (quad *)(dq + (o + j) * row + e);
+                *to = add ? *to + turned[j] : turned[j];
+            }
+        }
 }
 
 /// Adds the packed chunk's part to output blocks [begin, end) of `dq`; the first chunk overwrites.

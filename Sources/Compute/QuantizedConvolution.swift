@@ -1,65 +1,146 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 
-/// The three passes of a convolution in a quantized network, by the project's own kernels: levels u8 times codes s8 forward,
-/// exact; gradients in bf16 with f32 sums. Kernel side 1 or 3 with half of it as padding, stride 1 or 2, channels multiples
-/// of 16. The formulas are at `conv3x3.h`; the plain loops beside the kernels are their reference.
+/// A convolution of integer levels with integer codes, and its two gradients in bf16 with f32 sums, by this project's
+/// own kernels.
+///
+/// A quantized layer computes `α·δ·y`, where `x` are its input's levels (0…2^b − 1, in units of the input's resolution
+/// α), `q` the codes of its weights (in units of their scale δ), and, with `[N, H, W, I]` etc. as in `Tensor`,
+///
+///     forward   y[n,h,w,o]  = Σ_{i,r,s} x[n, h·stride+r−pad, w·stride+s−pad, i] · q[o,i,r,s]   exactly
+///     backward  dx          = the adjoint of x ↦ y, applied to dy
+///               dq          = the gradient of Σ y·dy in q (overwritten, not accumulated)
+///
+/// The gradients are those in levels and codes: the caller folds α and δ into `dy`, or into the results. A bf16 number
+/// is the upper half of an f32's bits; products are exact, sums are f32, and bf16 results are rounded to nearest even.
+///
+/// Nothing is allocated after `init`. Results repeat bit for bit on the same machine; only the last bits of `dq`
+/// depend on the engine's thread count, and the last bits of both gradients on the path.
 public final class QuantizedConvolution {
-    public let shape: ConvolutionShape
-    /// Whether the forward results fit in 16 bits and are written so: `I·K²·maximumLevel·maximumCode ≤ 32 767`.
-    public let usesInt16: Bool
+    /// How the arithmetic is done.
+    public enum Path: Sendable {
+        /// Plain C, correct on every processor.
+        case portable
+        /// AVX-512 with VNNI and BF16.
+        case avx512
 
-    private let threads: Int32
-    private let path = ck_conv_best_path()
-    private let packedForward, packedBackward, scratch: UnsafeMutableRawPointer
-
-    /// - Parameter batch: the largest number of images; all memory is planned here.
-    public init(_ shape: ConvolutionShape, maximumLevel: Int, maximumCode: Int, batch: Int, engine: Engine) {
-        precondition([1, 3].contains(shape.kernel) && shape.padding == shape.kernel / 2 && [1, 2].contains(shape.stride))
-        precondition(shape.input.channels % 16 == 0 && shape.outputChannels % 16 == 0, "channels come by sixteen")
-        self.shape = shape
-        usesInt16 = shape.input.channels * shape.kernel * shape.kernel * maximumLevel * maximumCode <= Int(Int16.max)
-        threads = Int32(engine.threads)
-        let c = Self.kernelShape(shape, batch)
-        func room(_ bytes: Int) -> UnsafeMutableRawPointer { .allocate(byteCount: max(bytes, 64), alignment: 64) }
-        packedForward = room(ck_conv_packed_forward_bytes(c))
-        packedBackward = room(ck_conv_packed_backward_bytes(c))
-        scratch = room(ck_conv_weight_scratch_bytes(c, threads))
+        /// The fastest that this processor has.
+        public static var best: Path { ck_conv_best_path() == CK_CONV_AVX512 ? .avx512 : .portable }
     }
 
-    deinit { [packedForward, packedBackward, scratch].forEach { $0.deallocate() } }
+    public let shape: ConvolutionShape
+    public let path: Path
+    /// Whether every sum of the forward pass fits an `Int16`: I·K²·maximumLevel·maximumCode ≤ 32 767.
+    public let fitsInt16: Bool
 
-    private static func kernelShape(_ shape: ConvolutionShape, _ batch: Int) -> ck_conv {
+    private let batch: Int
+    private let threads: Int32
+    private let packedForward, packedBackward: UnsafeMutableRawBufferPointer
+    private let scratch: ConvolutionScratch
+
+    /// Whether the kernels know `shape`: 3×3 with padding 1 or 1×1 without, stride 1 or 2, channels in multiples of 16.
+    public static func supports(_ shape: ConvolutionShape) -> Bool {
+        (shape.kernel == 3 || shape.kernel == 1) && shape.padding == shape.kernel / 2
+            && (shape.stride == 1 || shape.stride == 2)
+            && shape.input.channels % 16 == 0 && shape.outputChannels % 16 == 0
+    }
+
+    /// - Parameters:
+    ///   - maximumLevel: the largest level, 1…255.
+    ///   - maximumCode: the largest magnitude of a code, 1…127.
+    ///   - batch: the largest number of images of a call.
+    ///   - scratch: working memory to share with other convolutions that run at other times; `nil` makes its own.
+    public init(
+        _ shape: ConvolutionShape, maximumLevel: Int, maximumCode: Int, batch: Int, engine: Engine, path: Path = .best,
+        scratch: ConvolutionScratch? = nil
+    ) {
+        precondition(Self.supports(shape), "no kernel for \(shape)")
+        precondition(1...255 ~= maximumLevel && 1...127 ~= maximumCode && batch >= 1)
+        let largestSum = shape.input.channels * shape.kernel * shape.kernel * maximumLevel * maximumCode
+        precondition(largestSum <= Int(Int32.max), "sums of \(shape) may exceed 32 bits")
+        precondition(path == .portable || Path.best == .avx512, "this processor lacks AVX-512 VNNI or BF16")
+        (self.shape, self.path, self.batch, threads) = (shape, path, batch, Int32(engine.threads))
+        fitsInt16 = largestSum <= Int(Int16.max)
+        let sizes = Self.sizes(shape, batch: batch)
+        packedForward = .allocate(byteCount: ck_conv_packed_forward_bytes(sizes), alignment: 64)
+        packedBackward = .allocate(byteCount: ck_conv_packed_backward_bytes(sizes), alignment: 64)
+        let needed = Self.scratchBytes(shape, batch: batch, engine: engine)
+        self.scratch = scratch ?? ConvolutionScratch(bytes: needed)
+        precondition(self.scratch.bytes >= needed, "\(self.scratch.bytes) bytes of scratch where \(needed) are needed")
+    }
+
+    deinit {
+        packedForward.deallocate()
+        packedBackward.deallocate()
+    }
+
+    /// The scratch that a convolution of this shape needs.
+    public static func scratchBytes(_ shape: ConvolutionShape, batch: Int, engine: Engine) -> Int {
+        ck_conv_weight_scratch_bytes(sizes(shape, batch: batch), Int32(engine.threads))
+    }
+
+    /// Takes over the codes `[O, I, K, K]` for the passes that follow; to be called whenever they have changed.
+    /// - Parameter training: false leaves `backwardInput` with the codes it had.
+    public func setCodes(_ codes: UnsafePointer<Int8>, training: Bool = true) {
+        ck_conv_pack(
+            codes, Self.sizes(shape, batch: batch), packedForward.baseAddress, training ? packedBackward.baseAddress : nil, threads)
+    }
+
+    /// `levels [≥batch, H, W, I]` to `output [≥batch, H′, W′, O]`, exactly.
+    public func forward(levels: UnsafePointer<UInt8>, output: UnsafeMutablePointer<Int32>, batch: Int) {
+        ck_conv_forward_s32(levels, packedForward.baseAddress, output, sizes(batch), kernelPath, threads)
+    }
+
+    /// As above; only where `fitsInt16`.
+    public func forward(levels: UnsafePointer<UInt8>, output: UnsafeMutablePointer<Int16>, batch: Int) {
+        precondition(fitsInt16, "sums of \(shape) may exceed 16 bits")
+        ck_conv_forward_s16(levels, packedForward.baseAddress, output, sizes(batch), kernelPath, threads)
+    }
+
+    /// `outputGradient [≥batch, H′, W′, O]` in bf16 to `inputGradient [≥batch, H, W, I]` in f32.
+    public func backwardInput(outputGradient: UnsafePointer<UInt16>, inputGradient: UnsafeMutablePointer<Float>, batch: Int) {
+        ck_conv_input_gradient_f32(
+            outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), kernelPath, threads)
+    }
+
+    /// As above, with `inputGradient` in bf16.
+    public func backwardInput(outputGradient: UnsafePointer<UInt16>, inputGradient: UnsafeMutablePointer<UInt16>, batch: Int) {
+        ck_conv_input_gradient_bf16(
+            outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), kernelPath, threads)
+    }
+
+    /// `levels [≥batch, H, W, I]` and `outputGradient [≥batch, H′, W′, O]` in bf16 to `weightGradient [O, I, K, K]`.
+    public func backwardWeight(
+        levels: UnsafePointer<UInt8>, outputGradient: UnsafePointer<UInt16>, weightGradient: UnsafeMutablePointer<Float>,
+        batch: Int
+    ) {
+        ck_conv_weight_gradient(
+            levels, outputGradient, weightGradient, scratch.pointer, sizes(batch), kernelPath, threads)
+    }
+
+    private var kernelPath: ck_conv_path { path == .avx512 ? CK_CONV_AVX512 : CK_CONV_PORTABLE }
+
+    private func sizes(_ batch: Int) -> ck_conv {
+        precondition(1...self.batch ~= batch, "\(batch) images in a convolution planned for \(self.batch)")
+        return Self.sizes(shape, batch: batch)
+    }
+
+    private static func sizes(_ shape: ConvolutionShape, batch: Int) -> ck_conv {
         ck_conv(
             images: batch, height: shape.input.height, width: shape.input.width, input_channels: shape.input.channels,
             output_channels: shape.outputChannels, kernel: shape.kernel, stride: shape.stride)
     }
+}
 
-    /// Lays the codes `[O, I, K, K]` out for the passes; they hold until the next call.
-    public func pack(codes: UnsafePointer<Int8>) {
-        ck_conv_pack(codes, Self.kernelShape(shape, 1), packedForward, packedBackward, threads)
+/// Working memory of convolutions, 64-byte aligned; one serves all convolutions that never run at the same time.
+public final class ConvolutionScratch {
+    public let bytes: Int
+    let pointer: UnsafeMutableRawPointer
+
+    public init(bytes: Int) {
+        self.bytes = bytes
+        pointer = .allocate(byteCount: max(bytes, 1), alignment: 64)
     }
 
-    /// - Parameter output: `[batch, H′, W′, O]`, `Int16` where `usesInt16`, else `Int32`.
-    public func forward(levels: UnsafePointer<UInt8>, output: UnsafeMutableRawPointer, batch: Int) {
-        let (c, count) = (Self.kernelShape(shape, batch), batch * shape.output.count)
-        if usesInt16 {
-            ck_conv_forward_s16(levels, packedForward, output.bindMemory(to: Int16.self, capacity: count), c, path, threads)
-        } else {
-            ck_conv_forward_s32(levels, packedForward, output.bindMemory(to: Int32.self, capacity: count), c, path, threads)
-        }
-    }
-
-    /// Gradients are bf16: the upper halves of f32 numbers.
-    public func backwardInput(outputGradient: UnsafePointer<UInt16>, inputGradient: UnsafeMutablePointer<UInt16>, batch: Int) {
-        ck_conv_input_gradient_bf16(outputGradient, packedBackward, inputGradient, Self.kernelShape(shape, batch), path, threads)
-    }
-
-    /// - Parameter weightGradient: `[O, I, K, K]`, overwritten.
-    public func backwardWeight(
-        levels: UnsafePointer<UInt8>, outputGradient: UnsafePointer<UInt16>, weightGradient: UnsafeMutablePointer<Float>, batch: Int
-    ) {
-        ck_conv_weight_gradient(
-            levels, outputGradient, weightGradient, scratch, Self.kernelShape(shape, batch), path, threads)
-    }
+    deinit { pointer.deallocate() }
 }

@@ -40,7 +40,7 @@ enum CIFARResNet {
                 for block in 0..<(depth - 2) / 6 {
                     let layer = try LevelResidualBlock(
                         "layer\(stage + 1).\(block)", shape, channels: channels, stride: stage > 0 && block == 0 ? 2 : 1,
-                        function: function, weights: weights, accGradient: scratch, in: workshop)
+                        function: function, weights: weights, gradients: scratch, in: workshop)
                     layers.append(layer)
                     shape = layer.output.shape
                 }

@@ -15,7 +15,7 @@ final class IntegerBody: Layer {
     private let pool: ck_pool
     private let result, inputGradient: Tensor
     private let gradient: Buffer<UInt16>
-    private let accGradient: Buffer<UInt16>
+    private let scratch: GradientScratch
     private let threads: Int32
     private let stemShape: FeatureShape
     private var input: Tensor?
@@ -30,13 +30,13 @@ final class IntegerBody: Layer {
     ///   - build: makes the layers, given the stem's levels and the scratch for gradients.
     init(
         norm: String, activation: String, function: QuantizedReLU, input: FeatureShape, in workshop: Workshop,
-        build: (LevelMap, Buffer<UInt16>) throws -> [any LevelLayer]
+        build: (LevelMap, GradientScratch) throws -> [any LevelLayer]
     ) rethrows {
         stemShape = input
         stem = NormActivationUnit(norm: norm, activation: activation, function, input, type: CK_ACC_F32, in: workshop)
         // No later map is larger than the first convolution's output.
-        accGradient = Buffer(input.count * workshop.batch, zero: 0)
-        layers = try build(stem.output, accGradient)
+        scratch = GradientScratch(count: input.count * workshop.batch)
+        layers = try build(stem.output, scratch)
         let last = layers.last?.output ?? stem.output
         output = FeatureShape(height: 1, width: 1, channels: last.shape.channels)
         pool = ck_pool(
@@ -60,8 +60,8 @@ final class IntegerBody: Layer {
         ck_level_mean_backward(outputGradient.pointer, gradient.pointer, pool.with(images: batch), threads)
         let first = try layers.reversed().reduce(GradientMap(values: gradient)) { try $1.backward($0, batch: batch) }
         stem.backward(
-            first, acc: input.pointer, unit: 1, factor: 1, shortcut: nil, accGradient: accGradient, batch: batch)
-        ck_bf16_to_f32(accGradient.pointer, inputGradient.pointer, batch * stemShape.count, threads)
+            first, acc: input.pointer, unit: 1, factor: 1, shortcut: nil, accGradient: scratch.acc, batch: batch)
+        ck_bf16_to_f32(scratch.acc.pointer, inputGradient.pointer, batch * stemShape.count, threads)
         return inputGradient
     }
 }

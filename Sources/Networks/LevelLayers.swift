@@ -19,6 +19,24 @@ struct UnitNames {
     let convolution, norm, activation: String
 }
 
+/// Working memory of the backward passes, which run one after the other: the gradient in a convolution's output, bf16, for the
+/// largest map of the network, and the kernels' own.
+final class GradientScratch {
+    let acc: Buffer<UInt16>
+    private var kernels: ConvolutionScratch?
+
+    init(count: Int) { acc = Buffer(count, zero: 0) }
+
+    /// The kernels' scratch: the first that was large enough serves all convolutions that it is large enough for.
+    func convolution(_ shape: ConvolutionShape, in workshop: Workshop) -> ConvolutionScratch {
+        let bytes = QuantizedConvolution.scratchBytes(shape, batch: workshop.batch, engine: workshop.engine)
+        if let kernels, kernels.bytes >= bytes { return kernels }
+        let scratch = ConvolutionScratch(bytes: bytes)
+        kernels = scratch
+        return scratch
+    }
+}
+
 /// Convolution with quantized weights, batch norm and quantized ReLU; with `shortcut` levels added before the ReLU.
 ///
 /// The forward convolution is exact: levels u8 times codes s8, summed in 32 bits (16 where they suffice). Its output
@@ -39,10 +57,10 @@ final class QuantizedConvolutionUnit: LevelLayer {
     private let inputGradient: Buffer<UInt16>
     private var input, shortcut: LevelMap?
 
-    /// - Parameter accGradient: scratch that all units of a network share, for the largest map of any.
+    /// - Parameter gradients: working memory that all units of a network share.
     init(
         _ names: UnitNames, _ shape: ConvolutionShape, function: QuantizedReLU, weights: WeightProjection, hasBias: Bool = false,
-        accGradient: Buffer<UInt16>, in workshop: Workshop
+        gradients: GradientScratch, in workshop: Workshop
     ) throws {
         let side = shape.kernel
         weight = Parameter(
@@ -51,13 +69,13 @@ final class QuantizedConvolutionUnit: LevelLayer {
         bias = hasBias ? Parameter(names.convolution + ".bias", .affine, shape: [shape.outputChannels]) : nil
         convolution = QuantizedConvolution(
             shape, maximumLevel: function.maximumLevel, maximumCode: weights.maximumCode, batch: workshop.batch,
-            engine: workshop.engine)
+            engine: workshop.engine, scratch: gradients.convolution(shape, in: workshop))
         norm = NormActivationUnit(
             norm: names.norm, activation: names.activation, function, shape.output,
-            type: convolution.usesInt16 ? CK_ACC_S16 : CK_ACC_S32, in: workshop)
-        acc = Buffer(shape.output.count * workshop.batch / (convolution.usesInt16 ? 2 : 1), zero: 0)
+            type: convolution.fitsInt16 ? CK_ACC_S16 : CK_ACC_S32, in: workshop)
+        acc = Buffer(shape.output.count * workshop.batch / (convolution.fitsInt16 ? 2 : 1), zero: 0)
         inputGradient = Buffer(shape.input.count * workshop.batch, zero: 0)
-        self.accGradient = accGradient
+        accGradient = gradients.acc
         multiplyAdds = shape.multiplyAdds
     }
 
@@ -68,8 +86,14 @@ final class QuantizedConvolutionUnit: LevelLayer {
     func forward(_ input: LevelMap, shortcut: LevelMap?, batch: Int, mode: Mode) throws -> LevelMap {
         (self.input, self.shortcut) = (input, shortcut)
         let (codes, scale) = weight.requiredCodes
-        convolution.pack(codes: codes)
-        convolution.forward(levels: input.levels.pointer, output: acc.pointer, batch: batch)
+        convolution.setCodes(codes, training: mode == .training)
+        if convolution.fitsInt16 {
+            UnsafeMutableRawPointer(acc.pointer).withMemoryRebound(to: Int16.self, capacity: batch * output.shape.count) {
+                convolution.forward(levels: input.levels.pointer, output: $0, batch: batch)
+            }
+        } else {
+            convolution.forward(levels: input.levels.pointer, output: acc.pointer, batch: batch)
+        }
         return norm.forward(
             acc.pointer, unit: input.unit * scale, bias: bias?.value, shortcut: shortcut, batch: batch, mode: mode)
     }
@@ -107,12 +131,12 @@ final class LevelResidualBlock: LevelLayer {
 
     init(
         _ name: String, _ input: FeatureShape, channels: Int, stride: Int, function: QuantizedReLU, weights: WeightProjection,
-        accGradient: Buffer<UInt16>, in workshop: Workshop
+        gradients: GradientScratch, in workshop: Workshop
     ) throws {
         func unit(_ number: Int, _ shape: ConvolutionShape) throws -> QuantizedConvolutionUnit {
             let names = UnitNames(convolution: "\(name).conv\(number)", norm: "\(name).bn\(number)", activation: "\(name).act\(number)")
             return try QuantizedConvolutionUnit(
-                names, shape, function: function, weights: weights, accGradient: accGradient, in: workshop)
+                names, shape, function: function, weights: weights, gradients: gradients, in: workshop)
         }
         first = try unit(1, .init(input: input, outputChannels: channels, kernel: 3, stride: stride, padding: 1))
         let inner = first.output.shape

@@ -63,7 +63,7 @@ enum VGG {
                     layers.append(
                         try QuantizedConvolutionUnit(
                             names, .init(input: map.shape, outputChannels: channels, kernel: 3, stride: 1, padding: 1),
-                            function: function, weights: weights, hasBias: true, accGradient: scratch, in: workshop))
+                            function: function, weights: weights, hasBias: true, gradients: scratch, in: workshop))
                 case .pool where min(map.shape.height, map.shape.width) > 1:
                     layers.append(LevelMaxPool(map, window: 2, in: workshop))
                 case .pool: continue

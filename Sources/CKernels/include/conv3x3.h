@@ -10,6 +10,7 @@
 //     input gradient   dx          = the adjoint of x ↦ y, applied to dy
 //     weight gradient  dq[o,i,r,s] = Σ_{n,h,w} x[n, h·stride+r−p, w·stride+s−p, i] · dy[n,h,w,o]
 //
+// The definitions as plain loops: Sources/Compute/QuantizedConvolutionReference.swift.
 // Nothing is allocated: the caller hands over packed weights and scratch. Buffers need no alignment; 64 bytes is best.
 // The results of one path depend on nothing but their arguments; only the weight gradient's last bits depend on
 // `threads` too.
@@ -53,8 +54,3 @@ void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_
 size_t ck_conv_weight_scratch_bytes(struct ck_conv, int threads);
 void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, float *dq, void *scratch, struct ck_conv,
                              enum ck_conv_path, int threads);
-
-/// The definitions above as plain loops, the gradients summed in double: what every path is tested against.
-void ck_conv_forward_reference(const uint8_t *x, const int8_t *codes, int32_t *y, struct ck_conv);
-void ck_conv_input_gradient_reference(const uint16_t *dy, const int8_t *codes, double *dx, struct ck_conv);
-void ck_conv_weight_gradient_reference(const uint8_t *x, const uint16_t *dy, double *dq, struct ck_conv);

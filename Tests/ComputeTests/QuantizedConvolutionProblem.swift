@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Statistics
+import Testing
+
+/// A convolution and its batch, named as test output shows it.
+struct Case: CustomStringConvertible, Sendable {
+    let height, width, input, output, kernel, stride, batch: Int
+
+    var shape: ConvolutionShape {
+        ConvolutionShape(
+            input: .init(height: height, width: width, channels: input), outputChannels: output, kernel: kernel,
+            stride: stride, padding: kernel / 2)
+    }
+
+    var description: String {
+        "\(batch)×\(height)×\(width)×\(input) → \(output), \(kernel)×\(kernel), stride \(stride)"
+    }
+}
+
+/// Random levels, codes and bf16 gradients of a case, and each pass over them. Results are written between guards, over
+/// a pattern, so that what a kernel leaves out or writes beside its output shows.
+struct Problem {
+    let shape: Case
+    let level, code: Int
+    var levels: [UInt8]
+    var codes: [Int8]
+    let gradient: [UInt16]
+    var gradientValues: [Float] { gradient.map(BF16.float) }
+
+    /// Levels 0…level and codes −code…code, uniform; gradients normal. Seed 60.
+    init(_ c: Case, level: Int, code: Int) {
+        var random = Philox(seed: 60, stream: 0)
+        (shape, self.level, self.code) = (c, level, code)
+        levels = (0..<c.batch * c.shape.input.count).map { _ in UInt8.random(in: 0...UInt8(level), using: &random) }
+        codes = (0..<c.output * c.input * c.kernel * c.kernel).map { _ in Int8.random(in: Int8(-code)...Int8(code), using: &random) }
+        gradient = (0..<c.batch * c.shape.output.count).map { _ in BF16.rounded(Float(random.normal())) }
+    }
+
+    func convolution(_ path: QuantizedConvolution.Path, threads: Int) throws -> QuantizedConvolution {
+        let convolution = QuantizedConvolution(
+            shape.shape, maximumLevel: level, maximumCode: code, batch: shape.batch, engine: try Engine(threads: threads), path: path)
+        convolution.setCodes(codes)
+        return convolution
+    }
+
+    func forward32(_ convolution: QuantizedConvolution) -> [Int32] {
+        guarded(gradient.count, 0x5555_5555) { convolution.forward(levels: levels, output: $0, batch: shape.batch) }
+    }
+    func forward16(_ convolution: QuantizedConvolution) -> [Int16] {
+        guarded(gradient.count, 0x5555) { convolution.forward(levels: levels, output: $0, batch: shape.batch) }
+    }
+    func inputGradient32(_ convolution: QuantizedConvolution) -> [Float] {
+        guarded(levels.count, 1e30) { convolution.backwardInput(outputGradient: gradient, inputGradient: $0, batch: shape.batch) }
+    }
+    func inputGradient16(_ convolution: QuantizedConvolution) -> [UInt16] {
+        guarded(levels.count, 0x7e00) { convolution.backwardInput(outputGradient: gradient, inputGradient: $0, batch: shape.batch) }
+    }
+    func weightGradient(_ convolution: QuantizedConvolution) -> [Float] {
+        guarded(codes.count, 1e30) {
+            convolution.backwardWeight(levels: levels, outputGradient: gradient, weightGradient: $0, batch: shape.batch)
+        }
+    }
+
+    private func guarded<T: Equatable>(_ count: Int, _ pattern: T, _ run: (UnsafeMutablePointer<T>) -> Void) -> [T] {
+        let border = 64
+        var buffer = [T](repeating: pattern, count: border + count + border)
+        buffer.withUnsafeMutableBufferPointer { if let base = $0.baseAddress { run(base + border) } }
+        #expect(buffer.prefix(border).allSatisfy { $0 == pattern } && buffer.suffix(border).allSatisfy { $0 == pattern })
+        return Array(buffer[border..<border + count])
+    }
+}
