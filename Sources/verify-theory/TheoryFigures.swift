@@ -89,7 +89,7 @@ private let drawings = [
             set label 2 "spurious minimum " at pi,-1 point pt 7 ps 1.5 lc rgb "#D55E00" right offset -0.6,-0.6 front
             set label 3 " saddle" at pi/2,0 point pt 7 ps 1.5 lc rgb "#000000" left offset 0.6,0.6 front
             plot for [k=0:34] "phase_portrait.csv" using "theta":(column("curve")==k ? column("overlap") : NaN) with lines lt 1 lw 1, \\
-              for [k=0:34] "" using "theta":(column("curve")==k ? column("overlap") : NaN) every ::(k*500)::(k*500) with points lt 1 pt 6 ps 0.5
+              for [k=0:34] "" using "theta":(column("curve")==k ? column("overlap") : NaN) every ::(k*125)::(k*125) with points lt 1 pt 6 ps 0.5
             """),
     Drawing(
         name: "norm_collapse", caption: "‖w‖ and the loss along descent without normalisation (m = 6, n = 8, η = 0.01, eight starts): where ‖w‖ collapses, the loss jumps",
@@ -112,7 +112,7 @@ private let drawings = [
             unset multiplot
             """),
     Drawing(
-        name: "sufficient_descent", caption: "Slack of the sufficient-descent inequality, in units of L‖Δw_q‖², at every step that moved the quantized weights; below 0 it would be violated",
+        name: "sufficient_descent", caption: "Slack of the sufficient-descent inequality, in units of L‖Δw_q‖², at the first 15 steps of each run that moved the quantized weights; below 0 it would be violated",
         tables: ["sufficient_descent"],
         body: """
             set logscale xy

@@ -155,8 +155,8 @@ func phasePortrait(_ settings: VerificationSettings, _ formulas: Formulas) throw
         for theta in (0..<7).map({ Double.pi * (Double($0) + 0.5) / 7 }) {
             var point = TwoLayerPoint(v: scaled(vStar, by: overlap), vStar: vStar, w: [cos(theta), sin(theta), 0], wStar: wStar)
             var block: [[Double]] = []
-            for _ in 0..<500 {
-                block.append([point.theta, point.overlap])
+            for step in 0..<500 {
+                if step % 4 == 0 { block.append([point.theta, point.overlap]) }
                 point = try descent.step(point, formulas: formulas)
             }
             blocks.append(block)
