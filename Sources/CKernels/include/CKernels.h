@@ -4,6 +4,7 @@
 #include "batch_norm.h"
 #include "elementwise.h"
 #include "parallel.h"
+#include "peaks.h"
 #include "pooling.h"
 #include "quantized_relu.h"
 #include "weight_projection.h"
