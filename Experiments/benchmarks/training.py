@@ -269,6 +269,8 @@ def report(name, bits, batch, final, best, limit):
             if t:
                 middle, low, high = paired_ratio(t, c)
                 print(f"  PyTorch's best {precision} ({t.configuration}) / ours {c.precision}: {middle:.2f} [{low:.2f}, {high:.2f}]")
+    if any(statistics.median(c.others) > 5 for c in final):
+        print("  Other programs used the processors meanwhile: quote nothing of this, run it again on an idle machine.")
     print(flush=True)
 
 
