@@ -10,6 +10,7 @@ let package = Package(
     products: [
         .executable(name: "reproduce", targets: ["reproduce"]),
         .executable(name: "verify-theory", targets: ["verify-theory"]),
+        .executable(name: "benchmark-step", targets: ["benchmark-step"]),
         .library(
             name: "BCGD",
             targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Reporting"]),
@@ -44,6 +45,9 @@ let package = Package(
             name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Compute", "Reporting", "Statistics", "Files", argumentParser]),
         .executableTarget(
             name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
+        .executableTarget(
+            name: "benchmark-step",
+            dependencies: ["CKernels", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
@@ -59,6 +63,7 @@ let package = Package(
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
         .testTarget(name: "ReproduceTests", dependencies: ["reproduce"]),
+        .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Compute
 
 @main
 struct Reproduce: ParsableCommand {
@@ -7,4 +8,9 @@ struct Reproduce: ParsableCommand {
         abstract: "Reproduces the tables of “Blended coarse gradient descent for full quantization of deep neural networks”.",
         discussion: "Run it from the package's folder, where Experiments/ is.",
         subcommands: [TableOne.self, List.self, Fetch.self])
+
+    static func main() {
+        Engine.sleepWhenIdle()
+        main(nil)
+    }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import CoarseGradient
 import Foundation
+
+sleepWhenIdle()
 
 // One clear line for every error; help keeps the parser's own layout.
 do {

@@ -8,6 +8,7 @@
 #include "monte_carlo.h"
 #include "norm_activation.h"
 #include "parallel.h"
+#include "peaks.h"
 #include "pooling.h"
 #include "quantized_relu.h"
 #include "weight_projection.h"

@@ -9,6 +9,11 @@ void ck_parallel(int threads, void (*body)(void *context, int worker, int worker
 /// The thread count that OpenMP regions started from the calling thread (oneDNN's) will use.
 void ck_set_openmp_threads(int threads);
 
+/// Makes idle workers sleep instead of spin, unless the environment already says how they wait (OMP_WAIT_POLICY or
+/// GOMP_SPINCOUNT). libgomp reads that before `main`, so the process starts itself again, once: call it first thing.
+/// Spinning workers that share their cores with other processes make a training step ten times slower and more.
+void ck_sleep_when_idle(char *const arguments[]);
+
 /// The half-open part [*begin, *end) of 0..<count that belongs to `worker`: sizes differ by at most one,
 /// and depend on nothing but the arguments, so that results repeat bit for bit.
 static inline void ck_share(size_t count, int worker, int workers, size_t *begin, size_t *end) {

@@ -1,0 +1,366 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Times whole training steps of this package's engine and of PyTorch on the CPU, interleaved, on the same work.
+
+    python3 Experiments/benchmarks/training.py
+
+makes a virtual environment with PyTorch, builds the engine, looks for PyTorch's best configuration of each precision,
+times the best ones and ours in turn (A B C A B C ...), and writes results/benchmarks/training.csv and a bar chart.
+A step is forward, loss, backward with the gradients in alpha, blend, SGD with momentum, projection.
+"""
+import argparse
+import csv
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import venv
+from datetime import date
+
+from training_engines import Engine, EngineError, allocators
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PRODUCT = os.path.join(ROOT, ".build", "release", "benchmark-step")
+NETWORKS = {  # batch, side of the images, classes
+    "resnet20": (128, 32, 10),
+    "vgg11": (128, 32, 10),
+    "resnet18": (32, 224, 1000),
+}
+BITS = {"float": (32, 32), "1w4a": (1, 4)}
+COLUMNS = ("network batch side bits engine configuration precision stage median_ms min_ms max_ms blocks steps_per_block "
+           "images_per_second pytorch_f32_over_this pytorch_bf16_over_this bound_ms roofline best_bound_ms best_roofline "
+           "others_percent note peak_f32_gmacs peak_bf16_gmacs peak_int8_gmacs memory_gbs processor threads load_before "
+           "commit torch date how").split()
+
+
+def fail(message):
+    sys.exit(f"training.py: {message}")
+
+
+def command(*words, **options):
+    return subprocess.run(words, text=True, capture_output=True, **options)
+
+
+# Preparation
+
+
+def python_with_torch(folder, pip_arguments):
+    """The interpreter of the virtual environment in `folder`, made and filled when it lacks PyTorch."""
+    python = os.path.join(folder, "bin", "python")
+    if not os.path.exists(python):
+        print(f"making a virtual environment in {folder}", flush=True)
+        try:
+            venv.create(folder, with_pip=True)
+        except (subprocess.CalledProcessError, OSError) as error:
+            fail(f"cannot make the virtual environment {folder} ({error}); on Debian install python3-venv")
+    version = command(python, "-c", "import torch; print(torch.__version__)")
+    if version.returncode:
+        print("installing PyTorch by pip (once)", flush=True)
+        if subprocess.run([python, "-m", "pip", "install", "--quiet", "torch", "numpy", *shlex.split(pip_arguments)]).returncode:
+            fail("pip could not install PyTorch (its message is above); or name an environment that has it with --venv")
+        version = command(python, "-c", "import torch; print(torch.__version__)")
+        if version.returncode:
+            fail(f"PyTorch does not load: {version.stderr.strip().splitlines()[-1]}")
+    return python, version.stdout.strip()
+
+
+def facts():
+    with open("/proc/cpuinfo") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    head = command("git", "rev-parse", "--short", "HEAD", cwd=ROOT).stdout.strip()
+    dirty = command("git", "status", "--porcelain", "--", ":(top,exclude)results", cwd=ROOT).stdout.strip()
+    return {
+        "processor": names[0] if names else platform.machine(),
+        "commit": (head + ("-dirty" if dirty else "")) or "unknown",
+        "load_before": f"{os.getloadavg()[0]:.1f}",
+        "date": date.today().isoformat(),
+        "how": shlex.join(["python3", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),
+    }
+
+
+# One cell: a network at given bits
+
+
+class Candidate:
+    """A configuration of an engine, and what was measured of it."""
+
+    def __init__(self, engine, configuration, precision, start):
+        self.engine, self.configuration, self.precision, self.start = engine, configuration, precision, start
+        self.stage, self.note, self.times, self.others, self.process = "skipped", "", [], [], None
+
+    @property
+    def median(self):
+        return statistics.median(self.times)
+
+    def open(self):
+        try:
+            self.process = self.start()
+        except EngineError as error:
+            self.note = str(error)
+            print(f"  skipped: {self.engine} {self.configuration} {self.precision}: {error}", flush=True)
+        return self.process is not None
+
+    def close(self):
+        if self.process:
+            self.process.close()
+        self.process = None
+
+    def time(self, steps):
+        self.times.append(self.process.block(steps)["milliseconds"])
+        self.others.append(self.process.others)
+
+    def screen(self, steps):
+        if not self.open():
+            return
+        try:
+            for _ in range(2):
+                self.time(steps)
+            self.stage = "screening"
+            print(f"  {self.configuration:40} {self.precision:5} {min(self.times):9.1f} ms", flush=True)
+        except EngineError as error:
+            self.note = str(error)
+            print(f"  skipped: {self.configuration} {self.precision}: {error}", flush=True)
+        finally:
+            self.close()
+
+
+def shape_arguments(name, bits, threads):
+    batch, side, classes = NETWORKS[name]
+    weight_bits, activation_bits = BITS[bits]
+    return ["--network", name, "--batch", str(batch), "--side", str(side), "--classes", str(classes), "--threads", str(threads),
+            "--weight-bits", str(weight_bits), "--activation-bits", str(activation_bits)]
+
+
+def ours(name, bits, options):
+    def start(precision):
+        return Engine([PRODUCT, "step", *shape_arguments(name, bits, options.threads), "--precision", precision], ROOT)
+    return [Candidate("bcgd", "", precision, lambda p=precision: start(p)) for precision in ("f32", "mixed")]
+
+
+def torch_candidate(name, bits, options, layout, precision, compiles, allocator, environment):
+    words = [options.python, os.path.join(HERE, "training_torch.py"), *shape_arguments(name, bits, options.threads),
+             "--layout", layout, "--precision", precision] + (["--compile"] if compiles else [])
+    label = layout + (" compile" if compiles else "") + (f" {allocator}" if allocator else "")
+    candidate = Candidate("pytorch", label, precision, lambda: Engine(words, ROOT, environment))
+    candidate.layout, candidate.compiles = layout, compiles
+    return candidate
+
+
+def best_of_torch(name, bits, options):
+    """Every layout, eager and compiled; then every allocator on the best of these: all candidates, the best marked."""
+    tried = []
+    for precision in options.torch_precisions:
+        ranked = []
+        for compiles in ((False, True) if options.compile else (False,)):
+            for layout in ("nchw", "channels-last"):
+                candidate = torch_candidate(name, bits, options, layout, precision, compiles, "", {})
+                candidate.screen(options.screening_steps)
+                tried.append(candidate)
+                ranked += [candidate] if candidate.times else []
+        if not ranked:
+            continue
+        base = min(ranked, key=lambda c: min(c.times))
+        for allocator, environment in options.allocators.items():
+            candidate = torch_candidate(name, bits, options, base.layout, precision, base.compiles, allocator, environment)
+            candidate.screen(options.screening_steps)
+            tried.append(candidate)
+            ranked += [candidate] if candidate.times else []
+        for candidate in sorted(ranked, key=lambda c: min(c.times))[: options.finalists]:
+            candidate.stage = "finalist"
+    return tried
+
+
+def bounds(work, batch, bits, peaks):
+    """Milliseconds that the multiply-adds of a step take at the measured peaks, for each arithmetic.
+
+    Forward, weight gradient and input gradient are as many multiply-adds each; the first layer has no input gradient.
+    Only taps on real pixels count. In mixed arithmetic the forward pass of a quantized network runs on bytes, but for
+    the first layer, whose input is an image; all the rest runs on bf16 numbers.
+    """
+    forward, first = batch * work["useful_multiply_adds"], batch * work["first_multiply_adds"]
+    backward = 2 * forward - first
+    bf16 = max(peaks["bf16"], peaks["f32"])
+    result = {"f32": (forward + backward) / peaks["f32"], "bf16": (forward + backward) / bf16}
+    result["mixed"] = (forward - first) / max(peaks["int8"], bf16) + (backward + first) / bf16 if bits != "float" else result["bf16"]
+    return {arithmetic: 1e3 * seconds for arithmetic, seconds in result.items()}
+
+
+def check_same_network(processes):
+    for key in ("parameters", "multiply_adds"):
+        counts = {engine: p.description[key] for engine, p in processes if key in p.description}
+        if len(set(counts.values())) > 1:
+            fail(f"the engines disagree on the {key} of the network: {counts}; they do not do the same work")
+
+
+def run_cell(name, bits, options):
+    """All candidates of the cell with their times, the peaks measured among them, and the work."""
+    print(f"{name} {bits}: looking for PyTorch's best configurations", flush=True)
+    candidates = ours(name, bits, options) + best_of_torch(name, bits, options)
+    running = [c for c in candidates if (c.engine == "bcgd" or c.stage == "finalist") and c.open()]
+    peak_meter = Engine([PRODUCT, "peaks", "--threads", str(options.threads)], ROOT, describes=False)
+    rounds, work = [], next((c.process.description for c in running if c.engine == "pytorch"), None)
+    try:
+        check_same_network([(c.engine, c.process) for c in running])
+        for candidate in running:
+            candidate.times, candidate.others, candidate.stage = [], [], "interleaved"
+        for number in range(options.blocks):
+            rounds.append(peak_meter.block(1, warm_up=0))
+            for candidate in running:
+                candidate.time(options.steps)
+            print(f"  round {number + 1}/{options.blocks}: " + ", ".join(f"{c.times[-1]:.1f}" for c in running) + " ms", flush=True)
+    finally:
+        for candidate in running:
+            candidate.close()
+        peak_meter.close()
+    peaks = {key: statistics.median(r[key] for r in rounds) for key in ("f32", "bf16", "int8", "memory")}
+    return candidates, peaks, work
+
+
+# Results
+
+
+def paired_ratio(above, below):
+    """Median over the rounds of one engine's time over another's in the same round, with the extremes."""
+    ratios = [a / b for a, b in zip(above.times, below.times)]
+    return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def rows_of(name, bits, options, candidates, peaks, work):
+    batch, side, _ = NETWORKS[name]
+    common = {"network": name, "batch": batch, "side": side, "bits": bits, "threads": options.threads, "torch": options.torch,
+              **options.facts, **{f"peak_{k}_gmacs": f"{peaks[k] / 1e9:.1f}" for k in ("f32", "bf16", "int8")},
+              "memory_gbs": f"{peaks['memory'] / 1e9:.1f}"}
+    limit = bounds(work, batch, bits, peaks) if work else {}
+    final = [c for c in candidates if c.stage == "interleaved"]
+    best = {p: min((c for c in final if c.engine == "pytorch" and c.precision == p), key=lambda c: c.median, default=None)
+            for p in ("f32", "bf16")}
+    rows = []
+    for c in candidates:
+        row = {**common, "engine": c.engine, "configuration": c.configuration, "precision": c.precision, "stage": c.stage,
+               "note": c.note}
+        if c.stage == "finalist":
+            row["stage"] = "screening"
+        if c.times:
+            row |= {"median_ms": f"{c.median:.2f}", "min_ms": f"{min(c.times):.2f}", "max_ms": f"{max(c.times):.2f}",
+                    "blocks": len(c.times), "images_per_second": f"{1e3 * batch / c.median:.1f}",
+                    "steps_per_block": options.steps if c in final else options.screening_steps,
+                    "others_percent": f"{statistics.median(c.others):.0f}"}
+        if c in final:
+            row |= {f"pytorch_{p}_over_this": f"{paired_ratio(t, c)[0]:.3f}" for p, t in best.items() if t}
+            if limit:
+                row |= {"bound_ms": f"{limit[c.precision]:.2f}", "roofline": f"{limit[c.precision] / c.median:.3f}",
+                        "best_bound_ms": f"{min(limit.values()):.2f}", "best_roofline": f"{min(limit.values()) / c.median:.3f}"}
+        rows.append(row)
+    report(name, bits, batch, final, best, limit)
+    return rows
+
+
+def report(name, bits, batch, final, best, limit):
+    print(f"\n{name} {bits}, batch {batch}: median [min, max] ms, images/s, fraction of its own and of the best roofline")
+    for c in final:
+        roof = f"{limit[c.precision] / c.median:6.2f}{min(limit.values()) / c.median:6.2f}" if limit else ""
+        print(f"  {c.engine:8}{c.configuration:34}{c.precision:6}{c.median:9.1f} [{min(c.times):.1f}, {max(c.times):.1f}]"
+              f"{1e3 * batch / c.median:9.0f}{roof}   others used {statistics.median(c.others):.0f} %")
+    for c in (c for c in final if c.engine == "bcgd"):
+        for precision, t in best.items():
+            if t:
+                middle, low, high = paired_ratio(t, c)
+                print(f"  PyTorch's best {precision} ({t.configuration}) / ours {c.precision}: {middle:.2f} [{low:.2f}, {high:.2f}]")
+    if any(statistics.median(c.others) > 5 for c in final):
+        print("  Other programs used the processors meanwhile: quote nothing of this, run it again on an idle machine.")
+    print(flush=True)
+
+
+def write_csv(path, columns, rows):
+    with open(path + ".part", "w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(path + ".part", path)
+
+
+BARS = [("PyTorch f32", "pytorch", "f32"), ("PyTorch bf16 autocast", "pytorch", "bf16"), ("this engine, f32", "bcgd", "f32"),
+        ("this engine, mixed", "bcgd", "mixed")]
+
+
+def draw_chart(folder, rows):
+    """Speed of each engine's best, PyTorch's best f32 being 1; the labels are the milliseconds of a step."""
+    final = [r for r in rows if r["stage"] == "interleaved" and r.get("pytorch_f32_over_this")]
+    cells = list(dict.fromkeys((r["network"], r["bits"]) for r in final))
+    bars = [b for b in BARS if any((r["engine"], r["precision"]) == b[1:] for r in final)]
+    if not cells:
+        return print("no chart: nothing was timed against PyTorch in f32")
+    table = []
+    for index, cell in enumerate(cells):
+        line = {"cell": f"{cell[0]} {cell[1]}", "x": index}
+        for number, (_, engine, precision) in enumerate(bars):
+            mine = [r for r in final if (r["network"], r["bits"]) == cell and (r["engine"], r["precision"]) == (engine, precision)]
+            if mine:
+                fastest = min(mine, key=lambda r: float(r["median_ms"]))
+                line |= {f"speed{number}": fastest["pytorch_f32_over_this"], f"ms{number}": round(float(fastest["median_ms"]))}
+        table.append(line)
+    columns = ["cell", "x"] + [f"{kind}{i}" for i in range(len(bars)) for kind in ("speed", "ms")]
+    write_csv(os.path.join(folder, "training-chart.csv"), columns, table)
+    width, plots = 0.8 / len(bars), []
+    for i, (title, _, _) in enumerate(bars):
+        offset = (i - (len(bars) - 1) / 2) * width
+        where = f'"training-chart.csv" using (column("x")+{offset:.4f})'
+        plots.append(f'{where}:"speed{i}":({0.92 * width:.4f}) with boxes fill solid 0.85 linetype {i + 1} title "{title}"')
+        plots.append(f'{where}:"speed{i}":"ms{i}" with labels offset 0,0.6 font ",10" notitle')
+    ticks = ", ".join(f"'{line['cell']}' {line['x']}" for line in table)
+    body = (f"set xrange [-0.6:{len(cells) - 0.4}]\nset yrange [0:*]\nset offsets 0, 0, 0.35, 0\nset xtics ({ticks}) noenhanced\n"
+            "set key top left\nset ylabel \"speed of a training step (PyTorch's best f32 = 1)\"\n"
+            f"set title 'Training step, {rows[0]['threads']} threads, labels in ms' noenhanced\nplot " + ", \\\n    ".join(plots) + "\n")
+    drawn = command(PRODUCT, "draw", "training", folder, input=body)
+    if drawn.returncode:
+        print(f"no chart: {drawn.stderr.strip().splitlines()[-1]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--venv", default=os.path.join(ROOT, ".build", "pytorch-venv"),
+                        help="virtual environment with PyTorch; made when it does not exist (default: .build/pytorch-venv)")
+    parser.add_argument("--pip-arguments", default="", help="more arguments for pip install, such as an index with CPU-only builds")
+    parser.add_argument("--networks", default="resnet20,vgg11,resnet18", help="comma-separated (default: %(default)s)")
+    parser.add_argument("--bits", default="float,1w4a", help="comma-separated (default: %(default)s)")
+    parser.add_argument("--torch-precisions", default="f32,bf16", help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="(default: all processors)")
+    parser.add_argument("--blocks", type=int, default=9, help="interleaved rounds (default: %(default)s; results need 7)")
+    parser.add_argument("--steps", type=int, default=5, help="steps of a block (default: %(default)s)")
+    parser.add_argument("--screening-steps", type=int, default=3, help="steps of each of two screening blocks (default: %(default)s)")
+    parser.add_argument("--finalists", type=int, default=2, help="PyTorch configurations of each precision that go into the interleaved run")
+    parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave torch.compile out")
+    parser.add_argument("--no-allocators", action="store_true", help="leave other allocators out")
+    parser.add_argument("--out", default=os.path.join(ROOT, "results", "benchmarks"), help="(default: results/benchmarks)")
+    options = parser.parse_args()
+    for flag, known in (("networks", NETWORKS), ("bits", BITS), ("torch_precisions", ("f32", "bf16"))):
+        values = getattr(options, flag).split(",")
+        setattr(options, flag, values)
+        if unknown := [v for v in values if v not in known]:
+            fail(f"--{flag.replace('_', '-')} must be of {', '.join(known)}, not {unknown[0]}")
+    for flag in ("threads", "blocks", "steps", "screening_steps", "finalists"):
+        if getattr(options, flag) < 1:
+            fail(f"--{flag.replace('_', '-')} must be at least 1")
+    options.facts = facts()
+    options.allocators = {} if options.no_allocators else allocators()
+    options.python, options.torch = python_with_torch(options.venv, options.pip_arguments)
+    if subprocess.run(["swift", "build", "-c", "release", "--product", "benchmark-step"], cwd=ROOT).returncode:
+        fail("the engine does not build (the compiler's message is above); ./setup.sh installs what it needs")
+    os.makedirs(options.out, exist_ok=True)
+    rows = []
+    for name in options.networks:
+        for bits in options.bits:
+            try:
+                rows += rows_of(name, bits, options, *run_cell(name, bits, options))
+            except EngineError as error:
+                fail(f"{name} {bits}: an engine stopped answering: {error}")
+            write_csv(os.path.join(options.out, "training.csv"), COLUMNS, rows)
+    draw_chart(options.out, rows)
+    print(f"wrote {options.out}/training.csv; load average before: {options.facts['load_before']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Networks
+import Statistics
+import Training
+
+/// What is timed: a network, one mini-batch of random images in memory, and the whole step of the `paper` recipe on it.
+final class TrainingStep {
+    /// Of the first line on standard output.
+    struct Description: Codable {
+        let network: String
+        let batch, threads, parameters: Int
+        let precision: String
+        /// Of one image's forward pass, taps on the padding counted.
+        let multiplyAdds: Int
+
+        enum CodingKeys: String, CodingKey {
+            case network, batch, threads, parameters, precision
+            case multiplyAdds = "multiply_adds"
+        }
+    }
+
+    let description: Description
+    private let network: Network
+    private let descent: CoarseGradientDescent
+    private let loss: SoftmaxCrossEntropy
+    private let images: Tensor
+    private let labels: [Int32]
+    private let recipe: Recipe
+
+    /// - Parameter side: rows and columns of the images, which have three channels.
+    init(_ recipe: Recipe, side: Int, classes: Int, precision: Precision, threads: Int) throws {
+        try recipe.validate()
+        guard let architecture = Architecture(name: recipe.network) else {
+            throw RecipeError("network must be one of \(Architecture.allowed), not \(recipe.network)")
+        }
+        let batch = recipe.batchSize
+        let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
+        let shape = FeatureShape(height: side, width: side, channels: 3)
+        let network = try architecture.network(
+            input: shape, classes: classes, activation: try recipe.activation(), weights: try recipe.weightProjection(),
+            precision: precision, in: workshop)
+        network.initialize(seed: 1)
+        (self.network, self.recipe) = (network, recipe)
+        descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        loss = SoftmaxCrossEntropy(classes: classes, in: workshop)
+        var random = Philox(seed: 1, stream: 1)
+        images = shape.tensor(batch: batch)
+        for i in 0..<images.count { images.pointer[i] = Float(random.normal()) }
+        labels = (0..<batch).map { Int32($0 % classes) }
+        description = Description(
+            network: recipe.network, batch: batch, threads: threads,
+            parameters: network.parameters.reduce(0) { $0 + $1.value.count }, precision: precision.rawValue,
+            multiplyAdds: network.multiplyAdds)
+        descent.project()
+        _ = try network.forward(images, batch: batch, mode: .calibration)
+    }
+
+    /// Forward, loss, backward with the gradients in α, blend, SGD with momentum, projection.
+    /// - Returns: the mean loss, in nats.
+    func run() throws -> Double {
+        let batch = recipe.batchSize
+        let outcome = loss(try network.forward(images, batch: batch, mode: .training), labels: labels, batch: batch)
+        try network.backward(loss.gradient, batch: batch)
+        descent.step(rate: recipe.rate)
+        return outcome.lossSum / Double(batch)
+    }
+}
