@@ -7,7 +7,8 @@ work on the chunks that suit them best; their sums over rows are one batched mat
 
     python3 Experiments/benchmarks/monte_carlo.py
 
-needs `torch` and `numpy`; without them it makes a virtual environment in .build/benchmark-venv and starts itself there.
+A busy machine distorts wall times, most of all of many threads; compare processor time there, with --threads 1.
+It needs `torch` and `numpy`; without them it makes a virtual environment in .build/benchmark-venv and starts itself there.
 """
 import argparse
 import csv
@@ -153,7 +154,7 @@ def tune(work):
         work.blocks = max(1, entries // (BLOCK * work.m * work.n))
         samples = 4_000_000 // (work.m * work.n)
         work.run(samples)
-        return max(timed(work, samples) for _ in range(3))
+        return max(timed(work, samples)[1] for _ in range(3))
 
     best = max((1 << k for k in range(16, 23, 2)), key=speed)
     work.blocks = max(1, best // (BLOCK * work.m * work.n))
@@ -166,9 +167,10 @@ def own_pass(binary, m, n, threads, samples):
 
 
 def timed(work, samples):
-    start = time.perf_counter()
+    """Samples per second, and per second of processor time."""
+    start, processor = time.perf_counter(), time.process_time()
     done = work.run(samples)
-    return done / (time.perf_counter() - start)
+    return done / (time.perf_counter() - start), done / (time.process_time() - processor)
 
 
 def main():
@@ -183,28 +185,34 @@ def main():
     binary = f"{folder}/verify-theory"
     rows = []
     for m, n in SIZES:
-        own_samples = 200_000_000 // (m * n)
-        contestants = {"numpy": NumPyPass(m, n, 1), f"numpy, {options.threads} threads by hand": NumPyPass(m, n, options.threads), "pytorch": TorchPass(m, n, options.threads)}
+        own_samples = max(1 << 18, 400_000_000 // (m * n))
+        contestants = {"numpy": NumPyPass(m, n, 1), "pytorch": TorchPass(m, n, options.threads)}
+        if options.threads > 1:
+            contestants[f"numpy, {options.threads} threads by hand"] = NumPyPass(m, n, options.threads)
         for work in contestants.values():
             tune(work)
         rates = {name: [] for name in ["this package", "its generation alone", *contestants]}
         for _ in range(options.rounds):
             own = own_pass(binary, m, n, options.threads, own_samples)
-            rates["this package"].append(own["samples_per_second"])
-            rates["its generation alone"].append(own["generation_samples_per_second"])
+            rates["this package"].append(own["pass"])
+            rates["its generation alone"].append(own["generation"])
             for name, work in contestants.items():
                 rates[name].append(timed(work, own_samples // 16))
-        median = {name: statistics.median(values) for name, values in rates.items()}
-        share = median["this package"] / median["its generation alone"]
-        for name, rate in median.items():
-            low, high = min(rates[name]), max(rates[name])
-            rows.append([m, n, name, f"{rate:.4g}", f"{low:.4g}", f"{high:.4g}", f"{median['this package'] / rate:.3g}", options.threads])
-            print(f"m={m} n={n}  {name:32s} {rate:12.4g} samples/s  [{low:.3g}, {high:.3g}]  this package is {median['this package'] / rate:.2f} times as fast")
+        wall = {name: statistics.median(pair[0] for pair in pairs) for name, pairs in rates.items()}
+        processor = {name: statistics.median(pair[1] for pair in pairs) for name, pairs in rates.items()}
+        for name, pairs in rates.items():
+            speed = [wall["this package"] / wall[name], processor["this package"] / processor[name]]
+            numbers = [wall[name], min(p[0] for p in pairs), max(p[0] for p in pairs), processor[name]]
+            rows.append([m, n, options.threads, name, *(f"{x:.4g}" for x in numbers), *(f"{x:.3g}" for x in speed)])
+            print(f"m={m} n={n}  {name:32s} {wall[name]:10.3g} samples/s [{numbers[1]:.3g}, {numbers[2]:.3g}], {processor[name]:10.3g} a second of processor time;"
+                  f" this package is {speed[0]:.1f} times as fast ({speed[1]:.1f} by processor time)", flush=True)
+        share = processor["this package"] / processor["its generation alone"]
         print(f"m={m} n={n}  Gaussian generation alone needs {100 * share:.0f} % of this package's time")
     Path(options.out).parent.mkdir(parents=True, exist_ok=True)
     with open(options.out, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["m", "n", "implementation", "samples_per_second", "lowest", "highest", "this_package_times_as_fast", "threads"])
+        writer.writerow(["m", "n", "threads", "implementation", "samples_per_second", "lowest", "highest", "samples_per_processor_second",
+                         "this_package_times_as_fast", "times_by_processor_time"])
         writer.writerows(rows)
 
 

@@ -10,13 +10,14 @@ func printPassSpeed(_ settings: VerificationSettings) throws {
     func normals(_ count: Int) -> [Double] { (0..<count).map { _ in stream.normal() } }
     let point = TwoLayerPoint(v: normals(size.m), vStar: normals(size.m), w: normals(size.n), wStar: normals(size.n))
     let sampler = MonteCarlo(seed: settings.seed, threads: settings.threads)
-    func rate(_ work: () throws -> Void) rethrows -> Double {
-        let start = DispatchTime.now().uptimeNanoseconds
+    func rates(_ work: () throws -> Void) rethrows -> (wall: Double, processor: Double) {
+        let start = DispatchTime.now().uptimeNanoseconds, processor = clock()
         try work()
-        return Double(settings.samples) / (Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9)
+        let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
+        return (Double(settings.samples) / seconds, Double(settings.samples) * Double(CLOCKS_PER_SEC) / Double(clock() - processor))
     }
     _ = try sampler.estimate(point, samples: 4096, experiment: 0)  // starts the threads
-    let pass = try rate { _ = try sampler.estimate(point, samples: settings.samples, experiment: 0) }
-    let generation = rate { _ = sampler.generationOnly(samples: settings.samples, entries: size.m * size.n) }
-    print("{\"samples_per_second\": \(pass), \"generation_samples_per_second\": \(generation)}")
+    let pass = try rates { _ = try sampler.estimate(point, samples: settings.samples, experiment: 0) }
+    let generation = rates { _ = sampler.generationOnly(samples: settings.samples, entries: size.m * size.n) }
+    print("{\"pass\": [\(pass.wall), \(pass.processor)], \"generation\": [\(generation.wall), \(generation.processor)]}")
 }

@@ -40,6 +40,6 @@ do for [extension in "svg png"] {
     set label 2 "spurious minimum " at pi,-1 point pt 7 ps 1.5 lc rgb "#D55E00" right offset -0.6,-0.6 front
     set label 3 " saddle" at pi/2,0 point pt 7 ps 1.5 lc rgb "#000000" left offset 0.6,0.6 front
     plot for [k=0:34] "phase_portrait.csv" using "theta":(column("curve")==k ? column("overlap") : NaN) with lines lt 1 lw 1, \
-      for [k=0:34] "" using "theta":(column("curve")==k ? column("overlap") : NaN) every ::(k*500)::(k*500) with points lt 1 pt 6 ps 0.5
+      for [k=0:34] "" using "theta":(column("curve")==k ? column("overlap") : NaN) every ::(k*125)::(k*125) with points lt 1 pt 6 ps 0.5
 }
 set output
