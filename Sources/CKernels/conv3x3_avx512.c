@@ -74,8 +74,8 @@ STEP void shared_block(const struct conv_block *b, size_t source_at, size_t targ
         for (size_t group = column / 4; group > 0; group--, source += 4, weight += 64) {
             __m512i w[3];
             for (size_t s = 0; s < 3; s++) w[s] = _mm512_loadu_si512(weight + s * tap);
-            UNROLL for (size_t n = 0; n < BLOCK_IMAGES; n++)
-                for (size_t s = 0; s < 4; s++) {
+            UNROLL for (size_t s = 0; s < 4; s++)
+                UNROLL for (size_t n = 0; n < BLOCK_IMAGES; n++) {
                     __m512i x = broadcast(source + n * b->source_image + s * column);
                     if (s < 3) sums[n][0] = add(sums[n][0], x, w[s], pass);
                     if (s > 0) sums[n][1] = add(sums[n][1], x, w[s - 1], pass);

@@ -25,10 +25,11 @@ INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) {
     int8_t *to = p->forward + block * BLOCK_CHANNELS * inputs * taps;
     for (size_t i = 0; i < inputs; i += LEVEL_GROUP)
         for (size_t o = 0; o < BLOCK_CHANNELS; o++) {
-            const int8_t *q = from + (o * inputs + i) * taps;
-            int8_t *word = to + i * BLOCK_CHANNELS + o * LEVEL_GROUP;
+            const uint8_t *q = (const uint8_t *)from + (o * inputs + i) * taps;
+            uint32_t *word = (uint32_t *)(to + i * BLOCK_CHANNELS + o * LEVEL_GROUP);
             for (size_t tap = 0; tap < taps; tap++)
-                for (size_t j = 0; j < LEVEL_GROUP; j++) word[tap * inputs * BLOCK_CHANNELS + j] = q[j * taps + tap];
+                word[tap * inputs * (BLOCK_CHANNELS / LEVEL_GROUP)] =
+                    q[tap] | q[taps + tap] << 8 | q[2 * taps + tap] << 16 | (uint32_t)q[3 * taps + tap] << 24;
         }
 }
 
