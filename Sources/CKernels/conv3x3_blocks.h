@@ -2,9 +2,10 @@
 // What the tiling of the convolutions asks of a register block, for each instruction set.
 //
 // A dot-product instruction adds, in each of 16 lanes, a group of adjacent products: 4 of u8×s8, or 2 of bf16×bf16.
-// So weights are packed as [blocks of 16 target channels][kernel row][kernel column][groups][16][group], and one
-// source group is broadcast to the 16 lanes (groups are little-endian words, as on x86-64 and arm64). The source channels of adjacent columns are contiguous, and so are the
-// weights of adjacent kernel columns: for each kernel row, the valid taps of one position are one run of groups.
+// So weights are packed as [blocks of 16 target channels][kernel row][kernel column][groups][16][group], groups being
+// little-endian words, and one source group is broadcast to the 16 lanes. The source channels of adjacent columns are
+// contiguous, and so are the weights of adjacent kernel columns: for each kernel row, the valid taps of one position
+// are one run of groups.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

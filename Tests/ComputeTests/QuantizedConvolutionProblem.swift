@@ -70,3 +70,8 @@ struct Problem {
         return Array(buffer[border..<border + count])
     }
 }
+
+/// Where two results first differ: an expectation on whole arrays would print them.
+func firstDifference<T: Equatable>(_ a: [T], _ b: [T]) -> Int? {
+    a.count == b.count ? zip(a, b).enumerated().first { $0.element.0 != $0.element.1 }?.offset : min(a.count, b.count)
+}
