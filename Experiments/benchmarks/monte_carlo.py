@@ -38,6 +38,8 @@ def own_environment():
     os.execv(str(python), [str(python), *sys.argv])
 
 
+# The products are small: NumPy is fastest without BLAS threads of its own.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 try:
     import numpy as np
     import torch
