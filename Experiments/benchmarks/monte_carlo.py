@@ -187,7 +187,8 @@ def main():
     binary = f"{folder}/verify-theory"
     rows = []
     for m, n in SIZES:
-        own_samples = max(1 << 18, 400_000_000 // (m * n))
+        # Seconds a pass, as in use (33 million samples a point): less would time the allocation of the covariances.
+        own_samples = max(1 << 22, 4_000_000_000 // (m * n))
         contestants = {"numpy": NumPyPass(m, n, 1), "pytorch": TorchPass(m, n, options.threads)}
         if options.threads > 1:
             contestants[f"numpy, {options.threads} threads by hand"] = NumPyPass(m, n, options.threads)
@@ -199,7 +200,7 @@ def main():
             rates["this package"].append(own["pass"])
             rates["its generation alone"].append(own["generation"])
             for name, work in contestants.items():
-                rates[name].append(timed(work, own_samples // 16))
+                rates[name].append(timed(work, own_samples // 32))
         wall = {name: statistics.median(pair[0] for pair in pairs) for name, pairs in rates.items()}
         processor = {name: statistics.median(pair[1] for pair in pairs) for name, pairs in rates.items()}
         for name, pairs in rates.items():
