@@ -1,28 +1,28 @@
 # Draws descent.svg and descent.png; by hand, in this folder: gnuplot descent.gp
-reset
-set encoding utf8
-set datafile separator comma
-set datafile missing ""
-set linetype 1 linecolor rgb "#0072B2" linewidth 2 pointtype 4 pointsize 0.6 dashtype solid
-set linetype 2 linecolor rgb "#D55E00" linewidth 2 pointtype 5 pointsize 0.6 dashtype solid
-set linetype 3 linecolor rgb "#009E73" linewidth 2 pointtype 6 pointsize 0.6 dashtype solid
-set linetype 4 linecolor rgb "#CC79A7" linewidth 2 pointtype 7 pointsize 0.6 dashtype solid
-set linetype 5 linecolor rgb "#E69F00" linewidth 2 pointtype 8 pointsize 0.6 dashtype solid
-set linetype 6 linecolor rgb "#56B4E9" linewidth 2 pointtype 9 pointsize 0.6 dashtype solid
-set linetype 7 linecolor rgb "#000000" linewidth 2 pointtype 10 pointsize 0.6 dashtype solid
-set linetype 8 linecolor rgb "#0072B2" linewidth 2 pointtype 4 pointsize 0.6 dashtype "-"
-set linetype 9 linecolor rgb "#D55E00" linewidth 2 pointtype 5 pointsize 0.6 dashtype "-"
-set linetype 10 linecolor rgb "#009E73" linewidth 2 pointtype 6 pointsize 0.6 dashtype "-"
-set linetype 11 linecolor rgb "#CC79A7" linewidth 2 pointtype 7 pointsize 0.6 dashtype "-"
-set linetype 12 linecolor rgb "#E69F00" linewidth 2 pointtype 8 pointsize 0.6 dashtype "-"
-set linetype 13 linecolor rgb "#56B4E9" linewidth 2 pointtype 9 pointsize 0.6 dashtype "-"
-set linetype 14 linecolor rgb "#000000" linewidth 2 pointtype 10 pointsize 0.6 dashtype "-"
-set linetype cycle 14
-set border 3 linecolor rgb "#404040"
-set grid linecolor rgb "#d8d8d8" linewidth 1 dashtype solid
-set tics nomirror out scale 0.6
-set key noenhanced opaque samplen 2.5
 do for [extension in "svg png"] {
+    reset
+    set encoding utf8
+    set datafile separator comma
+    set datafile missing ""
+    set linetype 1 linecolor rgb "#0072B2" linewidth 2 pointtype 7 pointsize 0.8 dashtype solid
+    set linetype 2 linecolor rgb "#D55E00" linewidth 2 pointtype 5 pointsize 0.8 dashtype solid
+    set linetype 3 linecolor rgb "#009E73" linewidth 2 pointtype 9 pointsize 0.8 dashtype solid
+    set linetype 4 linecolor rgb "#CC79A7" linewidth 2 pointtype 11 pointsize 0.8 dashtype solid
+    set linetype 5 linecolor rgb "#E69F00" linewidth 2 pointtype 13 pointsize 0.8 dashtype solid
+    set linetype 6 linecolor rgb "#56B4E9" linewidth 2 pointtype 6 pointsize 0.8 dashtype solid
+    set linetype 7 linecolor rgb "#000000" linewidth 2 pointtype 4 pointsize 0.8 dashtype solid
+    set linetype 8 linecolor rgb "#0072B2" linewidth 2 pointtype 7 pointsize 0.8 dashtype "-"
+    set linetype 9 linecolor rgb "#D55E00" linewidth 2 pointtype 5 pointsize 0.8 dashtype "-"
+    set linetype 10 linecolor rgb "#009E73" linewidth 2 pointtype 9 pointsize 0.8 dashtype "-"
+    set linetype 11 linecolor rgb "#CC79A7" linewidth 2 pointtype 11 pointsize 0.8 dashtype "-"
+    set linetype 12 linecolor rgb "#E69F00" linewidth 2 pointtype 13 pointsize 0.8 dashtype "-"
+    set linetype 13 linecolor rgb "#56B4E9" linewidth 2 pointtype 6 pointsize 0.8 dashtype "-"
+    set linetype 14 linecolor rgb "#000000" linewidth 2 pointtype 4 pointsize 0.8 dashtype "-"
+    set linetype cycle 14
+    set border 3 linecolor rgb "#404040"
+    set grid back linetype 1 linecolor rgb "#d8d8d8" linewidth 1 dashtype solid
+    set tics nomirror out scale 0.6
+    set key noenhanced Left reverse opaque samplen 2.5
     if (extension eq "svg") {
         set terminal svg size 900,600 font "DejaVu Sans,14" background "#ffffff"
     } else { if (strstrt(GPVAL_TERMINALS, "pngcairo") > 0) {
