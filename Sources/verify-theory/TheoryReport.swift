@@ -21,11 +21,26 @@ struct TheoryReport {
     private func detects(_ outcome: Outcome) -> String { outcome.detectable.map { three($0) } ?? outcome.evidence.catches ?? "–" }
     private func verdict(_ outcome: Outcome) -> String { outcome.rejected ? "REJECTED" : "holds" }
 
+    /// The command that repeats the run, all its defaults spelt out.
+    private var command: String {
+        "verify-theory --samples \(settings.samples) --seed \(settings.seed) --threads \(settings.threads) "
+            + "--dimensions \(settings.dimensions.map(\.description).joined(separator: ","))\(power ? " --power" : "")"
+    }
+
+    /// Where every row comes from.
+    private static let provenance = ["seed", "commit", "how"]
+    private var provenance: [String] { ["\(settings.seed)", SystemFacts.commit(inFolder: "."), command] }
+
+    private func table(_ header: [String], _ rows: [[String]]) -> CSVTable {
+        let provenance = provenance
+        return CSVTable(header: header + Self.provenance, rows: rows.map { $0 + provenance })
+    }
+
     /// Everything, one row a claim.
     var claims: CSVTable {
-        CSVTable(
-            header: ["claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "seconds", "measured"],
-            rows: report.outcomes.map { outcome in
+        table(
+            ["claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "seconds", "measured"],
+            report.outcomes.map { outcome in
                 [
                     outcome.claim.id, outcome.claim.statement, outcome.claim.source, outcome.claim.method,
                     "\(outcome.evidence.tests.count)", outcome.adjustedP.map { three($0) } ?? "",
@@ -37,18 +52,18 @@ struct TheoryReport {
 
     /// Every single test.
     var tests: CSVTable {
-        CSVTable(
-            header: ["claim", "test", "statistic", "p"],
-            rows: report.outcomes.flatMap { outcome in
+        table(
+            ["claim", "test", "statistic", "p"],
+            report.outcomes.flatMap { outcome in
                 outcome.evidence.tests.map { [outcome.claim.id, $0.label, String($0.result.statistic), String($0.result.pValue)] }
             })
     }
 
     /// Every deliberate fault.
     var faults: CSVTable {
-        CSVTable(
-            header: ["claim", "fault", "caught", "evidence"],
-            rows: report.power.map { [$0.claim, $0.fault, $0.caught ? "yes" : "NO", $0.evidence] })
+        table(
+            ["claim", "fault", "caught", "evidence"],
+            report.power.map { [$0.claim, $0.fault, $0.caught ? "yes" : "NO", $0.evidence] })
     }
 
     var console: String {
@@ -94,8 +109,7 @@ struct TheoryReport {
 
             Machine: \(SystemFacts.processor()); \(settings.samples) samples at each point; \
             dimensions m×n: \(settings.dimensions.map(\.description).joined(separator: ", ")).
-            Command: `verify-theory --samples \(settings.samples) --seed \(settings.seed) --threads \(settings.threads) \
-            --dimensions \(settings.dimensions.map(\.description).joined(separator: ","))\(power ? " --power" : "")`
+            Command: `\(command)`
 
             Measured claims compare a formula with Monte Carlo means that use no formula (every number of Z is drawn; the true gradient \
             is measured by conditioning on the kinks). "Detects" is the smallest relative error of the formula that the run catches with \
