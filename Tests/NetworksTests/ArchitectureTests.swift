@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Networks
+import Quantization
+import Testing
+
+@Suite struct ArchitectureTests {
+    /// Parameters in millions as He et al. (CVPR 2016, table 6) print them for ResNets; VGG's from its convolutions,
+    /// 9·(3·64 + 64·128 + 128·256 + 256² + 256·512 + 3·512²) = 9.22 million, likewise the others.
+    @Test(arguments: [
+        ("resnet20", 0.27), ("resnet32", 0.46), ("resnet44", 0.66), ("resnet56", 0.85), ("resnet110", 1.7), ("vgg11", 9.2),
+        ("vgg13", 9.4), ("vgg16", 14.7),
+    ])
+    func parameterCounts(_ name: String, _ millions: Double) throws {
+        let network = try #require(Architecture(name: name)).network(
+            input: FeatureShape(height: 32, width: 32, channels: 3), classes: 10, activation: .relu, in: workshop(batch: 1))
+        let count = network.parameters.reduce(0) { $0 + $1.value.count }
+        #expect(abs(Double(count) / 1e6 - millions) < (millions < 1 ? 0.005 : 0.06), "\(count)")
+    }
+
+    /// Both inputs, both precisions: one pass forward and back gives finite scores and gradients.
+    @Test(arguments: ["resnet20", "resnet32", "vgg11", "vgg13", "vgg16"], [(28, 1), (32, 3)])
+    func everyNetworkTakesBothInputs(_ name: String, _ image: (side: Int, channels: Int)) throws {
+        let input = FeatureShape(height: image.side, width: image.side, channels: image.channels)
+        let weights = try WeightProjection(bits: 1)
+        for precision in Precision.allCases {
+            let network = try #require(Architecture(name: name)).network(
+                input: input, classes: 10, activation: .quantized(QuantizedReLU(bits: 4)), weights: weights, precision: precision,
+                in: workshop(batch: 2))
+            network.initialize(seed: 1)
+            for weight in network.weights {
+                weight.enableQuantization()
+                weight.project(weights, threads: 1)
+            }
+            let images = input.tensor(batch: 2)
+            images.set((0..<images.count).map { Float($0 % 7) - 3 })
+            let scores = try network.forward(images, batch: 2, mode: .calibration)
+            #expect(scores.shape == [2, 1, 1, 10] && scores.values.allSatisfy(\.isFinite))
+            _ = try network.forward(images, batch: 2, mode: .training)
+            try network.backward(scores, batch: 2)
+            #expect(network.parameters.allSatisfy { $0.gradient.values.allSatisfy(\.isFinite) })
+        }
+    }
+
+    @Test(arguments: ["resnet21", "resnet2", "vgg12", "alexnet", "resnet", ""])
+    func unknownNames(_ name: String) { #expect(Architecture(name: name) == nil) }
+}
