@@ -42,10 +42,12 @@ do for [extension in "svg png"] {
     set key bottom right
     plot "table1-1.csv" using "epoch":"validation_accuracy" with linespoints linetype 1 title 'resnet20 32W32A float, seed 1', \
         "table1-2.csv" using "epoch":"validation_accuracy" with linespoints linetype 2 title 'resnet20 1W4A bcgd, seed 1', \
-        "table1-3.csv" using "epoch":"validation_accuracy" with linespoints linetype 3 title 'resnet20 1W4A bc, seed 1', \
+        "table1-3.csv" using "epoch":"validation_accuracy" with linespoints linetype 3 title 'resnet20 1W4A bcgd, seed 1, mixed', \
+        "table1-4.csv" using "epoch":"validation_accuracy" with linespoints linetype 4 title 'resnet20 1W4A bc, seed 1', \
         "table1-1.csv" using "epoch":"train_accuracy" with linespoints linewidth 1.5 dashtype (2,3) pointsize 0.4 linetype 1 notitle, \
         "table1-2.csv" using "epoch":"train_accuracy" with linespoints linewidth 1.5 dashtype (2,3) pointsize 0.4 linetype 2 notitle, \
         "table1-3.csv" using "epoch":"train_accuracy" with linespoints linewidth 1.5 dashtype (2,3) pointsize 0.4 linetype 3 notitle, \
+        "table1-4.csv" using "epoch":"train_accuracy" with linespoints linewidth 1.5 dashtype (2,3) pointsize 0.4 linetype 4 notitle, \
         NaN with linespoints linewidth 1.5 dashtype (2,3) pointsize 0.4 linecolor rgb "#707070" title "on training images"
     set tmargin at screen 0.40; set bmargin at screen 0.11
     unset title
@@ -54,7 +56,8 @@ do for [extension in "svg png"] {
     set format x "%g"
     plot "table1-1.csv" using "epoch":"loss" with linespoints linetype 1 notitle, \
         "table1-2.csv" using "epoch":"loss" with linespoints linetype 2 notitle, \
-        "table1-3.csv" using "epoch":"loss" with linespoints linetype 3 notitle
+        "table1-3.csv" using "epoch":"loss" with linespoints linetype 3 notitle, \
+        "table1-4.csv" using "epoch":"loss" with linespoints linetype 4 notitle
     unset multiplot
 }
 set output
