@@ -41,21 +41,7 @@ void ck_relu_backward(const float *x, const float *dy, float *dx, size_t count, 
     ck_parallel(threads, relu_backward, &j);
 }
 
-// MARK: Addition and shortcut
-
-CK_CLONES static void add(void *context, int worker, int workers) {
-    const struct job *j = context;
-    size_t begin, end;
-    ck_share(j->count, worker, workers, &begin, &end);
-    const float *x = j->x;
-    float *y = j->y;
-    for (size_t i = begin; i < end; ++i) y[i] += x[i];
-}
-
-void ck_add(const float *x, float *y, size_t count, int threads) {
-    struct job j = {.x = x, .y = y, .count = count};
-    ck_parallel(threads, add, &j);
-}
+// MARK: Shortcut
 
 // Walks the pixels of the small map; `x` is read, `y` is added to; `x` is the large map going forward.
 static void shortcut(const struct job *j, int forward, int worker, int workers) {

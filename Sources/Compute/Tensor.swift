@@ -38,9 +38,4 @@ public final class Tensor {
 
     /// The numbers, row-major.
     public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
-
-    /// The numbers of the leading `images` of the first dimension.
-    public func values(images: Int) -> [Float] {
-        Array(UnsafeBufferPointer(start: pointer, count: count / shape[0] * images))
-    }
 }

@@ -29,7 +29,7 @@ public struct ExperimentTable: Sendable {
         try table.expectEmpty(allowed: "base, cells")
         var base = try Settings(contentsOf: "\(folder)/\(baseName)")
         var schedule = try Settings(contentsOf: "\(folder)/protocols/\(runProtocol.rawValue).yaml")
-        let phases = try (base.take(phases: ()), schedule.take(phases: ()))
+        let phases = try (base.takePhases(), schedule.takePhases())
         try schedule.expectEmpty(allowed: "float, quantized")
         (self.name, self.runProtocol) = (name, runProtocol)
         cells = try entries.compactMap { entry in
@@ -70,7 +70,7 @@ public struct ExperimentTable: Sendable {
 }
 
 extension Settings {
-    fileprivate mutating func take(phases: Void) throws -> (float: Settings, quantized: Settings) {
+    fileprivate mutating func takePhases() throws -> (float: Settings, quantized: Settings) {
         (try take(mapping: "float"), try take(mapping: "quantized"))
     }
 }

@@ -49,6 +49,7 @@ public final class Trainer {
             weights: try recipe.weightProjection(), precision: run.precision, in: workshop)
         network.initialize(seed: run.seed)
         descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        descent.project()
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
         images = shape.tensor(batch: recipe.batchSize)
         loader = BatchLoader(
@@ -95,8 +96,6 @@ public final class Trainer {
         var clock = Stopwatch(before: state.seconds)
         var steps = 0
         func save() throws { if let path { try self.save(to: path) } }
-        // Without a projection of its own a fresh start would multiply by w_q = 0.
-        descent.project()
         while !isFinished && !stop.isMade && steps < stepLimit {
             loader.start(epoch: state.epoch, firstBatch: state.batch)
             while !stop.isMade, steps < stepLimit, let batch = loader.next() {

@@ -43,7 +43,8 @@ struct TableRunner {
         let runs = try seeds.flatMap { seed in
             try cells.map { try PlannedRun($0, seed: seed, table: table, dataset: dataset.name, precision: precision) }
         }
-        let finished = try runs.map { try finishedRow($0.description) }
+        let rows = try output.rows()
+        let finished = try runs.map { try finishedRow($0.description, in: rows) }
         for (run, row) in zip(runs, finished) where !resume && (row != nil || output.hasCheckpoint(run.description)) {
             throw FileError(
                 "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
@@ -59,10 +60,10 @@ struct TableRunner {
         try writeTable()
     }
 
-    /// The row of this run in the table.
+    /// The row of this run among the table's.
     /// - Throws: `RecipeError` when it was computed with another recipe.
-    private func finishedRow(_ run: RunDescription) throws -> RunRow? {
-        let row = try output.rows().first {
+    private func finishedRow(_ run: RunDescription, in rows: [RunRow]) throws -> RunRow? {
+        let row = rows.first {
             $0.cell == cell(run.recipe) && $0.seed == run.seed && $0.provenance.dataOrigin == origin && $0.provenance.precision == run.precision.rawValue
         }
         guard let row, row.provenance.recipeDigest != run.digest else { return row }

@@ -8,9 +8,6 @@ void ck_relu_forward(const float *x, float *y, size_t count, int threads);
 /// dx = dy where x > 0, else 0; dx may be dy.
 void ck_relu_backward(const float *x, const float *dy, float *dx, size_t count, int threads);
 
-/// y += x.
-void ck_add(const float *x, float *y, size_t count, int threads);
-
 /// The parameter-free shortcut of CIFAR ResNets between large maps [N, H, W, C] and small ones
 /// [N, ⌈H/s⌉, ⌈W/s⌉, C + 2·pad]: small[n, h, w, pad + c] += large[n, s·h, s·w, c].
 struct ck_shortcut {
