@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
 
-/// How long and on what a table is run: `paper` is the published schedule, `short` a shrunk one, `smoke` minutes.
-public enum RunProtocol: String, CaseIterable, Sendable { case smoke, short, paper }
+/// How long and on what a table is run: `paper` is the published schedule, `short` and `brief` shrunk ones, `smoke` minutes.
+public enum RunProtocol: String, CaseIterable, Sendable { case smoke, brief, short, paper }
 
 /// One cell of a published table: a recipe with a name.
 public struct ExperimentCell: Equatable, Sendable {

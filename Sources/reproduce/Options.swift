@@ -31,7 +31,7 @@ struct DataOptions: ParsableArguments {
 
 /// Where the recipes are.
 struct ExperimentOptions: ParsableArguments {
-    @Option(name: .customLong("protocol"), help: "How long to train: smoke (minutes), short (hours) or paper (the published schedule).")
+    @Option(name: .customLong("protocol"), help: "How long to train: smoke (minutes), brief (15 + 10 epochs), short (30 + 30) or paper (the published schedule).")
     var runProtocol = RunProtocol.smoke
 
     @Option(help: ArgumentHelp("Folder with the recipes.", valueName: "dir"))
