@@ -55,6 +55,8 @@ final class QuantizedConvolutionUnit: LevelLayer {
     private let acc: Buffer<Int32>  // s16 results use half of it
     private let accGradient: Buffer<UInt16>
     private let inputGradient: Buffer<UInt16>
+    /// What one unit of the integer weight gradient is worth, `[O]`.
+    private let units: Buffer<Float>
     private var input, shortcut: LevelMap?
 
     /// - Parameter gradients: working memory that all units of a network share.
@@ -65,7 +67,7 @@ final class QuantizedConvolutionUnit: LevelLayer {
         let side = shape.kernel
         weight = Parameter(
             names.convolution + ".weight", .weight, shape: [shape.outputChannels, shape.input.channels, side, side],
-            initial: .convolution(outputs: shape.outputChannels, kernel: side))
+            initial: .convolution(outputs: shape.outputChannels, kernel: side), multipliesByCodes: true)
         bias = hasBias ? Parameter(names.convolution + ".bias", .affine, shape: [shape.outputChannels]) : nil
         convolution = QuantizedConvolution(
             shape, maximumLevel: function.maximumLevel, maximumCode: weights.maximumCode, batch: workshop.batch,
@@ -75,6 +77,7 @@ final class QuantizedConvolutionUnit: LevelLayer {
             type: convolution.fitsInt16 ? CK_ACC_S16 : CK_ACC_S32, in: workshop)
         acc = Buffer(shape.output.count * workshop.batch / (convolution.fitsInt16 ? 2 : 1), zero: 0)
         inputGradient = Buffer(shape.input.count * workshop.batch, zero: 0)
+        units = Buffer(shape.outputChannels, zero: 1)
         accGradient = gradients.acc
         multiplyAdds = shape.multiplyAdds
     }
@@ -106,10 +109,10 @@ final class QuantizedConvolutionUnit: LevelLayer {
         norm.backward(
             gradient, acc: acc.pointer, unit: input.unit * scale, factor: factor, shortcut: shortcut, accGradient: accGradient,
             batch: batch)
+        units.pointer.update(repeating: input.unit / factor, count: output.shape.channels)
         convolution.backwardWeight(
-            levels: input.levels.pointer, outputGradient: accGradient.pointer, weightGradient: weight.gradient.pointer, batch: batch)
-        let unit = input.unit / factor
-        for i in 0..<weight.gradient.count { weight.gradient.pointer[i] *= unit }
+            levels: input.levels.pointer, outputGradient: accGradient.pointer, units: units.pointer,
+            weightGradient: weight.gradient.pointer, batch: batch)
         // Batch norm takes the mean out, so the loss does not depend on the bias.
         bias?.gradient.fill(0)
         convolution.backwardInput(outputGradient: accGradient.pointer, inputGradient: inputGradient.pointer, batch: batch)
