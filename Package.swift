@@ -55,7 +55,7 @@ let package = Package(
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
         .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Statistics"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "Statistics"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CKernels", "Statistics"]),
         .testTarget(
             name: "NetworksTests", dependencies: ["Networks", "Statistics", "Training"], exclude: ["pytorch_vectors.py"],
             resources: [.copy("Vectors")]),

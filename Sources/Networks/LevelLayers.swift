@@ -194,11 +194,14 @@ final class LevelMaxPool: LevelLayer {
     private let inputGradient: Buffer<UInt16>
     private let threads: Int32
 
-    init(_ input: LevelMap, window: Int, in workshop: Workshop) {
+    init(_ input: LevelMap, window: Int, stride: Int, padding: Int = 0, in workshop: Workshop) {
         let from = input.shape
-        let to = FeatureShape(height: from.height / window, width: from.width / window, channels: from.channels)
+        let to = FeatureShape(
+            height: (from.height + 2 * padding - window) / stride + 1, width: (from.width + 2 * padding - window) / stride + 1,
+            channels: from.channels)
         shape = ck_pool(
-            images: 0, height: from.height, width: from.width, channels: from.channels, window: window, stride: window, padding: 0)
+            images: 0, height: from.height, width: from.width, channels: from.channels, window: window, stride: stride,
+            padding: padding)
         output = LevelMap(levels: Buffer(to.count * workshop.batch, zero: 0), shape: to, resolution: input.resolution)
         winner = Buffer(to.count * workshop.batch, zero: 0)
         inputGradient = Buffer(from.count * workshop.batch, zero: 0)
@@ -212,7 +215,7 @@ final class LevelMaxPool: LevelLayer {
 
     func backward(_ gradient: GradientMap, batch: Int) throws -> GradientMap {
         precondition(gradient.shortcut == nil, "no shortcut ends at a pool")
-        ck_level_max_backward(
+        ck_bf16_max_backward(
             gradient.values.pointer, winner.pointer, inputGradient.pointer, shape.with(images: batch), threads)
         return GradientMap(values: inputGradient)
     }

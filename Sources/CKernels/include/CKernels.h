@@ -6,6 +6,7 @@
 #include "conv3x3.h"
 #include "elementwise.h"
 #include "level_maps.h"
+#include "level_pooling.h"
 #include "monte_carlo.h"
 #include "norm_activation.h"
 #include "parallel.h"
