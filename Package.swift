@@ -27,6 +27,7 @@ let package = Package(
         .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
 
         // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
+        .target(name: "CAllocations"),
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
 
         // MARK: Swift
@@ -47,7 +48,7 @@ let package = Package(
             name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
-            dependencies: ["CKernels", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
+            dependencies: ["CAllocations", "CKernels", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),

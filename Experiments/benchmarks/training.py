@@ -85,7 +85,7 @@ class Candidate:
 
     def __init__(self, engine, configuration, precision, start):
         self.engine, self.configuration, self.precision, self.start = engine, configuration, precision, start
-        self.stage, self.note, self.times, self.others, self.process = "skipped", "", [], [], None
+        self.stage, self.note, self.times, self.others, self.memory, self.process = "skipped", "", [], [], {}, None
 
     def __str__(self):
         return " ".join(filter(None, (self.engine, self.configuration, self.precision)))
@@ -108,7 +108,9 @@ class Candidate:
         self.process = None
 
     def time(self, steps):
-        self.times.append(self.process.block(steps)["milliseconds"])
+        block = self.process.block(steps)
+        self.times.append(block["milliseconds"])
+        self.memory = {k: block[k] for k in ("peak_mb", "allocations", "largest_allocation") if k in block}
         self.others.append(self.process.others)
 
     def screen(self, steps):
