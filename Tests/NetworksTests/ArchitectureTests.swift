@@ -42,6 +42,6 @@ import Testing
         }
     }
 
-    @Test(arguments: ["resnet21", "resnet2", "vgg12", "alexnet", "resnet", ""])
+    @Test(arguments: ["resnet21", "resnet2", "vgg12", "alexnet", "resnet", "resnet18", "imagenet-resnet50", "imagenet-resnet", ""])
     func unknownNames(_ name: String) { #expect(Architecture(name: name) == nil) }
 }
