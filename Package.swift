@@ -58,7 +58,7 @@ let package = Package(
         .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Statistics"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "CKernels", "Statistics"]),
         .testTarget(
-            name: "NetworksTests", dependencies: ["Networks", "Statistics", "Training"], exclude: ["pytorch_vectors.py"],
+            name: "NetworksTests", dependencies: ["Networks", "Statistics", "Training"], exclude: ["pytorch_vectors.py", "imagenet_vectors.py"],
             resources: [.copy("Vectors")]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),

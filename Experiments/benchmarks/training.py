@@ -29,6 +29,7 @@ NETWORKS = {  # batch, side of the images, classes
     "vgg11": (128, 32, 10),
     "resnet18": (32, 224, 1000),
 }
+OURS = {"resnet18": "imagenet-resnet18"}  # where this package has another name for it
 BITS = {"float": (32, 32), "1w4a": (1, 4)}
 
 
@@ -128,16 +129,16 @@ class Candidate:
             self.close()
 
 
-def shape_arguments(name, bits, threads):
+def shape_arguments(name, bits, threads, called=None):
     batch, side, classes = NETWORKS[name]
     weight_bits, activation_bits = BITS[bits]
-    return ["--network", name, "--batch", str(batch), "--side", str(side), "--classes", str(classes), "--threads", str(threads),
+    return ["--network", called or name, "--batch", str(batch), "--side", str(side), "--classes", str(classes), "--threads", str(threads),
             "--weight-bits", str(weight_bits), "--activation-bits", str(activation_bits)]
 
 
 def ours(name, bits, options):
     def start(precision):
-        return Engine([PRODUCT, "step", *shape_arguments(name, bits, options.threads), "--precision", precision], ROOT)
+        return Engine([PRODUCT, "step", *shape_arguments(name, bits, options.threads, OURS.get(name)), "--precision", precision], ROOT)
     return [Candidate("bcgd", "", precision, lambda p=precision: start(p)) for precision in ("f32", "mixed")]
 
 
