@@ -10,6 +10,8 @@ public struct ValidationCurve: Equatable, Sendable {
         public let mean: Double
         /// Student's over the runs, for this epoch alone; nil for one run.
         public let interval: Interval?
+
+        public init(epoch: Int, mean: Double, interval: Interval?) { (self.epoch, self.mean, self.interval) = (epoch, mean, interval) }
     }
     /// Names it in the legend.
     public let label: String
@@ -33,6 +35,8 @@ public struct ValidationCurve: Equatable, Sendable {
 public func validationCurveFigure(name: String, title: String, curves: [ValidationCurve]) -> Figure {
     precondition(!curves.isEmpty && curves.allSatisfy { !$0.points.isEmpty }, "a curve needs points")
     let files = curves.indices.map { "\(name)-\($0 + 1).csv" }
+    let epochs = curves.flatMap(\.points).map(\.epoch).max() ?? 1
+    let step = [1, 2, 5, 10, 20, 50].first { epochs / $0 <= 10 } ?? 100
     let lines = curves.indices.map { "\"\(files[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves[$0].label))" }
     let bands = curves.indices.filter { curves[$0].points[0].interval != nil }.map {
         "\"\(files[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 noborder notitle"
@@ -40,6 +44,7 @@ public func validationCurveFigure(name: String, title: String, curves: [Validati
     let body = """
         set title \(gnuplotString(title)) noenhanced
         set xlabel "epoch"
+        set xtics \(step)
         set ylabel "validation top-1 accuracy (%)"
         set key bottom right
         plot \((bands + lines).joined(separator: ", \\\n    "))

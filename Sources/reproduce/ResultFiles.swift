@@ -29,8 +29,13 @@ struct ResultFiles {
             guard let runProtocol = RunProtocol(rawValue: section.protocolName) else {
                 throw FileError("\(output.runs): there is no protocol \(section.protocolName)")
             }
-            let known = Set(try ExperimentCells(runProtocol, folder: experiments).cells.map(\.name))
+            let cells = try ExperimentCells(runProtocol, folder: experiments)
+            let known = Set(cells.cells.map(\.name))
             let runs = rows.filter { Section($0) == section }
+            for (run, cell) in runs.compactMap({ run in cells.cells.first { $0.name == run.cell.name }.map { (run, $0) } })
+            where RunCell(cell, dataset: section.dataset, runProtocol: runProtocol) != run.cell {
+                throw FileError("\(output.runs): \(run.name) was run with other settings than \(experiments)/cells.yaml now gives \(cell.name)")
+            }
             var (parts, shown) = ([String](), Set<String>())
             for layout in layouts {
                 let table = try ResultsTable(
