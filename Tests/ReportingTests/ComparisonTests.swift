@@ -137,6 +137,29 @@ import Testing
     }
 }
 
+@Suite struct ImageComparisonTests {
+    /// Of 12 images BCGD gets the first 8 right. Seed 1: BC all 12, so 0 only first, 4 only second, p = 2/2⁴ = 0.1250; seed 2:
+    /// BC none, so 8 only first, p = 2/2⁸ = 0.0078, twice that by Holm; seed 3 has no outcomes for BC. The data origins do not mix.
+    @Test func rowsHaveKnownCountsAndHolmRunsOverThem() throws {
+        let runs = try (1...3).flatMap { seed in
+            [
+                try row(seed: UInt64(seed), correct: 8, best: nil, images: 12),
+                try row(method: "bc", seed: UInt64(seed), correct: [12, 0, 5][seed - 1], best: nil, images: 12),
+            ]
+        }
+        let unofficial = try row(method: "bc", seed: 1, correct: 0, best: nil, origin: .unofficial, images: 12)
+        let table = try ResultsTable(
+            runs + [unofficial], columns: [], cells: [], comparisons: [["resnet20-1w4a-bcgd", "resnet20-1w4a-bc"]],
+            outcomes: { run in
+                if run.cell.method == "bcgd" { return ImageOutcomes((1...12).map { $0 <= 8 }) }
+                return run.seed == 3 ? nil : ImageOutcomes(Array(repeating: run.seed == 1, count: 12))
+            })
+        let names = ["resnet20-1w4a-bcgd", "resnet20-1w4a-bc", "f32"]
+        #expect(table.comparisons.count == 1)
+        #expect(table.images?.rows == [names + ["1", "0", "4", "0.1250", "0.1250"], names + ["2", "8", "0", "0.0078", "0.0156"]])
+    }
+}
+
 @Suite struct ValidationCurveTests {
     /// Only the epochs of all runs; mean and interval of 80 and 82: 81 ± 12.7062·√2/√2 (t at one degree of freedom, 0.975).
     @Test func meanOverTheRunsThatHaveTheEpoch() throws {

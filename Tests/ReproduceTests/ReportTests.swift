@@ -62,6 +62,20 @@ import Testing
         }
     }
 
+    /// Runs of cells that table 1 shows make no table 2 and no sweep, though these show the same cells beside others.
+    @Test func sharedCellsAloneMakeNoOtherTable() throws {
+        try withCopy {
+            let lines = try String(contentsOfFile: results + "/runs.csv", encoding: .utf8).split(separator: "\n")
+            let kept = lines.prefix(1) + lines.filter { $0.contains(",resnet20-1w4a-bcgd,") || $0.contains(",resnet20-1w4a-bc,") }
+            #expect(kept.count > 2)
+            try (kept.joined(separator: "\n") + "\n").write(toFile: results + "/runs.csv", atomically: true, encoding: .utf8)
+            #expect(try report().status == 0)
+            let files = try FileManager.default.contentsOfDirectory(atPath: results) + FileManager.default.contentsOfDirectory(atPath: results + "/figures")
+            #expect(files.contains("table1.md") && files.contains { $0.hasPrefix("figure1-") && $0.hasSuffix(".svg") })
+            #expect(!files.contains { $0.hasPrefix("table2") || $0.hasPrefix("figure2") })
+        }
+    }
+
     /// What does not fit together is refused, and named.
     @Test func contradictionsAreRefused() throws {
         try withCopy {
