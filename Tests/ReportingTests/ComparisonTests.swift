@@ -148,7 +148,7 @@ import Testing
             ]
         }
         let unofficial = try row(method: "bc", seed: 1, correct: 0, best: nil, origin: .unofficial, images: 12)
-        let table = try ResultsTable(
+        let table = ResultsTable(
             runs + [unofficial], columns: [], cells: [], comparisons: [["resnet20-1w4a-bcgd", "resnet20-1w4a-bc"]],
             outcomes: { run in
                 if run.cell.method == "bcgd" { return ImageOutcomes((1...12).map { $0 <= 8 }) }

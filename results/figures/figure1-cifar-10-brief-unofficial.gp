@@ -33,6 +33,7 @@ do for [extension in "svg png"] {
     set output "figure1-cifar-10-brief-unofficial." . extension
     set title 'Figure 1: validation curves of BCGD and BinaryConnect (BC), CIFAR-10 (unofficial files), protocol brief' noenhanced
     set xlabel "epoch"
+    set xtics 1
     set ylabel "validation top-1 accuracy (%)"
     set key bottom right
     plot "figure1-cifar-10-brief-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, f32, 1 seed', \

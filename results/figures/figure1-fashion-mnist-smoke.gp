@@ -33,6 +33,7 @@ do for [extension in "svg png"] {
     set output "figure1-fashion-mnist-smoke." . extension
     set title 'Figure 1: validation curves of BCGD and BinaryConnect (BC), Fashion-MNIST, protocol smoke' noenhanced
     set xlabel "epoch"
+    set xtics 1
     set ylabel "validation top-1 accuracy (%)"
     set key bottom right
     plot "figure1-fashion-mnist-smoke-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \

@@ -33,6 +33,7 @@ do for [extension in "svg png"] {
     set output "figure3." . extension
     set multiplot layout 1,3 title "Quantized ReLU and its coarse derivatives, b = 2, α = 1"
     set xlabel "x"
+    set xrange [-2:5]
     set yrange [-0.2:4.4]
     set key top left
     set title "σ(x, α)"
