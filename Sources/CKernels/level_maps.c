@@ -8,7 +8,6 @@
 struct job {
     const void *x;
     void *y;
-    uint8_t *winner;
     float unit;
     size_t count;
     struct ck_shortcut s;
@@ -99,58 +98,6 @@ CK_CLONES static void mean_backward(void *context, int worker, int workers) {
 void ck_level_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads) {
     struct job j = {.x = dmean, .y = gradient, .p = shape};
     ck_parallel(threads, mean_backward, &j);
-}
-
-// MARK: Maximum (windows that do not overlap and no padding: VGG's 2×2)
-
-static void max_forward(void *context, int worker, int workers) {
-    const struct job *j = context;
-    const struct ck_pool p = j->p;
-    size_t begin, end, height = p.height / p.window, width = p.width / p.window;
-    ck_share(p.images * height, worker, workers, &begin, &end);
-    for (size_t row = begin; row < end; ++row)
-        for (size_t w = 0; w < width; ++w) {
-            size_t out = (row * width + w) * p.channels, n = row / height, h = row % height;
-            for (size_t tap = 0; tap < p.window * p.window; ++tap) {
-                size_t in = ((n * p.height + h * p.window + tap / p.window) * p.width + w * p.window + tap % p.window) * p.channels;
-                const uint8_t *x = (const uint8_t *)j->x + in;
-                uint8_t *y = (uint8_t *)j->y + out, *winner = j->winner + out;
-                for (size_t c = 0; c < p.channels; ++c) {
-                    int better = tap == 0 || x[c] > y[c];
-                    y[c] = better ? x[c] : y[c];
-                    winner[c] = better ? (uint8_t)tap : winner[c];
-                }
-            }
-        }
-}
-
-void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *winner, struct ck_pool shape, int threads) {
-    struct job j = {.x = x, .y = y, .winner = winner, .p = shape};
-    ck_parallel(threads, max_forward, &j);
-}
-
-static void max_backward(void *context, int worker, int workers) {
-    const struct job *j = context;
-    const struct ck_pool p = j->p;
-    size_t begin, end, height = p.height / p.window, width = p.width / p.window, image = p.height * p.width * p.channels;
-    ck_share(p.images, worker, workers, &begin, &end);
-    for (size_t n = begin; n < end; ++n) {
-        // Rows and columns that fill no window get nothing.
-        if (p.height % p.window || p.width % p.window) memset((uint16_t *)j->y + n * image, 0, image * sizeof(uint16_t));
-        for (size_t i = 0; i < height * width * p.window * p.window; ++i) {
-            size_t tap = i % (p.window * p.window), pixel = i / (p.window * p.window), h = pixel / width, w = pixel % width;
-            size_t out = (n * height * width + pixel) * p.channels;
-            size_t in = ((n * p.height + h * p.window + tap / p.window) * p.width + w * p.window + tap % p.window) * p.channels;
-            const uint16_t *dy = (const uint16_t *)j->x + out;
-            for (size_t c = 0; c < p.channels; ++c)
-                ((uint16_t *)j->y)[in + c] = j->winner[out + c] == tap ? dy[c] : 0;
-        }
-    }
-}
-
-void ck_level_max_backward(const uint16_t *dy, const uint8_t *winner, uint16_t *dx, struct ck_pool shape, int threads) {
-    struct job j = {.x = dy, .y = dx, .winner = (uint8_t *)winner, .p = shape};
-    ck_parallel(threads, max_backward, &j);
 }
 
 // MARK: Conversion

@@ -109,13 +109,14 @@ public final class QuantizedConvolution {
             outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), kernelPath, threads)
     }
 
-    /// `levels [≥batch, H, W, I]` and `outputGradient [≥batch, H′, W′, O]` in bf16 to `weightGradient [O, I, K, K]`.
+    /// `levels [≥batch, H, W, I]` and `outputGradient [≥batch, H′, W′, O]` in bf16 to `weightGradient [O, I, K, K]`, output
+    /// channel `o` multiplied by `units[o]`.
     public func backwardWeight(
-        levels: UnsafePointer<UInt8>, outputGradient: UnsafePointer<UInt16>, weightGradient: UnsafeMutablePointer<Float>,
-        batch: Int
+        levels: UnsafePointer<UInt8>, outputGradient: UnsafePointer<UInt16>, units: UnsafePointer<Float>,
+        weightGradient: UnsafeMutablePointer<Float>, batch: Int
     ) {
         ck_conv_weight_gradient(
-            levels, outputGradient, weightGradient, scratch.pointer, sizes(batch), kernelPath, threads)
+            levels, outputGradient, units, weightGradient, scratch.pointer, sizes(batch), kernelPath, threads)
     }
 
     private var kernelPath: ck_conv_path { path == .avx512 ? CK_CONV_AVX512 : CK_CONV_PORTABLE }

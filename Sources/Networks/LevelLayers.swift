@@ -55,6 +55,8 @@ final class QuantizedConvolutionUnit: LevelLayer {
     private let acc: Buffer<Int32>  // s16 results use half of it
     private let accGradient: Buffer<UInt16>
     private let inputGradient: Buffer<UInt16>
+    /// What one unit of the integer weight gradient is worth, `[O]`.
+    private let units: Buffer<Float>
     private var input, shortcut: LevelMap?
 
     /// - Parameter gradients: working memory that all units of a network share.
@@ -65,7 +67,7 @@ final class QuantizedConvolutionUnit: LevelLayer {
         let side = shape.kernel
         weight = Parameter(
             names.convolution + ".weight", .weight, shape: [shape.outputChannels, shape.input.channels, side, side],
-            initial: .convolution(outputs: shape.outputChannels, kernel: side))
+            initial: .convolution(outputs: shape.outputChannels, kernel: side), multipliesByCodes: true)
         bias = hasBias ? Parameter(names.convolution + ".bias", .affine, shape: [shape.outputChannels]) : nil
         convolution = QuantizedConvolution(
             shape, maximumLevel: function.maximumLevel, maximumCode: weights.maximumCode, batch: workshop.batch,
@@ -75,6 +77,7 @@ final class QuantizedConvolutionUnit: LevelLayer {
             type: convolution.fitsInt16 ? CK_ACC_S16 : CK_ACC_S32, in: workshop)
         acc = Buffer(shape.output.count * workshop.batch / (convolution.fitsInt16 ? 2 : 1), zero: 0)
         inputGradient = Buffer(shape.input.count * workshop.batch, zero: 0)
+        units = Buffer(shape.outputChannels, zero: 1)
         accGradient = gradients.acc
         multiplyAdds = shape.multiplyAdds
     }
@@ -106,10 +109,10 @@ final class QuantizedConvolutionUnit: LevelLayer {
         norm.backward(
             gradient, acc: acc.pointer, unit: input.unit * scale, factor: factor, shortcut: shortcut, accGradient: accGradient,
             batch: batch)
+        units.pointer.update(repeating: input.unit / factor, count: output.shape.channels)
         convolution.backwardWeight(
-            levels: input.levels.pointer, outputGradient: accGradient.pointer, weightGradient: weight.gradient.pointer, batch: batch)
-        let unit = input.unit / factor
-        for i in 0..<weight.gradient.count { weight.gradient.pointer[i] *= unit }
+            levels: input.levels.pointer, outputGradient: accGradient.pointer, units: units.pointer,
+            weightGradient: weight.gradient.pointer, batch: batch)
         // Batch norm takes the mean out, so the loss does not depend on the bias.
         bias?.gradient.fill(0)
         convolution.backwardInput(outputGradient: accGradient.pointer, inputGradient: inputGradient.pointer, batch: batch)
@@ -191,11 +194,14 @@ final class LevelMaxPool: LevelLayer {
     private let inputGradient: Buffer<UInt16>
     private let threads: Int32
 
-    init(_ input: LevelMap, window: Int, in workshop: Workshop) {
+    init(_ input: LevelMap, window: Int, stride: Int, padding: Int = 0, in workshop: Workshop) {
         let from = input.shape
-        let to = FeatureShape(height: from.height / window, width: from.width / window, channels: from.channels)
+        let to = FeatureShape(
+            height: (from.height + 2 * padding - window) / stride + 1, width: (from.width + 2 * padding - window) / stride + 1,
+            channels: from.channels)
         shape = ck_pool(
-            images: 0, height: from.height, width: from.width, channels: from.channels, window: window, stride: window, padding: 0)
+            images: 0, height: from.height, width: from.width, channels: from.channels, window: window, stride: stride,
+            padding: padding)
         output = LevelMap(levels: Buffer(to.count * workshop.batch, zero: 0), shape: to, resolution: input.resolution)
         winner = Buffer(to.count * workshop.batch, zero: 0)
         inputGradient = Buffer(from.count * workshop.batch, zero: 0)
@@ -209,7 +215,7 @@ final class LevelMaxPool: LevelLayer {
 
     func backward(_ gradient: GradientMap, batch: Int) throws -> GradientMap {
         precondition(gradient.shortcut == nil, "no shortcut ends at a pool")
-        ck_level_max_backward(
+        ck_bf16_max_backward(
             gradient.values.pointer, winner.pointer, inputGradient.pointer, shape.with(images: batch), threads)
         return GradientMap(values: inputGradient)
     }

@@ -65,7 +65,7 @@ enum VGG {
                             names, .init(input: map.shape, outputChannels: channels, kernel: 3, stride: 1, padding: 1),
                             function: function, weights: weights, hasBias: true, gradients: scratch, in: workshop))
                 case .pool where min(map.shape.height, map.shape.width) > 1:
-                    layers.append(LevelMaxPool(map, window: 2, in: workshop))
+                    layers.append(LevelMaxPool(map, window: 2, stride: 2, in: workshop))
                 case .pool: continue
                 }
                 map = layers.last?.output ?? map

@@ -18,9 +18,5 @@ void ck_level_mean_forward(const uint8_t *levels, float unit, float *mean, struc
 /// gradient[n, h, w, c] = dmean[n, c] / (H·W), in bf16.
 void ck_level_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads);
 
-/// The maximum over windows of levels and its adjoint, as ck_max_pool_*, for stride = window and no padding.
-void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *winner, struct ck_pool shape, int threads);
-void ck_level_max_backward(const uint16_t *dy, const uint8_t *winner, uint16_t *dx, struct ck_pool shape, int threads);
-
 /// f32 values of a bf16 map.
 void ck_bf16_to_f32(const uint16_t *x, float *y, size_t count, int threads);
