@@ -48,26 +48,24 @@ import Testing
         let (x, w, dy) = (data.values, data.rounded, data.gradients)
         let (sizeX, sizeW, sizeDY) = (x.map(abs), w.map(abs), dy.map(abs))
         typealias Reference = QuantizedConvolutionReference
+        let (exactY, sizeY) = (
+            Reference.forward(x, w, c.shape, batch: c.batch), Reference.forward(sizeX, sizeW, c.shape, batch: c.batch))
+        let (exactDX, sizeDX) = (
+            Reference.inputGradient(dy, w, c.shape, batch: c.batch), Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch))
+        let (exactDW, sizeDW) = (
+            Reference.weightGradient(x, dy, c.shape, batch: c.batch), Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch))
+        let (taps, positions) = (c.kernel * c.kernel, c.shape.output.height * c.shape.output.width)
         for threads in [1, 2] {
             let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: threads), path: path)
             convolution.setWeights(data.weights)
             let y = guarded(dy.count, 0x7e00) { convolution.forward(input: data.x, output: $0, batch: c.batch) }
-            let yAgrees = agree(
-                y.map(BF16.float), Reference.forward(x, w, c.shape, batch: c.batch),
-                size: Reference.forward(sizeX, sizeW, c.shape, batch: c.batch), products: c.input * c.kernel * c.kernel,
-                rounding: 0x1p-8)
             let dx = guarded(x.count, 0x7e00) { convolution.backwardInput(outputGradient: data.dy, inputGradient: $0, batch: c.batch) }
-            let dxAgrees = agree(
-                dx.map(BF16.float), Reference.inputGradient(dy, w, c.shape, batch: c.batch),
-                size: Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch), products: c.output * c.kernel * c.kernel,
-                rounding: 0x1p-8)
             let dw = guarded(w.count, Float(1e30)) {
                 convolution.backwardWeight(input: data.x, outputGradient: data.dy, weightGradient: $0, batch: c.batch)
             }
-            let dwAgrees = agree(
-                dw, Reference.weightGradient(x, dy, c.shape, batch: c.batch),
-                size: Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch),
-                products: c.batch * c.shape.output.height * c.shape.output.width, rounding: 0)
+            let yAgrees = agree(y.map(BF16.float), exactY, size: sizeY, products: c.input * taps, rounding: 0x1p-8)
+            let dxAgrees = agree(dx.map(BF16.float), exactDX, size: sizeDX, products: c.output * taps, rounding: 0x1p-8)
+            let dwAgrees = agree(dw, exactDW, size: sizeDW, products: c.batch * positions, rounding: 0)
             #expect(yAgrees && dxAgrees && dwAgrees, "forward \(yAgrees), input gradient \(dxAgrees), weight gradient \(dwAgrees)")
         }
     }
