@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
-import Foundation
 import Networks
 import Quantization
 import Statistics
@@ -52,10 +51,17 @@ struct Bits: CustomStringConvertible, Sendable {
         return Case(reference: both[0], mixed: both[1], images: images, batch: batch)
     }
 
+    private static func isConvolutionBias(_ parameter: Parameter) -> Bool {
+        parameter.name.hasPrefix("conv") && parameter.name.hasSuffix(".bias")
+    }
+
     /// Shifts batch norm's outputs to +3 in every other channel and to −3 in the rest, so that few values lie near 0: a value
     /// that bf16 rounds across 0 takes its whole gradient with it, and a random network without shifts has half a percent of
-    /// such values in every layer, which move its gradients by 20 percent.
+    /// such values in every layer, which move its gradients by 20 percent. Convolutions' biases, which start at 0, become −2…2.
     private func settle(_ network: Network) {
+        for bias in network.parameters where Self.isConvolutionBias(bias) {
+            for c in 0..<bias.value.count { bias.value.pointer[c] = Float(c % 5) - 2 }
+        }
         for shift in network.parameters where shift.name.contains("bn") && shift.name.hasSuffix(".bias") {
             for c in 0..<shift.value.count { shift.value.pointer[c] = c % 2 == 0 ? 3 : -3 }
         }
@@ -74,8 +80,8 @@ struct Bits: CustomStringConvertible, Sendable {
             Bits(network: "resnet8", weights: 4, activations: 4), Bits(network: "vgg11", weights: 1, activations: 4),
             Bits(network: "resnet8", weights: 1, activations: 4, inner: true),
             Bits(network: "resnet8", weights: 32, activations: 32), Bits(network: "vgg11", weights: 32, activations: 32),
-            Bits(network: "resnet8", weights: 32, activations: 8), Bits(network: "resnet8", weights: 32, activations: 4), Bits(network: "resnet8", weights: 1, activations: 32),
-            Bits(network: "resnet8", weights: 4, activations: 32, inner: true),
+            Bits(network: "resnet8", weights: 32, activations: 8), Bits(network: "resnet8", weights: 32, activations: 4),
+            Bits(network: "resnet8", weights: 1, activations: 32), Bits(network: "resnet8", weights: 4, activations: 32, inner: true),
         ], [1, 2])
     func agreesWithTheReference(_ bits: Bits, threads: Int) throws {
         let networks = try networks(bits, batch: 4, threads: threads, side: 32)
@@ -83,6 +89,11 @@ struct Bits: CustomStringConvertible, Sendable {
         #expect(networks.reference.statistics.map(\.name) == networks.mixed.statistics.map(\.name))
         for each in [networks.reference, networks.mixed] {
             _ = try each.forward(networks.images, batch: networks.batch, mode: .calibration)
+            // Calibration lets nothing saturate. (VGG stays: its last maps have few pixels, and one level flip on the way
+            // changes them by a tenth.)
+            for resolution in each.parameters where bits.network != "vgg11" && resolution.kind == .resolution {
+                resolution.value.pointer[0] *= 0.7
+            }
         }
         let scores = try [networks.reference, networks.mixed].map {
             try $0.forward(networks.images, batch: networks.batch, mode: .training).values
@@ -97,14 +108,13 @@ struct Bits: CustomStringConvertible, Sendable {
         }
         // Batch norm takes a bias out again: its gradient is rounding in one and 0 in the other.
         let (reference, mixed) = (networks.reference.parameters, networks.mixed.parameters)
-        for (a, b) in zip(reference, mixed) where a.kind != .resolution && !(a.name.hasPrefix("conv") && a.name.hasSuffix(".bias")) {
+        for (a, b) in zip(reference, mixed) where a.kind != .resolution && !Self.isConvolutionBias(a) {
             #expect(deviation(b.gradient.values, a.gradient.values) < tolerances.gradients, "\(a.name)")
         }
         // A gradient in α is one number, a sum that may cancel: so all together.
         let resolutions = [mixed, reference].map { $0.filter { $0.kind == .resolution }.flatMap(\.gradient.values) }
         #expect(resolutions[0].count == resolutions[1].count)
         #expect(deviation(resolutions[0], resolutions[1]) <= tolerances.resolutions)
-        if ProcessInfo.processInfo.environment["SHOW"] != nil { print(bits, threads, "resol", deviation(resolutions[0], resolutions[1]), "ev") }
         for (a, b) in zip(networks.reference.statistics, networks.mixed.statistics) {
             #expect(deviation(b.tensor.values, a.tensor.values) < tolerances.statistics, "\(a.name)")
         }
@@ -123,12 +133,14 @@ struct Bits: CustomStringConvertible, Sendable {
             switch (bits.network, bits.weights, bits.activations) {
             // Exact forward, but for a level that flips where z/α lies within rounding of an integer, one value in 10⁶.
             // (Random ResNets of twenty layers are too chaotic for this test: one early flip moves their scores by a percent.)
-            case (_, ...8, ...8): (scores, gradients, resolutions, statistics) = (2e-3, 0.05, 0.15, 1e-3)  // [6e-7, 0.04, 0.03, 7e-7]
-            // Rounding flips one level of four bits in a hundred, and so moves a map by 5 percent of a level: forward only.
-            case (_, _, 4): (scores, gradients, resolutions, statistics) = (0.03, .infinity, .infinity, 0.03)  // [0.01, –, –, 0.01]
-            // Rounding makes one maximum in a hundred go to another pixel, which takes its whole gradient with it.
-            case ("vgg11", _, _): (scores, gradients, resolutions, statistics) = (0.01, 0.5, 0, 0.02)  // [0.004, 0.4, –, 0.01]
-            default: (scores, gradients, resolutions, statistics) = (2e-3, 0.15, 0.15, 0.02)  // [5e-4, 0.09, 0.03, 0.01]
+            case (_, ...8, ...8): (scores, gradients, resolutions, statistics) = (2e-3, 0.05, 0.05, 1e-3)  // [4e-4, 0.03, 0.003, 7e-7]
+            // Rounding flips one level of four bits in a hundred.
+            case (_, _, 4): (scores, gradients, resolutions, statistics) = (0.03, 0.7, 0.05, 0.03)  // [0.006, 0.46, 0.01, 0.007]
+            // And it makes values saturate or not.
+            case (_, _, 8): (scores, gradients, resolutions, statistics) = (2e-3, 0.3, 0.05, 0.02)  // [6e-4, 0.18, 0.005, 0.007]
+            // It makes one maximum in a hundred go to another pixel, which takes its whole gradient with it.
+            case ("vgg11", _, _): (scores, gradients, resolutions, statistics) = (0.01, 0.5, 0, 0.02)  // [0.004, 0.39, –, 0.002]
+            default: (scores, gradients, resolutions, statistics) = (2e-3, 0.15, 0, 0.02)  // [4e-4, 0.09, –, 0.007]
             }
         }
     }
