@@ -55,7 +55,8 @@ static float number(const void *numbers, enum ck_number type, size_t at) {
 INLINE f32v sum(struct ck_norm_activation m, enum ck_number acc, size_t at, size_t c) {
     f32v t = LOAD(f32v, m.a + c) * load(m.acc, acc, at) + LOAD(f32v, m.b + c);
     if (!m.shortcut) return t;
-    return t + m.step * (m.shortcut_type == CK_U8 ? load(m.shortcut, CK_U8, at) : load(m.shortcut, CK_BF16, at));
+    if (m.shortcut_type == CK_U8) return t + m.step * load(m.shortcut, CK_U8, at);
+    return t + m.step * (m.shortcut_type == CK_BF16 ? load(m.shortcut, CK_BF16, at) : load(m.shortcut, CK_F32, at));
 }
 
 // Calls `body` with the type of acc as a constant.
@@ -157,7 +158,8 @@ INLINE void forward_rows(const struct job *j, size_t begin, size_t end, enum ck_
             if (activation == CK_QUANTIZED_RELU) y = __builtin_elementwise_ceil(y);
             if (activation != CK_IDENTITY) y = choose(y <= 0, zero, y);
             if (activation == CK_QUANTIZED_RELU) y = choose(y > top, top, y);
-            if (result == CK_BF16) STORE((uint16_t *)j->result + at, to_bf16(y));
+            if (result == CK_F32) STORE((float *)j->result + at, y);
+            else if (result == CK_BF16) STORE((uint16_t *)j->result + at, to_bf16(y));
             else STORE((uint8_t *)j->result + at, __builtin_convertvector(__builtin_convertvector(choose(y > 0, y, zero), s32v), u8v));
         }
 }
@@ -167,6 +169,7 @@ CK_CLONES static void forward(void *context, int worker, int workers) {
     size_t begin, end;
     share(j, worker, workers, &begin, &end);
     if (j->result_type == CK_U8) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_QUANTIZED_RELU, CK_U8)
+    else if (j->result_type == CK_F32) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_IDENTITY, CK_F32)
     else if (j->m.activation == CK_QUANTIZED_RELU) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_QUANTIZED_RELU, CK_BF16)
     else if (j->m.activation == CK_RELU) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_RELU, CK_BF16)
     else WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_IDENTITY, CK_BF16)

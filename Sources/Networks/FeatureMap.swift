@@ -17,7 +17,8 @@ final class Buffer<Element: BitwiseCopyable> {
 }
 
 /// What flows forward between the layers of a network in mixed precision: `[N, H, W, C]`, in units of the resolution α where
-/// a quantized ReLU made it: levels as u8 (`CK_U8`), or bf16 (`CK_BF16`), which holds levels exactly and rounds values.
+/// a quantized ReLU made it: levels as u8 (`CK_U8`), or bf16 (`CK_BF16`), which holds levels exactly and rounds values; or f32
+/// (`CK_F32`), what a projected shortcut adds to integers without rounding them.
 struct FeatureMap {
     let shape: FeatureShape
     let type: ck_number
@@ -26,9 +27,10 @@ struct FeatureMap {
     private let storage: Buffer<UInt16>
 
     init(_ shape: FeatureShape, _ type: ck_number, resolution: Parameter?, batch: Int) {
-        precondition(type == CK_U8 || type == CK_BF16)
+        precondition([CK_U8, CK_BF16, CK_F32].contains(type))
         (self.shape, self.type, self.resolution) = (shape, type, resolution)
-        storage = Buffer(type == CK_U8 ? (shape.count * batch + 1) / 2 : shape.count * batch, zero: 0)
+        let count = shape.count * batch
+        storage = Buffer(type == CK_U8 ? (count + 1) / 2 : type == CK_F32 ? 2 * count : count, zero: 0)
     }
 
     /// What one of the map is worth.

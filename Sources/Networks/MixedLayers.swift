@@ -90,7 +90,7 @@ final class MixedResidualBlock: MixedLayer {
     private enum Shortcut {
         case identity
         case subsampling(ck_shortcut, FeatureMap)
-        /// 1×1 convolution and batch norm: bf16 values.
+        /// 1×1 convolution and batch norm: values, not levels.
         case projection(ConvolutionUnit)
     }
 

@@ -33,7 +33,7 @@ final class NormActivationUnit {
     private let threads: Int32
 
     /// - Parameters:
-    ///   - names: without an activation's name there is none, and the result is bf16.
+    ///   - names: without an activation's name there is none, and the result is f32 beside levels, else bf16.
     ///   - accType: of the convolution's results.
     init(_ names: UnitNames, _ shape: FeatureShape, accType: ck_number, _ arithmetic: MixedArithmetic) {
         let (channels, norm, workshop) = (shape.channels, names.norm, arithmetic.workshop)
@@ -52,7 +52,7 @@ final class NormActivationUnit {
         runningVariance = NamedTensor(name: norm + ".running_var", tensor: Tensor([channels]))
         runningVariance.tensor.fill(1)
         output = FeatureMap(
-            shape, names.activation == nil ? CK_BF16 : arithmetic.mapType, resolution: resolution, batch: workshop.batch)
+            shape, names.activation != nil ? arithmetic.mapType : arithmetic.isInteger ? CK_F32 : CK_BF16, resolution: resolution, batch: workshop.batch)
         func floats() -> Buffer<Float> { Buffer(channels, zero: 0) }
         (a, b, mean, p, q, r) = (floats(), floats(), floats(), floats(), floats(), floats())
         (moments, inverse, sums) = (Buffer(2 * channels, zero: 0), Buffer(channels, zero: 0), Buffer(2 * channels, zero: 0))

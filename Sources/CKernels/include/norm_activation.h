@@ -21,7 +21,7 @@ struct ck_norm_activation {
     size_t rows, channels;
     const float *a, *b;            // [channels]
     const void *shortcut;          // [rows, channels], or null
-    enum ck_number shortcut_type;  // CK_U8 or CK_BF16
+    enum ck_number shortcut_type;  // CK_U8, CK_BF16 or CK_F32
     float step, top;               // top: of the quantized ReLU
     enum ck_activation activation;
 };
@@ -33,7 +33,8 @@ void ck_acc_statistics(const void *acc, enum ck_number type, size_t rows, size_t
 /// The largest t, or 0: what calibration sets the resolution by. Runs once a training, so it is plain C.
 float ck_norm_activation_maximum(struct ck_norm_activation map);
 
-/// result [rows, channels]: CK_U8 (levels of the quantized ReLU) or CK_BF16 (levels, exactly; or rounded values).
+/// result [rows, channels]: CK_U8 (levels of the quantized ReLU), CK_BF16 (levels, exactly; or rounded values), or CK_F32 (t,
+/// where there is no activation).
 void ck_norm_activation_forward(struct ck_norm_activation map, void *result, enum ck_number type, int threads);
 
 /// First backward pass: `gradient` (bf16, of the loss in α·result; `other`, if not null, is added to it) becomes dz, the
