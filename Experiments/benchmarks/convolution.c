@@ -94,14 +94,14 @@ static void release(struct primitive p) {
 }
 
 struct own {
-    void *x, *codes, *forward, *backward, *y, *dy, *dx, *dq, *scratch;
+    void *x, *codes, *forward, *backward, *y, *dy, *dx, *unit, *dq, *scratch;
 };
 
 static void run_own(struct own b, struct ck_conv c, int pass) {
     enum ck_conv_path path = ck_conv_best_path();
     if (pass == 0) ck_conv_forward_s32(b.x, b.forward, b.y, c, path, threads);
     if (pass == 1) ck_conv_input_gradient_bf16(b.dy, b.backward, b.dx, c, path, threads);
-    if (pass == 2) ck_conv_weight_gradient(b.x, b.dy, b.dq, b.scratch, c, path, threads);
+    if (pass == 2) ck_conv_weight_gradient(b.x, b.dy, b.unit, b.dq, b.scratch, c, path, threads);
 }
 
 static int ascending(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
@@ -118,7 +118,8 @@ static void measure(struct ck_conv c) {
     size_t outputs = c.images * ck_conv_output_side(c.height, c.stride) * ck_conv_output_side(c.width, c.stride) * c.output_channels;
     size_t inputs = c.images * c.height * c.width * c.input_channels, weights = ck_conv_packed_forward_bytes(c);
     struct own b = {buffer(inputs), buffer(weights), buffer(weights), buffer(2 * weights), buffer(4 * outputs), buffer(2 * outputs),
-                    buffer(2 * inputs), buffer(4 * weights), buffer(ck_conv_weight_scratch_bytes(c, threads))};
+                    buffer(2 * inputs), buffer(c.output_channels * sizeof(float)), buffer(4 * weights),
+                    buffer(ck_conv_weight_scratch_bytes(c, threads))};
     double gigaops = 2e-9 * (double)(c.images * c.input_channels * c.output_channels) * useful(c.height, c.stride) * useful(c.width, c.stride);
     double packing[REPEATS];
     for (int i = 0; i < REPEATS; i++) {
@@ -150,7 +151,7 @@ static void measure(struct ck_conv c) {
         release(low);
         release(f32);
     }
-    void *all[] = {b.x, b.codes, b.forward, b.backward, b.y, b.dy, b.dx, b.dq, b.scratch};
+    void *all[] = {b.x, b.codes, b.forward, b.backward, b.y, b.dy, b.dx, b.unit, b.dq, b.scratch};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 

@@ -29,6 +29,7 @@ NETWORKS = {  # batch, side of the images, classes
     "vgg11": (128, 32, 10),
     "resnet18": (32, 224, 1000),
 }
+OURS = {"resnet18": "imagenet-resnet18"}  # where this package has another name for it
 BITS = {"float": (32, 32), "1w4a": (1, 4)}
 
 
@@ -85,7 +86,7 @@ class Candidate:
 
     def __init__(self, engine, configuration, precision, start):
         self.engine, self.configuration, self.precision, self.start = engine, configuration, precision, start
-        self.stage, self.note, self.times, self.others, self.process = "skipped", "", [], [], None
+        self.stage, self.note, self.times, self.others, self.memory, self.process = "skipped", "", [], [], {}, None
 
     def __str__(self):
         return " ".join(filter(None, (self.engine, self.configuration, self.precision)))
@@ -108,7 +109,9 @@ class Candidate:
         self.process = None
 
     def time(self, steps):
-        self.times.append(self.process.block(steps)["milliseconds"])
+        block = self.process.block(steps)
+        self.times.append(block["milliseconds"])
+        self.memory = {k: block[k] for k in ("peak_mb", "allocations", "largest_allocation") if k in block}
         self.others.append(self.process.others)
 
     def screen(self, steps):
@@ -126,16 +129,16 @@ class Candidate:
             self.close()
 
 
-def shape_arguments(name, bits, threads):
+def shape_arguments(name, bits, threads, called=None):
     batch, side, classes = NETWORKS[name]
     weight_bits, activation_bits = BITS[bits]
-    return ["--network", name, "--batch", str(batch), "--side", str(side), "--classes", str(classes), "--threads", str(threads),
+    return ["--network", called or name, "--batch", str(batch), "--side", str(side), "--classes", str(classes), "--threads", str(threads),
             "--weight-bits", str(weight_bits), "--activation-bits", str(activation_bits)]
 
 
 def ours(name, bits, options):
     def start(precision):
-        return Engine([PRODUCT, "step", *shape_arguments(name, bits, options.threads), "--precision", precision], ROOT)
+        return Engine([PRODUCT, "step", *shape_arguments(name, bits, options.threads, OURS.get(name)), "--precision", precision], ROOT)
     return [Candidate("bcgd", "", precision, lambda p=precision: start(p)) for precision in ("f32", "mixed")]
 
 

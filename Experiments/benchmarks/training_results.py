@@ -7,7 +7,7 @@ import subprocess
 
 COLUMNS = ("network batch side bits engine configuration precision stage median_ms min_ms max_ms blocks steps_per_block "
            "images_per_second pytorch_f32_over_this pytorch_bf16_over_this bound_ms roofline best_bound_ms best_roofline "
-           "others_percent note peak_f32_gmacs peak_bf16_gmacs peak_int8_gmacs memory_gbs processor threads load_before "
+           "others_percent peak_mb allocations largest_allocation note peak_f32_gmacs peak_bf16_gmacs peak_int8_gmacs memory_gbs processor threads load_before "
            "commit torch date how").split()
 
 
@@ -52,6 +52,7 @@ def rows_of(name, bits, batch, side, options, candidates, peaks, work):
                     "blocks": len(c.times), "images_per_second": f"{1e3 * batch / c.median:.1f}",
                     "steps_per_block": options.steps if c in final else options.screening_steps,
                     "others_percent": f"{statistics.median(c.others):.0f}"}
+            row |= {k: f"{v:.0f}" for k, v in c.memory.items()}
         if c in final:
             row |= {f"pytorch_{p}_over_this": f"{paired_ratio(t, c)[0]:.3f}" for p, t in best.items() if t}
             if limit:

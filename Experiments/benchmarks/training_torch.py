@@ -7,6 +7,7 @@ Describes the step in one line of JSON on standard output, then answers each lin
 import argparse
 import json
 import os
+import resource
 import sys
 import time
 
@@ -257,7 +258,8 @@ def main():
         for _ in range(count):
             loss = step()
         milliseconds = 1e3 * (time.perf_counter() - start) / count
-        answer({"milliseconds": milliseconds, "steps": count, "loss": float(loss)})
+        answer({"milliseconds": milliseconds, "steps": count, "loss": float(loss),
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6})
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ struct job {
     const char *x;
     size_t x_size;  // bytes of one of x
     const uint16_t *dy;
+    const float *unit;
     float *dq;
     uint32_t *scratch;
     size_t first, count;  // the shared chunk's pairs, where channels are split
@@ -107,9 +108,10 @@ static void tap_sums(const struct job *job, const uint32_t *x, const uint32_t *d
 
 typedef float quad __attribute__((vector_size(16), aligned(4)));
 
-/// dq[o, ·] (+)= sums[·, o] for the block's outputs, in squares of 4 × 4; `length` = inputs of the block × taps,
-/// `row` = I·K².
-static void add_sums(const float *restrict sums, float *restrict dq, size_t outputs, size_t length, size_t row, int add) {
+/// dq[o, ·] = unit[o]·(sums[·, o] (+ dq[o, ·])) for the block's outputs, in squares of 4 × 4; `length` = inputs of the
+/// block × taps, `row` = I·K². A null unit is 1.
+static void add_sums(const float *restrict sums, float *restrict dq, const float *unit, size_t outputs, size_t length,
+                     size_t row, int add) {
     for (size_t o = 0; o < outputs; o += 4)
         for (size_t e = 0; e < length; e += 4) {
             const float *from = sums + e * outputs + o;
@@ -122,14 +124,16 @@ static void add_sums(const float *restrict sums, float *restrict dq, size_t outp
                 __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5), __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7)};
             for (size_t j = 0; j < 4; j++) {
                 quad *to = (quad *)(dq + (o + j) * row + e);
-                *to = add ? *to + turned[j] : turned[j];
+                quad sum = add ? *to + turned[j] : turned[j];
+                *to = unit ? unit[o + j] * sum : sum;
             }
         }
 }
 
-/// Adds the packed chunk's part to output blocks [begin, end) of `dq`; the first chunk overwrites.
-static void add_chunk(const struct job *job, const uint32_t *x, const uint32_t *dy, size_t count, float *dq, size_t begin,
-                      size_t end, int add) {
+/// Adds the packed chunk's part to output blocks [begin, end) of `dq`; the first chunk overwrites, the last one (its unit is
+/// not null) multiplies by the unit.
+static void add_chunk(const struct job *job, const uint32_t *x, const uint32_t *dy, size_t count, float *dq, const float *unit,
+                      size_t begin, size_t end, int add) {
     const struct plan *p = &job->plan;
     struct ck_conv c = p->shape;
     size_t taps = c.kernel * c.kernel, row = c.input_channels * taps;
@@ -139,7 +143,9 @@ static void add_chunk(const struct job *job, const uint32_t *x, const uint32_t *
             const uint32_t *x_panel = x + i * p->input_block * c.height * c.width * count;
             const uint32_t *dy_panel = dy + o * p->output_block * output_pixels(c) * count;
             for (size_t tap = 0; tap < taps; tap++) tap_sums(job, x_panel, dy_panel, count, tap, sums);
-            add_sums(sums, dq + o * p->output_block * row + i * p->input_block * taps, p->output_block, p->input_block * taps, row, add);
+            add_sums(
+                sums, dq + o * p->output_block * row + i * p->input_block * taps, unit ? unit + o * p->output_block : NULL,
+                p->output_block, p->input_block * taps, row, add);
         }
 }
 
@@ -156,7 +162,7 @@ static void sum_own_pairs(void *context, int worker, int workers) {
     for (size_t first = begin; first < end; first += p->chunk) {
         size_t count = minimum(p->chunk, end - first);
         pack_pairs(job, x, dy, first, count, 0, count);
-        add_chunk(job, x, dy, count, dq, 0, p->shape.output_channels / p->output_block, first > begin);
+        add_chunk(job, x, dy, count, dq, NULL, 0, p->shape.output_channels / p->output_block, first > begin);
     }
 }
 
@@ -165,6 +171,9 @@ static void add_workers(const struct job *job) {
     const float *others = (const float *)(job->scratch + (size_t)job->workers * (p->x_words + p->dy_words));
     for (int other = 1; other < job->workers; other++, others += p->weights)
         for (size_t e = 0; e < p->weights; e++) job->dq[e] += others[e];
+    size_t outputs = p->shape.output_channels, row = p->weights / outputs;
+    for (size_t o = 0; o < outputs; o++)
+        for (size_t e = 0; e < row; e++) job->dq[o * row + e] *= job->unit[o];
 }
 
 static void pack_shared(void *context, int worker, int workers) {
@@ -179,7 +188,8 @@ static void sum_own_channels(void *context, int worker, int workers) {
     const struct plan *p = &job->plan;
     size_t begin, end;
     ck_share(p->shape.output_channels / p->output_block, worker, workers, &begin, &end);
-    add_chunk(job, job->scratch, job->scratch + p->x_words, job->count, job->dq, begin, end, job->first > 0);
+    const float *unit = job->first + job->count == p->pairs ? job->unit : NULL;
+    add_chunk(job, job->scratch, job->scratch + p->x_words, job->count, job->dq, unit, begin, end, job->first > 0);
 }
 
 static void weight_gradient(struct job job, int threads) {
@@ -199,16 +209,16 @@ static const struct conv_weight_kernels *kernels(enum ck_conv_path path) {
     return path == CK_CONV_AVX512 ? conv_weight_kernels_avx512() : conv_weight_kernels_portable();
 }
 
-void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, float *dq, void *scratch, struct ck_conv c,
-                             enum ck_conv_path path, int threads) {
+void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *unit, float *dq, void *scratch,
+                             struct ck_conv c, enum ck_conv_path path, int threads) {
     struct job job = {.plan = plan_of(c), .kernels = kernels(path), .pair_x = kernels(path)->pair_levels, .x = (const char *)x,
-                      .x_size = sizeof *x, .dy = dy, .dq = dq, .scratch = scratch};
+                      .x_size = sizeof *x, .dy = dy, .unit = unit, .dq = dq, .scratch = scratch};
     weight_gradient(job, threads);
 }
 
-void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, float *dw, void *scratch, struct ck_conv c,
-                                  enum ck_conv_path path, int threads) {
+void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, const float *unit, float *dw, void *scratch,
+                                  struct ck_conv c, enum ck_conv_path path, int threads) {
     struct job job = {.plan = plan_of(c), .kernels = kernels(path), .pair_x = kernels(path)->pair_bf16, .x = (const char *)x,
-                      .x_size = sizeof *x, .dy = dy, .dq = dw, .scratch = scratch};
+                      .x_size = sizeof *x, .dy = dy, .unit = unit, .dq = dw, .scratch = scratch};
     weight_gradient(job, threads);
 }

@@ -5,10 +5,9 @@
 
 struct job {
     const float *x, *g;
-    float *y, *m;
+    float *y;
     size_t count;
     struct ck_shortcut shape;
-    struct ck_sgd sgd;
 };
 
 // MARK: ReLU
@@ -70,27 +69,4 @@ void ck_shortcut_forward(const float *large, float *small, struct ck_shortcut sh
 void ck_shortcut_backward(const float *small, float *large, struct ck_shortcut shape, int threads) {
     struct job j = {.x = small, .y = large, .shape = shape};
     ck_parallel(threads, shortcut_backward, &j);
-}
-
-// MARK: Optimiser step
-
-CK_CLONES static void sgd_step(void *context, int worker, int workers) {
-    const struct job *j = context;
-    size_t begin, end;
-    ck_share(j->count, worker, workers, &begin, &end);
-    const float *q = j->x, *g = j->g;
-    float *w = j->y, *m = j->m;
-    const struct ck_sgd s = j->sgd;
-    if (q)
-        for (size_t i = begin; i < end; ++i) w[i] = (1 - s.blending) * w[i] + s.blending * q[i];
-    for (size_t i = begin; i < end; ++i) {
-        m[i] = s.momentum * m[i] + (g[i] + s.decay * w[i]);
-        w[i] -= s.rate * m[i];
-    }
-}
-
-void ck_sgd_step(float *w, const float *quantized, const float *gradient, float *m, size_t count, struct ck_sgd step,
-                 int threads) {
-    struct job j = {.x = quantized, .g = gradient, .y = w, .m = m, .count = count, .sgd = step};
-    ck_parallel(threads, sgd_step, &j);
 }

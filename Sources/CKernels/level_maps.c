@@ -10,7 +10,6 @@
 struct job {
     const void *x;
     void *y;
-    uint8_t *winner;
     enum ck_number type;
     float unit;
     size_t count;
@@ -112,65 +111,21 @@ void ck_map_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool
     ck_parallel(threads, mean_backward, &j);
 }
 
-// MARK: Maximum (windows that do not overlap and no padding: VGG's 2×2)
+// MARK: Sum and conversion
 
-// A map of levels, or of bf16 values that are not negative: their bits are ordered as they are (and NaN above all).
-#define TAKE_MAXIMUM(type)                                                       \
-    for (size_t c = 0; c < p.channels; ++c) {                                    \
-        const type *x = (const type *)j->x + in;                                 \
-        type *y = (type *)j->y + out;                                            \
-        int better = tap == 0 || x[c] > y[c];                                    \
-        y[c] = better ? x[c] : y[c];                                             \
-        winner[c] = better ? (uint8_t)tap : winner[c];                           \
-    }
-
-CK_CLONES static void max_forward(void *context, int worker, int workers) {
+CK_CLONES static void add(void *context, int worker, int workers) {
     const struct job *j = context;
-    const struct ck_pool p = j->p;
-    size_t begin, end, height = p.height / p.window, width = p.width / p.window;
-    ck_share(p.images * height, worker, workers, &begin, &end);
-    for (size_t row = begin; row < end; ++row)
-        for (size_t w = 0; w < width; ++w) {
-            size_t out = (row * width + w) * p.channels, n = row / height, h = row % height;
-            uint8_t *winner = j->winner + out;
-            for (size_t tap = 0; tap < p.window * p.window; ++tap) {
-                size_t in = ((n * p.height + h * p.window + tap / p.window) * p.width + w * p.window + tap % p.window) * p.channels;
-                if (j->type == CK_U8) TAKE_MAXIMUM(uint8_t)
-                else TAKE_MAXIMUM(uint16_t)
-            }
-        }
+    size_t begin, end;
+    ck_share(j->count, worker, workers, &begin, &end);
+    const uint16_t *restrict x = j->x;
+    uint16_t *restrict y = j->y;
+    for (size_t i = begin; i < end; ++i) y[i] = bf16_from_float(bf16_to_float(y[i]) + bf16_to_float(x[i]));
 }
 
-void ck_map_max_forward(const void *x, void *y, enum ck_number type, uint8_t *winner, struct ck_pool shape, int threads) {
-    struct job j = {.x = x, .y = y, .winner = winner, .type = type, .p = shape};
-    ck_parallel(threads, max_forward, &j);
+void ck_bf16_add(const uint16_t *x, uint16_t *y, size_t count, int threads) {
+    struct job j = {.x = x, .y = y, .count = count};
+    ck_parallel(threads, add, &j);
 }
-
-static void max_backward(void *context, int worker, int workers) {
-    const struct job *j = context;
-    const struct ck_pool p = j->p;
-    size_t begin, end, height = p.height / p.window, width = p.width / p.window, image = p.height * p.width * p.channels;
-    ck_share(p.images, worker, workers, &begin, &end);
-    for (size_t n = begin; n < end; ++n) {
-        // Rows and columns that fill no window get nothing.
-        if (p.height % p.window || p.width % p.window) memset((uint16_t *)j->y + n * image, 0, image * sizeof(uint16_t));
-        for (size_t i = 0; i < height * width * p.window * p.window; ++i) {
-            size_t tap = i % (p.window * p.window), pixel = i / (p.window * p.window), h = pixel / width, w = pixel % width;
-            size_t out = (n * height * width + pixel) * p.channels;
-            size_t in = ((n * p.height + h * p.window + tap / p.window) * p.width + w * p.window + tap % p.window) * p.channels;
-            const uint16_t *dy = (const uint16_t *)j->x + out;
-            for (size_t c = 0; c < p.channels; ++c)
-                ((uint16_t *)j->y)[in + c] = j->winner[out + c] == tap ? dy[c] : 0;
-        }
-    }
-}
-
-void ck_map_max_backward(const uint16_t *dy, const uint8_t *winner, uint16_t *dx, struct ck_pool shape, int threads) {
-    struct job j = {.x = dy, .y = dx, .winner = (uint8_t *)winner, .p = shape};
-    ck_parallel(threads, max_backward, &j);
-}
-
-// MARK: Conversion
 
 CK_CLONES static void to_f32(void *context, int worker, int workers) {
     const struct job *j = context;

@@ -146,6 +146,8 @@ CK_INLINE void write_codes(struct call c, size_t begin, size_t end, enum rule ru
     int8_t *codes = c.codes;
     if (codes == NULL)
         for (size_t i = begin; i < end; i++) out[i] = c.scale * code(w[i], &c, rule);
+    else if (out == NULL)
+        for (size_t i = begin; i < end; i++) codes[i] = (int8_t)(int32_t)code(w[i], &c, rule);
     else
         for (size_t i = begin; i < end; i++) {
             float q = code(w[i], &c, rule);

@@ -68,13 +68,14 @@ public final class BF16Convolution {
         ck_conv_input_gradient_bf16(outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), path.kernel, threads)
     }
 
-    /// `input [≥batch, H, W, I]` and `outputGradient [≥batch, H′, W′, O]` to `weightGradient [O, I, K, K]`.
+    /// `input [≥batch, H, W, I]` and `outputGradient [≥batch, H′, W′, O]` to `weightGradient [O, I, K, K]`, output channel `o`
+    /// multiplied by `units[o]`.
     public func backwardWeight(
-        input: UnsafePointer<UInt16>, outputGradient: UnsafePointer<UInt16>, weightGradient: UnsafeMutablePointer<Float>,
-        batch: Int
+        input: UnsafePointer<UInt16>, outputGradient: UnsafePointer<UInt16>, units: UnsafePointer<Float>,
+        weightGradient: UnsafeMutablePointer<Float>, batch: Int
     ) {
         ck_conv_weight_gradient_bf16(
-            input, outputGradient, weightGradient, scratch.pointer, sizes(batch), path.kernel, threads)
+            input, outputGradient, units, weightGradient, scratch.pointer, sizes(batch), path.kernel, threads)
     }
 
     private func sizes(_ batch: Int) -> ck_conv {

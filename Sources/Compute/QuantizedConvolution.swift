@@ -111,13 +111,14 @@ public final class QuantizedConvolution {
             outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), path.kernel, threads)
     }
 
-    /// `levels [≥batch, H, W, I]` and `outputGradient [≥batch, H′, W′, O]` in bf16 to `weightGradient [O, I, K, K]`.
+    /// `levels [≥batch, H, W, I]` and `outputGradient [≥batch, H′, W′, O]` in bf16 to `weightGradient [O, I, K, K]`, output
+    /// channel `o` multiplied by `units[o]`.
     public func backwardWeight(
-        levels: UnsafePointer<UInt8>, outputGradient: UnsafePointer<UInt16>, weightGradient: UnsafeMutablePointer<Float>,
-        batch: Int
+        levels: UnsafePointer<UInt8>, outputGradient: UnsafePointer<UInt16>, units: UnsafePointer<Float>,
+        weightGradient: UnsafeMutablePointer<Float>, batch: Int
     ) {
         ck_conv_weight_gradient(
-            levels, outputGradient, weightGradient, scratch.pointer, sizes(batch), path.kernel, threads)
+            levels, outputGradient, units, weightGradient, scratch.pointer, sizes(batch), path.kernel, threads)
     }
 
     private func sizes(_ batch: Int) -> ck_conv {

@@ -2,10 +2,12 @@
 import Compute
 import Quantization
 
-/// A network of METHOD.md part 2 by name: `resnet8`, `resnet20`, … `resnet110` (any depth 6n + 2), `vgg11`, `vgg13`, `vgg16`.
+/// A network of METHOD.md part 2 by name: `resnet8`, `resnet20`, … `resnet110` (any depth 6n + 2), `vgg11`, `vgg13`, `vgg16`,
+/// `imagenet-resnet18`, `imagenet-resnet34`.
 public enum Architecture: Equatable, Sendable {
     case cifarResNet(depth: Int)
     case vgg(depth: Int)
+    case imageNetResNet(depth: Int)
 
     /// `nil` for a name that is none of ours; `allowed` says what is.
     public init?(name: String) {
@@ -13,12 +15,14 @@ public enum Architecture: Equatable, Sendable {
             self = .cifarResNet(depth: depth)
         } else if name.hasPrefix("vgg"), let depth = Int(name.dropFirst(3)), VGG.configurations[depth] != nil {
             self = .vgg(depth: depth)
+        } else if name.hasPrefix("imagenet-resnet"), let depth = Int(name.dropFirst(15)), ImageNetResNet.blocks[depth] != nil {
+            self = .imageNetResNet(depth: depth)
         } else {
             return nil
         }
     }
 
-    public static let allowed = "resnet20, 32, 44, 56, 110 (any 6n + 2 from resnet8), vgg11, vgg13, vgg16"
+    public static let allowed = "resnet20, 32, 44, 56, 110 (any 6n + 2 from resnet8), vgg11, vgg13, vgg16, imagenet-resnet18, imagenet-resnet34"
 
     /// - Parameters:
     ///   - weights: how weights will be projected, or `nil` for float ones.
@@ -37,6 +41,11 @@ public enum Architecture: Equatable, Sendable {
             VGG.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
         case (.vgg(let depth), .mixed):
             VGG.mixed(depth: depth, input: input, classes: classes, activation: activation, weights: weights, in: workshop)
+        case (.imageNetResNet(let depth), .mixed):
+            ImageNetResNet.mixed(
+                depth: depth, input: input, classes: classes, activation: activation, weights: weights, in: workshop)
+        case (.imageNetResNet(let depth), .f32):
+            ImageNetResNet.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
         }
     }
 }

@@ -31,11 +31,13 @@ public final class Parameter {
     public let value: Tensor
     public let gradient: Tensor
     public let momentum: Tensor
-    /// `w_q = δ·q`, the values that the f32 passes use, once the parameter is quantized.
+    /// `w_q = δ·q`, the values that the f32 passes use, once the parameter is quantized; not kept `multipliesByCodes`.
     public private(set) var quantized: Tensor?
     /// The integers `q` and the scale δ of the last projection, which the integer passes use.
-    private var codes: Buffer<Int8>?
-    private var codeScale: Float = 0
+    package private(set) var codes: UnsafeMutablePointer<Int8>?
+    package private(set) var codeScale: Float = 0
+    /// The layer never asks for `w_q`, only for codes and scale.
+    private let multipliesByCodes: Bool
 
     /// What the values are before training.
     enum Initial {
@@ -50,11 +52,13 @@ public final class Parameter {
 
     private let initial: Initial
 
-    init(_ name: String, _ kind: Kind, shape: [Int], initial: Initial = .constant(0)) {
-        (self.name, self.kind, self.initial) = (name, kind, initial)
+    init(_ name: String, _ kind: Kind, shape: [Int], initial: Initial = .constant(0), multipliesByCodes: Bool = false) {
+        (self.name, self.kind, self.initial, self.multipliesByCodes) = (name, kind, initial, multipliesByCodes)
         (value, gradient, momentum) = (Tensor(shape), Tensor(shape), Tensor(shape))
         if case .constant(let constant) = initial { value.fill(constant) }
     }
+
+    deinit { codes?.deallocate() }
 
     /// Draws the initial values; a constant draws nothing.
     func initialize(_ random: inout Philox) {
@@ -67,26 +71,37 @@ public final class Parameter {
     }
 
     /// What the forward and backward passes multiply by: `w_q` if there is one, else the float values.
-    public var effective: Tensor { quantized ?? value }
+    public var effective: Tensor {
+        precondition(codes == nil || !multipliesByCodes, "\(name) keeps codes only")
+        return quantized ?? value
+    }
 
-    /// Makes room for `w_q`; the values come with `project`.
+    /// Makes room for the codes and, where a layer uses it, `w_q`; the values come with `project`.
     public func enableQuantization() {
-        guard quantized == nil else { return }
-        quantized = Tensor(value.shape)
-        codes = Buffer(value.count, zero: 0)
+        guard codes == nil else { return }
+        codes = .allocate(capacity: value.count)
+        codes?.update(repeating: 0, count: value.count)
+        if !multipliesByCodes { quantized = Tensor(value.shape) }
     }
 
     /// `w_q ← proj_Q(w_f)`, one scale for the tensor. Does nothing unless quantization is enabled.
     public func project(_ projection: WeightProjection, threads: Int) {
-        guard let quantized, let codes else { return }
+        project(projection, Magnitudes(of: value.pointer, count: value.count, threads: threads), threads: threads)
+    }
+
+    /// The same after a pass over the weights that has summed their magnitudes already.
+    package func project(_ projection: WeightProjection, _ magnitudes: Magnitudes, threads: Int) {
+        guard let codes else { return }
+        // A projection follows the use of the gradient or the start of training: the gradient's room is free.
         codeScale = projection.project(
-            value.pointer, count: value.count, quantized: quantized.pointer, codes: codes.pointer, threads: threads)
+            value.pointer, count: value.count, magnitudes, quantized: quantized?.pointer, codes: codes,
+            scratch: quantized?.pointer ?? gradient.pointer, threads: threads)
     }
 
     /// The codes and the scale δ.
     var requiredCodes: (UnsafePointer<Int8>, Float) {
         guard let codes else { preconditionFailure("\(name) is not quantized") }
-        return (UnsafePointer(codes.pointer), codeScale)
+        return (UnsafePointer(codes), codeScale)
     }
 }
 

@@ -61,7 +61,7 @@ enum UnitConvolution {
     /// rounded to bf16, δ = 1.
     /// - Returns: δ; 1 where all weights are 0.
     func load(_ weight: Parameter, training: Bool) -> Float {
-        let projected = weight.quantized == nil ? 1 : weight.requiredCodes.1
+        let projected = weight.codes == nil ? 1 : weight.codeScale
         let scale = projected > 0 ? projected : 1
         switch self {
         case .integer(let convolution): convolution.setCodes(weight.requiredCodes.0, training: training)
@@ -81,14 +81,19 @@ enum UnitConvolution {
         }
     }
 
-    func backwardWeight(_ input: FeatureMap, outputGradient: Buffer<UInt16>, weightGradient: Tensor, batch: Int) {
+    /// - Parameter units: what the gradient is multiplied by, `[O]`.
+    func backwardWeight(
+        _ input: FeatureMap, outputGradient: Buffer<UInt16>, units: Buffer<Float>, weightGradient: Tensor, batch: Int
+    ) {
         switch self {
         case .integer(let convolution):
             convolution.backwardWeight(
-                levels: input.levels, outputGradient: outputGradient.pointer, weightGradient: weightGradient.pointer, batch: batch)
+                levels: input.levels, outputGradient: outputGradient.pointer, units: units.pointer,
+                weightGradient: weightGradient.pointer, batch: batch)
         case .bf16(let convolution):
             convolution.backwardWeight(
-                input: input.bf16, outputGradient: outputGradient.pointer, weightGradient: weightGradient.pointer, batch: batch)
+                input: input.bf16, outputGradient: outputGradient.pointer, units: units.pointer,
+                weightGradient: weightGradient.pointer, batch: batch)
         }
     }
 

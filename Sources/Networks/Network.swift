@@ -6,17 +6,19 @@ import Statistics
 public final class Network {
     public let input: FeatureShape
     public let layers: [any Layer]
+    public let parameters: [Parameter]
+    public let statistics: [NamedTensor]
+    private let backwardLayers: [any Layer]
 
     public init(input: FeatureShape, layers: [any Layer]) {
         precondition(!layers.isEmpty, "a network has a layer")
-        (self.input, self.layers) = (input, layers)
+        (self.input, self.layers, backwardLayers) = (input, layers, layers.reversed())
+        (parameters, statistics) = (layers.flatMap(\.parameters), layers.flatMap(\.statistics))
         let names = parameters.map(\.name) + statistics.map(\.name)
         precondition(Set(names).count == names.count, "two tensors of a network share a name")
     }
 
     public var classes: Int { layers.last?.output.channels ?? 0 }
-    public var parameters: [Parameter] { layers.flatMap(\.parameters) }
-    public var statistics: [NamedTensor] { layers.flatMap(\.statistics) }
     /// Multiply-adds of one image's forward pass.
     public var multiplyAdds: Int { layers.reduce(0) { $0 + $1.multiplyAdds } }
     /// The weights that quantization may take, from the first layer to the last.
@@ -28,7 +30,7 @@ public final class Network {
 
     /// Fills the gradients of all parameters from the gradient in the scores.
     public func backward(_ scoreGradient: Tensor, batch: Int) throws {
-        _ = try layers.reversed().reduce(scoreGradient) { try $1.backward($0, batch: batch) }
+        _ = try backwardLayers.reduce(scoreGradient) { try $1.backward($0, batch: batch) }
     }
 
     /// Initial values from the seed, one stream a parameter; each layer's doc says its distribution.

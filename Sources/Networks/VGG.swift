@@ -67,7 +67,7 @@ enum VGG {
                     layers.append(ConvolutionUnit(names(index), shape(map.shape, channels), hasBias: true, arithmetic))
                     index += 1
                 case .pool where min(map.shape.height, map.shape.width) > 1:
-                    layers.append(MixedMaxPool(map, window: 2, in: workshop))
+                    layers.append(MixedMaxPool(map, window: 2, stride: 2, in: workshop))
                 case .pool: continue
                 }
                 map = layers.last?.output ?? map

@@ -14,18 +14,30 @@ extension WeightProjection {
         _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>,
         codes: UnsafeMutablePointer<Int8>? = nil, threads: Int
     ) -> Float {
-        precondition(count > 0 && w != UnsafePointer(quantized), "need weights, and other room for the quantized ones")
+        project(
+            w, count: count, Magnitudes(of: w, count: count, threads: threads), quantized: quantized, codes: codes,
+            scratch: quantized, threads: threads)
+    }
+
+    /// The same after a pass over the weights that has summed their magnitudes already.
+    /// - Parameters:
+    ///   - quantized: nil where the codes are enough.
+    ///   - scratch: room for `count` floats apart from `w`; may be `quantized`.
+    package func project(
+        _ w: UnsafePointer<Float>, count: Int, _ magnitudes: Magnitudes, quantized: UnsafeMutablePointer<Float>?,
+        codes: UnsafeMutablePointer<Int8>?, scratch: UnsafeMutablePointer<Float>, threads: Int
+    ) -> Float {
+        precondition(count > 0 && w != UnsafePointer(scratch), "need weights, and other room for the quantized ones")
         let threads = Int32(threads)
-        let magnitudes = ck_magnitudes(w, count, threads)
         guard magnitudes.sum.isFinite else { return fill(.nan, 0, quantized, codes, count) }
         switch bits {
         case 1:
             let scale = Float(magnitudes.sum / Double(count))
-            ck_binary_codes(w, count, scale, quantized, codes, threads)
+            if quantized != nil || !magnitudes.haveSigns { ck_binary_codes(w, count, scale, quantized, codes, threads) }
             return scale
         case 2:
             guard magnitudes.maximum > 0 else { return fill(0, 0, quantized, codes, count) }
-            let kept = largestMagnitudes(w, count, magnitudes, scratch: quantized, threads)
+            let kept = largestMagnitudes(w, count, magnitudes, scratch: scratch, threads)
             ck_ternary_codes(w, count, kept.threshold, kept.scale, quantized, codes, threads)
             return kept.scale
         default:
@@ -45,16 +57,16 @@ extension WeightProjection {
     }
 
     private func fill(
-        _ value: Float, _ code: Int8, _ quantized: UnsafeMutablePointer<Float>, _ codes: UnsafeMutablePointer<Int8>?,
+        _ value: Float, _ code: Int8, _ quantized: UnsafeMutablePointer<Float>?, _ codes: UnsafeMutablePointer<Int8>?,
         _ count: Int
     ) -> Float {
-        quantized.update(repeating: value, count: count)
+        quantized?.update(repeating: value, count: count)
         codes?.update(repeating: code, count: count)
         return value
     }
 
     private func lloyd(
-        _ w: UnsafePointer<Float>, _ count: Int, from start: Float, _ quantized: UnsafeMutablePointer<Float>,
+        _ w: UnsafePointer<Float>, _ count: Int, from start: Float, _ quantized: UnsafeMutablePointer<Float>?,
         _ codes: UnsafeMutablePointer<Int8>?, _ threads: Int32
     ) -> Float {
         let top = Float(maximumCode)
@@ -67,5 +79,22 @@ extension WeightProjection {
         }
         ck_rounded_codes(w, count, step, top, scale, quantized, codes, threads)
         return scale
+    }
+}
+
+/// What every projection starts from: `Σ|w|` and `max|w|`.
+package struct Magnitudes {
+    package let sum: Double
+    package let maximum: Float
+    /// Whether the codes hold the weights' signs already.
+    package let haveSigns: Bool
+
+    package init(sum: Double, maximum: Float, haveSigns: Bool) {
+        (self.sum, self.maximum, self.haveSigns) = (sum, maximum, haveSigns)
+    }
+
+    package init(of w: UnsafePointer<Float>, count: Int, threads: Int) {
+        let all = ck_magnitudes(w, count, Int32(threads))
+        self.init(sum: all.sum, maximum: all.maximum, haveSigns: false)
     }
 }

@@ -14,7 +14,7 @@ import CKernels
 /// Bins are summed in integers, so `F` carries only the rounding of `Double`; sets whose `F` agree to that are ties.
 extension WeightProjection {
     func largestMagnitudes(
-        _ w: UnsafePointer<Float>, _ count: Int, _ all: ck_magnitudes, scratch: UnsafeMutablePointer<Float>,
+        _ w: UnsafePointer<Float>, _ count: Int, _ all: Magnitudes, scratch: UnsafeMutablePointer<Float>,
         _ threads: Int32
     ) -> (threshold: Float, scale: Float) {
         let lowest = Float(all.sum / Double(count) / 2) * (1 - 0x1p-20)  // a margin for the rounding of the mean

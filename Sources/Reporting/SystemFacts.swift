@@ -15,6 +15,13 @@ public enum SystemFacts {
         return head.output.trimmingCharacters(in: .whitespacesAndNewlines) + (changes.output.isEmpty ? "" : "-dirty")
     }
 
+    /// The most memory that this process has held, in 10⁶ bytes.
+    public static var peakMegabytes: Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return Double(usage.ru_maxrss) * 1024 / 1e6
+    }
+
     /// The processor's name as Linux gives it, or `unknown` (arm64 kernels do not say).
     public static func processor(cpuinfo path: String = "/proc/cpuinfo") -> String {
         guard let bytes = FileManager.default.contents(atPath: path) else { return "unknown" }

@@ -35,17 +35,23 @@ package struct CoarseGradientDescent {
         for parameter in projected { parameter.project(projection, threads: Int(threads)) }
     }
 
+    /// Blend, correction and, at one bit, projection are one pass over each tensor (`ck_bcgd_step`); other projections
+    /// need the magnitudes of all weights first and take the passes that follow.
     package func step(rate: Double) {
         for parameter in network.parameters {
             let isResolution = parameter.kind == .resolution
-            let sgd = ck_sgd(
+            let step = ck_bcgd(
                 blending: recipe.effectiveBlending, momentum: recipe.momentum, decay: isResolution ? 0 : recipe.weightDecay,
                 rate: Float(isResolution ? rate * recipe.resolutionRateFactor : rate))
-            let (w, m) = (parameter.value.pointer, parameter.momentum.pointer)
-            let quantized = sgd.blending > 0 ? parameter.quantized?.pointer : nil
-            ck_sgd_step(w, quantized, parameter.gradient.pointer, m, parameter.value.count, sgd, threads)
+            let (w, isBinary) = (parameter.value.pointer, projection?.bits == 1)
+            let magnitudes = ck_bcgd_step(
+                w, parameter.codes, parameter.codeScale, parameter.gradient.pointer, parameter.momentum.pointer,
+                parameter.value.count, step, isBinary ? 1 : 0, threads)
             if isResolution { w[0] = max(w[0], recipe.resolutionMinimum) }
+            if let projection {
+                let known = Magnitudes(sum: magnitudes.sum, maximum: magnitudes.maximum, haveSigns: isBinary)
+                parameter.project(projection, known, threads: Int(threads))
+            }
         }
-        project()
     }
 }

@@ -68,9 +68,6 @@ public struct Recipe: Codable, Equatable, Sendable {
         weightBits == 32 ? nil : try WeightProjection(bits: weightBits)
     }
 
-    /// Whether the integer passes of mixed precision apply: all inner weights and the activations are quantized.
-    public var hasIntegerPasses: Bool { weightBits <= 8 && activationBits <= 8 }
-
     /// The activation of the network.
     public func activation() throws -> Activation {
         guard activationBits != 32 else { return .relu }

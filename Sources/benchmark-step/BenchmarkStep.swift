@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import CAllocations
 import Files
 import Foundation
 import Networks
@@ -51,19 +52,24 @@ struct StepCommand: ParsableCommand {
             try recipe(), side: side, classes: classes, precision: precision, threads: threads.threads)
         try answer(step.description)
         while let count = try nextRequest() {
-            let start = ContinuousClock.now
+            let (before, start) = (allocations_so_far(), ContinuousClock.now)
             var loss = 0.0
             for _ in 0..<count { loss = try step.run() }
-            try answer(Block(milliseconds: (ContinuousClock.now - start) / .milliseconds(count), steps: count, loss: loss))
+            let (milliseconds, after) = ((ContinuousClock.now - start) / .milliseconds(count), allocations_so_far())
+            try answer(
+                Block(
+                    milliseconds: milliseconds, steps: count, loss: loss,
+                    allocations: Double(after.count - before.count) / Double(count), largestAllocation: after.largest,
+                    peakMegabytes: SystemFacts.peakMegabytes))
         }
     }
 
     /// The paper's recipe, with a rate that keeps a network without warm start finite.
     private func recipe() throws -> Recipe {
         let isFloat = weightBits == 32 && activationBits == 32
-        let cells = try ExperimentTable("table1", runProtocol: .paper, folder: experiments).cells
+        let cells = try ExperimentCells(.paper, folder: experiments).cells
         guard var recipe = cells.first(where: { isFloat ? $0.isFloat : $0.recipe.method == .bcgd })?.recipe else {
-            throw RecipeError("table1.yaml has no \(isFloat ? "float" : "bcgd") cell to take the recipe from")
+            throw RecipeError("cells.yaml has no \(isFloat ? "float" : "bcgd") cell to take the recipe from")
         }
         (recipe.network, recipe.batchSize, recipe.rate) = (network, batch, 1e-3)
         (recipe.weightBits, recipe.activationBits) = (weightBits, activationBits)
@@ -104,6 +110,17 @@ struct Block: Codable {
     let steps: Int
     /// Of the last step, in nats.
     let loss: Double
+    /// Allocations a step, and the largest of the block in bytes.
+    let allocations: Double
+    let largestAllocation: Int
+    /// The most memory that the process has held, in 10⁶ bytes.
+    let peakMegabytes: Double
+
+    enum CodingKeys: String, CodingKey {
+        case milliseconds, steps, loss, allocations
+        case largestAllocation = "largest_allocation"
+        case peakMegabytes = "peak_mb"
+    }
 }
 
 /// K of the next line "go K" on standard input, or nil at its end.

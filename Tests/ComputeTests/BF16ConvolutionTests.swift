@@ -61,7 +61,9 @@ import Testing
             let y = guarded(dy.count, 0x7e00) { convolution.forward(input: data.x, output: $0, batch: c.batch) }
             let dx = guarded(x.count, 0x7e00) { convolution.backwardInput(outputGradient: data.dy, inputGradient: $0, batch: c.batch) }
             let dw = guarded(w.count, Float(1e30)) {
-                convolution.backwardWeight(input: data.x, outputGradient: data.dy, weightGradient: $0, batch: c.batch)
+                convolution.backwardWeight(
+                    input: data.x, outputGradient: data.dy, units: [Float](repeating: 1, count: c.output), weightGradient: $0,
+                    batch: c.batch)
             }
             let yAgrees = agree(y.map(BF16.float), exactY, size: sizeY, products: c.input * taps, rounding: 0x1p-8)
             let dxAgrees = agree(dx.map(BF16.float), exactDX, size: sizeDX, products: c.output * taps, rounding: 0x1p-8)

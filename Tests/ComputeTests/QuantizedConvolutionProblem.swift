@@ -56,10 +56,14 @@ struct Problem {
     func inputGradient16(_ convolution: QuantizedConvolution) -> [UInt16] {
         guarded(levels.count, 0x7e00) { convolution.backwardInput(outputGradient: gradient, inputGradient: $0, batch: shape.batch) }
     }
+    /// With another unit for each output channel, a power of two, which is divided out again without rounding.
     func weightGradient(_ convolution: QuantizedConvolution) -> [Float] {
-        guarded(codes.count, 1e30) {
-            convolution.backwardWeight(levels: levels, outputGradient: gradient, weightGradient: $0, batch: shape.batch)
+        let units = (0..<shape.output).map { [0.25, 0.5, 1, 2, 4][$0 % 5] as Float }
+        let found = guarded(codes.count, 1e30 as Float) {
+            convolution.backwardWeight(
+                levels: levels, outputGradient: gradient, units: units, weightGradient: $0, batch: shape.batch)
         }
+        return found.indices.map { found[$0] / units[$0 * shape.output / found.count] }
     }
 
     private func guarded<T: Equatable>(_ count: Int, _ pattern: T, _ run: (UnsafeMutablePointer<T>) -> Void) -> [T] {

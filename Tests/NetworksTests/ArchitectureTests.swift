@@ -19,7 +19,7 @@ import Testing
     }
 
     /// Both inputs, both precisions, mixed with maps of levels and of bf16: one pass forward and back gives finite scores and gradients.
-    @Test(arguments: ["resnet20", "resnet32", "vgg11", "vgg13", "vgg16"], [(28, 1), (32, 3)])
+    @Test(arguments: ["resnet20", "resnet32", "vgg11", "vgg13", "vgg16", "imagenet-resnet18"], [(28, 1), (32, 3)])
     func everyNetworkTakesBothInputs(_ name: String, _ image: (side: Int, channels: Int)) throws {
         let input = FeatureShape(height: image.side, width: image.side, channels: image.channels)
         let weights = try WeightProjection(bits: 1)
@@ -43,6 +43,6 @@ import Testing
         }
     }
 
-    @Test(arguments: ["resnet21", "resnet2", "vgg12", "alexnet", "resnet", ""])
+    @Test(arguments: ["resnet21", "resnet2", "vgg12", "alexnet", "resnet", "resnet18", "imagenet-resnet50", "imagenet-resnet", ""])
     func unknownNames(_ name: String) { #expect(Architecture(name: name) == nil) }
 }

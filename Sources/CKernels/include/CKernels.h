@@ -2,9 +2,11 @@
 // The umbrella of the C kernels: one header a concern.
 #pragma once
 #include "batch_norm.h"
+#include "bcgd_step.h"
 #include "conv3x3.h"
 #include "elementwise.h"
 #include "level_maps.h"
+#include "level_pooling.h"
 #include "monte_carlo.h"
 #include "norm_activation.h"
 #include "parallel.h"

@@ -9,7 +9,7 @@
 //
 //     forward          y[n,h,w,o]  = Σ_{i,r,s} x[n, h·stride+r−p, w·stride+s−p, i] · q[o,i,r,s]
 //     input gradient   dx          = the adjoint of x ↦ y, applied to dy
-//     weight gradient  dq[o,i,r,s] = Σ_{n,h,w} x[n, h·stride+r−p, w·stride+s−p, i] · dy[n,h,w,o]
+//     weight gradient  dq[o,i,r,s] = unit[o] · Σ_{n,h,w} x[n, h·stride+r−p, w·stride+s−p, i] · dy[n,h,w,o]
 //
 // The definitions as plain loops: Sources/Compute/QuantizedConvolutionReference.swift.
 // Nothing is allocated: the caller hands over packed weights and scratch. Buffers need no alignment; 64 bytes is best.
@@ -55,10 +55,10 @@ void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *d
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv, enum ck_conv_path,
                                  int threads);
 
-/// dq [O, I, K, K] from levels, or from bf16 x, and dy in bf16, with f32 sums; overwritten.
+/// dq [O, I, K, K] from levels, or from bf16 x, dy in bf16 and unit [O], with f32 sums; overwritten.
 /// `scratch` holds `ck_conv_weight_scratch_bytes(shape, threads)` bytes.
 size_t ck_conv_weight_scratch_bytes(struct ck_conv, int threads);
-void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, float *dq, void *scratch, struct ck_conv,
-                             enum ck_conv_path, int threads);
-void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, float *dw, void *scratch, struct ck_conv,
-                                  enum ck_conv_path, int threads);
+void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *unit, float *dq, void *scratch,
+                             struct ck_conv, enum ck_conv_path, int threads);
+void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, const float *unit, float *dw, void *scratch,
+                                  struct ck_conv, enum ck_conv_path, int threads);

@@ -17,13 +17,3 @@ void ck_shortcut_forward(const float *large, float *small, struct ck_shortcut sh
 
 /// Its adjoint: large[n, s·h, s·w, c] += small[n, h, w, pad + c].
 void ck_shortcut_backward(const float *small, float *large, struct ck_shortcut shape, int threads);
-
-/// One step of SGD with momentum, after the blend of BCGD; `quantized` null means no blend:
-///     w ← (1 − ρ)·w + ρ·quantized
-///     m ← momentum·m + gradient + decay·w
-///     w ← w − rate·m
-struct ck_sgd {
-    float blending, momentum, decay, rate;
-};
-void ck_sgd_step(float *w, const float *quantized, const float *gradient, float *m, size_t count, struct ck_sgd step,
-                 int threads);

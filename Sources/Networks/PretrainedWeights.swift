@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+
+/// Weights as they travel between programs: a safetensors file of f32 tensors under the network's names, which for ImageNet
+/// ResNets are those of torchvision's `state_dict`.
+extension Network {
+    /// Takes all parameters and running statistics from the file; momentum stays as it is, and quantized weights are to be
+    /// projected anew. Resolutions may be absent and then stay; `….num_batches_tracked`, which PyTorch counts, is ignored.
+    ///
+    /// - Throws: `SafetensorsError` naming what is missing, unknown or of another shape or type; nothing is changed then.
+    public func takeWeights(from file: SafetensorsFile) throws {
+        let wanted = Dictionary(uniqueKeysWithValues: namedTensors.map { ($0.name, $0.tensor) })
+        let given = file.tensors.filter { !$0.key.hasSuffix(".num_batches_tracked") }
+        let missing = wanted.keys.filter { given[$0] == nil && !$0.hasSuffix(".resolution") }
+        let unknown = given.keys.filter { wanted[$0] == nil }.map(\.debugDescription)
+        let misfits = given.compactMap { name, stored -> String? in
+            guard let tensor = wanted[name], stored.type != .f32 || stored.shape != tensor.shape else { return nil }
+            return "\(name) (\(stored.type.rawValue) \(stored.shape), expected F32 \(tensor.shape))"
+        }
+        let faults = [("lacks", missing), ("has the unknown", unknown), ("has another shape or type of", misfits)]
+            .filter { !$0.1.isEmpty }.map { "\($0) \(Self.listed($1))" }
+        guard faults.isEmpty else {
+            throw SafetensorsError("\(file.path) does not hold the weights of this network: it \(faults.joined(separator: "; it "))")
+        }
+        let values = try given.map { name, _ in (name, try file.floats(named: name)) }
+        for (name, values) in values { wanted[name]?.set(values) }
+    }
+
+    /// All parameters, the float ones `w_f` of quantized weights, and running statistics, to be written to a file.
+    public func weightsFile(metadata: [String: String] = [:]) -> SafetensorsFile {
+        SafetensorsFile(
+            metadata: metadata,
+            tensors: Dictionary(
+                uniqueKeysWithValues: namedTensors.map { ($0.name, StoredTensor(shape: $0.tensor.shape, $0.tensor.values)) }))
+    }
+
+    private var namedTensors: [NamedTensor] { parameters.map { NamedTensor(name: $0.name, tensor: $0.value) } + statistics }
+
+    /// The first few of the names, in order, and how many more there are.
+    private static func listed(_ names: [String]) -> String {
+        let shown = names.sorted().prefix(5)
+        return shown.joined(separator: ", ") + (names.count > shown.count ? " and \(names.count - shown.count) more" : "")
+    }
+}

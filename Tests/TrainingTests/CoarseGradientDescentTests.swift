@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Networks
+import Quantization
+import Statistics
+import Testing
+import Training
+
+/// The update in one pass against its definition, for layers that multiply by `w_q` (f32) and by codes alone (mixed).
+@Suite struct CoarseGradientDescentTests {
+    private static let rate = 0.05
+
+    /// Three steps with random gradients on the last 3×3 weights of resnet8, 64×64×3×3: several blocks, so threads share them.
+    private func run(bits: Int, precision: Precision, threads: Int) throws -> (fast: Parameter, reference: CoarseGradientDescentReference) {
+        let changes = ["method": "bcgd", "weight_bits": "\(bits)", "activation_bits": "4"]
+        let recipe = try recipe(changes)
+        let workshop = Workshop(engine: try Engine(threads: threads), batch: 2)
+        let network = try #require(Architecture(name: "resnet8")).network(
+            input: .init(height: 8, width: 8, channels: 3), classes: 4, activation: try recipe.activation(),
+            weights: try recipe.weightProjection(), precision: precision, in: workshop)
+        network.initialize(seed: 3)
+        let descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        descent.project()
+        let weight = try #require(network.weights.dropLast().last)
+        var reference = CoarseGradientDescentReference(
+            weights: weight.value.values.map(Double.init), momentum: weight.momentum.values.map(Double.init), projection: try WeightProjection(bits: bits))
+        var random = Philox(seed: 5, stream: 0)
+        for _ in 0..<3 {
+            let gradient = (0..<weight.value.count).map { _ in Float(0.1 * random.normal()) }
+            weight.gradient.set(gradient)
+            descent.step(rate: Self.rate)
+            reference.step(
+                gradient: gradient.map(Double.init), blending: Double(recipe.blending), momentum: Double(recipe.momentum),
+                decay: Double(recipe.weightDecay), rate: Self.rate)
+        }
+        return (weight, reference)
+    }
+
+    @Test(arguments: [1, 2, 4], [Precision.f32, .mixed])
+    func equalsDefinition(bits: Int, precision: Precision) throws {
+        let (fast, reference) = try run(bits: bits, precision: precision, threads: 2)
+        // Weights are below 0.5 and take three steps of a few f32 roundings of 3e-8 at most. A blend
+        // left out moves them by up to 1e-2 · 0.05 a step, a decay left out by 1e-4 · 0.05 · 0.05 = 2.5e-7 or more, so 1e-7.
+        let most = zip(fast.value.values, reference.weights).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) }
+        #expect(most < 1e-7)
+        #expect(abs(Double(fast.codeScale) - reference.scale) < 1e-7)
+        let codes = try #require(fast.codes)
+        // None of these weights lies within 1e-7 of a boundary between codes (seeds 3 and 5).
+        #expect(reference.codes.indices.count { Int(codes[$0]) != reference.codes[$0] } == 0)
+        if let quantized = fast.quantized {
+            #expect((0..<quantized.count).allSatisfy { quantized.pointer[$0] == fast.codeScale * Float(codes[$0]) })
+        }
+    }
+
+    @Test(arguments: [1, 2, 4], [Precision.f32, .mixed])
+    func noResultDependsOnThreads(bits: Int, precision: Precision) throws {
+        let (one, two) = try (run(bits: bits, precision: precision, threads: 1).fast, run(bits: bits, precision: precision, threads: 2).fast)
+        let same = one.value.values == two.value.values && one.momentum.values == two.momentum.values
+        #expect(same && one.codeScale == two.codeScale)
+    }
+}
