@@ -18,14 +18,15 @@ import Testing
         #expect(abs(Double(count) / 1e6 - millions) < (millions < 1 ? 0.005 : 0.06), "\(count)")
     }
 
-    /// Both inputs, both precisions: one pass forward and back gives finite scores and gradients.
+    /// Both inputs, both precisions, mixed with maps of levels and of bf16: one pass forward and back gives finite scores and gradients.
     @Test(arguments: ["resnet20", "resnet32", "vgg11", "vgg13", "vgg16", "imagenet-resnet18"], [(28, 1), (32, 3)])
     func everyNetworkTakesBothInputs(_ name: String, _ image: (side: Int, channels: Int)) throws {
         let input = FeatureShape(height: image.side, width: image.side, channels: image.channels)
         let weights = try WeightProjection(bits: 1)
-        for precision in Precision.allCases {
+        let quantized = Activation.quantized(try QuantizedReLU(bits: 4))
+        for (precision, activation) in [(Precision.f32, quantized), (.mixed, quantized), (.mixed, .relu)] {
             let network = try #require(Architecture(name: name)).network(
-                input: input, classes: 10, activation: .quantized(QuantizedReLU(bits: 4)), weights: weights, precision: precision,
+                input: input, classes: 10, activation: activation, weights: weights, precision: precision,
                 in: workshop(batch: 2))
             network.initialize(seed: 1)
             for weight in network.weights {
