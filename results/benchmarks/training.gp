@@ -31,10 +31,10 @@ do for [extension in "svg png"] {
         set terminal png size 900,600 font "DejaVu Sans,11" background "#ffffff"
     } }
     set output "training." . extension
-    set xrange [-0.6:1.6]
+    set xrange [-0.6:2.6]
     set yrange [0:*]
     set offsets 0, 0, 0.35, 0
-    set xtics ('resnet20 1w4a' 0, 'vgg11 1w4a' 1) noenhanced
+    set xtics ('resnet20 1w4a' 0, 'vgg11 1w4a' 1, 'resnet18 1w4a' 2) noenhanced
     set key top left
     set ylabel "speed of a training step (PyTorch's best f32 = 1)"
     set title 'Training step, 2 threads, labels in ms' noenhanced
