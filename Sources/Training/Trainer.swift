@@ -36,6 +36,7 @@ public final class Trainer {
     /// - Parameter dataset: must have the run's name.
     public init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
         try run.recipe.validate()
+        try run.recipe.validate(run.precision)
         precondition(dataset.name == run.dataset, "the data set is not the run's")
         guard let architecture = Architecture(name: run.recipe.network) else {
             throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
@@ -66,10 +67,12 @@ public final class Trainer {
         }
         try checkpoint.warmStart(network)
         descent.project()
+        descent.start(epoch: 0)
         loader.start(epoch: 0)
         if let batch = loader.next() {
             copy(batch)
             _ = try network.forward(images, batch: batch.count, mode: .calibration)
+            descent.limitResolutions()
         }
         loader.stop()
     }
@@ -78,7 +81,8 @@ public final class Trainer {
     public func restore(_ checkpoint: Checkpoint) throws {
         try checkpoint.restore(network, run: run)
         state = checkpoint.state
-        descent.project()
+        if run.recipe.evaluation == .current { descent.project() }  // else it came with the checkpoint
+        descent.start(epoch: state.epoch)
     }
 
     public func save(to path: String) throws { try Checkpoint.save(network, state, run, to: path) }
@@ -97,6 +101,7 @@ public final class Trainer {
         var steps = 0
         func save() throws { if let path { try self.save(to: path) } }
         while !isFinished && !stop.isMade && steps < stepLimit {
+            descent.start(epoch: state.epoch)
             loader.start(epoch: state.epoch, firstBatch: state.batch)
             while !stop.isMade, steps < stepLimit, let batch = loader.next() {
                 try step(batch)
@@ -120,6 +125,7 @@ public final class Trainer {
     /// One step of the method on one mini-batch.
     private func step(_ batch: Batch) throws {
         copy(batch)
+        descent.prepareStep()
         let scores = try network.forward(images, batch: batch.count, mode: .training)
         let outcome = loss(scores, labels: batch.labels, batch: batch.count)
         guard outcome.lossSum.isFinite else {
@@ -132,11 +138,15 @@ public final class Trainer {
         state.add(outcome)
     }
 
-    /// The whole test split with running statistics and the quantized weights.
+    /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.
     public func evaluate() throws -> BatchOutcome {
         var total = BatchOutcome()
+        descent.useQuantizedWeights()
         testLoader.start(epoch: 0)
-        defer { testLoader.stop() }
+        defer {
+            testLoader.stop()
+            descent.start(epoch: state.epoch)
+        }
         while let batch = testLoader.next() {
             copy(batch)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
