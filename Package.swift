@@ -43,7 +43,7 @@ let package = Package(
             dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
         .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
         .executableTarget(
-            name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Compute", "Reporting", "Statistics", "Files", argumentParser]),
+            name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Quantization", "Compute", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(

@@ -26,11 +26,14 @@ public struct BatchOutcome: Equatable, Sendable {
 /// Scores that are not finite count as wrong.
 public final class SoftmaxCrossEntropy {
     public let gradient: Tensor
+    /// Of the last call, per image `[N]`: whether the label had the highest score.
+    public private(set) var correct: [Bool]
     private let classes: Int
 
     public init(classes: Int, in workshop: Workshop) {
         self.classes = classes
         gradient = Tensor([workshop.batch, 1, 1, classes])
+        correct = Array(repeating: false, count: workshop.batch)
     }
 
     public func callAsFunction(_ scores: Tensor, labels: UnsafePointer<Int32>, batch: Int) -> BatchOutcome {
@@ -48,10 +51,10 @@ public final class SoftmaxCrossEntropy {
                 dz[c] = Float((p - (c == label ? 1 : 0)) / Double(batch))
             }
             let rank = z.indices.count { z[$0] > z[label] || (z[$0] == z[label] && $0 < label) }
-            if z.allSatisfy(\.isFinite) {
-                outcome.top1 += rank < 1 ? 1 : 0
-                outcome.top5 += rank < 5 ? 1 : 0
-            }
+            let isUsable = z.allSatisfy(\.isFinite)
+            correct[n] = isUsable && rank < 1
+            outcome.top1 += correct[n] ? 1 : 0
+            outcome.top5 += isUsable && rank < 5 ? 1 : 0
         }
         return outcome
     }

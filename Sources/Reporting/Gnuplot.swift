@@ -20,6 +20,9 @@ public struct Figure: Sendable {
         self.data = data
     }
 
+    /// What gnuplot reads, by file name: the tables and the script.
+    public var inputs: [(file: String, text: String)] { data.map { ($0, $1.text) } + [("\(name).gp", script)] }
+
     /// The script; `gnuplot NAME.gp` in its folder draws the figure again, byte for byte with the same gnuplot and fonts.
     public var script: String {
         // Reset for each format, so that what the body sets for one does not reach the other.
@@ -58,8 +61,7 @@ public struct Gnuplot: Sendable {
     ///   leaves the script and the data but no picture.
     public func draw(_ figure: Figure, in folder: String) throws {
         try makeFolder(folder)
-        for (file, table) in figure.data { try table.write(to: "\(folder)/\(file)") }
-        try writeAtomically(Data(figure.script.utf8), to: "\(folder)/\(figure.name).gp")
+        for (file, text) in figure.inputs { try writeAtomically(Data(text.utf8), to: "\(folder)/\(file)") }
         let pictures = ["svg", "png"].map { "\(folder)/\(figure.name).\($0)" }
         let run: (status: Int32, output: String)
         do {

@@ -3,7 +3,7 @@ import Files
 
 /// One published number and where it was read.
 public struct ReportedValue: Equatable, Sendable {
-    /// Which cell it belongs to: `dataset/network/bits/method`, as `RunCell.reportedID` spells it.
+    /// Which cell it belongs to: `dataset/cell`, as `RunCell.reportedID` spells it.
     public let id: String
     /// The quantity in words.
     public let quantity: String

@@ -1,27 +1,46 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Statistics
 
-/// What a run is a measurement of: a cell of table 1.
+/// What a run is a measurement of. The name tells cells apart; the settings beside it are those that tables show.
 public struct RunCell: Hashable, Sendable {
+    /// As in `Experiments/cells.yaml`.
+    public var name: String
     public var dataset: String
     public var network: String
     /// 32 stands for float, of weights and of activations.
     public var weightBits: Int
     public var activationBits: Int
-    /// `float`, `bcgd`, `bc`, `br`, …; a variant goes into the name: `bcgd-first-last-float`.
+    /// `float`, `bcgd`, `bc`, ….
     public var method: String
+    /// `all` or `inner`; empty with float weights.
+    public var quantizedLayers: String
+    /// ρ in effect: 0 for BC; nil with float weights.
+    public var blending: Double?
+    /// Coarse derivatives of the quantized ReLU in x and in α; empty with float activations.
+    public var inputDerivative: String
+    public var resolutionDerivative: String
     /// Name of the protocol: how much of the published training was run (`smoke`, …).
     public var protocolName: String
 
-    public init(dataset: String, network: String, weightBits: Int, activationBits: Int, method: String, protocolName: String) {
-        (self.dataset, self.network, self.weightBits, self.activationBits) = (dataset, network, weightBits, activationBits)
-        (self.method, self.protocolName) = (method, protocolName)
+    public init(
+        name: String, dataset: String, network: String, weightBits: Int, activationBits: Int, method: String, quantizedLayers: String,
+        blending: Double?, inputDerivative: String, resolutionDerivative: String, protocolName: String
+    ) {
+        (self.name, self.dataset, self.network, self.method) = (name, dataset, network, method)
+        (self.weightBits, self.activationBits, self.quantizedLayers) = (weightBits, activationBits, quantizedLayers)
+        (self.blending, self.inputDerivative, self.resolutionDerivative) = (blending, inputDerivative, resolutionDerivative)
+        self.protocolName = protocolName
     }
 
     /// Such as `1W4A`.
     public var bits: String { "\(weightBits)W\(activationBits)A" }
-    /// The cell's id in `Experiments/reported.csv`, such as `imagenet/resnet-18/1W4A/bcgd`; the protocol is no part of it.
-    public var reportedID: String { "\(dataset)/\(network)/\(bits)/\(method)" }
+    /// The cell's id in `Experiments/reported.csv`, such as `imagenet/resnet18-1w4a-bcgd`; the protocol is no part of it.
+    public var reportedID: String { "\(dataset)/\(name)" }
+
+    /// Names the files of a run: `cifar-10-resnet20-1w4a-bc-short-seed1`, with `-mixed` for that precision.
+    public func runName(seed: UInt64, precision: String) -> String {
+        "\(dataset.lowercased())-\(name)-\(protocolName)-seed\(seed)" + (precision == "f32" ? "" : "-\(precision)")
+    }
 }
 
 /// How a run came about.
@@ -35,7 +54,8 @@ public struct RunProvenance: Equatable, Sendable {
     public var precision: String
     /// As `SystemFacts.commit` gives it.
     public var commit: String
-    /// The recipe's name and the digest of its settings, defaults filled in.
+    /// The base recipe's name, and a digest of all settings of the run and of the float run that it started from; it
+    /// does not depend on the seed.
     public var recipe: String
     public var recipeDigest: String
     /// Whether the data set's files were the official ones.
@@ -52,8 +72,8 @@ public struct RunProvenance: Equatable, Sendable {
     }
 }
 
-/// One training run: a row of table 1. The result is the accuracy after the last epoch; the best epoch's is picked on the
-/// test images, so it is no result, and is kept for comparison with work that reports it.
+/// One training run: a row of `runs.csv`. The result is the accuracy after the last epoch; the best epoch's is picked on
+/// the test images, so it is no result, and is kept for comparison with work that reports it.
 public struct RunRow: Equatable, Sendable {
     public var cell: RunCell
     public var seed: UInt64
@@ -75,31 +95,32 @@ public struct RunRow: Equatable, Sendable {
         cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?,
         reportedIn published: ReportedValues, provenance: RunProvenance
     ) {
-        precondition((1..<1_000_000).contains(testImages))
-        precondition((0...testImages).contains(correctFinal) && (0...testImages).contains(correctBest ?? 0))
         let value = published[cell.reportedID]
-        (self.cell, self.seed, self.epochs, self.testImages) = (cell, seed, epochs, testImages)
-        (self.correctFinal, self.correctBest) = (correctFinal, correctBest)
-        (self.reported, self.reportedSource) = (value?.value, value?.source ?? ReportedValue.notAvailable)
-        self.provenance = provenance
+        self.init(
+            cell: cell, seed: seed, epochs: epochs, testImages: testImages, correctFinal: correctFinal, correctBest: correctBest,
+            reported: value?.value, reportedSource: value?.source ?? ReportedValue.notAvailable, provenance: provenance)
     }
 
     init(
         cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?, reported: Double?,
         reportedSource: String, provenance: RunProvenance
     ) {
+        precondition((1..<1_000_000).contains(testImages))
+        precondition((0...testImages).contains(correctFinal) && (0...testImages).contains(correctBest ?? 0))
         (self.cell, self.seed, self.epochs, self.testImages) = (cell, seed, epochs, testImages)
         (self.correctFinal, self.correctBest, self.reported) = (correctFinal, correctBest, reported)
         (self.reportedSource, self.provenance) = (reportedSource, provenance)
     }
 
+    /// Names the run's files.
+    public var name: String { cell.runName(seed: seed, precision: provenance.precision) }
     /// Top-1 after the last epoch, in percent.
     public var top1Final: Double { 100 * Double(correctFinal) / Double(testImages) }
     /// Top-1 after the best epoch on the test images, in percent.
     public var top1Best: Double? { correctBest.map { 100 * Double($0) / Double(testImages) } }
     /// Exact (Clopper–Pearson) 95 % interval of `top1Final` over test images like these, in percent. It says nothing about seeds.
-    public var interval: (low: Double, high: Double) {
+    public var interval: Interval {
         let proportion = clopperPearson(successes: correctFinal, trials: testImages, level: 0.95)
-        return (100 * proportion.low, 100 * proportion.high)
+        return Interval(low: 100 * proportion.low, high: 100 * proportion.high)
     }
 }

@@ -2,28 +2,29 @@
 import Files
 import Foundation
 
-/// `table1.csv`: one row per run, accuracies and interval ends in percent, empty where there is no number.
+/// `runs.csv`: one row per run, accuracies and interval ends in percent, empty where there is no number.
 extension RunRow {
     public static let columns = [
         "dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "epochs", "n_test", "top1_final",
         "ci95_low", "ci95_high", "top1_best", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
-        "data_origin", "threads", "precision", "how",
+        "data_origin", "threads", "precision", "cell", "quantized_layers", "blending", "input_derivative", "resolution_derivative", "how",
     ]
     /// The columns that tell runs apart: a new run with the same ones takes the old one's place.
-    public static let key = ["dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "data_origin", "precision"]
+    public static let key = ["dataset", "cell", "protocol", "seed", "data_origin", "precision"]
 
     /// The row's fields in the order of `columns`.
     public var fields: [String] {
         [
             cell.dataset, cell.network, "\(cell.weightBits)", "\(cell.activationBits)", cell.method, cell.protocolName, "\(seed)",
-            "\(epochs)", "\(testImages)", percent(top1Final), percent(interval.low), percent(interval.high),
-            top1Best.map(percent) ?? "", reported.map { "\($0)" } ?? "", reportedSource, String(format: "%.1f", provenance.seconds),
+            "\(epochs)", "\(testImages)", fixed(top1Final), fixed(interval.low), fixed(interval.high),
+            top1Best.map(fixed) ?? "", reported.map { "\($0)" } ?? "", reportedSource, String(format: "%.1f", provenance.seconds),
             provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
-            provenance.precision, provenance.how,
+            provenance.precision, cell.name, cell.quantizedLayers, cell.blending.map { "\($0)" } ?? "", cell.inputDerivative,
+            cell.resolutionDerivative, provenance.how,
         ]
     }
 
-    /// Reads the rows of a `table1.csv`.
+    /// Reads the rows of a `runs.csv`.
     /// - Throws: `FileError` naming the file, row and column when a field is not what its column holds, when an accuracy is no
     ///   count of `n_test` images, or when an interval does not belong to its accuracy.
     public static func read(from path: String) throws -> [RunRow] {
@@ -34,13 +35,19 @@ extension RunRow {
         return try table.rows.indices.map { try RunRow(Fields(table: table, row: $0, path: path)) }
     }
 
-    /// Puts `rows` into the file at `path` (made when missing), each in place of the row with the same `key`.
+    /// The rows as a table of `columns`.
+    public static func table(_ rows: [RunRow]) -> CSVTable { CSVTable(header: columns, rows: rows.map(\.fields)) }
+
+    /// Puts `rows` into the file at `path` (made when missing), each in place of the row with the same `key`; processes
+    /// that do so at the same time wait for each other.
     /// - Throws: `FileError` as `read` does, or when the file cannot be written; the old file is then untouched.
     public static func record(_ rows: [RunRow], in path: String) throws {
-        let old = FileManager.default.fileExists(atPath: path) ? try read(from: path) : []
-        var table = CSVTable(header: columns)
-        for row in old + rows { table.appendOrReplace(row.fields, key: key) }
-        try table.write(to: path)
+        try withLock(on: (path as NSString).deletingLastPathComponent) {
+            let old = FileManager.default.fileExists(atPath: path) ? try read(from: path) : []
+            var table = CSVTable(header: columns)
+            for row in old + rows { table.appendOrReplace(row.fields, key: key) }
+            try table.write(to: path)
+        }
     }
 
     private init(_ fields: Fields) throws {
@@ -52,8 +59,11 @@ extension RunRow {
         }
         self.init(
             cell: RunCell(
-                dataset: fields["dataset"], network: fields["network"], weightBits: try fields.integer("weight_bits"),
-                activationBits: try fields.integer("activation_bits"), method: fields["method"], protocolName: fields["protocol"]),
+                name: fields["cell"], dataset: fields["dataset"], network: fields["network"], weightBits: try fields.integer("weight_bits"),
+                activationBits: try fields.integer("activation_bits"), method: fields["method"],
+                quantizedLayers: fields["quantized_layers"], blending: fields["blending"].isEmpty ? nil : try fields.number("blending"),
+                inputDerivative: fields["input_derivative"], resolutionDerivative: fields["resolution_derivative"],
+                protocolName: fields["protocol"]),
             seed: seed, epochs: try fields.integer("epochs"), testImages: testImages,
             correctFinal: try fields.count("top1_final", of: testImages),
             correctBest: fields["top1_best"].isEmpty ? nil : try fields.count("top1_best", of: testImages),
@@ -62,13 +72,10 @@ extension RunRow {
                 seconds: try fields.number("seconds"), threads: try fields.integer("threads"), precision: fields["precision"], commit: fields["commit"],
                 recipe: fields["recipe"], recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
         for (column, end) in [("ci95_low", interval.low), ("ci95_high", interval.high)] where abs(try fields.number(column) - end) > 1e-4 {
-            throw fields.error(column, "\(percent(end)), the exact 95 % end for \(correctFinal) of \(testImages)")
+            throw fields.error(column, "\(fixed(end)), the exact 95 % end for \(correctFinal) of \(testImages)")
         }
     }
 }
-
-/// Percent with four decimals: enough to have the count back for fewer than 10⁶ images.
-private func percent(_ value: Double) -> String { String(format: "%.4f", value) }
 
 /// The fields of one row, by column, with errors that name the place.
 private struct Fields {

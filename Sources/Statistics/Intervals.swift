@@ -5,6 +5,7 @@ import CGSL
 public struct Interval: Equatable, Sendable {
     public let low: Double
     public let high: Double
+    public init(low: Double, high: Double) { (self.low, self.high) = (low, high) }
 }
 
 /// The exact (Clopper–Pearson 1934) interval of a binomial proportion, both ends in [0, 1].

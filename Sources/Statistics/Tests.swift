@@ -15,6 +15,19 @@ public func zTest(estimate: Double, standardError: Double, expected: Double) -> 
     return TestResult(statistic: z, pValue: 2 * Distribution.normalTail(abs(z)))
 }
 
+/// Student's two-sided test that the mean of `values.count ≥ 2` independent normal repetitions is `expected`; of the
+/// differences of pairs it is the paired test.
+///
+/// Values without any spread have the statistic ±∞ and p = 0, or 0 and p = 1 when they all equal `expected`.
+public func tTest(_ values: [Double], expected: Double = 0) -> TestResult {
+    precondition(values.count > 1)
+    let n = Double(values.count), mean = values.reduce(0, +) / n
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
+    guard mean != expected else { return TestResult(statistic: 0, pValue: 1) }
+    let t = (mean - expected) / (variance / n).squareRoot()
+    return TestResult(statistic: t, pValue: t.isFinite ? 2 * Distribution.studentTail(abs(t), df: n - 1) : 0)
+}
+
 /// Pearson's χ² test of counts against expected counts (same length k, expected > 0), k − 1 − `fitted` degrees of freedom.
 public func chiSquareTest(observed: [Int], expected: [Double], fitted: Int = 0) -> TestResult {
     precondition(observed.count == expected.count && observed.count > fitted + 1 && expected.allSatisfy { $0 > 0 })

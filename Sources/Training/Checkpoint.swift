@@ -49,6 +49,15 @@ public struct Checkpoint {
         (self.path, self.file, self.state, run) = (path, file, state, try entry("run"))
     }
 
+    /// The run that wrote it.
+    /// - Throws: `CheckpointError` when its recipe has keys or values of another version.
+    public func description() throws -> RunDescription {
+        guard let description = try? JSONDecoder().decode(RunDescription.self, from: Data(run.utf8)) else {
+            throw CheckpointError(description: "\(path) describes its run in the words of another version: \(run)")
+        }
+        return description
+    }
+
     /// Writes atomically: a crash leaves the former checkpoint.
     static func save(_ network: Network, _ state: TrainingState, _ run: RunDescription, to path: String) throws {
         var tensors: [String: StoredTensor] = [:]

@@ -77,6 +77,14 @@ public struct Settings {
         return list.compactMap(\.string)
     }
 
+    /// Takes a list of lists of strings out (empty when the key is absent).
+    mutating func take(stringLists key: String) throws -> [[String]] {
+        guard let node = take(key) else { return [] }
+        let lists = node.sequence?.map { $0.sequence?.compactMap(\.string) }
+        guard let lists, lists.allSatisfy({ $0 != nil }) else { throw RecipeError("\(source): \(key) must be a list of lists of strings") }
+        return lists.compactMap { $0 }
+    }
+
     private mutating func take(_ key: String) -> Node? {
         guard let index = pairs.firstIndex(where: { $0.key == key }) else { return nil }
         return pairs.remove(at: index).value

@@ -26,13 +26,7 @@ public struct RunDescription: Codable, Equatable, Sendable {
     }
 
     /// JSON with sorted keys: the same text for the same description.
-    var canonical: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Encoding fails only for numbers that are not finite, which `Recipe.validate` refuses.
-        guard let data = try? encoder.encode(self) else { preconditionFailure("a recipe that was not validated") }
-        return String(decoding: data, as: UTF8.self)
-    }
+    var canonical: String { canonicalJSON(self) }
 
     /// Eight hexadecimal digits that stand for the whole description in tables.
     public var digest: String { crc32Hex(Data(canonical.utf8)) }
@@ -50,4 +44,20 @@ public struct RunDescription: Codable, Equatable, Sendable {
             return a == b ? nil : "\(key): \(a), not \(b)"
         }
     }
+}
+
+extension Recipe {
+    /// Eight hexadecimal digits that stand for all settings of the recipes, and for the precision of the float run where
+    /// it is not f32.
+    static func digest(_ recipes: [Recipe], startingIn precision: Precision = .f32) -> String {
+        crc32Hex(Data((canonicalJSON(recipes) + (precision == .f32 ? "" : precision.rawValue)).utf8))
+    }
+}
+
+private func canonicalJSON(_ value: some Encodable) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // Encoding fails only for numbers that are not finite, which `Recipe.validate` refuses.
+    guard let data = try? encoder.encode(value) else { preconditionFailure("a recipe that was not validated") }
+    return String(decoding: data, as: UTF8.self)
 }

@@ -112,7 +112,7 @@ public final class Trainer {
             }
             loader.stop()
             guard state.batch == loader.batchesPerEpoch else { break }
-            let test = try evaluate()
+            let test = try evaluate().total
             state.seconds = clock.seconds
             state.close(record(test))
             try save()
@@ -139,8 +139,10 @@ public final class Trainer {
     }
 
     /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.
-    public func evaluate() throws -> BatchOutcome {
+    /// - Returns: the sums, and for each image in the split's order whether its label scored highest.
+    public func evaluate() throws -> (total: BatchOutcome, correct: [Bool]) {
         var total = BatchOutcome()
+        var correct: [Bool] = []
         descent.useQuantizedWeights()
         testLoader.start(epoch: 0)
         defer {
@@ -151,8 +153,24 @@ public final class Trainer {
             copy(batch)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
             total += loss(scores, labels: batch.labels, batch: batch.count)
+            correct += loss.correct.prefix(batch.count)
         }
-        return total
+        return (total, correct)
+    }
+
+    /// Which test images the finished run gets right, in the split's order.
+    /// - Throws: `CheckpointError` when the run is not finished, or when they are not as many as after its last epoch.
+    public func finalCorrect() throws -> [Bool] {
+        guard isFinished, let last = state.curve.last else {
+            throw CheckpointError(description: "\(run.name) stands at epoch \(state.epoch) of \(run.recipe.epochs): it is not finished")
+        }
+        let (total, correct) = try evaluate()
+        guard total.top1 == last.testHits, total.count == last.testCount else {
+            throw CheckpointError(
+                description: "\(run.name) got \(last.testHits) of \(last.testCount) test images right after its last epoch, now "
+                    + "\(total.top1) of \(total.count): use the images, the machine and the number of threads that it was trained with")
+        }
+        return correct
     }
 
     private func copy(_ batch: Batch) {

@@ -67,9 +67,9 @@ struct StepCommand: ParsableCommand {
     /// The paper's recipe, with a rate that keeps a network without warm start finite.
     private func recipe() throws -> Recipe {
         let isFloat = weightBits == 32 && activationBits == 32
-        let cells = try ExperimentTable("table1", runProtocol: .paper, folder: experiments).cells
+        let cells = try ExperimentCells(.paper, folder: experiments).cells
         guard var recipe = cells.first(where: { isFloat ? $0.isFloat : $0.recipe.method == .bcgd })?.recipe else {
-            throw RecipeError("table1.yaml has no \(isFloat ? "float" : "bcgd") cell to take the recipe from")
+            throw RecipeError("cells.yaml has no \(isFloat ? "float" : "bcgd") cell to take the recipe from")
         }
         (recipe.network, recipe.batchSize, recipe.rate) = (network, batch, 1e-3)
         (recipe.weightBits, recipe.activationBits) = (weightBits, activationBits)

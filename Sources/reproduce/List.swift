@@ -8,7 +8,7 @@ import Training
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows each table's cells, what they cost on this machine, and what is reported.",
+        abstract: "Shows the cells of all tables and figures, what they cost on this machine, and what is reported.",
         discussion: "The cost is measured: a few steps of each network on this machine, times the steps of the schedule.")
 
     @OptionGroup var experiment: ExperimentOptions
@@ -21,22 +21,22 @@ struct List: ParsableCommand {
     }
 
     func run() throws {
-        let (table, reported) = (try experiment.table("table1"), try experiment.reported())
+        let (cells, reported) = (try experiment.cells(), try experiment.reported())
+        let tables = try ResultFiles.tables.map(experiment.table)
         var costs: [StepCost] = []
-        let rows = try table.cells.map { cell in
+        let rows = try cells.cells.map { cell in
             let cost = try costs.first { $0.recipe.network == cell.recipe.network && $0.recipe.activationBits == cell.recipe.activationBits }
                 ?? StepCost(measuring: cell.recipe, threads: threads)
             costs.append(cost)
-            let bits = "\(cell.recipe.weightBits)W\(cell.recipe.activationBits)A"
-            let value = reported["CIFAR-10/\(cell.recipe.network)/\(bits)/\(cell.recipe.method.rawValue)"]
+            let shown = RunCell(cell, dataset: "CIFAR-10", runProtocol: cells.runProtocol)
             return [
-                cell.name, cell.recipe.network, bits, cell.recipe.method.rawValue, "\(cell.recipe.epochs)",
-                duration(cost.seconds(epochs: cell.recipe.epochs, recipe: cell.recipe)),
-                value.map { "\($0.value) \($0.unit) (\($0.source))" } ?? ReportedValue.notAvailable,
+                cell.name, shown.network, shown.bits, shown.method, tables.filter { $0.cells.contains(cell.name) }.map(\.name).joined(separator: ", "),
+                "\(cell.recipe.epochs)", duration(cost.seconds(epochs: cell.recipe.epochs, recipe: cell.recipe)),
+                reported[shown.reportedID].map { "\($0.value) \($0.unit) (\($0.source))" } ?? ReportedValue.notAvailable,
             ]
         }
-        print("table1, protocol \(table.runProtocol.rawValue), CIFAR-10, \(threads) threads; a quantized cell needs its network's float cell first\n")
-        print(markdownTable(header: ["Cell", "Network", "Bits", "Method", "Epochs", "Estimated time", "Reported"], rows: rows))
+        print("protocol \(cells.runProtocol.rawValue), CIFAR-10, \(threads) threads; a quantized cell needs its network's float cell first\n")
+        print(markdownTable(header: ["Cell", "Network", "Bits", "Method", "Shown in", "Epochs", "Estimated time", "Reported"], rows: rows))
     }
 
     private func duration(_ seconds: Double) -> String {

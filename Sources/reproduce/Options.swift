@@ -37,12 +37,14 @@ struct ExperimentOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Folder with the recipes.", valueName: "dir"))
     var experiments = "Experiments"
 
-    func table(_ name: String) throws -> ExperimentTable {
+    func cells() throws -> ExperimentCells {
         guard FileManager.default.fileExists(atPath: experiments) else {
             throw FileError("there is no folder \(experiments) here; run from the package's folder, or name it with --experiments")
         }
-        return try ExperimentTable(name, runProtocol: runProtocol, folder: experiments)
+        return try ExperimentCells(runProtocol, folder: experiments)
     }
+
+    func table(_ name: String) throws -> ExperimentTable { try ExperimentTable(name, folder: experiments) }
 
     func reported() throws -> ReportedValues { try ReportedValues(contentsOf: "\(experiments)/reported.csv") }
 }

@@ -4,28 +4,35 @@ import Foundation
 import Reporting
 import Training
 
-/// The files of an output folder:
+/// The files of an output folder that runs write; tables and figures follow from them (`ResultFiles`):
 ///
-///     table1.csv  table1.md  table1.svg  table1.png  table1.gp  table1-K.csv   the table and its figure
-///     curves/RUN.csv                                                            one learning curve a run
-///     checkpoints/RUN.safetensors                                               where each run stands
+///     runs.csv                      one row a finished run
+///     curves/RUN.csv                its learning curve
+///     correct/RUN.txt               which test images it gets right (`ImageOutcomes`)
+///     checkpoints/RUN.safetensors   where it stands
 struct OutputFolder {
     let path: String
 
+    /// Makes what is missing of it.
     init(_ path: String) throws {
         self.path = path
-        for folder in [path, "\(path)/curves", "\(path)/checkpoints"] { try makeFolder(folder) }
+        for folder in [path, "\(path)/curves", "\(path)/correct", "\(path)/checkpoints"] { try makeFolder(folder) }
     }
 
-    var table: String { "\(path)/table1.csv" }
-    func checkpoint(_ run: RunDescription) -> String { "\(path)/checkpoints/\(run.name).safetensors" }
+    /// An existing folder, to be read.
+    init(existing path: String) throws {
+        self.path = path
+        guard FileManager.default.fileExists(atPath: runs) else { throw FileError("\(path) holds no runs.csv: nothing was run with --out \(path)") }
+    }
+
+    var runs: String { "\(path)/runs.csv" }
+    func checkpoint(_ run: String) -> String { "\(path)/checkpoints/\(run).safetensors" }
     func curve(_ run: String) -> String { "\(path)/curves/\(run).csv" }
+    func correct(_ run: String) -> String { "\(path)/correct/\(run).txt" }
 
-    func hasCheckpoint(_ run: RunDescription) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run)) }
+    func hasCheckpoint(_ run: RunDescription) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run.name)) }
 
-    func rows() throws -> [RunRow] {
-        FileManager.default.fileExists(atPath: table) ? try RunRow.read(from: table) : []
-    }
+    func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }
 
     func write(_ curve: [EpochRecord], of run: RunDescription, commit: String, command: String) throws {
         let header = [
@@ -42,16 +49,25 @@ struct OutputFolder {
         try CSVTable(header: header, rows: rows).write(to: self.curve(run.name))
     }
 
-    /// The points of a run's curve; empty where the file is gone.
-    func points(_ run: String) throws -> [LearningCurvePoint] {
-        guard FileManager.default.fileExists(atPath: curve(run)) else { return [] }
-        let table = try CSVTable(contentsOf: curve(run))
-        return table.rows.indices.compactMap { row in
-            guard let epoch = Int(table[row, "epoch"]), let loss = Double(table[row, "train_loss"]) else { return nil }
-            return LearningCurvePoint(
-                epoch: epoch, trainAccuracy: Double(table[row, "train_top1"]), validationAccuracy: Double(table[row, "test_top1"]),
-                loss: loss)
+    /// Top-1 in percent on the test images by epoch; nil where the curve is missing or not whole.
+    /// - Throws: `FileError` when it ends at another accuracy than the run's.
+    func validation(_ run: RunRow) throws -> [Int: Double]? {
+        guard FileManager.default.fileExists(atPath: curve(run.name)) else { return nil }
+        let table = try CSVTable(contentsOf: curve(run.name))
+        guard ["epoch", "test_top1"].allSatisfy(table.header.contains) else { throw FileError("\(curve(run.name)): expected the columns epoch and test_top1") }
+        let points = table.rows.indices.compactMap { row in
+            Int(table[row, "epoch"]).flatMap { epoch in Double(table[row, "test_top1"]).map { (epoch, $0) } }
         }
+        guard points.map(\.0) == Array(1...max(1, run.epochs)), let last = points.last?.1 else { return nil }
+        guard abs(last - run.top1Final) < 1e-4 else {
+            throw FileError("\(curve(run.name)) ends at \(last) %, but \(runs) has \(run.top1Final) %: they are not of the same run")
+        }
+        return Dictionary(uniqueKeysWithValues: points)
+    }
+
+    /// Which test images the run gets right; nil where that was not kept.
+    func outcomes(_ run: RunRow) throws -> ImageOutcomes? {
+        FileManager.default.fileExists(atPath: correct(run.name)) ? try ImageOutcomes(contentsOf: correct(run.name), of: run) : nil
     }
 
     private func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }

@@ -1,35 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
 import Reporting
-import Statistics
 import Testing
-
-private let experiments = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("Experiments").path
-
-private func row(
-    dataset: String = "fashion-mnist", network: String = "resnet-20", method: String = "bcgd", seed: UInt64 = 1, correct: Int = 9123,
-    best: Int? = 9150, digest: String = "0123abcd", origin: RunProvenance.DataOrigin = .official
-) throws -> RunRow {
-    RunRow(
-        cell: RunCell(dataset: dataset, network: network, weightBits: 1, activationBits: 4, method: method, protocolName: "smoke"),
-        seed: seed, epochs: 3, testImages: 10000, correctFinal: correct, correctBest: best,
-        reportedIn: try ReportedValues(contentsOf: experiments + "/reported.csv"),
-        provenance: RunProvenance(
-            seconds: 12.34, threads: 2, precision: "f32", commit: "abc1234", recipe: "paper", recipeDigest: digest, dataOrigin: origin,
-            how: "reproduce table1 --protocol smoke, \"quoted\""))
-}
 
 @Suite struct ReportedValueTests {
     /// METHOD part 4: the abstract of arXiv 1808.05240 and the authors' learning-curve figure. Nothing else is at hand.
     @Test func theThreeNumbersAtHand() throws {
         let reported = try ReportedValues(contentsOf: experiments + "/reported.csv")
         #expect(reported.values.map(\.value) == [64.36, 65.46, 62.98])
-        #expect(reported["imagenet/resnet-18/1W4A/bcgd"]?.value == 64.36)
-        #expect(reported["imagenet/resnet-18/1W4A/bcgd-first-last-float"]?.value == 65.46)
-        #expect(reported["imagenet/resnet-18/1W4A/bc"]?.value == 62.98)
+        #expect(reported["imagenet/resnet18-1w4a-bcgd"]?.value == 64.36)
+        #expect(reported["imagenet/resnet18-1w4a-bcgd-inner"]?.value == 65.46)
+        #expect(reported["imagenet/resnet18-1w4a-bc"]?.value == 62.98)
         #expect(reported.values.allSatisfy { $0.unit == "%" && !$0.source.isEmpty && !$0.quantity.isEmpty })
-        #expect(reported["cifar-10/vgg-11/1W4A/bcgd"] == nil)
+        #expect(reported["CIFAR-10/vgg11-1w4a-bcgd"] == nil)
     }
 
     @Test(arguments: [
@@ -56,18 +39,52 @@ private func row(
         #expect(table[0, "ci95_low"] == "90.6585" && table[0, "ci95_high"] == "91.7773")
         #expect(table[0, "reported"] == "" && table[0, "reported_source"] == "not available in the sources at hand")
         #expect(table[0, "recipe"] == "paper" && table[0, "data_origin"] == "official" && table[0, "seconds"] == "12.3")
-        let published = CSVTable(header: RunRow.columns, rows: [try row(dataset: "imagenet", network: "resnet-18").fields])
+        let published = CSVTable(header: RunRow.columns, rows: [try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd").fields])
+        #expect(table[0, "cell"] == "resnet20-1w4a-bcgd" && table[0, "blending"] == "1e-05" && table[0, "quantized_layers"] == "all")
         #expect(published[0, "reported"] == "64.36" && published[0, "reported_source"] == "arXiv 1808.05240 abstract")
     }
 
     @Test func recordReplacesByKeyAndReadsBack() throws {
         try withTemporaryFolder { folder in
-            let path = folder + "/table1.csv"
+            let path = folder + "/runs.csv"
             try RunRow.record([try row(seed: 1), try row(seed: 2, best: nil)], in: path)
             try RunRow.record([try row(seed: 1, correct: 9200), try row(seed: 1, origin: .unofficial)], in: path)
             var expected = [try row(seed: 1, correct: 9200), try row(seed: 2, best: nil), try row(seed: 1, origin: .unofficial)]
             for index in expected.indices { expected[index].provenance.seconds = 12.3 }  // written with one decimal
             #expect(try RunRow.read(from: path) == expected)
+        }
+    }
+
+    /// Cells that differ in ρ alone, and precisions, stay apart; so do their files. A number reported for one is not the other's.
+    @Test func theCellsNameAndThePrecisionTellRunsApart() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/runs.csv"
+            let runs = [
+                try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd"),
+                try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd-rho1e-3", blending: 1e-3),
+                try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd", precision: "mixed"),
+            ]
+            for run in runs { try RunRow.record([run], in: path) }
+            #expect(try RunRow.read(from: path).map(\.cell) == runs.map(\.cell))
+            #expect(
+                runs.map(\.name) == [
+                    "imagenet-resnet18-1w4a-bcgd-smoke-seed1", "imagenet-resnet18-1w4a-bcgd-rho1e-3-smoke-seed1",
+                    "imagenet-resnet18-1w4a-bcgd-smoke-seed1-mixed",
+                ])
+            #expect(runs.map(\.reported) == [64.36, nil, 64.36])
+        }
+    }
+
+    /// Eight writers of 25 rows each into one file: without the lock most are lost, or a write fails.
+    @Test func writersAtTheSameTimeLoseNoRow() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/runs.csv"
+            let rows = try (0..<200).map { try row(seed: UInt64($0)) }
+            DispatchQueue.concurrentPerform(iterations: 8) { writer in
+                for index in 0..<25 { try? RunRow.record([rows[25 * writer + index]], in: path) }
+            }
+            let seeds = try RunRow.read(from: path).map(\.seed).sorted()
+            #expect(seeds == (0..<200).map(UInt64.init))
         }
     }
 
@@ -81,7 +98,7 @@ private func row(
     ])
     func editedFilesAreRefused(old: String, new: String, expected: String) throws {
         try withTemporaryFolder { folder in
-            let path = folder + "/table1.csv"
+            let path = folder + "/runs.csv"
             try RunRow.record([try row()], in: path)
             let good = try text(of: path)
             let edited = good.replacingOccurrences(of: old, with: new)
@@ -91,43 +108,5 @@ private func row(
             #expect(!message { try RunRow.record([try row(seed: 9)], in: path) }.isEmpty)
             #expect(try text(of: path) == edited)
         }
-    }
-}
-
-@Suite struct Table1Tests {
-    /// Cells of the first table in the Markdown, without the header and the rule.
-    private func cells(_ markdown: String) -> [[String]] {
-        markdown.split(separator: "\n").prefix { $0.hasPrefix("|") }.dropFirst(2).map { line in
-            line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-        }
-    }
-
-    /// Values by hand from the counts; the interval as above.
-    @Test func aRunAndItsInterval() throws {
-        let none = "not available in the sources at hand"
-        let markdown = Table1([try row(), try row(dataset: "imagenet", network: "resnet-18", best: nil, origin: .unofficial)]).markdown
-        #expect(
-            cells(markdown) == [
-                ["fashion-mnist", "resnet-20", "1W4A", "bcgd", "smoke", "3", "1", "10000", "91.23 [90.66, 91.78]", "91.50", "–", none],
-                [
-                    "imagenet (unofficial files)", "resnet-18", "1W4A", "bcgd", "smoke", "3", "1", "10000", "91.23 [90.66, 91.78]", "–",
-                    "64.36", "arXiv 1808.05240 abstract",
-                ],
-            ])
-        #expect(markdown.contains("Best on test (not a result)") && markdown.contains("reproduce table1 --protocol smoke"))
-    }
-
-    /// Mean of 91.23, 91.33 and 91.43 by hand; runs of another recipe or data origin stay out of it.
-    @Test func seedsShareAMeanOnlyWhenAllElseIsEqual() throws {
-        let runs = [
-            try row(seed: 2, correct: 9133), try row(method: "bc"), try row(seed: 1, correct: 9123), try row(seed: 3, correct: 9143),
-            try row(seed: 4, correct: 9000, digest: "other"), try row(seed: 5, correct: 9000, origin: .unofficial),
-        ]
-        let rows = cells(Table1(runs).markdown)
-        #expect(rows.map { $0[6] } == ["1", "2", "3", "mean of 3", "1", "4", "5"])
-        #expect(rows[3][8] == "91.33" && rows[3][9] == "")
-        let withInterval = cells(Table1(runs) { finals in clopperPearson(successes: 1, trials: finals.count) }.markdown)
-        #expect(withInterval[3][8].hasPrefix("91.33 ["))
-        #expect(Table1(runs).latex.contains("mean of 3 & 10000 & 91.33 &"))
     }
 }

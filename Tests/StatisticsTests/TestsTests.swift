@@ -24,6 +24,14 @@ import Testing
         #expect(abs(result.pValue - 2 * Distribution.studentTail(t, df: 9)) < 1e-12)
     }
 
+    /// Student's own sleep data as R documents it (datasets::sleep): t = −4.0621 on 9 degrees of freedom, p = 0.002833.
+    @Test func pairedTOfTheSleepData() {
+        let result = tTest([-1.2, -2.4, -1.3, -1.3, 0, -1, -1.8, -0.8, -4.6, -1.4])
+        #expect(abs(result.statistic + 4.0621) < 5e-5 && abs(result.pValue - 0.002833) < 5e-7)
+        #expect(tTest([2, 3], expected: 2.5) == TestResult(statistic: 0, pValue: 1))
+        #expect(tTest([2, 2]).pValue == 0 && tTest([0, 0]).pValue == 1)
+    }
+
     @Test func singularCovarianceIsRefused() {
         let singular = SampleMoments(count: 50, mean: [0, 0], covariance: Matrix(rows: 2, columns: 2, entries: [1, 1, 1, 1]))
         #expect(throws: StatisticsError.self) { try hotellingTest(singular, expected: [0, 0]) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
+import Quantization
 import Testing
 import Training
 
@@ -39,28 +40,90 @@ import Training
         #expect(try recipe(["method": "bcgd", "weight_bits": "1"]).effectiveBlending == 0.01)
     }
 
+    private static let experiments = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../../Experiments"
+
     /// The committed recipes: METHOD.md part 2, recipe `paper`.
     @Test func thePapersRecipe() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../../Experiments"
-        let table = try ExperimentTable("table1", runProtocol: .paper, folder: folder)
-        let cell = try #require(table.cells.first { $0.name == "resnet20-1w4a-bcgd" }).recipe
-        let float = try table.warmStart(of: try #require(table.cells.first { $0.name == "resnet20-1w4a-bcgd" })).recipe
+        let cells = try ExperimentCells(.paper, folder: Self.experiments)
+        let bcgd = try #require(cells.cells.first { $0.name == "resnet20-1w4a-bcgd" })
+        let (cell, float) = (bcgd.recipe, try cells.warmStart(of: bcgd).recipe)
         #expect(cell.blending == 1e-5 && cell.rate == 0.01 && cell.resolutionRateFactor == 0.01 && float.rate == 0.1)
         for recipe in [cell, float] {
             #expect(recipe.batchSize == 128 && recipe.epochs == 200 && recipe.milestones == [80, 140] && recipe.rateDivisor == 10)
             #expect(recipe.momentum == 0.95 && recipe.weightDecay == 1e-4 && recipe.cropPadding == 4 && recipe.flip)
         }
         #expect(cell.inputDerivative == .clippedReLU && cell.resolutionDerivative == .threeValued && cell.quantizedLayers == .all)
-        for runProtocol in RunProtocol.allCases {
-            _ = try ExperimentTable("table1", runProtocol: runProtocol, folder: folder)
-        }
+        #expect(bcgd.recipeName == "paper")
     }
 
+    /// METHOD.md part 1 names the coarse derivatives; the sweep of ρ goes from 0 to 1e-2. Every protocol has each kind of cell.
+    @Test func theTablesShowWhatTheyShould() throws {
+        let names = ["table1", "table2", "figure1", "figure2"]
+        let tables = try names.map { try ExperimentTable($0, folder: Self.experiments) }
+        for runProtocol in RunProtocol.allCases {
+            let cells = try ExperimentCells(runProtocol, folder: Self.experiments)
+            let selected = try tables.map { try cells.selection(of: [$0]).filter { !$0.isFloat }.map(\.recipe) }
+            #expect(selected.allSatisfy { !$0.isEmpty })
+            #expect(Set(selected[1].map(\.resolutionDerivative)) == Set(CoarseResolutionDerivative.allCases))
+            #expect(Set(selected[1].map(\.inputDerivative)) == Set(CoarseInputDerivative.allCases))
+            let sweep = selected[3].map(\.effectiveBlending)
+            #expect(sweep == (runProtocol == .smoke ? [1e-5, 0, 1e-3, 1e-2] : [1e-5, 0, 1e-6, 1e-4, 1e-3, 1e-2]))
+            #expect(Set(selected[2].map(\.method)) == [.bcgd, .bc])
+        }
+        let bits = try ExperimentCells(.paper, folder: Self.experiments).selection(of: [tables[0]]).map { cell in
+            "\(cell.recipe.network) \(cell.recipe.weightBits)W\(cell.recipe.activationBits)A \(cell.recipe.method.rawValue)"
+        }
+        let rows = ["32W32A float", "32W4A bcgd", "1W4A bcgd", "1W4A bc", "2W4A bcgd", "2W4A bc", "4W4A bcgd", "4W4A bc"]
+        #expect(bits == rows.map { "resnet20 \($0)" } + rows.map { "vgg11 \($0)" })
+    }
+
+    /// Cells of several tables are trained once, after the float run they start from.
     @Test func selectionAddsTheFloatRunAndNamesAnUnknownCell() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../../Experiments"
-        let table = try ExperimentTable("table1", runProtocol: .smoke, folder: folder)
-        #expect(try table.selection(["resnet8-1w4a-bc"]).map(\.name) == ["resnet8-float", "resnet8-1w4a-bc"])
-        let error = #expect(throws: RecipeError.self) { try table.selection(["alexnet"]) }
+        let cells = try ExperimentCells(.smoke, folder: Self.experiments)
+        let tables = try ["table1", "figure2"].map { try ExperimentTable($0, folder: Self.experiments) }
+        #expect(try cells.selection(of: [tables[0]], only: ["resnet8-1w4a-bc"]).map(\.name) == ["resnet8-float", "resnet8-1w4a-bc"])
+        #expect(
+            try cells.selection(of: tables).map(\.name) == [
+                "resnet8-float", "resnet8-1w4a-bcgd", "resnet8-1w4a-bc", "resnet8-1w4a-bcgd-rho1e-3", "resnet8-1w4a-bcgd-rho1e-2",
+            ])
+        let error = #expect(throws: RecipeError.self) { try cells.selection(of: [tables[0]], only: ["alexnet"]) }
         #expect(error?.description.contains("no cell alexnet") == true && error?.description.contains("resnet8-1w4a-bcgd") == true)
+    }
+
+    /// The digest tells every setting apart, those of the float run and its precision too, and does not know the name.
+    @Test func recipeDigest() throws {
+        let folder = try TemporaryFolder()
+        func digests(_ extra: String, base: String = "") throws -> [String] {
+            _ = try folder.write(recipeText(["method": "bcgd"]) + base + "\nfloat: {}\nquantized: {}", to: "base.yaml")
+            _ = try folder.write("float: {}\nquantized: {}", to: "protocols/smoke.yaml")
+            let text = """
+                base: base.yaml
+                cells:
+                  - { cell: float, method: float\(base.isEmpty ? "" : ", rate: 0.2") }
+                  - { cell: a, weight_bits: 1, activation_bits: 4 }
+                  - { cell: b, weight_bits: 1, activation_bits: 4\(extra) }
+                """
+            _ = try folder.write(text, to: "cells.yaml")
+            let cells = try ExperimentCells(.smoke, folder: folder.path)
+            return try cells.cells.dropFirst().flatMap { [try cells.recipeDigest(of: $0, startingIn: .f32), try cells.recipeDigest(of: $0, startingIn: .mixed)] }
+        }
+        let same = try digests("")
+        #expect(same[0] == same[2] && same[1] == same[3] && same[0] != same[1])
+        let changed = try digests(", blending: 1.0e-4")
+        #expect(changed[0] == same[0] && changed[2] != same[0])
+        #expect(try digests("", base: "\n")[0] != same[0])
+    }
+
+    @Test(arguments: [
+        ("columns: [bits]\ncells: [a]", "needs the key title"), ("title: t\ncolumns: [bits]\ncells: [a, a]", "a is listed twice"),
+        ("title: t\ncolumns: [bits]\ncells: [a]\ncomparisons: [[a, b]]", "two of the table's cells, not a, b"),
+        ("title: t\ncolumns: [bits]\ncells: [a]\nrows: 3", "unknown key rows"),
+        ("title: t\ncolumns: [bits]\ncells: [a]\ncomparisons: [a]", "comparisons must be a list of lists"),
+    ])
+    func aBadLayoutIsNamed(_ text: String, _ words: String) throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.write(text, to: "t.yaml")
+        let error = #expect(throws: RecipeError.self) { try ExperimentTable("t", folder: folder.path) }
+        #expect(error?.description.contains(words) == true && error?.description.contains("t.yaml") == true, "\(error?.description ?? "")")
     }
 }

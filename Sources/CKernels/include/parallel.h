@@ -9,9 +9,10 @@ void ck_parallel(int threads, void (*body)(void *context, int worker, int worker
 /// The thread count that OpenMP regions started from the calling thread (oneDNN's) will use.
 void ck_set_openmp_threads(int threads);
 
-/// Makes idle workers sleep instead of spin, unless the environment already says how they wait (OMP_WAIT_POLICY or
-/// GOMP_SPINCOUNT). libgomp reads that before `main`, so the process starts itself again, once: call it first thing.
-/// Spinning workers that share their cores with other processes make a training step ten times slower and more.
+/// Makes idle workers sleep after a thousand spins (a few microseconds), unless the environment already says how they wait
+/// (OMP_WAIT_POLICY or GOMP_SPINCOUNT). libgomp reads that before `main`, so the process starts itself again, once: call it
+/// first thing. Endless spinning, libgomp's default, makes a training step ten times slower and more where other processes
+/// share the cores; sleeping at once makes it a sixth slower where none do (ResNet-20, 2 threads: 45 ms against 38).
 void ck_sleep_when_idle(char *const arguments[]);
 
 /// The half-open part [*begin, *end) of 0..<count that belongs to `worker`: sizes differ by at most one,

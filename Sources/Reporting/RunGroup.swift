@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Statistics
+
+/// What the runs of one section of a table have in common: only such may stand side by side.
+public struct Section: Hashable, Sendable {
+    public let dataset: String
+    public let origin: RunProvenance.DataOrigin
+    public let protocolName: String
+
+    public init(_ run: RunRow) {
+        (dataset, origin, protocolName) = (run.cell.dataset, run.provenance.dataOrigin, run.cell.protocolName)
+    }
+
+    /// The sections of the runs, in order of appearance.
+    public static func all(of runs: [RunRow]) -> [Section] {
+        runs.map(Section.init).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+
+    /// Such as `CIFAR-10 (unofficial files), protocol brief`.
+    public var title: String { "\(dataset)\(origin == .official ? "" : " (unofficial files)"), protocol \(protocolName)" }
+    /// For file names, such as `cifar-10-brief-unofficial`.
+    public var slug: String { "\(dataset.lowercased())-\(protocolName)\(origin == .official ? "" : "-unofficial")" }
+}
+
+/// Runs that differ by nothing but the seed: only these share a mean.
+public struct RunGroup: Equatable, Sendable {
+    /// By ascending seed, each seed once.
+    public let runs: [RunRow]
+
+    private struct Key: Hashable {
+        let cell: RunCell
+        let section: Section
+        let epochs, testImages: Int
+        let recipe, digest, precision: String
+
+        init(_ run: RunRow) {
+            (cell, section, epochs, testImages) = (run.cell, Section(run), run.epochs, run.testImages)
+            (recipe, digest, precision) = (run.provenance.recipe, run.provenance.recipeDigest, run.provenance.precision)
+        }
+    }
+
+    /// All groups, in the order in which their first runs appear.
+    public static func all(of runs: [RunRow]) -> [RunGroup] {
+        let groups = Dictionary(grouping: runs, by: Key.init)
+        let order = runs.map(Key.init).reduce(into: [Key]()) { if !$0.contains($1) { $0.append($1) } }
+        return order.map { RunGroup(runs: (groups[$0] ?? []).sorted { $0.seed < $1.seed }) }
+    }
+
+    /// Any of the runs, for what they have in common.
+    public var first: RunRow { runs[0] }
+    public var seeds: [UInt64] { runs.map(\.seed) }
+    public var precision: String { first.provenance.precision }
+
+    /// Mean top-1 after the last epoch over the seeds, in percent.
+    public var mean: Double { Self.mean(runs.map(\.top1Final)) }
+    /// Mean top-1 after each run's best epoch on the test images; nil unless every run has it.
+    public var meanBest: Double? {
+        let best = runs.compactMap(\.top1Best)
+        return best.count == runs.count ? Self.mean(best) : nil
+    }
+    /// 95 % interval of `mean`, in percent: Student's over seeds, or for one run the exact binomial one over test images.
+    public var interval: Interval { runs.count == 1 ? first.interval : studentInterval(runs.map(\.top1Final)).interval }
+
+    /// `mean` minus the reported number, in points, with the interval of `mean` moved likewise.
+    public var difference: (value: Double, interval: Interval)? {
+        first.reported.map { (mean - $0, Interval(low: interval.low - $0, high: interval.high - $0)) }
+    }
+
+    private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+}

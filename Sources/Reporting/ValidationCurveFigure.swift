@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Statistics
+
+/// A mean validation curve over the runs of a group, with its 95 % interval at each epoch.
+public struct ValidationCurve: Equatable, Sendable {
+    public struct Point: Equatable, Sendable {
+        /// Counted from 1.
+        public let epoch: Int
+        /// Top-1 in percent on the test images.
+        public let mean: Double
+        /// Student's over the runs, for this epoch alone; nil for one run.
+        public let interval: Interval?
+
+        public init(epoch: Int, mean: Double, interval: Interval?) { (self.epoch, self.mean, self.interval) = (epoch, mean, interval) }
+    }
+    /// Names it in the legend.
+    public let label: String
+    public let points: [Point]
+
+    /// - Parameter runs: of each run, its top-1 in percent by epoch; only epochs that all runs have are kept.
+    public init(label: String, runs: [[Int: Double]]) {
+        self.label = label
+        let epochs = runs.map { Set($0.keys) }.reduce(nil as Set<Int>?) { $0?.intersection($1) ?? $1 } ?? []
+        points = epochs.sorted().map { epoch in
+            let values = runs.compactMap { $0[epoch] }
+            guard values.count > 1 else { return Point(epoch: epoch, mean: values[0], interval: nil) }
+            let (mean, interval) = studentInterval(values)
+            return Point(epoch: epoch, mean: mean, interval: interval)
+        }
+    }
+}
+
+/// Figure 1: validation accuracy against the epoch, each curve with the band of its intervals.
+/// The points of curve k, from 1, go to `NAME-k.csv`.
+public func validationCurveFigure(name: String, title: String, curves: [ValidationCurve]) -> Figure {
+    precondition(!curves.isEmpty && curves.allSatisfy { !$0.points.isEmpty }, "a curve needs points")
+    let files = curves.indices.map { "\(name)-\($0 + 1).csv" }
+    let epochs = curves.flatMap(\.points).map(\.epoch).max() ?? 1
+    let step = [1, 2, 5, 10, 20, 50].first { epochs / $0 <= 10 } ?? 100
+    let lines = curves.indices.map { "\"\(files[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves[$0].label))" }
+    let bands = curves.indices.filter { curves[$0].points[0].interval != nil }.map {
+        "\"\(files[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 noborder notitle"
+    }
+    let body = """
+        set title \(gnuplotString(title)) noenhanced
+        set xlabel "epoch"
+        set xtics \(step)
+        set ylabel "validation top-1 accuracy (%)"
+        set key bottom right
+        plot \((bands + lines).joined(separator: ", \\\n    "))
+        """
+    return Figure(name: name, body: body, data: zip(files, curves).map { ($0, table($1)) })
+}
+
+private func table(_ curve: ValidationCurve) -> CSVTable {
+    CSVTable(
+        header: ["epoch", "mean", "low", "high"],
+        rows: curve.points.map { ["\($0.epoch)", fixed($0.mean), $0.interval.map { fixed($0.low) } ?? "", $0.interval.map { fixed($0.high) } ?? ""] })
+}

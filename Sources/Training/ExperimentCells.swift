@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+import Networks
+
+/// How long and on what a table is run: `paper` is the published schedule, `short` and `brief` shrunk ones, `smoke` minutes.
+public enum RunProtocol: String, CaseIterable, Sendable { case smoke, brief, short, paper }
+
+/// Something to train, under a name that is the same in every table and figure that shows it.
+public struct ExperimentCell: Equatable, Sendable {
+    public let name: String
+    public let recipe: Recipe
+    /// The base recipe's file without its ending, such as `paper`.
+    public let recipeName: String
+    public var isFloat: Bool { recipe.method == .float }
+}
+
+/// All cells of `Experiments/cells.yaml` that one protocol runs.
+///
+/// A cell's recipe is the base recipe, overridden by the base's section for the phase (`float` or `quantized`), by the
+/// protocol's section, and by the cell: each file holds only what differs.
+public struct ExperimentCells: Sendable {
+    public let runProtocol: RunProtocol
+    public let cells: [ExperimentCell]
+    /// Also of those that other protocols run.
+    private let names: Set<String>
+
+    /// - Parameter folder: `Experiments/`.
+    /// - Throws: `FileError` or `RecipeError` naming the file and the key.
+    public init(_ runProtocol: RunProtocol, folder: String) throws {
+        var file = try Settings(contentsOf: "\(folder)/cells.yaml")
+        guard let commonBase = try file.take(string: "base") else { throw RecipeError("\(file.source) needs the key base") }
+        let entries = try file.take(list: "cells")
+        try file.expectEmpty(allowed: "base, cells")
+        var schedule = try Settings(contentsOf: "\(folder)/protocols/\(runProtocol.rawValue).yaml")
+        let schedules = try schedule.takePhases()
+        try schedule.expectEmpty(allowed: "float, quantized")
+        var names: [String] = []
+        self.runProtocol = runProtocol
+        cells = try entries.compactMap { entry in
+            var cell = entry
+            guard let name = try cell.take(string: "cell") else { throw RecipeError("\(cell.source) needs the key cell") }
+            names.append(name)
+            let baseName = try cell.take(string: "base") ?? commonBase
+            if let only = try cell.take(strings: "protocols"), !only.contains(runProtocol.rawValue) { return nil }
+            var base = try Settings(contentsOf: "\(folder)/\(baseName)")
+            let phases = try base.takePhases()
+            let layers = [cell.isFloat ? phases.float : phases.quantized, cell.isFloat ? schedules.float : schedules.quantized, cell]
+            return ExperimentCell(
+                name: name, recipe: try layers.reduce(base) { $0.overridden(by: $1) }.named(cell.source).recipe(),
+                recipeName: (baseName as NSString).deletingPathExtension)
+        }
+        if let twice = Dictionary(grouping: names, by: { $0 }).first(where: { $0.value.count > 1 })?.key {
+            throw RecipeError("\(file.source): two cells are named \(twice)")
+        }
+        self.names = Set(names)
+    }
+
+    /// The cells of the tables, each once and preceded by the float run that it starts from.
+    /// - Parameter only: names of the cells to keep; `nil` for all.
+    /// - Throws: `RecipeError` naming an unknown cell and the known ones.
+    public func selection(of tables: [ExperimentTable], only: [String]? = nil) throws -> [ExperimentCell] {
+        for table in tables {
+            if let unknown = table.cells.first(where: { !names.contains($0) }) {
+                throw RecipeError("\(table.name) shows the cell \(unknown), which cells.yaml does not define")
+            }
+        }
+        let shown = cells.filter { cell in tables.contains { $0.cells.contains(cell.name) } }
+        if let unknown = only?.first(where: { name in !shown.contains { $0.name == name } }) {
+            throw RecipeError(
+                "\(tables.map(\.name).joined(separator: ", ")): no cell \(unknown) in protocol \(runProtocol.rawValue); there are "
+                    + shown.map(\.name).joined(separator: ", "))
+        }
+        let asked = shown.filter { only?.contains($0.name) ?? true }
+        let needed = Set(asked.map(\.name) + (try asked.filter { !$0.isFloat }.map { try warmStart(of: $0).name }))
+        return cells.filter { needed.contains($0.name) }
+    }
+
+    /// The float cell of the same network.
+    public func warmStart(of cell: ExperimentCell) throws -> ExperimentCell {
+        guard let float = cells.first(where: { $0.isFloat && $0.recipe.network == cell.recipe.network }) else {
+            throw RecipeError("there is no float cell for \(cell.recipe.network), which \(cell.name) starts from")
+        }
+        return float
+    }
+
+    /// Eight hexadecimal digits that stand for all settings of a cell and of the float run it starts from, that run's
+    /// precision included: runs of different seeds share them.
+    public func recipeDigest(of cell: ExperimentCell, startingIn precision: Precision) throws -> String {
+        cell.isFloat ? Recipe.digest([cell.recipe]) : Recipe.digest([cell.recipe, try warmStart(of: cell).recipe], startingIn: precision)
+    }
+}
+
+extension Settings {
+    fileprivate mutating func takePhases() throws -> (float: Settings, quantized: Settings) {
+        (try take(mapping: "float"), try take(mapping: "quantized"))
+    }
+}

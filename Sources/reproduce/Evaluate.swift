@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Files
+import Foundation
+import Reporting
+import Training
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Writes which test images finished runs get right, from their checkpoints; trains nothing.",
+        discussion: "McNemar's test needs it; runs write it when they finish. It must come to the recorded number of images.")
+
+    @Argument(help: ArgumentHelp("Checkpoints of finished runs on one data set.", valueName: "checkpoint"))
+    var checkpoints: [String]
+
+    @OptionGroup var images: DataOptions
+
+    @Option(help: "Threads that compute: as many as the runs were trained with (default: all processors).")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    @Option(help: ArgumentHelp("Output folder; the files go to its folder correct, named after the checkpoints.", valueName: "dir"))
+    var out = "results"
+
+    func validate() throws {
+        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
+    }
+
+    func run() throws {
+        let output = try OutputFolder(out)
+        let dataset = try images.load()
+        for path in checkpoints {
+            let checkpoint = try Checkpoint(path: path)
+            let run = try checkpoint.description()
+            guard run.dataset == dataset.name else { throw FileError("\(path) was trained on \(run.dataset), not on \(dataset.name)") }
+            let trainer = try Trainer(run, dataset: dataset, threads: threads)
+            try trainer.restore(checkpoint)
+            let outcomes = ImageOutcomes(try trainer.finalCorrect())
+            let file = output.correct(((path as NSString).lastPathComponent as NSString).deletingPathExtension)
+            try outcomes.write(to: file)
+            print("\(file): \(outcomes.correct.count { $0 }) of \(outcomes.correct.count)")
+        }
+    }
+}

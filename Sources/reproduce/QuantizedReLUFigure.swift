@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Quantization
+import Reporting
+
+/// Figure 3: the quantized ReLU at 2 bits and α = 1, its coarse derivatives in x and in α, drawn from the library's own
+/// reference functions.
+func quantizedReLUFigure(name: String) throws -> Figure {
+    let (bits, resolution) = (2, Float(1))
+    let inputs = try CoarseInputDerivative.allCases.map { try QuantizedReLU(bits: bits, inputDerivative: $0) }
+    let resolutions = try CoarseResolutionDerivative.allCases.map { try QuantizedReLU(bits: bits, resolutionDerivative: $0) }
+    let header = ["x", "sigma"] + inputs.map(\.inputDerivative.rawValue) + resolutions.map(\.resolutionDerivative.rawValue)
+    // Just right of every multiple of α, so that jumps are upright.
+    let grid = (-64...160).flatMap { step -> [Float] in
+        let x = Float(step) / 32
+        return step % 32 == 0 ? [x, x + 0x1p-12] : [x]
+    }
+    let rows = grid.map { x -> [String] in
+        var values = [x, inputs[0].forward(x, resolution: resolution)]
+        values += inputs.map { $0.inputDerivative(x, resolution: resolution) }
+        values += resolutions.map { $0.resolutionDerivative(x, resolution: resolution) }
+        return values.map { "\($0)" }
+    }
+    let file = "\(name)-1.csv"
+    // Equal values lie on each other: later lines are thinner.
+    func plot(_ columns: [String]) -> String {
+        let lines = columns.enumerated().map { index, column in
+            "\"\(file)\" using \"x\":\"\(column)\" with lines linetype \(index + 1) linewidth \(2 * (columns.count - index)) title \"\(column)\""
+        }
+        return "plot " + lines.joined(separator: ", \\\n    ")
+    }
+    let body = """
+        set multiplot layout 1,3 title "Quantized ReLU and its coarse derivatives, b = 2, α = 1"
+        set xlabel "x"
+        set xrange [-2:5]
+        set yrange [-0.2:4.4]
+        set key top left
+        set title "σ(x, α)"
+        plot "\(file)" using "x":"sigma" with lines linetype 1 linewidth 3 notitle
+        set title "in x"
+        \(plot(inputs.map(\.inputDerivative.rawValue)))
+        set title "in α"
+        \(plot(resolutions.map(\.resolutionDerivative.rawValue)))
+        unset multiplot
+        """
+    return Figure(name: name, body: body, data: [(file, CSVTable(header: header, rows: rows))])
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
+import Reporting
+import Training
+
+/// All tables and figures of an output folder, made from its CSVs, `correct/` and the layouts in `Experiments/` alone:
+///
+///     table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
+///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…
+struct ResultFiles {
+    static let tables = ["table1", "table2", "figure1", "figure2"]
+
+    /// Path in the folder, and content.
+    private(set) var texts: [(path: String, text: String)] = []
+    private(set) var figures: [Figure] = []
+    /// What the README says between its marks.
+    private(set) var readme = ""
+    private let folder: String
+
+    /// - Parameter experiments: the folder with the recipes and layouts.
+    init(_ output: OutputFolder, experiments: String) throws {
+        folder = output.path
+        let rows = try output.rows()
+        let layouts = try Self.tables.map { try ExperimentTable($0, folder: experiments) }
+        figures.append(try quantizedReLUFigure(name: "figure3"))
+        var pages: [String: [String]] = [:]
+        for section in Section.all(of: rows) {
+            guard let runProtocol = RunProtocol(rawValue: section.protocolName) else {
+                throw FileError("\(output.runs): there is no protocol \(section.protocolName)")
+            }
+            let cells = try ExperimentCells(runProtocol, folder: experiments)
+            let known = Set(cells.cells.map(\.name))
+            let runs = rows.filter { Section($0) == section }
+            for (run, cell) in runs.compactMap({ run in cells.cells.first { $0.name == run.cell.name }.map { (run, $0) } })
+            where RunCell(cell, dataset: section.dataset, runProtocol: runProtocol) != run.cell {
+                throw FileError("\(output.runs): \(run.name) was run with other settings than \(experiments)/cells.yaml now gives \(cell.name)")
+            }
+            var (parts, shown) = ([String](), Set<String>())
+            for layout in layouts {
+                let table = try ResultsTable(
+                    runs, columns: try Self.columns(layout), cells: layout.cells.filter(known.contains),
+                    comparisons: layout.comparisons, outcomes: output.outcomes)
+                // Shared cells alone, all of them in an earlier table, make no table or sweep of their own.
+                let names = Set(table.groups.map(\.first.cell.name))
+                guard !names.isEmpty, layout.name == "figure1" || !names.isSubset(of: shown) else { continue }
+                shown.formUnion(names)
+                let name = "\(layout.name)-\(section.slug)", title = "\(layout.title), \(section.title)"
+                let figure = try Self.figure(layout.name, named: name, title: title, table.groups, output)
+                if layout.name != "figure1" {
+                    pages[layout.name, default: []].append("## \(section.title)\n\n\(table.markdown)")
+                    texts.append(("\(name).tex", Self.mark("%", "") + table.accuracies.latex))
+                    if let text = table.differences?.latex { texts.append(("\(name)-differences.tex", Self.mark("%", "") + text)) }
+                    if let text = table.images?.latex { texts.append(("\(name)-images.tex", Self.mark("%", "") + text)) }
+                    parts.append("**\(title)**\n\n\(table.markdown)")
+                }
+                if let figure {
+                    figures.append(figure)
+                    parts.append("![\(title)](\(folder)/figures/\(name).png)\n")
+                }
+            }
+            if runProtocol != .smoke { readme += parts.map { $0 + "\n" }.joined() }
+        }
+        for layout in layouts {
+            guard let sections = pages[layout.name] else { continue }
+            let runs = rows.filter { layout.cells.contains($0.cell.name) }
+            texts.append(("\(layout.name).csv", RunRow.table(runs).text))
+            let body = ["# \(layout.title)"] + sections + [ResultsTable.notes + "\n## Where each run came from\n\n" + ResultsTable.provenance(runs).markdown]
+            texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
+        }
+        readme = readme.isEmpty ? "No run longer than `smoke` is here yet.\n" : readme + ResultsTable.notes
+        for run in rows where !layouts.contains(where: { $0.cells.contains(run.cell.name) }) {
+            note("\(run.name) is in no table: no layout in \(experiments) lists \(run.cell.name)")
+        }
+    }
+
+    /// Writes all of it, draws the figures, and removes what earlier reports made and this one does not.
+    func write() throws {
+        for (path, text) in texts { try writeAtomically(Data(text.utf8), to: "\(folder)/\(path)") }
+        let gnuplot = try Gnuplot()
+        for figure in figures { try gnuplot.draw(figure, in: "\(folder)/figures") }
+        for path in try leftOver() { try FileManager.default.removeItem(atPath: path) }
+    }
+
+    /// The files that `write` would change; a picture's bytes depend on gnuplot's version, so it only has to be there.
+    func drift() throws -> [String] {
+        let inputs = texts + figures.flatMap { figure in figure.inputs.map { ("figures/\($0.file)", $0.text) } }
+        let stale = inputs.map { ("\(folder)/\($0.path)", $0.text) }.filter { FileManager.default.contents(atPath: $0) != Data($1.utf8) }
+        let pictures = figures.flatMap { figure in ["svg", "png"].map { "\(folder)/figures/\(figure.name).\($0)" } }
+        return stale.map(\.0) + pictures.filter { !FileManager.default.fileExists(atPath: $0) } + (try leftOver())
+    }
+
+    /// Files named like ours that this report does not make.
+    private func leftOver() throws -> [String] {
+        let made = Set(
+            texts.map(\.path)
+                + figures.flatMap { figure in (figure.inputs.map(\.file) + ["\(figure.name).svg", "\(figure.name).png"]).map { "figures/\($0)" } })
+        let files = try ["", "figures/"].flatMap { place in
+            let names = FileManager.default.fileExists(atPath: "\(folder)/\(place)") ? try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(place)") : []
+            return names.map { place + $0 }
+        }
+        let ours = files.filter { $0.wholeMatch(of: /(figures\/)?(table|figure)[0-9].*\.(csv|md|tex|gp|svg|png)/) != nil }
+        return ours.filter { !made.contains($0) }.sorted().map { "\(folder)/\($0)" }
+    }
+
+    private static func mark(_ open: String, _ close: String) -> String { "\(open) made by reproduce report\(close)\n" }
+
+    private static func columns(_ layout: ExperimentTable) throws -> [CellColumn] {
+        try layout.columns.map { name in
+            guard let column = CellColumn(rawValue: name) else {
+                throw RecipeError("\(layout.name).yaml: unknown column \(name); there are \(CellColumn.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            return column
+        }
+    }
+
+    /// Figure 1 or 2 of a section, where its runs give one.
+    private static func figure(_ layout: String, named name: String, title: String, _ groups: [RunGroup], _ output: OutputFolder) throws -> Figure? {
+        switch layout {
+        case "figure1":
+            let curves = try groups.map { group in
+                let runs = try group.runs.compactMap(output.validation)
+                let seeds = runs.count == 1 ? "1 seed" : "mean of \(runs.count) seeds"
+                return ValidationCurve(label: "\(group.first.cell.name), \(group.precision), \(seeds)", runs: runs)
+            }.filter { !$0.points.isEmpty }
+            return curves.isEmpty ? nil : validationCurveFigure(name: name, title: title, curves: curves)
+        case "figure2":
+            let names = groups.map { "\($0.first.cell.network) \($0.first.cell.bits), \($0.precision)" }
+            let series = names.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.map { label in
+                let members = zip(names, groups).filter { $0.0 == label }.map(\.1)
+                return (label: label, groups: members.sorted { $0.first.cell.blending ?? 0 < $1.first.cell.blending ?? 0 })
+            }.filter { Set($0.groups.map(\.first.cell.blending)).count > 1 }
+            return series.isEmpty ? nil : blendingFigure(name: name, title: title, series: series)
+        default: return nil
+        }
+    }
+}

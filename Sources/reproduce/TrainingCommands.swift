@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Foundation
+import Networks
+import Reporting
+import Training
+
+/// What and how to train, the same for every table.
+struct TrainingOptions: ParsableArguments {
+    @OptionGroup var experiment: ExperimentOptions
+    @OptionGroup var images: DataOptions
+
+    @Option(help: ArgumentHelp("Only these cells, and the float runs they need (see `reproduce list`).", valueName: "cell,…"))
+    var only: String?
+
+    @Option(help: ArgumentHelp("Seeds; every cell is run once with each.", valueName: "seed,…"))
+    var seeds = "1"
+
+    @Option(help: "Threads that compute (default: all processors).")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    @Option(help: "Arithmetic of quantized training: f32, or mixed (exact integers forward, bf16 gradients backward).")
+    var precision = Precision.f32
+
+    @Option(help: ArgumentHelp("Output folder.", valueName: "dir"))
+    var out = "results"
+
+    @Flag(help: "Keep what the output folder holds of these runs, and go on.")
+    var resume = false
+
+    func validate() throws {
+        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
+        _ = try seedList()
+        if let only, split(only).isEmpty { throw ValidationError("--only must name a cell; `reproduce list` shows them") }
+    }
+
+    /// Trains the cells of the tables that are not yet there, and rebuilds the folder's tables and figures.
+    func train(_ names: [String]) throws {
+        let cells = try experiment.cells()
+        let selected = try cells.selection(of: try names.map(experiment.table), only: only.map(split))
+        let stop = StopRequest()
+        let signals = StopSignals(stop)
+        defer { withExtendedLifetime(signals) {} }
+        let runner = TableRunner(
+            cells: cells, dataset: try images.load(), threads: threads, precision: precision, reported: try experiment.reported(),
+            output: try OutputFolder(out), experiments: experiment.experiments, stop: stop)
+        try runner.run(selected, seeds: try seedList(), resume: resume)
+        if stop.isMade {
+            print("stopped; everything is saved in \(out): the same command with --resume goes on")
+            throw ExitCode(130)
+        }
+    }
+
+    private func seedList() throws -> [UInt64] {
+        let list = try split(seeds).map { text in
+            guard let seed = UInt64(text) else { throw ValidationError("--seeds must be whole numbers such as 1,2,3, not \(text)") }
+            return seed
+        }
+        guard !list.isEmpty, Set(list).count == list.count else { throw ValidationError("--seeds must name each seed once") }
+        return list
+    }
+}
+
+private let discussion = """
+    Each quantized cell starts from the float run of the same network, data set and seed, which is trained first. \
+    A cell that several tables show is trained once. Finished runs and checkpoints are kept in the output folder: \
+    Ctrl-C, then the same command with --resume, goes on where it stopped.
+    """
+
+struct TableOne: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "table1", abstract: "Trains the cells of table 1: networks, bit widths, BCGD against BinaryConnect.", discussion: discussion)
+    @OptionGroup var options: TrainingOptions
+    func run() throws { try options.train(["table1"]) }
+}
+
+struct TableTwo: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "table2", abstract: "Trains the cells of table 2: coarse derivatives of the quantized ReLU in α and in x.",
+        discussion: discussion)
+    @OptionGroup var options: TrainingOptions
+    func run() throws { try options.train(["table2"]) }
+}
+
+struct Figures: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "figures", abstract: "Trains the cells of the figures (validation curves; the sweep of ρ) and draws them.",
+        discussion: discussion)
+    @OptionGroup var options: TrainingOptions
+    func run() throws { try options.train(["figure1", "figure2"]) }
+}
+
+struct All: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "all", abstract: "Trains the cells of all tables and figures.", discussion: discussion)
+    @OptionGroup var options: TrainingOptions
+    func run() throws { try options.train(ResultFiles.tables) }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+import Testing
+
+/// `reproduce report` on a copy of the committed results.
+@Suite(.serialized) struct ReportTests {
+    private let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
+    private var results: String { folder + "/results" }
+
+    private func withCopy(_ body: () throws -> Void) throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: results, withIntermediateDirectories: true)
+        for name in ["runs.csv", "curves", "correct"] {
+            try FileManager.default.copyItem(atPath: Program.package.path + "/results/" + name, toPath: results + "/" + name)
+        }
+        try "# Title\n<!-- results -->\nold\n<!-- /results -->\nend\n".write(toFile: folder + "/page.md", atomically: true, encoding: .utf8)
+        try body()
+    }
+
+    private func report(_ more: String...) throws -> (status: Int32, output: String) {
+        try Program("reproduce", ["report", "--out", results, "--readme", folder + "/page.md"] + more).finish()
+    }
+
+    private func edit(_ file: String, _ old: String, _ new: String) throws {
+        let path = folder + "/" + file
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(text.contains(old), "\(file) does not hold \(old)")
+        try text.replacingOccurrences(of: old, with: new).write(toFile: path, atomically: true, encoding: .utf8)
+    }
+
+    @Test func buildsEverythingAndTellsDrift() throws {
+        try withCopy {
+            let before = try report("--check")
+            #expect(before.status == 1 && before.output.contains("table1.md") && before.output.contains("page.md"), "\(before)")
+            #expect(!FileManager.default.fileExists(atPath: results + "/table1.md"), "--check must write nothing")
+            let written = try report()
+            #expect(written.status == 0, "\(written)")
+            let clean = try report("--check")
+            #expect(clean.status == 0 && clean.output.isEmpty, "\(clean)")
+            let page = try String(contentsOfFile: folder + "/page.md", encoding: .utf8)
+            #expect(page.hasPrefix("# Title\n<!-- results -->\n") && page.hasSuffix("<!-- /results -->\nend\n") && !page.contains("old"))
+
+            // Each change is named, alone; writing again mends it.
+            let tex = try #require(FileManager.default.contentsOfDirectory(atPath: results).first { $0.hasSuffix(".tex") })
+            for (file, old, new) in [
+                ("results/table1.md", "95", "96"), ("results/table1.csv", "bcgd", "bc"), ("results/\(tex)", "tabular", "table"),
+                ("results/figures/figure3-1.csv", "1.0", "2.0"), ("results/figures/figure3.gp", "plot", "splot"), ("page.md", "Holm", "Hulm"),
+            ] {
+                try edit(file, old, new)
+                let found = try report("--check")
+                #expect(found.status == 1 && found.output.contains(file) && found.output.split(separator: "\n").count == 1, "\(found)")
+                #expect(try report().status == 0)
+            }
+            for (path, isMissing) in [("results/table9.md", false), ("results/figures/figure3.svg", true)] {
+                if isMissing { try FileManager.default.removeItem(atPath: folder + "/" + path) } else { try "x".write(toFile: folder + "/" + path, atomically: true, encoding: .utf8) }
+                let found = try report("--check")
+                #expect(found.status == 1 && found.output.contains(path), "\(found)")
+                #expect(try report().status == 0)
+                #expect(FileManager.default.fileExists(atPath: folder + "/" + path) == isMissing)
+            }
+            #expect(try report("--check").status == 0)
+        }
+    }
+
+    /// Runs of cells that table 1 shows make no table 2 and no sweep, though these show the same cells beside others.
+    @Test func sharedCellsAloneMakeNoOtherTable() throws {
+        try withCopy {
+            let lines = try String(contentsOfFile: results + "/runs.csv", encoding: .utf8).split(separator: "\n")
+            let kept = lines.prefix(1) + lines.filter { $0.contains(",resnet20-1w4a-bcgd,") || $0.contains(",resnet20-1w4a-bc,") }
+            #expect(kept.count > 2)
+            try (kept.joined(separator: "\n") + "\n").write(toFile: results + "/runs.csv", atomically: true, encoding: .utf8)
+            #expect(try report().status == 0)
+            let files = try FileManager.default.contentsOfDirectory(atPath: results) + FileManager.default.contentsOfDirectory(atPath: results + "/figures")
+            #expect(files.contains("table1.md") && files.contains { $0.hasPrefix("figure1-") && $0.hasSuffix(".svg") })
+            #expect(!files.contains { $0.hasPrefix("table2") || $0.hasPrefix("figure2") })
+        }
+    }
+
+    /// What does not fit together is refused, and named.
+    @Test func contradictionsAreRefused() throws {
+        try withCopy {
+            let readme = folder + "/page.md"
+            func refusal(_ words: String) throws { try expectRefusal(["report", "--out", results, "--readme", readme], words) }
+            try edit("results/runs.csv", ",clipped-relu,", ",identity,")
+            try refusal("other settings than Experiments/cells.yaml")
+            try edit("results/runs.csv", ",identity,", ",clipped-relu,")
+            let outcomes = try #require(FileManager.default.contentsOfDirectory(atPath: results + "/correct").first)
+            let bits = try String(contentsOfFile: results + "/correct/" + outcomes, encoding: .utf8)
+            try String(bits.map { $0 == "f" ? "e" : $0 }).write(toFile: results + "/correct/" + outcomes, atomically: true, encoding: .utf8)
+            try refusal("reproduce evaluate")
+            try bits.write(toFile: results + "/correct/" + outcomes, atomically: true, encoding: .utf8)
+            try edit("page.md", "<!-- /results -->", "")
+            try refusal("must hold the line <!-- results -->")
+            // The columns of before `cell`.
+            try edit("results/runs.csv", ",cell,", ",name,")
+            try refusal("expected the columns")
+            try FileManager.default.removeItem(atPath: results + "/runs.csv")
+            try refusal("holds no runs.csv")
+        }
+    }
+
+    @Test(arguments: [
+        (["evaluate", "/no/such.safetensors"], "/no/such.safetensors"), (["evaluate", "x", "--threads", "0"], "--threads must be 1 to 256"),
+        (["table2", "--only", "resnet8-1w4a-bc"], "no cell resnet8-1w4a-bc"), (["figures", "--only", "resnet8-1w4a-bcgd-minimum"], "no cell"),
+        (["all", "--seeds", "x"], "--seeds must be whole numbers"),
+    ])
+    func refusals(_ arguments: [String], _ words: String) throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try expectRefusal(arguments + ["--out", folder], words)
+    }
+}
