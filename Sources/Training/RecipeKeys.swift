@@ -89,7 +89,7 @@ extension Recipe.CodingKeys {
         case .relaxationStart:
             RecipeKey(
                 "binary-relax: λ before the first epoch; it grows by the same factor each epoch", "above 0", standard: "1",
-                source: "BinaryRelax (arXiv 1801.06313) as far as known; [A]: 1")
+                source: "[A] (its method br): 1; the method is BinaryRelax, arXiv 1801.06313")
         case .relaxationEnd:
             RecipeKey(
                 "binary-relax: λ in the last relaxed epoch", "at least relaxation_start", standard: "380",
