@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The register blocks with AVX-512: `vpdpbusd` (VNNI) for levels, `vdpbf16ps` (BF16) for gradients.
+// The register blocks with AVX-512: `vpdpbusd` (VNNI) for levels, `vdpbf16ps` (BF16) for values and gradients.
 #include "conv3x3_blocks.h"
 
 #if defined(__x86_64__)
@@ -32,11 +32,11 @@ STEP __m512i add(__m512i sums, __m512i x, __m512i w, enum conv_pass pass) {
 STEP void store(char *to, __m512i sums, enum conv_pass pass) {
     switch (pass) {
     case FORWARD_S16: _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(sums)); break;
-    case INPUT_GRADIENT_BF16: _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(_mm512_castsi512_ps(sums))); break;
+    case BF16_TO_BF16: _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(_mm512_castsi512_ps(sums))); break;
     default: _mm512_storeu_si512(to, sums);
     }
 }
-STEP size_t stored_bytes(enum conv_pass pass) { return pass == FORWARD_S16 || pass == INPUT_GRADIENT_BF16 ? 32 : 64; }
+STEP size_t stored_bytes(enum conv_pass pass) { return pass == FORWARD_S16 || pass == BF16_TO_BF16 ? 32 : 64; }
 
 /// All sizes are constants at each call, so the sums live in registers.
 STEP void block(const struct conv_block *b, size_t source_at, size_t target_at, enum conv_pass pass, int images, int positions,
@@ -107,15 +107,15 @@ STEP void shared_block(const struct conv_block *b, size_t source_at, size_t targ
 
 TILES(FORWARD_S32)
 TILES(FORWARD_S16)
-TILES(INPUT_GRADIENT_F32)
-TILES(INPUT_GRADIENT_BF16)
+TILES(BF16_TO_F32)
+TILES(BF16_TO_BF16)
 
 const struct conv_tiles *conv_tiles_avx512(enum conv_pass pass) {
     switch (pass) {
     case FORWARD_S32: return &FORWARD_S32_tiles;
     case FORWARD_S16: return &FORWARD_S16_tiles;
-    case INPUT_GRADIENT_F32: return &INPUT_GRADIENT_F32_tiles;
-    default: return &INPUT_GRADIENT_BF16_tiles;
+    case BF16_TO_F32: return &BF16_TO_F32_tiles;
+    default: return &BF16_TO_BF16_tiles;
     }
 }
 
@@ -148,12 +148,12 @@ STEP __m512i level_bits(const void *levels, size_t at) {
     __m128i bytes = _mm_loadu_si128((const __m128i *)((const uint8_t *)levels + at));
     return _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)));
 }
-STEP __m512i gradient_bits(const void *gradients, size_t at) {
-    return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)((const uint16_t *)gradients + at)));
+STEP __m512i bf16_bits(const void *values, size_t at) {
+    return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)((const uint16_t *)values + at)));
 }
 STEP __m512i paired(const struct conv_pair_packing *p, int levels, size_t at) {
     return levels ? _mm512_or_si512(_mm512_srli_epi32(level_bits(p->a, at), 16), level_bits(p->b, at))
-                  : _mm512_or_si512(gradient_bits(p->a, at), _mm512_slli_epi32(gradient_bits(p->b, at), 16));
+                  : _mm512_or_si512(bf16_bits(p->a, at), _mm512_slli_epi32(bf16_bits(p->b, at), 16));
 }
 
 /// 16 channels at a time: two panels of 8, one of 16, or half a panel of 32.
@@ -177,13 +177,14 @@ FAST static void pair_levels(const struct conv_pair_packing *p) {
     if (p->block == WIDE_INPUTS) pack(p, 1, WIDE_INPUTS);
     else pack(p, 1, NARROW_INPUTS);
 }
-FAST static void pair_gradients(const struct conv_pair_packing *p) {
+FAST static void pair_bf16(const struct conv_pair_packing *p) {
     if (p->block == WIDE_OUTPUTS) pack(p, 0, WIDE_OUTPUTS);
+    else if (p->block == WIDE_INPUTS) pack(p, 0, WIDE_INPUTS);
     else pack(p, 0, NARROW_OUTPUTS);
 }
 
 const struct conv_weight_kernels *conv_weight_kernels_avx512(void) {
-    static const struct conv_weight_kernels kernels = {pair_levels, pair_gradients, weight_narrow, weight_wide};
+    static const struct conv_weight_kernels kernels = {pair_levels, pair_bf16, weight_narrow, weight_wide};
     return &kernels;
 }
 

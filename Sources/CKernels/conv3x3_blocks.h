@@ -41,7 +41,7 @@ struct conv_tiles {
     int count;
     struct conv_tile tiles[8];
 };
-enum conv_pass { FORWARD_S32, FORWARD_S16, INPUT_GRADIENT_F32, INPUT_GRADIENT_BF16 };
+enum conv_pass { FORWARD_S32, FORWARD_S16, BF16_TO_F32, BF16_TO_BF16 };
 const struct conv_tiles *conv_tiles_portable(enum conv_pass);
 const struct conv_tiles *conv_tiles_avx512(enum conv_pass);
 
@@ -69,9 +69,9 @@ struct conv_pair_packing {
 };
 typedef void conv_pair_fn(const struct conv_pair_packing *);
 
-/// The steps of the weight gradient: packing levels, packing output gradients, and the sums.
+/// The steps of the weight gradient: packing levels, packing bf16 values or gradients, and the sums.
 struct conv_weight_kernels {
-    conv_pair_fn *pair_levels, *pair_gradients;
+    conv_pair_fn *pair_levels, *pair_bf16;
     conv_weight_fn *narrow, *wide;
 };
 const struct conv_weight_kernels *conv_weight_kernels_portable(void);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Packs codes [O, I, K, K] as conv3x3_blocks.h describes, once a step.
+// Packs codes or float weights [O, I, K, K] as conv3x3_blocks.h describes, once a step.
 #include <string.h>
+#include "bf16.h"
 #include "conv3x3_blocks.h"
 #include "dispatch.h"
 #include "parallel.h"
@@ -9,8 +10,10 @@
 
 struct packing {
     const int8_t *codes;
+    const float *weights;  // where there are no codes
+    float factor;
     struct ck_conv shape;
-    int8_t *forward;
+    void *forward;
     uint16_t *backward;
 };
 
@@ -22,7 +25,7 @@ size_t ck_conv_packed_backward_bytes(struct ck_conv c) { return code_count(c) * 
 INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) {
     size_t inputs = p->shape.input_channels;
     const int8_t *from = p->codes + block * BLOCK_CHANNELS * inputs * taps;
-    int8_t *to = p->forward + block * BLOCK_CHANNELS * inputs * taps;
+    int8_t *to = (int8_t *)p->forward + block * BLOCK_CHANNELS * inputs * taps;
     for (size_t i = 0; i < inputs; i += LEVEL_GROUP)
         for (size_t o = 0; o < BLOCK_CHANNELS; o++) {
             const uint8_t *q = (const uint8_t *)from + (o * inputs + i) * taps;
@@ -33,12 +36,23 @@ INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) {
         }
 }
 
-/// The bits of a code in bf16: an integer of 8 bits is exact.
-INLINE uint32_t bf16_of_code(int8_t code) {
-    float value = code;
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits >> 16;
+/// Weight `at` in bf16: an integer of 8 bits is exact, a float is rounded.
+INLINE uint32_t bf16_weight(const struct packing *p, int codes, size_t at) {
+    return bf16_from_float(codes ? (float)p->codes[at] : p->factor * p->weights[at]);
+}
+
+/// One block of 16 outputs in bf16: [r][s][I/2][16 outputs][2 inputs].
+INLINE void pack_forward_bf16(const struct packing *p, size_t block, size_t taps) {
+    size_t inputs = p->shape.input_channels, first = block * BLOCK_CHANNELS * inputs * taps;
+    uint32_t *to = (uint32_t *)p->forward + first / BF16_GROUP;
+    for (size_t i = 0; i < inputs; i += BF16_GROUP)
+        for (size_t o = 0; o < BLOCK_CHANNELS; o++) {
+            size_t at = first + (o * inputs + i) * taps;
+            uint32_t *word = to + i * (BLOCK_CHANNELS / BF16_GROUP) + o, values[BF16_GROUP * 9];
+            for (size_t j = 0; j < BF16_GROUP * taps; j++) values[j] = bf16_weight(p, 0, at + j);
+            for (size_t tap = 0; tap < taps; tap++)
+                word[tap * inputs * (BLOCK_CHANNELS / BF16_GROUP)] = values[tap] | values[taps + tap] << 16;
+        }
 }
 
 /// order[j] = the kernel row or column in packed place j: those of one phase together, falling.
@@ -50,15 +64,15 @@ static void backward_order(size_t kernel, size_t stride, size_t order[3]) {
 }
 
 /// One block of 16 inputs: [r][s][O/2][16 inputs][2 outputs], rows and columns in `backward_order`.
-INLINE void pack_backward(const struct packing *p, size_t block, size_t kernel) {
+INLINE void pack_backward(const struct packing *p, int codes, size_t block, size_t kernel) {
     size_t taps = kernel * kernel, row = p->shape.input_channels * taps, outputs = p->shape.output_channels, order[3];
     backward_order(kernel, p->shape.stride, order);
-    const int8_t *from = p->codes + block * BLOCK_CHANNELS * taps;
     uint16_t *to = p->backward + block * BLOCK_CHANNELS * outputs * taps;
     for (size_t o = 0; o < outputs; o += BF16_GROUP) {
-        const int8_t *first = from + o * row, *second = first + row;
+        size_t first = block * BLOCK_CHANNELS * taps + o * row, second = first + row;
         uint32_t pairs[BLOCK_CHANNELS * 9];
-        for (size_t j = 0; j < BLOCK_CHANNELS * taps; j++) pairs[j] = bf16_of_code(first[j]) | bf16_of_code(second[j]) << 16;
+        for (size_t j = 0; j < BLOCK_CHANNELS * taps; j++) 
+            pairs[j] = bf16_weight(p, codes, first + j) | bf16_weight(p, codes, second + j) << 16;
         for (size_t r = 0; r < kernel; r++)
             for (size_t s = 0; s < kernel; s++) {
                 size_t tap = order[r] * kernel + order[s];
@@ -68,13 +82,16 @@ INLINE void pack_backward(const struct packing *p, size_t block, size_t kernel) 
     }
 }
 
+// The sizes are constants at each call, so the loops over taps unroll.
 CK_CLONES static void pack_forward_block(const struct packing *p, size_t block) {
-    if (p->shape.kernel == 3) pack_forward(p, block, 9);
-    else pack_forward(p, block, 1);
+    int three = p->shape.kernel == 3;
+    if (p->codes) return three ? pack_forward(p, block, 9) : pack_forward(p, block, 1);
+    return three ? pack_forward_bf16(p, block, 9) : pack_forward_bf16(p, block, 1);
 }
 CK_CLONES static void pack_backward_block(const struct packing *p, size_t block) {
-    if (p->shape.kernel == 3) pack_backward(p, block, 3);
-    else pack_backward(p, block, 1);
+    int three = p->shape.kernel == 3;
+    if (p->codes) return three ? pack_backward(p, 1, block, 3) : pack_backward(p, 1, block, 1);
+    return three ? pack_backward(p, 0, block, 3) : pack_backward(p, 0, block, 1);
 }
 
 static void run_worker(void *context, int worker, int workers) {
@@ -87,6 +104,11 @@ static void run_worker(void *context, int worker, int workers) {
 }
 
 void ck_conv_pack(const int8_t *codes, struct ck_conv c, void *forward, void *backward, int threads) {
-    struct packing packing = {codes, c, forward, backward};
+    struct packing packing = {.codes = codes, .shape = c, .forward = forward, .backward = backward};
+    ck_parallel(threads, run_worker, &packing);
+}
+
+void ck_conv_pack_bf16(const float *weights, float factor, struct ck_conv c, void *forward, void *backward, int threads) {
+    struct packing packing = {.weights = weights, .factor = factor, .shape = c, .forward = forward, .backward = backward};
     ck_parallel(threads, run_worker, &packing);
 }

@@ -17,15 +17,15 @@ CK_CLONES static void level_sums(const struct conv_block *b, int32_t *restrict s
     }
 }
 
-CK_CLONES static void gradient_sums(const struct conv_block *b, float *restrict sums) {
+CK_CLONES static void bf16_sums(const struct conv_block *b, float *restrict sums) {
     for (int o = 0; o < BLOCK_CHANNELS; o++) sums[o] = 0;
     for (int r = 0; r < b->run_count; r++) {
-        const uint16_t *dy = (const uint16_t *)(b->source + b->runs[r].source);
+        const uint16_t *x = (const uint16_t *)(b->source + b->runs[r].source);
         const uint16_t *w = (const uint16_t *)(b->weight + b->runs[r].weight);
-        for (size_t group = b->runs[r].groups; group > 0; group--, dy += BF16_GROUP, w += BLOCK_CHANNELS * BF16_GROUP) {
-            float g0 = bf16_to_float(dy[0]), g1 = bf16_to_float(dy[1]);
+        for (size_t group = b->runs[r].groups; group > 0; group--, x += BF16_GROUP, w += BLOCK_CHANNELS * BF16_GROUP) {
+            float x0 = bf16_to_float(x[0]), x1 = bf16_to_float(x[1]);
             for (int o = 0; o < BLOCK_CHANNELS; o++)
-                sums[o] += g0 * bf16_to_float(w[2 * o]) + g1 * bf16_to_float(w[2 * o + 1]);
+                sums[o] += x0 * bf16_to_float(w[2 * o]) + x1 * bf16_to_float(w[2 * o + 1]);
         }
     }
 }
@@ -45,13 +45,13 @@ static void forward_s16(const struct conv_block *b) {
         for (int o = 0; o < BLOCK_CHANNELS; o++) ((int16_t *)at.target)[o] = (int16_t)sums[o];
     })
 }
-static void input_gradient_f32(const struct conv_block *b) {
-    REPEAT(b, gradient_sums(&at, (float *)at.target));
+static void bf16_to_f32(const struct conv_block *b) {
+    REPEAT(b, bf16_sums(&at, (float *)at.target));
 }
-static void input_gradient_bf16(const struct conv_block *b) {
+static void bf16_to_bf16(const struct conv_block *b) {
     float sums[BLOCK_CHANNELS];
     REPEAT(b, {
-        gradient_sums(&at, sums);
+        bf16_sums(&at, sums);
         for (int o = 0; o < BLOCK_CHANNELS; o++) ((uint16_t *)at.target)[o] = bf16_from_float(sums[o]);
     })
 }
@@ -60,8 +60,8 @@ const struct conv_tiles *conv_tiles_portable(enum conv_pass pass) {
     static const struct conv_tiles tiles[] = {
         [FORWARD_S32] = {1, {{1, 1, 1, 0, forward_s32}}},
         [FORWARD_S16] = {1, {{1, 1, 1, 0, forward_s16}}},
-        [INPUT_GRADIENT_F32] = {1, {{1, 1, 1, 0, input_gradient_f32}}},
-        [INPUT_GRADIENT_BF16] = {1, {{1, 1, 1, 0, input_gradient_bf16}}}};
+        [BF16_TO_F32] = {1, {{1, 1, 1, 0, bf16_to_f32}}},
+        [BF16_TO_BF16] = {1, {{1, 1, 1, 0, bf16_to_bf16}}}};
     return &tiles[pass];
 }
 
@@ -100,9 +100,9 @@ static inline __attribute__((always_inline)) void pack(const struct conv_pair_pa
         }
 }
 static void pair_levels(const struct conv_pair_packing *p) { pack(p, 1); }
-static void pair_gradients(const struct conv_pair_packing *p) { pack(p, 0); }
+static void pair_bf16(const struct conv_pair_packing *p) { pack(p, 0); }
 
 const struct conv_weight_kernels *conv_weight_kernels_portable(void) {
-    static const struct conv_weight_kernels kernels = {pair_levels, pair_gradients, weight_narrow, weight_wide};
+    static const struct conv_weight_kernels kernels = {pair_levels, pair_bf16, weight_narrow, weight_wide};
     return &kernels;
 }

@@ -172,14 +172,20 @@ static const struct conv_tiles *tiles(enum ck_conv_path path, enum conv_pass pas
     return path == CK_CONV_AVX512 ? conv_tiles_avx512(pass) : conv_tiles_portable(pass);
 }
 
-static void forward(const uint8_t *x, const void *packed, void *y, size_t y_size, struct ck_conv c, const struct conv_tiles *tiles,
-                    int threads) {
+/// Sizes in bytes of one of x, of the weights and of y.
+struct sizes {
+    size_t x, weight, y;
+};
+static const struct sizes LEVELS_TO_S32 = {1, 1, 4}, LEVELS_TO_S16 = {1, 1, 2}, BF16_VALUES = {2, 2, 2};
+
+static void forward(const void *x, const void *packed, void *y, struct sizes sizes, struct ck_conv c,
+                    const struct conv_tiles *tiles, int threads) {
     struct walk walk = {
         .rows = {ck_conv_output_side(c.height, c.stride), c.height, c.kernel, c.stride, c.kernel / 2, 0},
         .columns = {ck_conv_output_side(c.width, c.stride), c.width, c.kernel, c.stride, c.kernel / 2, 0},
         .images = c.images, .source_channels = c.input_channels, .target_channels = c.output_channels,
-        .source_size = sizeof *x, .weight_size = sizeof(int8_t), .target_size = y_size, .group = LEVEL_GROUP,
-        .source = (const char *)x, .weight = packed, .target = y, .tiles = tiles};
+        .source_size = sizes.x, .weight_size = sizes.weight, .target_size = sizes.y,
+        .group = sizes.x == 1 ? LEVEL_GROUP : BF16_GROUP, .source = x, .weight = packed, .target = y, .tiles = tiles};
     cut_row(&walk);
     ck_parallel(threads, run_worker, &walk);
 }
@@ -197,16 +203,19 @@ static void input_gradient(const uint16_t *dy, const void *packed, void *dx, siz
 }
 
 void ck_conv_forward_s32(const uint8_t *x, const void *packed, int32_t *y, struct ck_conv c, enum ck_conv_path path, int threads) {
-    forward(x, packed, y, sizeof *y, c, tiles(path, FORWARD_S32), threads);
+    forward(x, packed, y, LEVELS_TO_S32, c, tiles(path, FORWARD_S32), threads);
 }
 void ck_conv_forward_s16(const uint8_t *x, const void *packed, int16_t *y, struct ck_conv c, enum ck_conv_path path, int threads) {
-    forward(x, packed, y, sizeof *y, c, tiles(path, FORWARD_S16), threads);
+    forward(x, packed, y, LEVELS_TO_S16, c, tiles(path, FORWARD_S16), threads);
+}
+void ck_conv_forward_bf16(const uint16_t *x, const void *packed, uint16_t *y, struct ck_conv c, enum ck_conv_path path, int threads) {
+    forward(x, packed, y, BF16_VALUES, c, tiles(path, BF16_TO_BF16), threads);
 }
 void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *dx, struct ck_conv c, enum ck_conv_path path,
                                 int threads) {
-    input_gradient(dy, packed, dx, sizeof *dx, c, tiles(path, INPUT_GRADIENT_F32), threads);
+    input_gradient(dy, packed, dx, sizeof *dx, c, tiles(path, BF16_TO_F32), threads);
 }
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv c, enum ck_conv_path path,
                                  int threads) {
-    input_gradient(dy, packed, dx, sizeof *dx, c, tiles(path, INPUT_GRADIENT_BF16), threads);
+    input_gradient(dy, packed, dx, sizeof *dx, c, tiles(path, BF16_TO_BF16), threads);
 }

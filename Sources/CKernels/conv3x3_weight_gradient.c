@@ -48,7 +48,9 @@ size_t ck_conv_weight_scratch_bytes(struct ck_conv c, int threads) {
 struct job {
     struct plan plan;
     const struct conv_weight_kernels *kernels;
-    const uint8_t *x;
+    conv_pair_fn *pair_x;
+    const char *x;
+    size_t x_size;  // bytes of one of x
     const uint16_t *dy;
     const float *unit;
     float *dq;
@@ -60,7 +62,7 @@ struct job {
 /// Packs pairs [begin, end) of the chunk that starts at pair `first` and has `count` pairs.
 static void pack_pairs(const struct job *job, uint32_t *x, uint32_t *dy, size_t first, size_t count, size_t begin, size_t end) {
     const struct plan *p = &job->plan;
-    size_t pixels = p->shape.height * p->shape.width, x_image = pixels * p->shape.input_channels;
+    size_t pixels = p->shape.height * p->shape.width, x_image = pixels * p->shape.input_channels * job->x_size;
     size_t dy_pixels = output_pixels(p->shape), dy_image = dy_pixels * p->shape.output_channels;
     for (size_t pair = begin; pair < end; pair++) {
         size_t image = 2 * (first + pair);
@@ -69,11 +71,11 @@ static void pack_pairs(const struct job *job, uint32_t *x, uint32_t *dy, size_t 
         struct conv_pair_packing packing = {
             job->x + image * x_image, job->x + other * x_image, x + pair * p->input_block,
             pixels, p->shape.input_channels, p->input_block, count, single};
-        job->kernels->pair_levels(&packing);
+        job->pair_x(&packing);
         packing = (struct conv_pair_packing){
             job->dy + image * dy_image, job->dy + other * dy_image, dy + pair * p->output_block,
             dy_pixels, p->shape.output_channels, p->output_block, count, single};
-        job->kernels->pair_gradients(&packing);
+        job->kernels->pair_bf16(&packing);
     }
 }
 
@@ -190,11 +192,7 @@ static void sum_own_channels(void *context, int worker, int workers) {
     add_chunk(job, job->scratch, job->scratch + p->x_words, job->count, job->dq, unit, begin, end, job->first > 0);
 }
 
-void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *unit, float *dq, void *scratch,
-                             struct ck_conv c, enum ck_conv_path path, int threads) {
-    struct job job = {
-        .plan = plan_of(c), .x = x, .dy = dy, .unit = unit, .dq = dq, .scratch = scratch,
-        .kernels = path == CK_CONV_AVX512 ? conv_weight_kernels_avx512() : conv_weight_kernels_portable()};
+static void weight_gradient(struct job job, int threads) {
     if (job.plan.split_pairs) {
         ck_parallel(threads, sum_own_pairs, &job);
         add_workers(&job);
@@ -205,4 +203,22 @@ void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *
         ck_parallel(threads, pack_shared, &job);
         ck_parallel(threads, sum_own_channels, &job);
     }
+}
+
+static const struct conv_weight_kernels *kernels(enum ck_conv_path path) {
+    return path == CK_CONV_AVX512 ? conv_weight_kernels_avx512() : conv_weight_kernels_portable();
+}
+
+void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *unit, float *dq, void *scratch,
+                             struct ck_conv c, enum ck_conv_path path, int threads) {
+    struct job job = {.plan = plan_of(c), .kernels = kernels(path), .pair_x = kernels(path)->pair_levels, .x = (const char *)x,
+                      .x_size = sizeof *x, .dy = dy, .unit = unit, .dq = dq, .scratch = scratch};
+    weight_gradient(job, threads);
+}
+
+void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, const float *unit, float *dw, void *scratch,
+                                  struct ck_conv c, enum ck_conv_path path, int threads) {
+    struct job job = {.plan = plan_of(c), .kernels = kernels(path), .pair_x = kernels(path)->pair_bf16, .x = (const char *)x,
+                      .x_size = sizeof *x, .dy = dy, .unit = unit, .dq = dw, .scratch = scratch};
+    weight_gradient(job, threads);
 }

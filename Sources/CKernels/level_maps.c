@@ -5,9 +5,12 @@
 #include "dispatch.h"
 #include "parallel.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 struct job {
     const void *x;
     void *y;
+    enum ck_number type;
     float unit;
     size_t count;
     struct ck_shortcut s;
@@ -33,17 +36,18 @@ static size_t small_pixels(struct ck_shortcut s) {
 
 static void shortcut_forward(void *context, int worker, int workers) {
     const struct job *j = context;
-    size_t begin, end, outer = j->s.channels + 2 * j->s.pad;
+    size_t begin, end, size = j->type == CK_U8 ? 1 : 2;
     ck_share(small_pixels(j->s), worker, workers, &begin, &end);
     for (size_t i = begin; i < end; ++i) {
         struct place at = place(j->s, i);
-        memset((uint8_t *)j->y + at.small, 0, outer);
-        memcpy((uint8_t *)j->y + at.small + j->s.pad, (const uint8_t *)j->x + at.large, j->s.channels);
+        char *small = (char *)j->y + at.small * size;
+        memset(small, 0, (j->s.channels + 2 * j->s.pad) * size);
+        memcpy(small + j->s.pad * size, (const char *)j->x + at.large * size, j->s.channels * size);
     }
 }
 
-void ck_level_shortcut_forward(const uint8_t *large, uint8_t *small, struct ck_shortcut shape, int threads) {
-    struct job j = {.x = large, .y = small, .s = shape};
+void ck_map_shortcut_forward(const void *large, void *small, enum ck_number type, struct ck_shortcut shape, int threads) {
+    struct job j = {.x = large, .y = small, .type = type, .s = shape};
     ck_parallel(threads, shortcut_forward, &j);
 }
 
@@ -59,29 +63,36 @@ CK_CLONES static void shortcut_backward(void *context, int worker, int workers) 
     }
 }
 
-void ck_level_shortcut_backward(const uint16_t *small, uint16_t *large, struct ck_shortcut shape, int threads) {
+void ck_map_shortcut_backward(const uint16_t *small, uint16_t *large, struct ck_shortcut shape, int threads) {
     struct job j = {.x = small, .y = large, .s = shape};
     ck_parallel(threads, shortcut_backward, &j);
 }
 
 // MARK: Mean
 
-CK_CLONES static void mean_forward(void *context, int worker, int workers) {
-    const struct job *j = context;
-    size_t begin, end, pixels = j->p.height * j->p.width, channels = j->p.channels;
-    ck_share(j->p.images, worker, workers, &begin, &end);
+INLINE void add_pixels(const struct job *j, const void *x, enum ck_number type, size_t begin, size_t end) {
+    size_t pixels = j->p.height * j->p.width, channels = j->p.channels;
     for (size_t n = begin; n < end; ++n) {
         float *y = (float *)j->y + n * channels;
         memset(y, 0, channels * sizeof(float));
         // Sums of levels are integers below 2^24: exact in f32.
-        for (size_t i = 0; i < pixels; ++i)
-            for (size_t c = 0; c < channels; ++c) y[c] += ((const uint8_t *)j->x)[(n * pixels + i) * channels + c];
+        for (size_t i = n * pixels; i < (n + 1) * pixels; ++i)
+            for (size_t c = 0; c < channels; ++c)
+                y[c] += type == CK_U8 ? ((const uint8_t *)x)[i * channels + c] : bf16_to_float(((const uint16_t *)x)[i * channels + c]);
         for (size_t c = 0; c < channels; ++c) y[c] *= j->unit / (float)pixels;
     }
 }
 
-void ck_level_mean_forward(const uint8_t *levels, float unit, float *mean, struct ck_pool shape, int threads) {
-    struct job j = {.x = levels, .y = mean, .unit = unit, .p = shape};
+CK_CLONES static void mean_forward(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end;
+    ck_share(j->p.images, worker, workers, &begin, &end);
+    if (j->type == CK_U8) add_pixels(j, j->x, CK_U8, begin, end);
+    else add_pixels(j, j->x, CK_BF16, begin, end);
+}
+
+void ck_map_mean_forward(const void *x, enum ck_number type, float unit, float *mean, struct ck_pool shape, int threads) {
+    struct job j = {.x = x, .y = mean, .type = type, .unit = unit, .p = shape};
     ck_parallel(threads, mean_forward, &j);
 }
 
@@ -95,7 +106,7 @@ CK_CLONES static void mean_backward(void *context, int worker, int workers) {
                 ((uint16_t *)j->y)[(n * pixels + i) * channels + c] = bf16_from_float(((const float *)j->x)[n * channels + c] / (float)pixels);
 }
 
-void ck_level_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads) {
+void ck_map_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads) {
     struct job j = {.x = dmean, .y = gradient, .p = shape};
     ck_parallel(threads, mean_backward, &j);
 }
@@ -107,6 +118,18 @@ CK_CLONES static void to_f32(void *context, int worker, int workers) {
     size_t begin, end;
     ck_share(j->count, worker, workers, &begin, &end);
     for (size_t i = begin; i < end; ++i) ((float *)j->y)[i] = bf16_to_float(((const uint16_t *)j->x)[i]);
+}
+
+CK_CLONES static void to_bf16(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end;
+    ck_share(j->count, worker, workers, &begin, &end);
+    for (size_t i = begin; i < end; ++i) ((uint16_t *)j->y)[i] = bf16_from_float(((const float *)j->x)[i]);
+}
+
+void ck_f32_to_bf16(const float *x, uint16_t *y, size_t count, int threads) {
+    struct job j = {.x = x, .y = y, .count = count};
+    ck_parallel(threads, to_bf16, &j);
 }
 
 void ck_bf16_to_f32(const uint16_t *x, float *y, size_t count, int threads) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "norm_activation.h"
+#include "bf16.h"
 #include "dispatch.h"
 #include "parallel.h"
 
@@ -19,12 +20,6 @@ typedef double f64v __attribute__((vector_size(8 * W)));
 #define LOAD(type, p) ({ type v_; __builtin_memcpy(&v_, (p), sizeof v_); v_; })
 #define STORE(p, value) ({ __typeof__(value) v_ = (value); __builtin_memcpy((p), &v_, sizeof v_); })
 
-INLINE f32v load_acc(const void *acc, enum ck_acc_type type, size_t at) {
-    if (type == CK_ACC_S16) return __builtin_convertvector(LOAD(s16v, (const int16_t *)acc + at), f32v);
-    if (type == CK_ACC_S32) return __builtin_convertvector(LOAD(s32v, (const int32_t *)acc + at), f32v);
-    return LOAD(f32v, (const float *)acc + at);
-}
-
 INLINE f32v from_bf16(u16v bits) { return (f32v)(__builtin_convertvector(bits, u32v) << 16); }
 
 // Round to nearest even; a NaN stays one because its top mantissa bit is kept set.
@@ -36,15 +31,46 @@ INLINE u16v to_bf16(f32v x) {
 
 INLINE f32v choose(s32v mask, f32v yes, f32v no) { return (f32v)(((s32v)yes & mask) | ((s32v)no & ~mask)); }
 
-INLINE f32v level_units(const struct ck_norm_activation *m, enum ck_acc_type type, size_t at, size_t c) {
-    f32v t = LOAD(f32v, m->a + c) * load_acc(m->acc, type, at) + LOAD(f32v, m->b + c);
-    if (m->shortcut) t += m->step * __builtin_convertvector(LOAD(u8v, m->shortcut + at), f32v);
-    return t;
+INLINE f32v load(const void *numbers, enum ck_number type, size_t at) {
+    switch (type) {
+    case CK_U8: return __builtin_convertvector(LOAD(u8v, (const uint8_t *)numbers + at), f32v);
+    case CK_S16: return __builtin_convertvector(LOAD(s16v, (const int16_t *)numbers + at), f32v);
+    case CK_S32: return __builtin_convertvector(LOAD(s32v, (const int32_t *)numbers + at), f32v);
+    case CK_BF16: return from_bf16(LOAD(u16v, (const uint16_t *)numbers + at));
+    default: return LOAD(f32v, (const float *)numbers + at);
+    }
 }
+
+static float number(const void *numbers, enum ck_number type, size_t at) {
+    switch (type) {
+    case CK_U8: return ((const uint8_t *)numbers)[at];
+    case CK_S16: return ((const int16_t *)numbers)[at];
+    case CK_S32: return (float)((const int32_t *)numbers)[at];
+    case CK_BF16: return bf16_to_float(((const uint16_t *)numbers)[at]);
+    default: return ((const float *)numbers)[at];
+    }
+}
+
+// t of sixteen channels. `acc` is a constant at each call, the shortcut's type is not: a branch that never changes.
+INLINE f32v sum(struct ck_norm_activation m, enum ck_number acc, size_t at, size_t c) {
+    f32v t = LOAD(f32v, m.a + c) * load(m.acc, acc, at) + LOAD(f32v, m.b + c);
+    if (!m.shortcut) return t;
+    return t + m.step * (m.shortcut_type == CK_U8 ? load(m.shortcut, CK_U8, at) : load(m.shortcut, CK_BF16, at));
+}
+
+// Calls `body` with the type of acc as a constant.
+#define WITH_ACC(type, body, ...)                         \
+    switch (type) {                                       \
+    case CK_S16: body(__VA_ARGS__, CK_S16); break;        \
+    case CK_S32: body(__VA_ARGS__, CK_S32); break;        \
+    case CK_BF16: body(__VA_ARGS__, CK_BF16); break;      \
+    default: body(__VA_ARGS__, CK_F32);                   \
+    }
 
 struct job {
     struct ck_norm_activation m;
-    uint8_t *levels;
+    void *result;
+    enum ck_number result_type;
     uint16_t *gradient;
     const uint16_t *other;
     const float *mean, *p, *q, *r;
@@ -66,14 +92,14 @@ INLINE void add_to(double *sums, f32v terms) { STORE(sums, LOAD(f64v, sums) + __
 
 // MARK: Statistics
 
-INLINE void statistics_rows(const struct job *j, enum ck_acc_type type, size_t begin, size_t end, double *sums) {
+INLINE void statistics_rows(const struct job *j, size_t begin, size_t end, double *sums, enum ck_number acc) {
     size_t channels = j->m.channels;
     for (size_t row = begin; row < end; row += BLOCK)
         for (size_t c = 0; c < channels; c += W) {
             // Shifted by the first row's values, so that a mean far from 0 costs no digits.
-            f32v s1 = {0}, s2 = {0}, shift = load_acc(j->m.acc, type, c);
+            f32v s1 = {0}, s2 = {0}, shift = load(j->m.acc, acc, c);
             for (size_t i = row; i < end && i < row + BLOCK; ++i) {
-                f32v x = load_acc(j->m.acc, type, i * channels + c) - shift;
+                f32v x = load(j->m.acc, acc, i * channels + c) - shift;
                 s1 += x;
                 s2 += x * x;
             }
@@ -88,37 +114,30 @@ CK_CLONES static void statistics(void *context, int worker, int workers) {
     share(j, worker, workers, &begin, &end);
     double *sums = j->scratch + (size_t)worker * n;
     for (size_t i = 0; i < n; ++i) sums[i] = 0;
-    if (j->m.type == CK_ACC_S16) statistics_rows(j, CK_ACC_S16, begin, end, sums);
-    else if (j->m.type == CK_ACC_S32) statistics_rows(j, CK_ACC_S32, begin, end, sums);
-    else statistics_rows(j, CK_ACC_F32, begin, end, sums);
+    WITH_ACC(j->m.acc_type, statistics_rows, j, begin, end, sums)
 }
 
-static double first_row(const void *acc, enum ck_acc_type type, size_t c) {
-    return type == CK_ACC_S16 ? ((const int16_t *)acc)[c] : type == CK_ACC_S32 ? ((const int32_t *)acc)[c] : (double)((const float *)acc)[c];
-}
-
-void ck_acc_statistics(const void *acc, enum ck_acc_type type, size_t rows, size_t channels, double *mean, double *variance,
+void ck_acc_statistics(const void *acc, enum ck_number type, size_t rows, size_t channels, double *mean, double *variance,
                        double *scratch, int threads) {
-    struct job j = {.m = {.acc = acc, .type = type, .rows = rows, .channels = channels}, .scratch = scratch};
+    struct job j = {.m = {.acc = acc, .acc_type = type, .rows = rows, .channels = channels}, .scratch = scratch};
     ck_parallel(threads, statistics, &j);
     collect(scratch, 2 * channels, threads);
     for (size_t c = 0; c < channels; ++c) {
         double m = scratch[c] / (double)rows, v = scratch[channels + c] / (double)rows - m * m;
-        mean[c] = first_row(acc, type, c) + m;
+        mean[c] = (double)number(acc, type, c) + m;
         variance[c] = v > 0 ? v : 0;
     }
 }
 
 // MARK: Calibration
 
-float ck_norm_activation_maximum(struct ck_norm_activation map) {
+float ck_norm_activation_maximum(struct ck_norm_activation m) {
     float most = 0;
-    for (size_t i = 0; i < map.rows; ++i)
-        for (size_t c = 0; c < map.channels; ++c) {
-            size_t at = i * map.channels + c;
-            float acc = map.type == CK_ACC_S16 ? ((const int16_t *)map.acc)[at]
-                : map.type == CK_ACC_S32 ? (float)((const int32_t *)map.acc)[at] : ((const float *)map.acc)[at];
-            float t = map.a[c] * acc + map.b[c] + (map.shortcut ? map.step * map.shortcut[at] : 0);
+    for (size_t i = 0; i < m.rows; ++i)
+        for (size_t c = 0; c < m.channels; ++c) {
+            size_t at = i * m.channels + c;
+            float t = m.a[c] * number(m.acc, m.acc_type, at) + m.b[c];
+            if (m.shortcut) t += m.step * number(m.shortcut, m.shortcut_type, at);
             most = t > most ? t : most;
         }
     return most;
@@ -126,15 +145,20 @@ float ck_norm_activation_maximum(struct ck_norm_activation map) {
 
 // MARK: Forward
 
-INLINE void forward_rows(const struct job *j, enum ck_acc_type type, size_t begin, size_t end) {
-    f32v top = (f32v){0} + j->m.top;
+INLINE void forward_rows(const struct job *j, size_t begin, size_t end, enum ck_activation activation, enum ck_number result,
+                         enum ck_number acc) {
+    const struct ck_norm_activation m = j->m;
+    f32v zero = {0}, top = zero + m.top;
     for (size_t i = begin; i < end; ++i)
-        for (size_t c = 0; c < j->m.channels; c += W) {
-            size_t at = i * j->m.channels + c;
-            f32v k = __builtin_elementwise_ceil(level_units(&j->m, type, at, c));
-            k = choose(k > 0, k, (f32v){0});
-            k = choose(k < top, k, top);
-            STORE(j->levels + at, __builtin_convertvector(__builtin_convertvector(k, s32v), u8v));
+        for (size_t c = 0; c < m.channels; c += W) {
+            size_t at = i * m.channels + c;
+            f32v y = sum(m, acc, at, c);
+            // Written so that a NaN passes, and divergence shows (a level cannot be NaN: there it becomes 0).
+            if (activation == CK_QUANTIZED_RELU) y = __builtin_elementwise_ceil(y);
+            if (activation != CK_IDENTITY) y = choose(y <= 0, zero, y);
+            if (activation == CK_QUANTIZED_RELU) y = choose(y > top, top, y);
+            if (result == CK_BF16) STORE((uint16_t *)j->result + at, to_bf16(y));
+            else STORE((uint8_t *)j->result + at, __builtin_convertvector(__builtin_convertvector(choose(y > 0, y, zero), s32v), u8v));
         }
 }
 
@@ -142,43 +166,51 @@ CK_CLONES static void forward(void *context, int worker, int workers) {
     const struct job *j = context;
     size_t begin, end;
     share(j, worker, workers, &begin, &end);
-    if (j->m.type == CK_ACC_S16) forward_rows(j, CK_ACC_S16, begin, end);
-    else if (j->m.type == CK_ACC_S32) forward_rows(j, CK_ACC_S32, begin, end);
-    else forward_rows(j, CK_ACC_F32, begin, end);
+    if (j->result_type == CK_U8) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_QUANTIZED_RELU, CK_U8)
+    else if (j->m.activation == CK_QUANTIZED_RELU) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_QUANTIZED_RELU, CK_BF16)
+    else if (j->m.activation == CK_RELU) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_RELU, CK_BF16)
+    else WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_IDENTITY, CK_BF16)
 }
 
-void ck_norm_activation_forward(struct ck_norm_activation map, uint8_t *levels, int threads) {
-    struct job j = {.m = map, .levels = levels};
+void ck_norm_activation_forward(struct ck_norm_activation map, void *result, enum ck_number type, int threads) {
+    struct job j = {.m = map, .result = result, .result_type = type};
     ck_parallel(threads, forward, &j);
 }
 
 // MARK: Backward
 
-INLINE void sums_rows(const struct job *j, enum ck_acc_type type, size_t begin, size_t end, double *sums) {
-    size_t channels = j->m.channels;
-    f32v top = (f32v){0} + j->m.top, one = (f32v){0} + 1, inside = (f32v){0} + j->d.inside, zero = {0};
+INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *sums, enum ck_activation activation,
+                      enum ck_number acc) {
+    const struct ck_norm_activation m = j->m;
+    size_t channels = m.channels;
+    f32v top = (f32v){0} + m.top, one = (f32v){0} + 1, inside = (f32v){0} + j->d.inside, zero = {0};
     f64v alpha = {0};
     for (size_t row = begin; row < end; row += BLOCK)
         for (size_t c = 0; c < channels; c += W) {
             f32v s1 = {0}, s2 = {0}, s3 = {0}, mean = LOAD(f32v, j->mean + c);
             for (size_t i = row; i < end && i < row + BLOCK; ++i) {
                 size_t at = i * channels + c;
-                f32v t = level_units(&j->m, type, at, c), g = from_bf16(LOAD(u16v, j->gradient + at));
+                f32v g = from_bf16(LOAD(u16v, j->gradient + at));
                 if (j->other) g += from_bf16(LOAD(u16v, j->other + at));
-                s32v positive = t > 0, saturated = t > top;
-                f32v k = __builtin_elementwise_ceil(t);
-                k = choose(k < one, one, k);
-                f32v slope = choose(saturated, top, j->d.exact ? k : inside);
-                s3 += g * choose(positive, slope, zero);
                 s32v pass = (s32v){0} - 1;
-                if (j->d.relu) pass &= positive;
-                if (j->d.clip) pass &= ~saturated;
+                if (activation != CK_IDENTITY) {
+                    f32v t = sum(m, acc, at, c);
+                    s32v positive = t > 0, saturated = t > top;
+                    if (activation == CK_QUANTIZED_RELU) {
+                        f32v k = __builtin_elementwise_ceil(t);
+                        k = choose(k < one, one, k);
+                        f32v slope = choose(saturated, top, j->d.exact ? k : inside);
+                        s3 += g * choose(positive, slope, zero);
+                    }
+                    if (activation == CK_RELU || j->d.relu) pass &= positive;
+                    if (activation == CK_QUANTIZED_RELU && j->d.clip) pass &= ~saturated;
+                }
                 // What the second pass and the shortcut will read is the rounded dz: sum that.
                 u16v stored = to_bf16(choose(pass, g, zero));
                 STORE(j->gradient + at, stored);
                 f32v dz = from_bf16(stored);
                 s1 += dz;
-                s2 += dz * (load_acc(j->m.acc, type, at) - mean);
+                s2 += dz * (load(m.acc, acc, at) - mean);
             }
             add_to(sums + c, s1);
             add_to(sums + channels + c, s2);
@@ -193,9 +225,9 @@ CK_CLONES static void backward_sums(void *context, int worker, int workers) {
     share(j, worker, workers, &begin, &end);
     double *sums = j->scratch + (size_t)worker * n;
     for (size_t i = 0; i < n; ++i) sums[i] = 0;
-    if (j->m.type == CK_ACC_S16) sums_rows(j, CK_ACC_S16, begin, end, sums);
-    else if (j->m.type == CK_ACC_S32) sums_rows(j, CK_ACC_S32, begin, end, sums);
-    else sums_rows(j, CK_ACC_F32, begin, end, sums);
+    if (j->m.activation == CK_QUANTIZED_RELU) WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_QUANTIZED_RELU)
+    else if (j->m.activation == CK_RELU) WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_RELU)
+    else WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_IDENTITY)
 }
 
 double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t *gradient, const uint16_t *other,
@@ -211,12 +243,12 @@ double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t 
     return scratch[2 * map.channels];
 }
 
-INLINE void input_rows(const struct job *j, enum ck_acc_type type, size_t begin, size_t end) {
+INLINE void input_rows(const struct job *j, size_t begin, size_t end, enum ck_number acc) {
     for (size_t i = begin; i < end; ++i)
         for (size_t c = 0; c < j->m.channels; c += W) {
             size_t at = i * j->m.channels + c;
             f32v dz = from_bf16(LOAD(u16v, j->other + at));
-            f32v out = LOAD(f32v, j->p + c) * dz + LOAD(f32v, j->q + c) * load_acc(j->m.acc, type, at) + LOAD(f32v, j->r + c);
+            f32v out = LOAD(f32v, j->p + c) * dz + LOAD(f32v, j->q + c) * load(j->m.acc, acc, at) + LOAD(f32v, j->r + c);
             STORE(j->gradient + at, to_bf16(out));
         }
 }
@@ -225,9 +257,7 @@ CK_CLONES static void backward_input(void *context, int worker, int workers) {
     const struct job *j = context;
     size_t begin, end;
     share(j, worker, workers, &begin, &end);
-    if (j->m.type == CK_ACC_S16) input_rows(j, CK_ACC_S16, begin, end);
-    else if (j->m.type == CK_ACC_S32) input_rows(j, CK_ACC_S32, begin, end);
-    else input_rows(j, CK_ACC_F32, begin, end);
+    WITH_ACC(j->m.acc_type, input_rows, j, begin, end)
 }
 
 void ck_norm_activation_backward_input(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,

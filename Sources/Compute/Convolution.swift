@@ -36,36 +36,62 @@ public struct ConvolutionShape: Hashable, Sendable {
     public var multiplyAdds: Int { output.count * input.channels * kernel * kernel }
 }
 
-/// The three f32 passes of a convolution by oneDNN, on channels-last maps and `[O, I, K, K]` weights:
+/// The three passes of a convolution by oneDNN, on channels-last maps and `[O, I, K, K]` weights:
 ///
 ///     forward   y[n,h,w,o]  = b[o] + Σ_{i,r,s} x[n, h·stride+r−pad, w·stride+s−pad, i] · W[o,i,r,s]
 ///     backward  dx          = the adjoint of x ↦ y, applied to dy
 ///               dW, db      = the gradients of Σ y·dy in W and b (overwritten, not accumulated)
 ///
-/// Weights are copied into oneDNN's preferred layout at each call: they change at every step.
+/// Maps are f32, or bf16 (without bias, and without the input gradient): then the weights are rounded to bf16, sums are f32,
+/// and the weight gradient stays f32. Weights are copied into oneDNN's preferred layout at each call: they change at every
+/// step.
 public final class Convolution {
+    /// The numbers of the maps and their gradients.
+    public enum Maps: Sendable {
+        case f32
+        /// Needs AVX-512; fast with AVX512_BF16.
+        case bf16
+    }
+
     public let shape: ConvolutionShape
     public let hasBias: Bool
+    public let maps: Maps
     private let engine: Engine
     private var plans: [Int: ConvolutionPlan] = [:]
 
-    public init(_ shape: ConvolutionShape, hasBias: Bool, engine: Engine) {
-        (self.shape, self.hasBias, self.engine) = (shape, hasBias, engine)
+    public init(_ shape: ConvolutionShape, hasBias: Bool, maps: Maps = .f32, engine: Engine) {
+        precondition(maps == .f32 || !hasBias)
+        (self.shape, self.hasBias, self.maps, self.engine) = (shape, hasBias, maps, engine)
     }
 
     /// Shapes: `input [≥batch, H, W, I]`, `weight [O, I, K, K]`, `bias [O]`, `output [≥batch, H′, W′, O]`.
     public func forward(input: Tensor, weight: Tensor, bias: Tensor?, output: Tensor, batch: Int) throws {
-        precondition((bias != nil) == hasBias)
+        precondition((bias != nil) == hasBias && maps == .f32)
+        try forward(input.pointer, weight, bias, output.pointer, batch: batch)
+    }
+
+    /// As above, with bf16 maps.
+    public func forward(
+        input: UnsafeMutablePointer<UInt16>, weight: Tensor, output: UnsafeMutablePointer<UInt16>, batch: Int
+    ) throws {
+        precondition(maps == .bf16)
+        try forward(input, weight, nil, output, batch: batch)
+    }
+
+    private func forward(
+        _ input: UnsafeMutableRawPointer, _ weight: Tensor, _ bias: Tensor?, _ output: UnsafeMutableRawPointer, batch: Int
+    ) throws {
         let pass = try plan(batch).forward()
         try pass.weightPlain.point(at: weight.pointer)
         try pass.reorder?.execute(on: engine)
-        try pass.source.point(at: input.pointer)
-        try pass.target.point(at: output.pointer)
+        try pass.source.point(at: input)
+        try pass.target.point(at: output)
         if let bias { try pass.bias?.point(at: bias.pointer) }
         try pass.primitive.execute(on: engine)
     }
 
     public func backwardInput(outputGradient: Tensor, weight: Tensor, inputGradient: Tensor, batch: Int) throws {
+        precondition(maps == .f32)
         let pass = try plan(batch).backwardInput()
         try pass.weightPlain.point(at: weight.pointer)
         try pass.reorder?.execute(on: engine)
@@ -77,11 +103,26 @@ public final class Convolution {
     public func backwardWeight(
         input: Tensor, outputGradient: Tensor, weightGradient: Tensor, biasGradient: Tensor?, batch: Int
     ) throws {
-        precondition((biasGradient != nil) == hasBias)
+        precondition((biasGradient != nil) == hasBias && maps == .f32)
+        try backwardWeight(input.pointer, outputGradient.pointer, weightGradient, biasGradient, batch: batch)
+    }
+
+    /// As above, with bf16 maps.
+    public func backwardWeight(
+        input: UnsafeMutablePointer<UInt16>, outputGradient: UnsafeMutablePointer<UInt16>, weightGradient: Tensor, batch: Int
+    ) throws {
+        precondition(maps == .bf16)
+        try backwardWeight(input, outputGradient, weightGradient, nil, batch: batch)
+    }
+
+    private func backwardWeight(
+        _ input: UnsafeMutableRawPointer, _ outputGradient: UnsafeMutableRawPointer, _ weightGradient: Tensor,
+        _ biasGradient: Tensor?, batch: Int
+    ) throws {
         let pass = try plan(batch).backwardWeight()
         try pass.weightPlain.point(at: weightGradient.pointer)
-        try pass.source.point(at: input.pointer)
-        try pass.target.point(at: outputGradient.pointer)
+        try pass.source.point(at: input)
+        try pass.target.point(at: outputGradient)
         if let biasGradient { try pass.bias?.point(at: biasGradient.pointer) }
         try pass.primitive.execute(on: engine)
         try pass.reorder?.execute(on: engine)
@@ -89,7 +130,8 @@ public final class Convolution {
 
     private func plan(_ batch: Int) throws -> ConvolutionPlan {
         if let plan = plans[batch] { return plan }
-        let plan = try ConvolutionPlan(shape, hasBias: hasBias, batch: batch, engine: engine)
+        let plan = try ConvolutionPlan(
+            shape, hasBias: hasBias, maps: maps == .f32 ? dnnl_f32 : dnnl_bf16, batch: batch, engine: engine)
         plans[batch] = plan
         return plan
     }

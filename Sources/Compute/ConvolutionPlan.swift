@@ -10,23 +10,25 @@ struct ConvolutionPass {
     let reorder: Primitive?
 }
 
-/// oneDNN's primitives of one convolution for one batch size, each made at its first use.
+/// oneDNN's primitives of one convolution for one batch size, each made at its first use. Maps are of type `maps`, f32 or
+/// bf16; so are the packed weights; the plain weights and all gradients of weights are f32.
 final class ConvolutionPlan {
     private let engine: Engine
     private let hasBias: Bool
-    private var source, target, weight, weightPlain, bias: dnnl_memory_desc_t
+    private var source, target, weight, weightGradient, weightPlain, bias: dnnl_memory_desc_t
     private let strides, padding: [dnnl_dim_t]
     private var forwardDescription: dnnl_primitive_desc_t?
     private var passes: [Int32: ConvolutionPass] = [:]
 
-    init(_ shape: ConvolutionShape, hasBias: Bool, batch: Int, engine: Engine) throws {
+    init(_ shape: ConvolutionShape, hasBias: Bool, maps: dnnl_data_type_t, batch: Int, engine: Engine) throws {
         (self.engine, self.hasBias) = (engine, hasBias)
         let (input, output) = (shape.input, shape.output)
         let weightShape = [shape.outputChannels, input.channels, shape.kernel, shape.kernel]
         // oneDNN names dimensions N, C, H, W whatever the layout; the tag says channels-last.
-        source = try Memory.layout([batch, input.channels, input.height, input.width], dnnl_nhwc)
-        target = try Memory.layout([batch, output.channels, output.height, output.width], dnnl_nhwc)
-        weight = try Memory.layout(weightShape, dnnl_format_tag_any)
+        source = try Memory.layout([batch, input.channels, input.height, input.width], dnnl_nhwc, maps)
+        target = try Memory.layout([batch, output.channels, output.height, output.width], dnnl_nhwc, maps)
+        weight = try Memory.layout(weightShape, dnnl_format_tag_any, maps)
+        weightGradient = try Memory.layout(weightShape, dnnl_format_tag_any)
         weightPlain = try Memory.layout(weightShape, dnnl_oihw)
         bias = try Memory.layout([shape.outputChannels], dnnl_a)
         strides = [dnnl_dim_t](repeating: dnnl_dim_t(shape.stride), count: 2)
@@ -59,7 +61,8 @@ final class ConvolutionPlan {
         var operation = dnnl_convolution_desc_t()
         let status = withUnsafePointer(to: bias) {
             dnnl_convolution_backward_weights_desc_init(
-                &operation, dnnl_convolution_direct, &source, &weight, hasBias ? $0 : nil, &target, strides, padding, padding)
+                &operation, dnnl_convolution_direct, &source, &weightGradient, hasBias ? $0 : nil, &target, strides, padding,
+                padding)
         }
         try check(status, "convolution, weight gradient")
         return try make(

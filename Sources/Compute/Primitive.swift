@@ -18,14 +18,16 @@ final class Memory {
 
     deinit { dnnl_memory_destroy(handle) }
 
-    func point(at data: UnsafeMutablePointer<Float>) throws {
+    func point(at data: UnsafeMutableRawPointer) throws {
         try check(dnnl_memory_set_data_handle(handle, data), "memory")
     }
 
-    static func layout(_ dimensions: [Int], _ tag: dnnl_format_tag_t) throws -> dnnl_memory_desc_t {
+    static func layout(
+        _ dimensions: [Int], _ tag: dnnl_format_tag_t, _ type: dnnl_data_type_t = dnnl_f32
+    ) throws -> dnnl_memory_desc_t {
         var layout = dnnl_memory_desc_t()
         let dims = dimensions.map { dnnl_dim_t($0) }
-        try check(dnnl_memory_desc_init_by_tag(&layout, Int32(dims.count), dims, dnnl_f32, tag), "layout of \(dimensions)")
+        try check(dnnl_memory_desc_init_by_tag(&layout, Int32(dims.count), dims, type, tag), "layout of \(dimensions)")
         return layout
     }
 }

@@ -26,6 +26,8 @@ public final class QuantizedConvolution {
 
         /// The fastest that this processor has.
         public static var best: Path { ck_conv_best_path() == CK_CONV_AVX512 ? .avx512 : .portable }
+
+        var kernel: ck_conv_path { self == .avx512 ? CK_CONV_AVX512 : CK_CONV_PORTABLE }
     }
 
     public let shape: ConvolutionShape
@@ -88,25 +90,25 @@ public final class QuantizedConvolution {
 
     /// `levels [≥batch, H, W, I]` to `output [≥batch, H′, W′, O]`, exactly.
     public func forward(levels: UnsafePointer<UInt8>, output: UnsafeMutablePointer<Int32>, batch: Int) {
-        ck_conv_forward_s32(levels, packedForward.baseAddress, output, sizes(batch), kernelPath, threads)
+        ck_conv_forward_s32(levels, packedForward.baseAddress, output, sizes(batch), path.kernel, threads)
     }
 
     /// As above; only where `fitsInt16`.
     public func forward(levels: UnsafePointer<UInt8>, output: UnsafeMutablePointer<Int16>, batch: Int) {
         precondition(fitsInt16, "sums of \(shape) may exceed 16 bits")
-        ck_conv_forward_s16(levels, packedForward.baseAddress, output, sizes(batch), kernelPath, threads)
+        ck_conv_forward_s16(levels, packedForward.baseAddress, output, sizes(batch), path.kernel, threads)
     }
 
     /// `outputGradient [≥batch, H′, W′, O]` in bf16 to `inputGradient [≥batch, H, W, I]` in f32.
     public func backwardInput(outputGradient: UnsafePointer<UInt16>, inputGradient: UnsafeMutablePointer<Float>, batch: Int) {
         ck_conv_input_gradient_f32(
-            outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), kernelPath, threads)
+            outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), path.kernel, threads)
     }
 
     /// As above, with `inputGradient` in bf16.
     public func backwardInput(outputGradient: UnsafePointer<UInt16>, inputGradient: UnsafeMutablePointer<UInt16>, batch: Int) {
         ck_conv_input_gradient_bf16(
-            outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), kernelPath, threads)
+            outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), path.kernel, threads)
     }
 
     /// `levels [≥batch, H, W, I]` and `outputGradient [≥batch, H′, W′, O]` in bf16 to `weightGradient [O, I, K, K]`, output
@@ -116,17 +118,15 @@ public final class QuantizedConvolution {
         weightGradient: UnsafeMutablePointer<Float>, batch: Int
     ) {
         ck_conv_weight_gradient(
-            levels, outputGradient, units, weightGradient, scratch.pointer, sizes(batch), kernelPath, threads)
+            levels, outputGradient, units, weightGradient, scratch.pointer, sizes(batch), path.kernel, threads)
     }
-
-    private var kernelPath: ck_conv_path { path == .avx512 ? CK_CONV_AVX512 : CK_CONV_PORTABLE }
 
     private func sizes(_ batch: Int) -> ck_conv {
         precondition(1...self.batch ~= batch, "\(batch) images in a convolution planned for \(self.batch)")
         return Self.sizes(shape, batch: batch)
     }
 
-    private static func sizes(_ shape: ConvolutionShape, batch: Int) -> ck_conv {
+    static func sizes(_ shape: ConvolutionShape, batch: Int) -> ck_conv {
         ck_conv(
             images: batch, height: shape.input.height, width: shape.input.width, input_channels: shape.input.channels,
             output_channels: shape.outputChannels, kernel: shape.kernel, stride: shape.stride)

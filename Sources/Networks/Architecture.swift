@@ -26,29 +26,23 @@ public enum Architecture: Equatable, Sendable {
 
     /// - Parameters:
     ///   - weights: how weights will be projected, or `nil` for float ones.
-    ///   - precision: `mixed` takes integer passes where weights and activations are both quantized; elsewhere it is f32.
+    ///   - precision: the arithmetic; the tensors' names do not depend on it.
     public func network(
         input: FeatureShape, classes: Int, activation: Activation, weights: WeightProjection? = nil, precision: Precision = .f32,
         in workshop: Workshop
     ) throws -> Network {
-        if precision == .mixed, let weights, case .quantized(let function) = activation {
-            switch self {
-            case .cifarResNet(let depth):
-                return try CIFARResNet.network(
-                    depth: depth, input: input, classes: classes, function: function, weights: weights, in: workshop)
-            case .vgg(let depth):
-                return try VGG.network(
-                    depth: depth, input: input, classes: classes, function: function, weights: weights, in: workshop)
-            case .imageNetResNet: break
-            }
-        }
-        switch self {
-        case .cifarResNet(let depth):
-            return CIFARResNet.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
-        case .vgg(let depth):
-            return VGG.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
-        case .imageNetResNet(let depth):
-            return ImageNetResNet.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
+        switch (self, precision) {
+        case (.cifarResNet(let depth), .f32):
+            CIFARResNet.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
+        case (.cifarResNet(let depth), .mixed):
+            CIFARResNet.mixed(
+                depth: depth, input: input, classes: classes, activation: activation, weights: weights, in: workshop)
+        case (.vgg(let depth), .f32):
+            VGG.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
+        case (.vgg(let depth), .mixed):
+            VGG.mixed(depth: depth, input: input, classes: classes, activation: activation, weights: weights, in: workshop)
+        case (.imageNetResNet(let depth), _):
+            ImageNetResNet.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
         }
     }
 }
@@ -57,6 +51,10 @@ public enum Architecture: Equatable, Sendable {
 public enum Precision: String, Codable, CaseIterable, Sendable {
     /// f32 throughout: the readable layers.
     case f32
-    /// Exact integers forward, bf16 gradients with f32 sums backward (`IntegerBody`).
+    /// Low precision with wide sums (`MixedBody`): exact integers forward where weights and activations are quantized, bf16
+    /// elsewhere. Correct on every processor; slow on those without AVX-512 VNNI and BF16.
     case mixed
+
+    /// The fastest on this processor.
+    public static var best: Precision { QuantizedConvolution.Path.best == .avx512 ? .mixed : .f32 }
 }

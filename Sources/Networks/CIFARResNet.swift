@@ -28,25 +28,27 @@ enum CIFARResNet {
         layers += [pool, LinearLayer("fc", pool.output, outputs: classes, in: workshop)]
         return Network(input: input, layers: layers)
     }
+
     /// The same network in mixed precision.
-    static func network(
-        depth: Int, input: FeatureShape, classes: Int, function: QuantizedReLU, weights: WeightProjection, in workshop: Workshop
-    ) throws -> Network {
-        let first = ConvolutionLayer(
-            "conv1", .init(input: input, outputChannels: 16, kernel: 3, stride: 1, padding: 1), isFirst: true, in: workshop)
-        let body = try IntegerBody(norm: "bn1", activation: "act1", function: function, input: first.output, in: workshop) { stem, scratch in
-            var (layers, shape): ([any LevelLayer], _) = ([], stem.shape)
+    static func mixed(
+        depth: Int, input: FeatureShape, classes: Int, activation: Activation, weights: WeightProjection?, in workshop: Workshop
+    ) -> Network {
+        let body = MixedBody(
+            UnitNames(convolution: "conv1", norm: "bn1", activation: "act1"),
+            .init(input: input, outputChannels: 16, kernel: 3, stride: 1, padding: 1), activation: activation, weights: weights,
+            in: workshop
+        ) { stem, arithmetic in
+            var (layers, map): ([any MixedLayer], _) = ([], stem)
             for (stage, channels) in [16, 32, 64].enumerated() {
                 for block in 0..<(depth - 2) / 6 {
-                    let layer = try LevelResidualBlock(
-                        "layer\(stage + 1).\(block)", shape, channels: channels, stride: stage > 0 && block == 0 ? 2 : 1,
-                        function: function, weights: weights, gradients: scratch, in: workshop)
+                    let layer = MixedResidualBlock(
+                        "layer\(stage + 1).\(block)", map, channels: channels, stride: stage > 0 && block == 0 ? 2 : 1, arithmetic)
                     layers.append(layer)
-                    shape = layer.output.shape
+                    map = layer.output
                 }
             }
             return layers
         }
-        return Network(input: input, layers: [first, body, LinearLayer("fc", body.output, outputs: classes, in: workshop)])
+        return Network(input: input, layers: [body, LinearLayer("fc", body.output, outputs: classes, in: workshop)])
     }
 }

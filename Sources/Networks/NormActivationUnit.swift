@@ -3,22 +3,28 @@ import CKernels
 import Compute
 import Quantization
 
-/// Batch norm, residual addition and quantized ReLU fused, between integer convolution results and levels.
+/// Batch norm, residual addition and activation fused, between a convolution's results and the next map.
 ///
-/// With `y = unit·acc + bias` the convolution's output (unit = α_in·δ), the layers `BatchNormLayer` and
-/// `QuantizedReLULayer` are this one's readable reference; their formulas hold with
+/// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ), the layers `BatchNormLayer`, `QuantizedReLULayer`
+/// and `ReLULayer` are this one's readable reference; their formulas hold with
 ///
 ///     t = z/α = a·acc + b + (α_s/α)·L_s,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α
 ///     dγ = (unit/s) Σ dz (acc − mean),   dβ = Σ dz,   dy = (γ/s) (dz − dβ/R − x̂ dγ/R)
 ///
-/// where L_s are the shortcut's levels. Parameters and statistics carry the reference's names, so checkpoints are common.
+/// where L_s is the shortcut's map in units of α_s, and α = 1 without the quantized ReLU. Parameters and statistics carry
+/// the reference's names, so checkpoints are common.
 final class NormActivationUnit {
-    let scale, shift, resolution: Parameter
+    let scale, shift: Parameter
+    let resolution: Parameter?
     let runningMean, runningVariance: NamedTensor
-    let output: LevelMap
+    let output: FeatureMap
+    var parameters: [Parameter] { [scale, shift] + [resolution].compactMap { $0 } }
+    var statistics: [NamedTensor] { [runningMean, runningVariance] }
 
-    private let function: QuantizedReLU
-    private let type: ck_acc_type
+    /// `nil` without the quantized ReLU.
+    private let function: QuantizedReLU?
+    private let activation: ck_activation
+    private let type: ck_number
     private let a, b, mean: Buffer<Float>
     private let p, q, r: Buffer<Float>
     private let moments: Buffer<Double>
@@ -26,20 +32,27 @@ final class NormActivationUnit {
     private let scratch: Buffer<Double>
     private let threads: Int32
 
-    init(
-        norm: String, activation: String, _ function: QuantizedReLU, _ shape: FeatureShape, type: ck_acc_type,
-        in workshop: Workshop
-    ) {
-        let channels = shape.channels
+    /// - Parameters:
+    ///   - names: without an activation's name there is none, and the result is bf16.
+    ///   - accType: of the convolution's results.
+    init(_ names: UnitNames, _ shape: FeatureShape, accType: ck_number, _ arithmetic: MixedArithmetic) {
+        let (channels, norm, workshop) = (shape.channels, names.norm, arithmetic.workshop)
         precondition(channels % 16 == 0, "the fused kernels take channels by sixteen")
-        (self.function, self.type) = (function, type)
+        type = accType
+        switch (names.activation, arithmetic.activation) {
+        case (nil, _): (function, activation, resolution) = (nil, CK_IDENTITY, nil)
+        case (_, .relu): (function, activation, resolution) = (nil, CK_RELU, nil)
+        case (let name?, .quantized(let quantized)):
+            (function, activation) = (quantized, CK_QUANTIZED_RELU)
+            resolution = Parameter(name + ".resolution", .resolution, shape: [1], initial: .constant(1))
+        }
         scale = Parameter(norm + ".weight", .affine, shape: [channels], initial: .constant(1))
         shift = Parameter(norm + ".bias", .affine, shape: [channels])
-        resolution = Parameter(activation + ".resolution", .resolution, shape: [1], initial: .constant(1))
         runningMean = NamedTensor(name: norm + ".running_mean", tensor: Tensor([channels]))
         runningVariance = NamedTensor(name: norm + ".running_var", tensor: Tensor([channels]))
         runningVariance.tensor.fill(1)
-        output = LevelMap(levels: Buffer(shape.count * workshop.batch, zero: 0), shape: shape, resolution: resolution)
+        output = FeatureMap(
+            shape, names.activation == nil ? CK_BF16 : arithmetic.mapType, resolution: resolution, batch: workshop.batch)
         func floats() -> Buffer<Float> { Buffer(channels, zero: 0) }
         (a, b, mean, p, q, r) = (floats(), floats(), floats(), floats(), floats(), floats())
         (moments, inverse, sums) = (Buffer(2 * channels, zero: 0), Buffer(channels, zero: 0), Buffer(2 * channels, zero: 0))
@@ -47,19 +60,19 @@ final class NormActivationUnit {
         threads = workshop.threads
     }
 
-    private func map(_ acc: UnsafeRawPointer, _ shortcut: LevelMap?, batch: Int) -> ck_norm_activation {
+    private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, batch: Int) -> ck_norm_activation {
         let shape = output.shape
         return ck_norm_activation(
-            acc: acc, type: type, rows: batch * shape.height * shape.width, channels: shape.channels, a: a.pointer, b: b.pointer,
-            shortcut: shortcut.map { UnsafePointer($0.levels.pointer) }, step: (shortcut?.unit ?? 0) / output.unit,
-            top: Float(function.maximumLevel))
+            acc: acc, acc_type: type, rows: batch * shape.height * shape.width, channels: shape.channels, a: a.pointer,
+            b: b.pointer, shortcut: shortcut.map { UnsafeRawPointer($0.pointer) }, shortcut_type: shortcut?.type ?? CK_BF16,
+            step: (shortcut?.unit ?? 0) / output.unit, top: Float(function?.maximumLevel ?? 0), activation: activation)
     }
 
     /// - Parameters:
     ///   - acc: `[N, H, W, C]` of the unit's type.
     ///   - unit: what one of `acc` is worth.
     ///   - bias: the convolution's, `[C]`.
-    func forward(_ acc: UnsafeRawPointer, unit: Float, bias: Tensor?, shortcut: LevelMap?, batch: Int, mode: Mode) -> LevelMap {
+    func forward(_ acc: UnsafeRawPointer, unit: Float, bias: Tensor?, shortcut: FeatureMap?, batch: Int, mode: Mode) -> FeatureMap {
         let channels = output.shape.channels
         if mode != .evaluation {
             let rows = batch * output.shape.height * output.shape.width
@@ -68,14 +81,14 @@ final class NormActivationUnit {
             if mode == .training { updateRunning(unit: unit, bias: bias, rows: rows) }
         }
         fold(unit: unit, bias: bias, running: mode == .evaluation)
-        if mode == .calibration {
+        if mode == .calibration, let function, let resolution {
             resolution.value.fill(1)
             fold(unit: unit, bias: bias, running: false)
             let largest = ck_norm_activation_maximum(map(acc, shortcut, batch: batch))
             if largest > 0 { resolution.value.fill(largest / Float(function.maximumLevel)) }
             fold(unit: unit, bias: bias, running: false)
         }
-        ck_norm_activation_forward(map(acc, shortcut, batch: batch), output.levels.pointer, threads)
+        ck_norm_activation_forward(map(acc, shortcut, batch: batch), output.pointer, output.type, threads)
         return output
     }
 
@@ -108,15 +121,15 @@ final class NormActivationUnit {
     /// Turns the gradient in the output's values into dz, in place (`gradient.values`: what a shortcut passes on), and fills
     /// `accGradient` with `factor·dy`, both bf16.
     func backward(
-        _ gradient: GradientMap, acc: UnsafeRawPointer, unit: Float, factor: Float, shortcut: LevelMap?,
+        _ gradient: GradientMap, acc: UnsafeRawPointer, unit: Float, factor: Float, shortcut: FeatureMap?,
         accGradient: Buffer<UInt16>, batch: Int
     ) {
         let (channels, map) = (output.shape.channels, map(acc, shortcut, batch: batch))
         let (sum, dot) = (sums.pointer, sums.pointer + channels)
         let resolutionGradient = ck_norm_activation_backward_sums(
             map, gradient.values.pointer, gradient.shortcut.map { UnsafePointer($0.pointer) }, mean.pointer,
-            function.kernelDerivatives, sum, dot, scratch.pointer, threads)
-        resolution.gradient.fill(Float(resolutionGradient))
+            function?.kernelDerivatives ?? ck_coarse_derivatives(), sum, dot, scratch.pointer, threads)
+        resolution?.gradient.fill(Float(resolutionGradient))
         for c in 0..<channels {
             let (rows, perAcc) = (Double(map.rows), Double(unit) * inverse.pointer[c])
             let gain = Double(factor) * Double(scale.value.pointer[c]) * inverse.pointer[c]

@@ -45,33 +45,35 @@ enum VGG {
         layers.append(LinearLayer("fc", shape, outputs: classes, in: workshop))
         return Network(input: input, layers: layers)
     }
+
     /// The same network in mixed precision. The last map has one pixel, so the mean over pixels is the map itself.
-    static func network(
-        depth: Int, input: FeatureShape, classes: Int, function: QuantizedReLU, weights: WeightProjection, in workshop: Workshop
-    ) throws -> Network {
+    static func mixed(
+        depth: Int, input: FeatureShape, classes: Int, activation: Activation, weights: WeightProjection?, in workshop: Workshop
+    ) -> Network {
         guard let plan = configurations[depth], case .conv(let channels) = plan[0] else { preconditionFailure("there is no VGG-\(depth)") }
-        let first = ConvolutionLayer(
-            "conv0", .init(input: input, outputChannels: channels, kernel: 3, stride: 1, padding: 1), hasBias: true, isFirst: true,
-            in: workshop)
-        let body = try IntegerBody(norm: "bn0", activation: "act0", function: function, input: first.output, in: workshop) { stem, scratch in
-            var (layers, map): ([any LevelLayer], _) = ([], stem)
+        func names(_ index: Int) -> UnitNames {
+            UnitNames(convolution: "conv\(index)", norm: "bn\(index)", activation: "act\(index)")
+        }
+        func shape(_ input: FeatureShape, _ channels: Int) -> ConvolutionShape {
+            ConvolutionShape(input: input, outputChannels: channels, kernel: 3, stride: 1, padding: 1)
+        }
+        let body = MixedBody(
+            names(0), shape(input, channels), hasBias: true, activation: activation, weights: weights, in: workshop
+        ) { stem, arithmetic in
+            var (layers, map, index): ([any MixedLayer], _, _) = ([], stem, 1)
             for step in plan.dropFirst() {
                 switch step {
                 case .conv(let channels):
-                    let index = layers.count { $0 is QuantizedConvolutionUnit } + 1
-                    let names = UnitNames(convolution: "conv\(index)", norm: "bn\(index)", activation: "act\(index)")
-                    layers.append(
-                        try QuantizedConvolutionUnit(
-                            names, .init(input: map.shape, outputChannels: channels, kernel: 3, stride: 1, padding: 1),
-                            function: function, weights: weights, hasBias: true, gradients: scratch, in: workshop))
+                    layers.append(ConvolutionUnit(names(index), shape(map.shape, channels), hasBias: true, arithmetic))
+                    index += 1
                 case .pool where min(map.shape.height, map.shape.width) > 1:
-                    layers.append(LevelMaxPool(map, window: 2, stride: 2, in: workshop))
+                    layers.append(MixedMaxPool(map, window: 2, stride: 2, in: workshop))
                 case .pool: continue
                 }
                 map = layers.last?.output ?? map
             }
             return layers
         }
-        return Network(input: input, layers: [first, body, LinearLayer("fc", body.output, outputs: classes, in: workshop)])
+        return Network(input: input, layers: [body, LinearLayer("fc", body.output, outputs: classes, in: workshop)])
     }
 }

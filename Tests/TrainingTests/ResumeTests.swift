@@ -24,12 +24,14 @@ import Training
     }
 
     /// 5 steps an epoch (the last one smaller) and 4 epochs; the run is cut at steps within, at the end of, and after epochs.
-    @Test(arguments: [(1, Precision.f32), (2, .f32), (1, .mixed), (2, .mixed)], [1, 5, 7, 14])
-    func interruptedRunEqualsUnbroken(_ machine: (threads: Int, precision: Precision), cut: Int) throws {
+    /// In mixed precision maps are levels with activations of 4 bits, bf16 with 32.
+    @Test(arguments: [(1, Precision.f32, 4), (2, .f32, 4), (1, .mixed, 4), (2, .mixed, 4), (1, .mixed, 32), (2, .mixed, 32)], [1, 5, 7, 14])
+    func interruptedRunEqualsUnbroken(_ machine: (threads: Int, precision: Precision, activationBits: Int), cut: Int) throws {
         let threads = machine.threads
         let folder = try TemporaryFolder()
         let (float, floatPath) = try float(threads: threads, folder)
-        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: float, precision: machine.precision)
+        let changes = quantizedChanges.merging(["activation_bits": "\(machine.activationBits)"]) { $1 }
+        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: float, precision: machine.precision)
         var observer = SilentObserver()
         func fresh() throws -> Trainer {
             let trainer = try Trainer(run, dataset: syntheticDataset(), threads: threads)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Convolutions of quantized networks: u8 levels times small s8 codes, and their gradients in bf16 with f32 sums.
+// Convolutions in low precision: u8 levels times small s8 codes, exactly, or bf16 times bf16 with f32 sums; and their
+// gradients in bf16 with f32 sums. A bf16 number is the upper half of an f32's bits.
 //
 // Dimension letters: N images, H×W the input's rows and columns, I its channels; H'×W' and O the output's. Maps are
-// channels-last, row-major: levels and their gradient [N, H, W, I], outputs and their gradient [N, H', W', O]; codes
-// are [O, I, K, K]. The padding is K/2 on all sides, so H' = (H − 1)/stride + 1, and likewise W'.
+// channels-last, row-major: inputs (levels or bf16) and their gradient [N, H, W, I], outputs and their gradient
+// [N, H', W', O]; weights (codes q or floats) are [O, I, K, K]. The padding is K/2 on all sides, so H' = (H − 1)/stride + 1, and likewise W'.
 // With p = K/2 and terms outside the input zero:
 //
 //     forward          y[n,h,w,o]  = Σ_{i,r,s} x[n, h·stride+r−p, w·stride+s−p, i] · q[o,i,r,s]
@@ -42,15 +43,22 @@ void ck_conv_pack(const int8_t *codes, struct ck_conv, void *forward, void *back
 void ck_conv_forward_s32(const uint8_t *x, const void *packed, int32_t *y, struct ck_conv, enum ck_conv_path, int threads);
 void ck_conv_forward_s16(const uint8_t *x, const void *packed, int16_t *y, struct ck_conv, enum ck_conv_path, int threads);
 
-/// dx from dy in bf16 (the upper half of an f32's bits), with f32 sums; `packed` is `backward` of `ck_conv_pack`.
+/// The same from bf16 x and bf16 weights, with f32 sums, y rounded to bf16: to nearest, ties to even.
+/// Packed, they are factor · weights [O, I, K, K], rounded likewise; 2 bytes each (`ck_conv_packed_backward_bytes`), both ways.
+void ck_conv_pack_bf16(const float *weights, float factor, struct ck_conv, void *forward, void *backward, int threads);
+void ck_conv_forward_bf16(const uint16_t *x, const void *packed, uint16_t *y, struct ck_conv, enum ck_conv_path, int threads);
+
+/// dx from dy in bf16, with f32 sums; `packed` is `backward` of `ck_conv_pack` or `ck_conv_pack_bf16`.
 /// dx is overwritten. bf16 results are rounded to nearest, ties to even. Denormal dy may count as zero.
 void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *dx, struct ck_conv, enum ck_conv_path,
                                 int threads);
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv, enum ck_conv_path,
                                  int threads);
 
-/// dq [O, I, K, K] from levels, dy in bf16 and unit [O], with f32 sums; overwritten.
+/// dq [O, I, K, K] from levels, or from bf16 x, dy in bf16 and unit [O], with f32 sums; overwritten.
 /// `scratch` holds `ck_conv_weight_scratch_bytes(shape, threads)` bytes.
 size_t ck_conv_weight_scratch_bytes(struct ck_conv, int threads);
 void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *unit, float *dq, void *scratch,
                              struct ck_conv, enum ck_conv_path, int threads);
+void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, const float *unit, float *dw, void *scratch,
+                                  struct ck_conv, enum ck_conv_path, int threads);

@@ -1,39 +1,44 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Batch norm, residual addition and quantized ReLU in one go, between an integer convolution and the next.
+// Batch norm, residual addition and activation in one go, between a convolution in low precision and the next.
 //
 // Maps are channels-last, [rows, channels] with rows = N·H·W and channels a multiple of 16. `acc` holds the convolution's
-// results in units of α_in·δ: s16 or s32 exact integers, or f32. In units of the layer's own resolution α (levels),
-//     t[i, c] = a[c]·acc[i, c] + b[c] + step·shortcut[i, c],      level = clamp(ceil(t), 0, top)
-// where a and b hold batch norm's scale and shift divided by α, and step = α_shortcut/α.
+// results: exact integers s16 or s32 in units of α_in·δ, bf16, or f32. With α the layer's own resolution where its
+// activation is the quantized ReLU, else 1, z/α (z is what the activation is applied to) is
+//     t[i, c] = a[c]·acc[i, c] + b[c] + step·shortcut[i, c]
+// where a and b hold batch norm's scale and shift divided by α, and step = (the shortcut's unit)/α. The result is
+//     clamp(ceil(t), 0, top) (levels),   max(t, 0)   or   t.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 #include "quantized_relu.h"
 
-enum ck_acc_type { CK_ACC_S16, CK_ACC_S32, CK_ACC_F32 };
+enum ck_number { CK_U8, CK_S16, CK_S32, CK_F32, CK_BF16 };
+enum ck_activation { CK_QUANTIZED_RELU, CK_RELU, CK_IDENTITY };
 
 struct ck_norm_activation {
     const void *acc;
-    enum ck_acc_type type;
+    enum ck_number acc_type;  // CK_S16, CK_S32, CK_F32 or CK_BF16
     size_t rows, channels;
-    const float *a, *b;       // [channels]
-    const uint8_t *shortcut;  // levels [rows, channels], or null
-    float step, top;
+    const float *a, *b;            // [channels]
+    const void *shortcut;          // [rows, channels], or null
+    enum ck_number shortcut_type;  // CK_U8 or CK_BF16
+    float step, top;               // top: of the quantized ReLU
+    enum ck_activation activation;
 };
 
 /// mean[c] and biased variance[c] of acc. `scratch` holds 2 · threads · channels doubles.
-void ck_acc_statistics(const void *acc, enum ck_acc_type type, size_t rows, size_t channels, double *mean, double *variance,
+void ck_acc_statistics(const void *acc, enum ck_number type, size_t rows, size_t channels, double *mean, double *variance,
                        double *scratch, int threads);
 
 /// The largest t, or 0: what calibration sets the resolution by. Runs once a training, so it is plain C.
 float ck_norm_activation_maximum(struct ck_norm_activation map);
 
-/// levels [rows, channels].
-void ck_norm_activation_forward(struct ck_norm_activation map, uint8_t *levels, int threads);
+/// result [rows, channels]: CK_U8 (levels of the quantized ReLU) or CK_BF16 (levels, exactly; or rounded values).
+void ck_norm_activation_forward(struct ck_norm_activation map, void *result, enum ck_number type, int threads);
 
-/// First backward pass: `gradient` (bf16, of the loss in α·level; `other`, if not null, is added to it) becomes dz, the
-/// gradient in α·t, in place. sum[c] = Σ dz and dot[c] = Σ dz·(acc − mean[c]). Returns Σ gradient · coarse derivative in α.
-/// `scratch` holds (2 · channels + 1) · threads doubles.
+/// First backward pass: `gradient` (bf16, of the loss in α·result; `other`, if not null, is added to it) becomes dz, the
+/// gradient in z = α·t, in place. sum[c] = Σ dz and dot[c] = Σ dz·(acc − mean[c]). Returns Σ gradient · coarse derivative in
+/// α. `derivatives` are the quantized ReLU's. `scratch` holds (2 · channels + 1) · threads doubles.
 double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t *gradient, const uint16_t *other,
                                         const float *mean, struct ck_coarse_derivatives derivatives, double *sum, double *dot,
                                         double *scratch, int threads);

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Statistics
+import Testing
+
+/// The bf16 passes, of the own kernels on every path and of oneDNN, against the plain loops.
+@Suite struct BF16ConvolutionTests {
+    /// Values and gradients normal and rounded to bf16, weights normal f32. Seed 61.
+    private struct Problem {
+        let c: Case
+        let x, dy: [UInt16]
+        let weights: [Float]
+
+        init(_ c: Case) {
+            var random = Philox(seed: 61, stream: 0)
+            func numbers(_ count: Int) -> [Float] { (0..<count).map { _ in Float(random.normal()) } }
+            self.c = c
+            x = numbers(c.batch * c.shape.input.count).map(BF16.rounded)
+            dy = numbers(c.batch * c.shape.output.count).map(BF16.rounded)
+            weights = numbers(c.output * c.input * c.kernel * c.kernel)
+        }
+
+        /// The values that the passes multiply: exact in f32 and Double.
+        var values: [Float] { x.map(BF16.float) }
+        var gradients: [Float] { dy.map(BF16.float) }
+        var rounded: [Float] { weights.map { BF16.float(BF16.rounded($0)) } }
+    }
+
+    /// Runs `body` on a buffer between guards, over a pattern: what it leaves out or writes beside shows.
+    private func guarded<T: Equatable>(_ count: Int, _ pattern: T, _ body: (UnsafeMutablePointer<T>) throws -> Void) rethrows -> [T] {
+        var buffer = [T](repeating: pattern, count: count + 128)
+        try buffer.withUnsafeMutableBufferPointer { if let base = $0.baseAddress { try body(base + 64) } }
+        #expect(buffer.prefix(64).allSatisfy { $0 == pattern } && buffer.suffix(64).allSatisfy { $0 == pattern })
+        return Array(buffer[64..<64 + count])
+    }
+
+    /// Products are exact in f32 (8 × 8 bits), so a sum of n products errs by at most n·2⁻²⁴·Σ|products|, 1.01 covering the
+    /// terms of second order; rounding to bf16 (8 significant bits) adds 2⁻⁸ of the result.
+    private func agree(_ result: [Float], _ exact: [Double], size: [Double], products: Int, rounding: Double) -> Bool {
+        result.count == exact.count && zip(result, zip(exact, size)).allSatisfy {
+            abs(Double($0) - $1.0) <= 1.01 * (Double(products) * 0x1p-24 * $1.1 + rounding * abs($1.0))
+        }
+    }
+
+    @Test(arguments: QuantizedConvolutionTests.paths, QuantizedConvolutionTests.cases)
+    func passesMatchDouble(path: QuantizedConvolution.Path, _ c: Case) throws {
+        let data = Problem(c)
+        let (x, w, dy) = (data.values, data.rounded, data.gradients)
+        let (sizeX, sizeW, sizeDY) = (x.map(abs), w.map(abs), dy.map(abs))
+        typealias Reference = QuantizedConvolutionReference
+        let (exactY, sizeY) = (
+            Reference.forward(x, w, c.shape, batch: c.batch), Reference.forward(sizeX, sizeW, c.shape, batch: c.batch))
+        let (exactDX, sizeDX) = (
+            Reference.inputGradient(dy, w, c.shape, batch: c.batch), Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch))
+        let (exactDW, sizeDW) = (
+            Reference.weightGradient(x, dy, c.shape, batch: c.batch), Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch))
+        let (taps, positions) = (c.kernel * c.kernel, c.shape.output.height * c.shape.output.width)
+        for threads in [1, 2] {
+            let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: threads), path: path)
+            convolution.setWeights(data.weights)
+            let y = guarded(dy.count, 0x7e00) { convolution.forward(input: data.x, output: $0, batch: c.batch) }
+            let dx = guarded(x.count, 0x7e00) { convolution.backwardInput(outputGradient: data.dy, inputGradient: $0, batch: c.batch) }
+            let dw = guarded(w.count, Float(1e30)) {
+                convolution.backwardWeight(
+                    input: data.x, outputGradient: data.dy, units: [Float](repeating: 1, count: c.output), weightGradient: $0,
+                    batch: c.batch)
+            }
+            let yAgrees = agree(y.map(BF16.float), exactY, size: sizeY, products: c.input * taps, rounding: 0x1p-8)
+            let dxAgrees = agree(dx.map(BF16.float), exactDX, size: sizeDX, products: c.output * taps, rounding: 0x1p-8)
+            let dwAgrees = agree(dw, exactDW, size: sizeDW, products: c.batch * positions, rounding: 0)
+            #expect(yAgrees && dxAgrees && dwAgrees, "forward \(yAgrees), input gradient \(dxAgrees), weight gradient \(dwAgrees)")
+        }
+    }
+
+    /// Weights δ·q with the factor 1/δ are the codes q, exactly: the results are `QuantizedConvolution`'s of levels in bf16,
+    /// bit for bit after rounding.
+    @Test(arguments: QuantizedConvolutionTests.paths)
+    func quantizedWeightsAreExact(path: QuantizedConvolution.Path) throws {
+        let c = Case(height: 7, width: 5, input: 32, output: 48, kernel: 3, stride: 1, batch: 9)
+        for delta in [Float(0.037), 1.7e-4, 3] {
+            let integer = ComputeTests.Problem(c, level: 15, code: 127)
+            let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: 1), path: path)
+            convolution.setWeights(integer.codes.map { delta * Float($0) }, factor: 1 / delta)
+            let levels = integer.levels.map { BF16.rounded(Float($0)) }
+            let y = guarded(integer.gradient.count, 0x7e00) { convolution.forward(input: levels, output: $0, batch: c.batch) }
+            // Sums below 2²⁴ are exact in f32.
+            let exact = QuantizedConvolutionReference.forward(integer.levels, integer.codes, c.shape, batch: c.batch)
+            #expect(firstDifference(y, exact.map { BF16.rounded(Float($0)) }) == nil)
+            let dx = guarded(levels.count, 0x7e00) {
+                convolution.backwardInput(outputGradient: integer.gradient, inputGradient: $0, batch: c.batch)
+            }
+            let same = try integer.convolution(path, threads: 1)
+            #expect(firstDifference(dx, integer.inputGradient16(same)) == nil)
+        }
+    }
+
+    /// oneDNN's bf16 on images of 3 channels, 3×3 and 7×7 with stride 2, as a first convolution has them.
+    @Test(.enabled(if: QuantizedConvolution.Path.best == .avx512), arguments: [(3, 1, 1), (7, 2, 3)])
+    func firstConvolutionMatchesDouble(_ kernel: Int, _ stride: Int, _ padding: Int) throws {
+        let shape = ConvolutionShape(
+            input: .init(height: 14, width: 14, channels: 3), outputChannels: 16, kernel: kernel, stride: stride, padding: padding)
+        let batch = 3
+        var random = Philox(seed: 62, stream: 0)
+        func numbers(_ count: Int) -> [Float] { (0..<count).map { _ in Float(random.normal()) } }
+        var x = numbers(batch * shape.input.count).map(BF16.rounded), dy = numbers(batch * shape.output.count).map(BF16.rounded)
+        let weight = Tensor([16, 3, kernel, kernel], numbers(16 * 3 * kernel * kernel))
+        let (values, w) = (x.map(BF16.float), weight.values.map { BF16.float(BF16.rounded($0)) })
+        let gradients = dy.map(BF16.float)
+        let convolution = Convolution(shape, hasBias: false, maps: .bf16, engine: try Engine(threads: 2))
+        let y = try guarded(dy.count, 0x7e00) { try convolution.forward(input: &x, weight: weight, output: $0, batch: batch) }
+        typealias Reference = QuantizedConvolutionReference
+        let yAgrees = agree(
+            y.map(BF16.float), Reference.forward(values, w, shape, batch: batch),
+            size: Reference.forward(values.map(abs), w.map(abs), shape, batch: batch), products: 3 * kernel * kernel,
+            rounding: 0x1p-8)
+        let dw = Tensor(weight.shape)
+        try convolution.backwardWeight(input: &x, outputGradient: &dy, weightGradient: dw, batch: batch)
+        let dwAgrees = agree(
+            dw.values, Reference.weightGradient(values, gradients, shape, batch: batch),
+            size: Reference.weightGradient(values.map(abs), gradients.map(abs), shape, batch: batch),
+            products: batch * shape.output.height * shape.output.width, rounding: 0)
+        #expect(yAgrees && dwAgrees, "forward \(yAgrees), weight gradient \(dwAgrees)")
+    }
+}
