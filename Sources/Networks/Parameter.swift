@@ -122,9 +122,8 @@ public final class Parameter {
         self.scales.update(from: scales, count: scales.count)
     }
 
-    /// The codes and the scale δ of the layer.
-    var requiredCodes: (UnsafePointer<Int8>, Float) {
-        guard let codes, slices == 1 else { preconditionFailure("\(name) is not quantized with one scale for the layer") }
-        return (UnsafePointer(codes), scales[0])
+    var requiredCodes: UnsafePointer<Int8> {
+        guard let codes else { preconditionFailure("\(name) is not quantized") }
+        return UnsafePointer(codes)
     }
 }

@@ -124,22 +124,11 @@ public struct Recipe: Codable, Equatable, Sendable {
         return relaxationStart * Float(pow(Double(relaxationEnd / relaxationStart), Double(epoch + 1) / Double(relaxedEpochs)))
     }
 
+    /// The projection whose codes the passes may multiply by; `nil` for float weights, which BinaryRelax's relaxed ones are.
+    public func passProjection() throws -> WeightProjection? { method == .binaryRelax ? nil : try weightProjection() }
+
     /// Whether the integer passes of mixed precision apply: all inner weights and the activations are quantized.
-    public var hasIntegerPasses: Bool { weightBits <= 8 && activationBits <= 8 && needsF32 == nil }
-
-    /// Why mixed precision cannot run it, if so.
-    private var needsF32: String? {
-        if method == .binaryRelax { return "method binary-relax, whose relaxed weights are no integers" }
-        if scaling == .perChannel && weightBits <= 8 { return "scaling per-channel" }
-        return nil
-    }
-
-    /// - Throws: `RecipeError` when the arithmetic cannot run this recipe.
-    public func validate(_ precision: Precision) throws {
-        if precision == .mixed, let needsF32 {
-            throw RecipeError("precision mixed has no passes for \(needsF32): run it in f32")
-        }
-    }
+    public var hasIntegerPasses: Bool { weightBits <= 8 && activationBits <= 8 && method != .binaryRelax }
 
     /// The activation of the network.
     public func activation() throws -> Activation {

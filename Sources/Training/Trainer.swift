@@ -36,7 +36,6 @@ public final class Trainer {
     /// - Parameter dataset: must have the run's name.
     public init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
         try run.recipe.validate()
-        try run.recipe.validate(run.precision)
         precondition(dataset.name == run.dataset, "the data set is not the run's")
         guard let architecture = Architecture(name: run.recipe.network) else {
             throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
@@ -47,7 +46,7 @@ public final class Trainer {
         self.run = run
         network = try architecture.network(
             input: shape, classes: dataset.classes.count, activation: try recipe.activation(),
-            weights: try recipe.weightProjection(), precision: run.precision, in: workshop)
+            weights: try recipe.passProjection(), precision: run.precision, in: workshop)
         network.initialize(seed: run.seed)
         descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()

@@ -81,13 +81,4 @@ import Training
         let total = try trainer.evaluate().total
         #expect(total.top1 == hits && total.lossSum / Double(total.count) == loss)
     }
-
-    @Test func mixedPrecisionIsRefused() throws {
-        for (changes, words) in [(Self.changes, "binary-relax"), (["method": "bcgd", "weight_bits": "1", "activation_bits": "4", "scaling": "per-channel"], "per-channel")] {
-            let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: nil, precision: .mixed)
-            let error = #expect(throws: RecipeError.self) { try Trainer(run, dataset: syntheticDataset(), threads: 1) }
-            #expect(error?.description.contains(words) == true && error?.description.contains("run it in f32") == true)
-            #expect(try !recipe(changes).hasIntegerPasses)
-        }
-    }
 }

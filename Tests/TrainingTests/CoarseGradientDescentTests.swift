@@ -92,8 +92,9 @@ import Training
             let quantized = try #require(weight.quantized).values
             #expect(weight.slices == outputs)
             for o in 0..<outputs {
-                // As in `equalsDefinition`.
-                #expect(zip(slice(values, o), references[o].weights).allSatisfy { abs($0 - $1) < 1e-7 })
+                // As in `equalsDefinition`, but the classifier's weights reach 0.7, whose roundings are 6e-8.
+                let most = zip(slice(values, o), references[o].weights).reduce(0.0) { max($0, abs($1.0 - $1.1)) }
+                #expect(most < 2e-7)
                 #expect(abs(Double(weight.scales[o]) - references[o].scale) < 1e-7)
                 #expect((0..<length).count { Int(codes[o * length + $0]) != references[o].codes[$0] } == 0)
                 #expect((0..<length).allSatisfy { quantized[o * length + $0] == weight.scales[o] * Float(codes[o * length + $0]) })

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Networks
 import Testing
 import Training
 
@@ -15,9 +16,11 @@ import Training
         ["scaling": "per-channel", "weight_bits": "2"], ["scaling": "per-channel", "method": "binary-relax", "weight_bits": "3"],
         ["quantized_layers": "inner"], ["quantized_layers": "convolutions", "ternary": "authors", "weight_bits": "2"],
     ])
-    func methodsAndVariantsLearn(_ changes: [String: String]) throws { try expectLearning(changes) }
+    func methodsAndVariantsLearn(_ changes: [String: String]) throws {
+        for precision in Precision.allCases { try expectLearning(changes, precision) }
+    }
 
-    private func expectLearning(_ changes: [String: String]) throws {
+    private func expectLearning(_ changes: [String: String], _ precision: Precision = .f32) throws {
         let folder = try TemporaryFolder()
         let data = syntheticDataset()
         let float = RunDescription(name: "float", dataset: "synthetic", recipe: try recipe(), seed: 5, warmStart: nil)
@@ -26,7 +29,8 @@ import Training
         try Trainer(float, dataset: data, threads: 1).train(checkpoint: path, observer: &observer)
         let defaults = ["method": "bcgd", "weight_bits": "1", "activation_bits": "4", "rate": "0.01", "epochs": "6"]
         let run = RunDescription(
-            name: "q", dataset: "synthetic", recipe: try recipe(defaults.merging(changes) { $1 }), seed: 5, warmStart: float)
+            name: "q", dataset: "synthetic", recipe: try recipe(defaults.merging(changes) { $1 }), seed: 5, warmStart: float,
+            precision: precision)
         let trainer = try Trainer(run, dataset: data, threads: 1)
         try trainer.warmStart(from: Checkpoint(path: path), of: float)
         try trainer.train(checkpoint: nil, observer: &observer)

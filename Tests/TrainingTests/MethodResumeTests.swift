@@ -35,10 +35,11 @@ import Training
     }
 
     /// 5 steps an epoch, 4 epochs; cuts within and after epochs, and at the end.
-    @Test(arguments: methods.keys.sorted(), [3, 5, 14, 15, 20]) func interruptedRunEqualsUnbroken(_ method: String, cut: Int) throws {
+    @Test(arguments: methods.keys.sorted().flatMap { method in Precision.allCases.map { (method, $0) } }, [3, 5, 14, 15, 20])
+    func interruptedRunEqualsUnbroken(_ how: (method: String, precision: Precision), cut: Int) throws {
         let folder = try TemporaryFolder()
-        let changes = try #require(Self.methods[method])
-        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: nil, precision: .f32)
+        let changes = try #require(Self.methods[how.method])
+        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: nil, precision: how.precision)
         func fresh() throws -> Trainer { try Trainer(run, dataset: syntheticDataset(), threads: 1) }
         var observer = SilentObserver()
         let (unbroken, path) = (try fresh(), "\(folder.path)/run.safetensors")
