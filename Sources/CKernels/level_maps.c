@@ -111,7 +111,21 @@ void ck_map_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool
     ck_parallel(threads, mean_backward, &j);
 }
 
-// MARK: Conversion
+// MARK: Sum and conversion
+
+CK_CLONES static void add(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end;
+    ck_share(j->count, worker, workers, &begin, &end);
+    const uint16_t *restrict x = j->x;
+    uint16_t *restrict y = j->y;
+    for (size_t i = begin; i < end; ++i) y[i] = bf16_from_float(bf16_to_float(y[i]) + bf16_to_float(x[i]));
+}
+
+void ck_bf16_add(const uint16_t *x, uint16_t *y, size_t count, int threads) {
+    struct job j = {.x = x, .y = y, .count = count};
+    ck_parallel(threads, add, &j);
+}
 
 CK_CLONES static void to_f32(void *context, int worker, int workers) {
     const struct job *j = context;

@@ -41,7 +41,10 @@ public enum Architecture: Equatable, Sendable {
             VGG.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
         case (.vgg(let depth), .mixed):
             VGG.mixed(depth: depth, input: input, classes: classes, activation: activation, weights: weights, in: workshop)
-        case (.imageNetResNet(let depth), _):
+        case (.imageNetResNet(let depth), .mixed):
+            ImageNetResNet.mixed(
+                depth: depth, input: input, classes: classes, activation: activation, weights: weights, in: workshop)
+        case (.imageNetResNet(let depth), .f32):
             ImageNetResNet.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
         }
     }

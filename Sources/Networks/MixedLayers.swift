@@ -90,59 +90,84 @@ final class ConvolutionUnit: MixedLayer {
 
 /// `ResidualBlock` in mixed precision.
 final class MixedResidualBlock: MixedLayer {
+    private enum Shortcut {
+        case identity
+        case subsampling(ck_shortcut, FeatureMap)
+        /// 1×1 convolution and batch norm: bf16 values.
+        case projection(ConvolutionUnit)
+    }
+
     private let first, second: ConvolutionUnit
-    private let shortcutShape: ck_shortcut?
-    private let shortcutMap: FeatureMap?
+    private let shortcut: Shortcut
     private let threads: Int32
 
+    let parameters: [Parameter]
+    let statistics: [NamedTensor]
+    let multiplyAdds: Int
     var output: FeatureMap { second.output }
-    var parameters: [Parameter] { first.parameters + second.parameters }
-    var statistics: [NamedTensor] { first.statistics + second.statistics }
-    var multiplyAdds: Int { first.multiplyAdds + second.multiplyAdds }
 
-    /// - Parameter input: the map that `forward` will be given.
-    init(_ name: String, _ input: FeatureMap, channels: Int, stride: Int, _ arithmetic: MixedArithmetic) {
+    /// - Parameters:
+    ///   - input: the map that `forward` will be given.
+    ///   - isProjected: where the shape changes, the shortcut is a projection, not a subsampling.
+    init(
+        _ name: String, _ input: FeatureMap, channels: Int, stride: Int, isProjected: Bool = false, _ arithmetic: MixedArithmetic
+    ) {
         func unit(_ number: Int, _ shape: ConvolutionShape) -> ConvolutionUnit {
             let names = UnitNames(convolution: "\(name).conv\(number)", norm: "\(name).bn\(number)", activation: "\(name).act\(number)")
             return ConvolutionUnit(names, shape, arithmetic)
         }
         let outer = input.shape
+        let activationParameters = arithmetic.activation == .relu ? 0 : 1
         first = unit(1, .init(input: outer, outputChannels: channels, kernel: 3, stride: stride, padding: 1))
         let inner = first.output.shape
         second = unit(2, .init(input: inner, outputChannels: channels, kernel: 3, stride: 1, padding: 1))
-        let isIdentity = stride == 1 && channels == outer.channels
-        shortcutShape = isIdentity
-            ? nil
-            : ck_shortcut(
+        if stride == 1 && channels == outer.channels {
+            shortcut = .identity
+        } else if isProjected {
+            shortcut = .projection(
+                ConvolutionUnit(
+                    UnitNames(convolution: "\(name).downsample.0", norm: "\(name).downsample.1", activation: nil),
+                    .init(input: outer, outputChannels: channels, kernel: 1, stride: stride, padding: 0), arithmetic))
+        } else {
+            let shape = ck_shortcut(
                 images: 0, height: outer.height, width: outer.width, channels: outer.channels, stride: stride,
                 pad: (channels - outer.channels) / 2)
-        shortcutMap = isIdentity
-            ? nil : FeatureMap(inner, input.type, resolution: input.resolution, batch: arithmetic.workshop.batch)
+            shortcut = .subsampling(
+                shape, FeatureMap(inner, input.type, resolution: input.resolution, batch: arithmetic.workshop.batch))
+        }
+        var around: ConvolutionUnit?
+        if case .projection(let unit) = shortcut { around = unit }
+        // In the order of the f32 layers, which initial values depend on: the last activation after the projection.
+        parameters = first.parameters + second.parameters.dropLast(activationParameters) + (around?.parameters ?? [])
+            + second.parameters.suffix(activationParameters)
+        statistics = first.statistics + second.statistics + (around?.statistics ?? [])
+        multiplyAdds = [first, second, around].reduce(0) { $0 + ($1?.multiplyAdds ?? 0) }
         threads = arithmetic.workshop.threads
     }
 
-    private func shape(_ batch: Int) -> ck_shortcut? {
-        var shape = shortcutShape
-        shape?.images = batch
-        return shape
-    }
-
     func forward(_ input: FeatureMap, batch: Int, mode: Mode) throws -> FeatureMap {
-        if let shape = shape(batch), let shortcutMap {
-            ck_map_shortcut_forward(input.pointer, shortcutMap.pointer, input.type, shape, threads)
-        }
         let inner = try first.forward(input, batch: batch, mode: mode)
-        return try second.forward(inner, shortcut: shortcutMap ?? input, batch: batch, mode: mode)
+        let around: FeatureMap
+        switch shortcut {
+        case .identity: around = input
+        case .subsampling(let shape, let map):
+            ck_map_shortcut_forward(input.pointer, map.pointer, input.type, shape.with(images: batch), threads)
+            around = map
+        case .projection(let unit): around = try unit.forward(input, batch: batch, mode: mode)
+        }
+        return try second.forward(inner, shortcut: around, batch: batch, mode: mode)
     }
 
     func backward(_ gradient: GradientMap, batch: Int) throws -> GradientMap {
         let inner = try second.backward(gradient, batch: batch)
         // `gradient.values` now holds the gradient in the sum, which the shortcut passes on.
         var result = try first.backward(inner, batch: batch)
-        if let shape = shape(batch) {
-            ck_map_shortcut_backward(gradient.values.pointer, result.values.pointer, shape, threads)
-        } else {
-            result.shortcut = gradient.values
+        switch shortcut {
+        case .identity: result.shortcut = gradient.values
+        case .subsampling(let shape, _):
+            ck_map_shortcut_backward(gradient.values.pointer, result.values.pointer, shape.with(images: batch), threads)
+        case .projection(let unit):
+            result.shortcut = try unit.backward(GradientMap(values: gradient.values), batch: batch).values
         }
         return result
     }
@@ -185,7 +210,9 @@ final class MixedMaxPool: MixedLayer {
     }
 
     func backward(_ gradient: GradientMap, batch: Int) throws -> GradientMap {
-        precondition(gradient.shortcut == nil, "no shortcut ends at a pool")
+        if let other = gradient.shortcut {
+            ck_bf16_add(other.pointer, gradient.values.pointer, batch * output.shape.count, threads)
+        }
         ck_bf16_max_backward(
             gradient.values.pointer, winner.pointer, inputGradient.pointer, shape.with(images: batch), threads)
         return GradientMap(values: inputGradient)

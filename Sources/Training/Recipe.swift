@@ -127,9 +127,6 @@ public struct Recipe: Codable, Equatable, Sendable {
     /// The projection whose codes the passes may multiply by; `nil` for float weights, which BinaryRelax's relaxed ones are.
     public func passProjection() throws -> WeightProjection? { method == .binaryRelax ? nil : try weightProjection() }
 
-    /// Whether the integer passes of mixed precision apply: all inner weights and the activations are quantized.
-    public var hasIntegerPasses: Bool { weightBits <= 8 && activationBits <= 8 && method != .binaryRelax }
-
     /// The activation of the network.
     public func activation() throws -> Activation {
         guard activationBits != 32 else { return .relu }

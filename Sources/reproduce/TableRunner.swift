@@ -19,7 +19,6 @@ struct PlannedRun {
         float = cell.isFloat
             ? nil
             : try PlannedRun(cells.warmStart(of: cell), seed: seed, cells: cells, dataset: dataset, precision: precision).description
-        let precision = cell.recipe.hasIntegerPasses ? precision : .f32
         self.cell = RunCell(cell, dataset: dataset, runProtocol: cells.runProtocol)
         (recipeName, recipeDigest) = (cell.recipeName, try cells.recipeDigest(of: cell, startingIn: float?.precision ?? .f32))
         label = "\(cell.name) seed \(seed)"
@@ -104,7 +103,14 @@ struct TableRunner {
         }
         var observer = RunObserver(run: run.description, label: run.label, images: dataset.train.count, output: output)
         defer { observer.close() }
+        let before = trainer.state.seconds
         try trainer.train(checkpoint: path, stop: stop, observer: &observer)
+        observer.close()
+        let seconds = trainer.state.seconds - before
+        note(
+            String(
+                format: "\(name): %.0f s of training, of which %.1f s waiting for images; peak memory %.0f MB", seconds,
+                trainer.waitSeconds, SystemFacts.peakMegabytes))
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
         try ImageOutcomes(try trainer.finalCorrect()).write(to: output.correct(name))
         try RunRow.record([row(run, trainer.state, last)], in: output.runs)

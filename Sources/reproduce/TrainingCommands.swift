@@ -19,8 +19,8 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Threads that compute (default: all processors).")
     var threads = ProcessInfo.processInfo.activeProcessorCount
 
-    @Option(help: "Arithmetic of quantized training: f32, or mixed (exact integers forward, bf16 gradients backward).")
-    var precision = Precision.f32
+    @Option(help: "Arithmetic: f32, or mixed (exact integers forward where all is quantized, bf16 elsewhere, sums in f32).")
+    var precision = Precision.best
 
     @Option(help: ArgumentHelp("Output folder.", valueName: "dir"))
     var out = "results"

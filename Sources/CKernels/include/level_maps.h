@@ -20,6 +20,9 @@ void ck_map_mean_forward(const void *x, enum ck_number type, float unit, float *
 /// gradient[n, h, w, c] = dmean[n, c] / (H·W), in bf16.
 void ck_map_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads);
 
+/// y += x, in bf16 rounded to nearest, ties to even.
+void ck_bf16_add(const uint16_t *x, uint16_t *y, size_t count, int threads);
+
 /// An f32 map rounded to bf16 (to nearest, ties to even), and f32 values of a bf16 map.
 void ck_f32_to_bf16(const float *x, uint16_t *y, size_t count, int threads);
 void ck_bf16_to_f32(const uint16_t *x, float *y, size_t count, int threads);
