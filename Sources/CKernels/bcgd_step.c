@@ -62,17 +62,52 @@ static void signs(void *c, int worker, int workers) { run(c, worker, workers, si
 static void blended(void *c, int worker, int workers) { run(c, worker, workers, blended_block); }
 static void blended_signs(void *c, int worker, int workers) { run(c, worker, workers, blended_signed_block); }
 
-struct ck_magnitudes ck_bcgd_step(float *w, int8_t *codes, float scale, const float *gradient, float *m, size_t count,
-                                  struct ck_bcgd step, int binary, int threads) {
+static struct ck_magnitudes step_slice(struct call c, void (*body)(void *, int, int), int threads) {
     double sums[MAX_BLOCKS];
     float maxima[MAX_BLOCKS];
+    c.sums = sums;
+    c.maxima = maxima;
+    ck_parallel(useful_threads(c.count, threads), body, &c);
+    struct ck_magnitudes all = {ordered_sum(sums, block_count(c.count)), 0};
+    for (size_t b = 0; b < block_count(c.count); b++) all.maximum = maxima[b] > all.maximum ? maxima[b] : all.maximum;
+    return all;
+}
+
+struct slices {
+    struct call first;
+    const float *scales;
+    size_t count;
+    void (*body)(void *, int, int);
+    struct ck_magnitudes *magnitudes;
+};
+
+static void slices_worker(void *context, int worker, int workers) {
+    const struct slices *s = context;
+    size_t begin, end;
+    ck_share(s->count, worker, workers, &begin, &end);
+    for (size_t i = begin; i < end; i++) {
+        struct call c = s->first;
+        size_t offset = i * c.count;
+        c.w += offset;
+        c.m += offset;
+        c.gradient += offset;
+        if (c.codes) c.codes += offset;
+        if (s->scales) c.scale = s->scales[i];
+        s->magnitudes[i] = step_slice(c, s->body, 1);
+    }
+}
+
+void ck_bcgd_step(float *w, int8_t *codes, const float *scales, const float *gradient, float *m, size_t count, size_t slices,
+                  struct ck_bcgd step, int binary, struct ck_magnitudes *magnitudes, int threads) {
     struct call c = {
-        .w = w, .m = m, .gradient = gradient, .codes = codes, .scale = scale, .count = count, .step = step, .sums = sums,
-        .maxima = maxima};
+        .w = w, .m = m, .gradient = gradient, .codes = codes, .scale = codes ? scales[0] : 0, .count = count / slices, .step = step};
     int blends = codes && step.blending > 0;
     binary = codes && binary;
-    ck_parallel(useful_threads(count, threads), blends ? (binary ? blended_signs : blended) : binary ? signs : plain, &c);
-    struct ck_magnitudes all = {ordered_sum(sums, block_count(count)), 0};
-    for (size_t b = 0; b < block_count(count); b++) all.maximum = maxima[b] > all.maximum ? maxima[b] : all.maximum;
-    return all;
+    void (*body)(void *, int, int) = blends ? (binary ? blended_signs : blended) : binary ? signs : plain;
+    if (slices == 1) {
+        magnitudes[0] = step_slice(c, body, threads);
+        return;
+    }
+    struct slices all = {.first = c, .scales = codes ? scales : NULL, .count = slices, .body = body, .magnitudes = magnitudes};
+    ck_parallel(useful_threads(count, threads), slices_worker, &all);
 }

@@ -14,7 +14,7 @@ struct call {
     float *maximum_blocks;
     size_t *gathered;
     uint32_t base;
-    int shift;
+    int shift, bin_count;
     struct ck_magnitude_bin *bins;
 };
 
@@ -192,7 +192,8 @@ void ck_rounded_codes(const float *w, size_t count, float step, float top, float
 static void histogram_worker(void *context, int worker, int workers) {
     struct call *c = context;
     typedef uint64_t u64x2 __attribute__((vector_size(16)));
-    u64x2 own[CK_MAGNITUDE_BINS] = {{0}};
+    u64x2 own[CK_MAGNITUDE_BINS];
+    memset(own, 0, (size_t)c->bin_count * sizeof own[0]);
     size_t begin, end;
     ck_share(c->count, worker, workers, &begin, &end);
     uint32_t base = c->base, first = base >> c->shift, mask = (1u << c->shift) - 1;
@@ -200,7 +201,7 @@ static void histogram_worker(void *context, int worker, int workers) {
         uint32_t bits = magnitude_bits(c->w[i]), bin = bits < base ? 0 : (bits >> c->shift) - first + 1;
         own[bin] += (u64x2){1, bits & mask};
     }
-    for (int b = 0; b < CK_MAGNITUDE_BINS; b++) {  // integers: the order of the workers leaves no trace
+    for (int b = 0; b < c->bin_count; b++) {  // integers: the order of the workers leaves no trace
         if (own[b][0] == 0) continue;
         __atomic_fetch_add(&c->bins[b].count, own[b][0], __ATOMIC_RELAXED);
         __atomic_fetch_add(&c->bins[b].offsets, own[b][1], __ATOMIC_RELAXED);
@@ -208,9 +209,9 @@ static void histogram_worker(void *context, int worker, int workers) {
 }
 
 void ck_magnitude_histogram(const float *w, size_t count, uint32_t base, int shift, struct ck_magnitude_bin *bins,
-                            int threads) {
-    memset(bins, 0, CK_MAGNITUDE_BINS * sizeof bins[0]);
-    struct call call = {.w = w, .count = count, .base = base, .shift = shift, .bins = bins};
+                            int bin_count, int threads) {
+    memset(bins, 0, (size_t)bin_count * sizeof bins[0]);
+    struct call call = {.w = w, .count = count, .base = base, .shift = shift, .bins = bins, .bin_count = bin_count};
     ck_parallel(useful_threads(count, threads), histogram_worker, &call);
 }
 

@@ -57,17 +57,21 @@ enum UnitConvolution {
         }
     }
 
-    /// Takes over the weights as they now are, in units of their scale δ: codes of quantized weights, exactly; float weights
-    /// rounded to bf16, δ = 1.
-    /// - Returns: δ; 1 where all weights are 0.
-    func load(_ weight: Parameter, training: Bool) -> Float {
-        let projected = weight.codes == nil ? 1 : weight.codeScale
-        let scale = projected > 0 ? projected : 1
+    /// Takes over the weights as they now are, in units of their scales: codes of quantized weights, exactly; to bf16 maps also
+    /// other weights, rounded to bf16, in units of 1: float ones, relaxed ones, and those with a scale for each channel.
+    /// - Parameter scales: room for δ, `[O]`; it becomes 1 where all weights are 0.
+    func load(_ weight: Parameter, scales: Buffer<Float>, training: Bool) {
+        let channels = weight.value.shape[0]
         switch self {
-        case .integer(let convolution): convolution.setCodes(weight.requiredCodes.0, training: training)
-        case .bf16(let convolution): convolution.setWeights(weight.effective.pointer, factor: 1 / scale, training: training)
+        case .integer(let convolution):
+            convolution.setCodes(weight.requiredCodes, training: training)
+            for o in 0..<channels { scales.pointer[o] = weight.scales[weight.slices == 1 ? 0 : o] }
+        case .bf16(let convolution):
+            let isExact = weight.codes != nil && weight.slices == 1 && weight.relaxationShare == 1 && weight.scales[0] > 0
+            scales.pointer.update(repeating: isExact ? weight.scales[0] : 1, count: channels)
+            convolution.setWeights(weight.effective.pointer, factor: 1 / scales.pointer[0], training: training)
         }
-        return scale
+        for o in 0..<channels where !(scales.pointer[o] > 0) { scales.pointer[o] = 1 }
     }
 
     func forward(_ input: FeatureMap, into acc: UnsafeMutableRawPointer, batch: Int) {

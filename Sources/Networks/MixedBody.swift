@@ -18,6 +18,8 @@ final class MixedBody: Layer {
     private let pool: ck_pool
     private let result: Tensor
     private let gradient: Buffer<UInt16>
+    /// What one of the first convolution's results is worth, `[C]`.
+    private let ones: Buffer<Float>
     private let threads: Int32
 
     var parameters: [Parameter] { first.parameters + stem.parameters + layers.flatMap(\.parameters) }
@@ -41,6 +43,7 @@ final class MixedBody: Layer {
         output = FeatureShape(height: 1, width: 1, channels: last.channels)
         pool = ck_pool(
             images: 0, height: last.height, width: last.width, channels: last.channels, window: 0, stride: 0, padding: 0)
+        ones = Buffer(shape.outputChannels, zero: 1)
         result = output.tensor(batch: workshop.batch)
         gradient = Buffer(last.count * workshop.batch, zero: 0)
         threads = workshop.threads
@@ -48,7 +51,7 @@ final class MixedBody: Layer {
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
         try first.forward(input, batch: batch)
-        let map = stem.forward(first.acc, unit: 1, bias: first.bias?.value, shortcut: nil, batch: batch, mode: mode)
+        let map = stem.forward(first.acc, units: ones, bias: first.bias?.value, shortcut: nil, batch: batch, mode: mode)
         let last = try layers.reduce(map) { try $1.forward($0, batch: batch, mode: mode) }
         ck_map_mean_forward(last.pointer, last.type, last.unit, result.pointer, pool.with(images: batch), threads)
         return result
@@ -59,7 +62,7 @@ final class MixedBody: Layer {
         ck_map_mean_backward(outputGradient.pointer, gradient.pointer, pool.with(images: batch), threads)
         let map = try layers.reversed().reduce(GradientMap(values: gradient)) { try $1.backward($0, batch: batch) }
         stem.backward(
-            map, acc: first.acc, unit: 1, factor: 1, shortcut: nil, accGradient: arithmetic.accGradient, batch: batch)
+            map, acc: first.acc, units: ones, factors: ones, shortcut: nil, accGradient: arithmetic.accGradient, batch: batch)
         try first.backward(arithmetic.accGradient, batch: batch)
         return outputGradient
     }

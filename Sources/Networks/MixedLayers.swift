@@ -37,10 +37,9 @@ final class ConvolutionUnit: MixedLayer {
     private let norm: NormActivationUnit
     private let acc: Buffer<UInt16>  // s32 results take two each
     private let accGradient, inputGradient: Buffer<UInt16>
-    /// What one unit of the convolution's weight gradient is worth, `[O]`.
-    private let units: Buffer<Float>
+    /// The weights' scales δ, and what one of the convolution's results and of its weight gradient is worth, `[O]`.
+    private let scales, accUnits, weightUnits: Buffer<Float>
     private var input, shortcut: FeatureMap?
-    private var scale: Float = 1
 
     init(_ names: UnitNames, _ shape: ConvolutionShape, hasBias: Bool = false, _ arithmetic: MixedArithmetic) {
         let (side, batch) = (shape.kernel, arithmetic.workshop.batch)
@@ -53,7 +52,8 @@ final class ConvolutionUnit: MixedLayer {
         acc = Buffer(shape.output.count * batch * (convolution.type == CK_S32 ? 2 : 1), zero: 0)
         inputGradient = Buffer(shape.input.count * batch, zero: 0)
         accGradient = arithmetic.accGradient
-        units = Buffer(shape.outputChannels, zero: 1)
+        func ones() -> Buffer<Float> { Buffer(shape.outputChannels, zero: 1) }
+        (scales, accUnits, weightUnits) = (ones(), ones(), ones())
         multiplyAdds = shape.multiplyAdds
     }
 
@@ -63,21 +63,24 @@ final class ConvolutionUnit: MixedLayer {
 
     func forward(_ input: FeatureMap, shortcut: FeatureMap?, batch: Int, mode: Mode) throws -> FeatureMap {
         (self.input, self.shortcut) = (input, shortcut)
-        scale = convolution.load(weight, training: mode == .training)
+        convolution.load(weight, scales: scales, training: mode == .training)
+        let unit = input.unit
+        for o in 0..<output.shape.channels {
+            accUnits.pointer[o] = unit * scales.pointer[o]
+            weightUnits.pointer[o] = unit / scales.pointer[o]
+        }
         convolution.forward(input, into: acc.pointer, batch: batch)
-        return norm.forward(
-            acc.pointer, unit: input.unit * scale, bias: bias?.value, shortcut: shortcut, batch: batch, mode: mode)
+        return norm.forward(acc.pointer, units: accUnits, bias: bias?.value, shortcut: shortcut, batch: batch, mode: mode)
     }
 
     func backward(_ gradient: GradientMap, batch: Int) throws -> GradientMap {
         guard let input else { preconditionFailure("backward before forward") }
         // δ·dy instead of dy: then the weights in units of δ give the input gradient.
         norm.backward(
-            gradient, acc: acc.pointer, unit: input.unit * scale, factor: scale, shortcut: shortcut, accGradient: accGradient,
+            gradient, acc: acc.pointer, units: accUnits, factors: scales, shortcut: shortcut, accGradient: accGradient,
             batch: batch)
-        units.pointer.update(repeating: input.unit / scale, count: output.shape.channels)
         convolution.backwardWeight(
-            input, outputGradient: accGradient, units: units, weightGradient: weight.gradient, batch: batch)
+            input, outputGradient: accGradient, units: weightUnits, weightGradient: weight.gradient, batch: batch)
         // Batch norm takes the mean out, so the loss does not depend on the bias.
         bias?.gradient.fill(0)
         convolution.backwardInput(outputGradient: accGradient, inputGradient: inputGradient, batch: batch)

@@ -5,7 +5,7 @@ import Quantization
 
 /// Batch norm, residual addition and activation fused, between a convolution's results and the next map.
 ///
-/// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ), the layers `BatchNormLayer`, `QuantizedReLULayer`
+/// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ, of each channel), the layers `BatchNormLayer`, `QuantizedReLULayer`
 /// and `ReLULayer` are this one's readable reference; their formulas hold with
 ///
 ///     t = z/α = a·acc + b + (α_s/α)·L_s,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α
@@ -70,33 +70,35 @@ final class NormActivationUnit {
 
     /// - Parameters:
     ///   - acc: `[N, H, W, C]` of the unit's type.
-    ///   - unit: what one of `acc` is worth.
+    ///   - units: what one of `acc` is worth, `[C]`.
     ///   - bias: the convolution's, `[C]`.
-    func forward(_ acc: UnsafeRawPointer, unit: Float, bias: Tensor?, shortcut: FeatureMap?, batch: Int, mode: Mode) -> FeatureMap {
+    func forward(
+        _ acc: UnsafeRawPointer, units: Buffer<Float>, bias: Tensor?, shortcut: FeatureMap?, batch: Int, mode: Mode
+    ) -> FeatureMap {
         let channels = output.shape.channels
         if mode != .evaluation {
             let rows = batch * output.shape.height * output.shape.width
             ck_acc_statistics(
                 acc, type, rows, channels, moments.pointer, moments.pointer + channels, scratch.pointer, threads)
-            if mode == .training { updateRunning(unit: unit, bias: bias, rows: rows) }
+            if mode == .training { updateRunning(units: units, bias: bias, rows: rows) }
         }
-        fold(unit: unit, bias: bias, running: mode == .evaluation)
+        fold(units: units, bias: bias, running: mode == .evaluation)
         if mode == .calibration, let function, let resolution {
             resolution.value.fill(1)
-            fold(unit: unit, bias: bias, running: false)
+            fold(units: units, bias: bias, running: false)
             let largest = ck_norm_activation_maximum(map(acc, shortcut, batch: batch))
             if largest > 0 { resolution.value.fill(largest / Float(function.maximumLevel)) }
-            fold(unit: unit, bias: bias, running: false)
+            fold(units: units, bias: bias, running: false)
         }
         ck_norm_activation_forward(map(acc, shortcut, batch: batch), output.pointer, output.type, threads)
         return output
     }
 
     /// Batch norm's scale and shift, divided by α, per unit of `acc`.
-    private func fold(unit: Float, bias: Tensor?, running: Bool) {
-        let (channels, unit, alpha) = (output.shape.channels, Double(unit), Double(output.unit))
+    private func fold(units: Buffer<Float>, bias: Tensor?, running: Bool) {
+        let (channels, alpha) = (output.shape.channels, Double(output.unit))
         for c in 0..<channels {
-            let bias = Double(bias?.pointer[c] ?? 0)
+            let (unit, bias) = (Double(units.pointer[c]), Double(bias?.pointer[c] ?? 0))
             let center = running ? Double(runningMean.tensor.pointer[c]) : unit * moments.pointer[c] + bias
             let variance = running ? Double(runningVariance.tensor.pointer[c]) : unit * unit * moments.pointer[channels + c]
             inverse.pointer[c] = 1 / (variance + Double(BatchNormLayer.epsilon)).squareRoot()
@@ -107,10 +109,11 @@ final class NormActivationUnit {
         }
     }
 
-    private func updateRunning(unit: Float, bias: Tensor?, rows: Int) {
-        let (channels, unit, rate) = (output.shape.channels, Double(unit), BatchNormLayer.runningRate)
+    private func updateRunning(units: Buffer<Float>, bias: Tensor?, rows: Int) {
+        let (channels, rate) = (output.shape.channels, BatchNormLayer.runningRate)
         let unbiased = Double(rows) / Double(max(rows - 1, 1))
         for c in 0..<channels {
+            let unit = Double(units.pointer[c])
             let batchMean = Float(unit * moments.pointer[c] + Double(bias?.pointer[c] ?? 0))
             let batchVariance = Float(unbiased * unit * unit * moments.pointer[channels + c])
             runningMean.tensor.pointer[c] += rate * (batchMean - runningMean.tensor.pointer[c])
@@ -119,9 +122,9 @@ final class NormActivationUnit {
     }
 
     /// Turns the gradient in the output's values into dz, in place (`gradient.values`: what a shortcut passes on), and fills
-    /// `accGradient` with `factor·dy`, both bf16.
+    /// `accGradient` with `factors·dy`, both bf16.
     func backward(
-        _ gradient: GradientMap, acc: UnsafeRawPointer, unit: Float, factor: Float, shortcut: FeatureMap?,
+        _ gradient: GradientMap, acc: UnsafeRawPointer, units: Buffer<Float>, factors: Buffer<Float>, shortcut: FeatureMap?,
         accGradient: Buffer<UInt16>, batch: Int
     ) {
         let (channels, map) = (output.shape.channels, map(acc, shortcut, batch: batch))
@@ -131,8 +134,8 @@ final class NormActivationUnit {
             function?.kernelDerivatives ?? ck_coarse_derivatives(), sum, dot, scratch.pointer, threads)
         resolution?.gradient.fill(Float(resolutionGradient))
         for c in 0..<channels {
-            let (rows, perAcc) = (Double(map.rows), Double(unit) * inverse.pointer[c])
-            let gain = Double(factor) * Double(scale.value.pointer[c]) * inverse.pointer[c]
+            let (rows, perAcc) = (Double(map.rows), Double(units.pointer[c]) * inverse.pointer[c])
+            let gain = Double(factors.pointer[c]) * Double(scale.value.pointer[c]) * inverse.pointer[c]
             shift.gradient.pointer[c] = Float(sum[c])
             scale.gradient.pointer[c] = Float(dot[c] * perAcc)
             let slope = -gain * perAcc * perAcc * dot[c] / rows

@@ -10,11 +10,17 @@ public enum AuthorsCodeProjections {
     /// that the scale is too small (the projection divides by the number kept). Weights of exactly 0 have code 0.
     /// - Parameter w: n ≥ 1 weights; a NaN or infinite one gives scale NaN and codes 0.
     public static func ternary(_ w: [Float]) -> (scale: Float, codes: [Int8]) {
+        let (scale, codes) = referenceTernary(w)
+        return (scale, codes.map { Int8($0) })
+    }
+
+    /// The same in any precision (at most `Double`'s).
+    public static func referenceTernary<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
         precondition(!w.isEmpty, "no weights to project")
         guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
-        let threshold = ternaryThreshold(sum: w.reduce(0) { $0 + Double($1.magnitude) }, count: w.count)
+        let threshold = T(0.7 as Float) * T(w.reduce(0) { $0 + Double($1.magnitude) } / Double(w.count))
         let kept = w.filter { $0.magnitude >= threshold }.reduce(0.0) { $0 + Double($1.magnitude) }
-        return (Float(kept / Double(w.count)), w.map { $0.magnitude < threshold || $0 == 0 ? 0 : $0 > 0 ? 1 : -1 })
+        return (T(kept / Double(w.count)), w.map { $0.magnitude < threshold || $0 == 0 ? 0 : $0 > 0 ? 1 : -1 })
     }
 
     /// The same over buffers; parameters and result as in `WeightProjection.project`.
@@ -30,9 +36,17 @@ public enum AuthorsCodeProjections {
             codes?.update(repeating: 0, count: count)
             return .nan
         }
+        return ternary(w, count, sum: sum, quantized, codes, Int32(threads))
+    }
+
+    /// - Parameter sum: `Σ|w|`, finite.
+    static func ternary(
+        _ w: UnsafePointer<Float>, _ count: Int, sum: Double, _ quantized: UnsafeMutablePointer<Float>?,
+        _ codes: UnsafeMutablePointer<Int8>?, _ threads: Int32
+    ) -> Float {
         let threshold = max(ternaryThreshold(sum: sum, count: count), .leastNonzeroMagnitude)
-        let scale = Float(ck_kept(w, count, threshold, Int32(threads)).sum / Double(count))
-        ck_ternary_codes(w, count, threshold, scale, quantized, codes, Int32(threads))
+        let scale = Float(ck_kept(w, count, threshold, threads).sum / Double(count))
+        ck_ternary_codes(w, count, threshold, scale, quantized, codes, threads)
         return scale
     }
 

@@ -14,27 +14,28 @@ extension WeightProjection {
         _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>,
         codes: UnsafeMutablePointer<Int8>? = nil, threads: Int
     ) -> Float {
-        project(
-            w, count: count, Magnitudes(of: w, count: count, threads: threads), quantized: quantized, codes: codes,
-            scratch: quantized, threads: threads)
+        precondition(count > 0 && w != UnsafePointer(quantized), "need weights, and other room for the quantized ones")
+        return projectSlice(
+            w, count, ck_magnitudes(w, count, Int32(threads)), haveSigns: false, quantized, codes, scratch: quantized, Int32(threads))
     }
 
-    /// The same after a pass over the weights that has summed their magnitudes already.
     /// - Parameters:
+    ///   - haveSigns: the codes hold the weights' signs already.
     ///   - quantized: nil where the codes are enough.
     ///   - scratch: room for `count` floats apart from `w`; may be `quantized`.
-    package func project(
-        _ w: UnsafePointer<Float>, count: Int, _ magnitudes: Magnitudes, quantized: UnsafeMutablePointer<Float>?,
-        codes: UnsafeMutablePointer<Int8>?, scratch: UnsafeMutablePointer<Float>, threads: Int
+    func projectSlice(
+        _ w: UnsafePointer<Float>, _ count: Int, _ magnitudes: ck_magnitudes, haveSigns: Bool,
+        _ quantized: UnsafeMutablePointer<Float>?, _ codes: UnsafeMutablePointer<Int8>?, scratch: UnsafeMutablePointer<Float>,
+        _ threads: Int32
     ) -> Float {
-        precondition(count > 0 && w != UnsafePointer(scratch), "need weights, and other room for the quantized ones")
-        let threads = Int32(threads)
         guard magnitudes.sum.isFinite else { return fill(.nan, 0, quantized, codes, count) }
         switch bits {
         case 1:
             let scale = Float(magnitudes.sum / Double(count))
-            if quantized != nil || !magnitudes.haveSigns { ck_binary_codes(w, count, scale, quantized, codes, threads) }
+            if quantized != nil || !haveSigns { ck_binary_codes(w, count, scale, quantized, codes, threads) }
             return scale
+        case 2 where ternary == .authors:
+            return AuthorsCodeProjections.ternary(w, count, sum: magnitudes.sum, quantized, codes, threads)
         case 2:
             guard magnitudes.maximum > 0 else { return fill(0, 0, quantized, codes, count) }
             let kept = largestMagnitudes(w, count, magnitudes, scratch: scratch, threads)
@@ -79,22 +80,5 @@ extension WeightProjection {
         }
         ck_rounded_codes(w, count, step, top, scale, quantized, codes, threads)
         return scale
-    }
-}
-
-/// What every projection starts from: `Σ|w|` and `max|w|`.
-package struct Magnitudes {
-    package let sum: Double
-    package let maximum: Float
-    /// Whether the codes hold the weights' signs already.
-    package let haveSigns: Bool
-
-    package init(sum: Double, maximum: Float, haveSigns: Bool) {
-        (self.sum, self.maximum, self.haveSigns) = (sum, maximum, haveSigns)
-    }
-
-    package init(of w: UnsafePointer<Float>, count: Int, threads: Int) {
-        let all = ck_magnitudes(w, count, Int32(threads))
-        self.init(sum: all.sum, maximum: all.maximum, haveSigns: false)
     }
 }

@@ -14,13 +14,15 @@ import CKernels
 /// Bins are summed in integers, so `F` carries only the rounding of `Double`; sets whose `F` agree to that are ties.
 extension WeightProjection {
     func largestMagnitudes(
-        _ w: UnsafePointer<Float>, _ count: Int, _ all: Magnitudes, scratch: UnsafeMutablePointer<Float>,
+        _ w: UnsafePointer<Float>, _ count: Int, _ all: ck_magnitudes, scratch: UnsafeMutablePointer<Float>,
         _ threads: Int32
     ) -> (threshold: Float, scale: Float) {
         let lowest = Float(all.sum / Double(count) / 2) * (1 - 0x1p-20)  // a margin for the rounding of the mean
-        let binning = Binning(from: lowest, to: all.maximum)
-        return withUnsafeTemporaryAllocation(of: ck_magnitude_bin.self, capacity: Int(CK_MAGNITUDE_BINS)) { bins in
-            ck_magnitude_histogram(w, count, binning.base, binning.shift, bins.baseAddress, threads)
+        // A slice of few weights is not worth many bins.
+        let binCount = min(Int(CK_MAGNITUDE_BINS), max(65, count / 16))
+        let binning = Binning(from: lowest, to: all.maximum, bins: binCount)
+        return withUnsafeTemporaryAllocation(of: ck_magnitude_bin.self, capacity: binCount) { bins in
+            ck_magnitude_histogram(w, count, binning.base, binning.shift, bins.baseAddress, Int32(binCount), threads)
             let range = binning.candidates(bins)
             let found = ck_gather_magnitudes(w, count, range.low, range.high, scratch, threads)
             var sorted = UnsafeMutableBufferPointer(start: scratch, count: found)
@@ -57,8 +59,8 @@ private struct Binning {
     let base: UInt32
     let shift: Int32
 
-    init(from lowest: Float, to highest: Float) {
-        let room = UInt32(CK_MAGNITUDE_BINS) - 1
+    init(from lowest: Float, to highest: Float, bins: Int) {
+        let room = UInt32(bins) - 1
         var shift: UInt32 = 0
         while (highest.bitPattern >> shift) - (lowest.bitPattern >> shift) >= room { shift += 1 }
         (base, self.shift) = ((lowest.bitPattern >> shift) << shift, Int32(shift))

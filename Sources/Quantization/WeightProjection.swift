@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+/// How 2 bits are projected: `exact` is the Euclidean projection; `authors` is the authors' code's rule
+/// (`AuthorsCodeProjections.ternary`), for their recipe only.
+public enum TernaryRule: String, Codable, CaseIterable, Sendable { case exact, authors }
+
 /// The projection of float weights `w ∈ Rⁿ` onto `{ δ·q : δ ≥ 0, qᵢ a level }` in the Euclidean norm (METHOD.md part 1):
 /// the scale `δ` and the integer codes `q`.
 ///
@@ -9,7 +13,8 @@
 /// | 2 | 0, ±1 | exact: keep the `k` largest magnitudes that maximise `(their sum)²/k`; `δ` = their mean |
 /// | 3 … 8 | 0, ±1 … ±(2^(bits−1) − 1) | Lloyd's alternation from `δ = 2·max‖w‖/(2^bits − 1)`; a local optimum |
 ///
-/// The paper's scale is one per layer: project the whole tensor. For one per output channel, project each channel's slice.
+/// The paper's scale is one per layer: project the whole tensor. One per output channel is the projection of each channel's
+/// slice: `slices` of the projecting functions.
 ///
 /// Conventions:
 /// - `sign(0) = sign(−0) = +1` in binary codes. All-zero weights: `δ = 0`, binary codes +1, other codes 0.
@@ -22,13 +27,16 @@ public struct WeightProjection: Equatable, Sendable {
     /// For 3 bits and more: Lloyd stops when the codes stop changing, or after this many iterations. One iteration
     /// assigns codes and then fits `δ` to them; the authors' code does exactly one at 4 bits.
     public let maximumIterations: Int
+    /// How 2 bits are projected.
+    public let ternary: TernaryRule
 
     /// - Throws: `QuantizationError` unless `bits` is 1 … 8 and `maximumIterations` is 1 or more.
-    public init(bits: Int, maximumIterations: Int = 100) throws {
+    public init(bits: Int, maximumIterations: Int = 100, ternary: TernaryRule = .exact) throws {
         guard (1...8).contains(bits) else { throw QuantizationError.bits(bits, of: "weight bits", allowed: 1...8) }
         guard maximumIterations >= 1 else { throw QuantizationError.iterations(maximumIterations) }
         self.bits = bits
         self.maximumIterations = maximumIterations
+        self.ternary = ternary
     }
 
     /// The largest code: 1 for binary, else `2^(bits−1) − 1`.
@@ -42,9 +50,19 @@ public struct WeightProjection: Equatable, Sendable {
         guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
         switch bits {
         case 1: return Self.binary(w)
-        case 2: return Self.ternary(w)
+        case 2: return ternary == .exact ? Self.ternary(w) : AuthorsCodeProjections.referenceTernary(w)
         default: return lloyd(w)
         }
+    }
+
+    /// Each of `slices` equal parts of the weights projected by itself.
+    /// - Parameter w: n weights, n a multiple of `slices`.
+    @inlinable
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T], slices: Int) -> (scales: [T], codes: [Int]) {
+        precondition(slices >= 1 && w.count % slices == 0, "slices are of equal length")
+        let (length, parts) = (w.count / slices, 0..<slices)
+        let projected = parts.map { referenceProject(Array(w[$0 * length..<($0 + 1) * length])) }
+        return (projected.map(\.scale), projected.flatMap(\.codes))
     }
 
     @inlinable

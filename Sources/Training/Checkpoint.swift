@@ -11,7 +11,8 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
 
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
 /// running statistics, all f32, and in the metadata the format and its version, the run's description, the training
-/// state, and a checksum of all of it. Quantized weights are not stored: they are the projection of the float ones.
+/// state, and a checksum of all of it. Quantized weights are the projection of the float ones and not stored, unless the run's
+/// evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the projection it uses.
 public struct Checkpoint {
     static let format = "bcgd-checkpoint"
     static let version = "1"
@@ -63,6 +64,15 @@ public struct Checkpoint {
         for (name, tensor) in named(network, momentum: true) {
             tensors[name] = StoredTensor(shape: tensor.shape, tensor.values)
         }
+        if run.recipe.evaluation == .lagged {
+            for weight in network.weights {
+                guard let codes = weight.codes else { continue }
+                let scales = UnsafeBufferPointer(start: weight.scales, count: weight.slices)
+                tensors[weight.name + ".codes"] = StoredTensor(
+                    shape: weight.value.shape, Array(UnsafeBufferPointer(start: codes, count: weight.value.count)))
+                tensors[weight.name + ".scales"] = StoredTensor(shape: [weight.slices], Array(scales))
+            }
+        }
         let stateText = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
         var file = SafetensorsFile(
             metadata: ["format": format, "version": version, "run": run.canonical, "state": stateText], tensors: tensors)
@@ -79,6 +89,12 @@ public struct Checkpoint {
                 description: "\(path) belongs to a run with \(differences.joined(separator: "; ")); use another --out or the old recipe")
         }
         try copy(Self.named(network, momentum: true))
+        guard run.recipe.evaluation == .lagged else { return }
+        for weight in network.weights where weight.codes != nil {
+            weight.restoreProjection(
+                codes: try file.values(Int8.self, named: weight.name + ".codes", shape: weight.value.shape),
+                scales: try file.floats(named: weight.name + ".scales", shape: [weight.slices]))
+        }
     }
 
     /// Copies the values and running statistics of a float run into a network that may have more parameters

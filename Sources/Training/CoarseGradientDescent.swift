@@ -9,9 +9,13 @@ import Quantization
 ///     m   ← momentum·m + ∇̃f(w_q, α) + decay·w_f
 ///     w_f ← w_f − η m                               correct
 ///     w_q ← proj_Q(w_f)
-///     α   likewise with rate η_α = factor·η, without blend and decay, and never below its minimum
+///     α   likewise with rate η_α = rate factor·η, without blend, with a decay of its own (0 in the paper's recipe), with
+///         clamp(gradient factor·∇̃_α f, ±limit) for ∇̃_α f, and kept between its minimum and maximum
 ///
-/// ρ = 0 is BinaryConnect. The gradient is the one that the network's last backward pass left.
+/// ρ = 0 is BinaryConnect. BinaryRelax is BinaryConnect whose passes use (λ·w_q + w_f)/(1 + λ) instead of w_q in the first
+/// epochs. The gradient is the one that the network's last backward pass left.
+///
+/// Whoever trains calls, in this order: `start` at every epoch; `prepareStep`, the passes and `step` at every step.
 package struct CoarseGradientDescent {
     private let recipe: Recipe
     private let network: Network
@@ -19,20 +23,34 @@ package struct CoarseGradientDescent {
     private let projected: [Parameter]
     private let threads: Int32
 
-    /// Makes the recipe's layers quantized and projects their weights.
+    /// Makes the recipe's layers quantized; the first projection comes with `project`.
     package init(_ network: Network, recipe: Recipe, threads: Int) throws {
         (self.network, self.recipe, self.threads) = (network, recipe, Int32(threads))
         projection = try recipe.weightProjection()
-        var weights = projection == nil ? [] : network.weights
-        if recipe.quantizedLayers == .inner { weights = Array(weights.dropFirst().dropLast()) }
-        projected = weights
-        for weight in weights { weight.enableQuantization() }
+        projected = projection == nil ? [] : recipe.quantizedLayers.weights(of: network)
+        for weight in projected { weight.enableQuantization(perChannel: recipe.scaling == .perChannel) }
     }
 
-    /// `w_q ← proj_Q(w_f)` for every quantized weight tensor, one scale a layer.
+    /// `w_q ← proj_Q(w_f)` for every quantized weight tensor.
     package func project() {
         guard let projection else { return }
         for parameter in projected { parameter.project(projection, threads: Int(threads)) }
+    }
+
+    /// Has the passes of an epoch, counted from 0, use the weights that are its method's; the projection stays as it is.
+    package func start(epoch: Int) { use(recipe.relaxation(epoch: epoch)) }
+
+    /// Has the next passes use the quantized weights, for an evaluation in any epoch; `start` goes back.
+    package func useQuantizedWeights() { use(nil) }
+
+    private func use(_ relaxation: Float?) {
+        let share = relaxation.map { $0 / (1 + $0) } ?? 1
+        for parameter in projected { parameter.useProjection(relaxationShare: share, threads: Int(threads)) }
+    }
+
+    /// Where evaluation lags, the projection of the last step has lasted until now.
+    package func prepareStep() {
+        if recipe.evaluation == .lagged { project() }
     }
 
     /// Blend, correction and, at one bit, projection are one pass over each tensor (`ck_bcgd_step`); other projections
@@ -40,18 +58,50 @@ package struct CoarseGradientDescent {
     package func step(rate: Double) {
         for parameter in network.parameters {
             let isResolution = parameter.kind == .resolution
+            if isResolution { limitGradient(parameter) }
             let step = ck_bcgd(
-                blending: recipe.effectiveBlending, momentum: recipe.momentum, decay: isResolution ? 0 : recipe.weightDecay,
+                blending: recipe.effectiveBlending, momentum: recipe.momentum,
+                decay: isResolution ? recipe.resolutionDecay : recipe.weightDecay,
                 rate: Float(isResolution ? rate * recipe.resolutionRateFactor : rate))
-            let (w, isBinary) = (parameter.value.pointer, projection?.bits == 1)
-            let magnitudes = ck_bcgd_step(
-                w, parameter.codes, parameter.codeScale, parameter.gradient.pointer, parameter.momentum.pointer,
-                parameter.value.count, step, isBinary ? 1 : 0, threads)
-            if isResolution { w[0] = max(w[0], recipe.resolutionMinimum) }
-            if let projection {
-                let known = Magnitudes(sum: magnitudes.sum, maximum: magnitudes.maximum, haveSigns: isBinary)
-                parameter.project(projection, known, threads: Int(threads))
+            let projectsNow = projection != nil && recipe.evaluation == .current
+            let isBinary = projectsNow && projection?.bits == 1
+            ck_bcgd_step(
+                parameter.value.pointer, parameter.codes, parameter.scales, parameter.gradient.pointer,
+                parameter.momentum.pointer, parameter.value.count, parameter.slices, step, isBinary ? 1 : 0, parameter.magnitudes,
+                threads)
+            if isResolution { limit(parameter) }
+            if let projection, projectsNow {
+                parameter.project(
+                    projection, known: .perSlice(UnsafePointer(parameter.magnitudes), haveSigns: isBinary), threads: Int(threads))
             }
+        }
+    }
+
+    private func limitGradient(_ resolution: Parameter) {
+        let gradient = recipe.resolutionGradientFactor * resolution.gradient.pointer[0]
+        let limit = recipe.resolutionGradientLimit ?? .infinity
+        resolution.gradient.pointer[0] = min(max(gradient, -limit), limit)
+    }
+
+    /// Keeps every resolution between its minimum and maximum.
+    package func limitResolutions() {
+        for parameter in network.parameters where parameter.kind == .resolution { limit(parameter) }
+    }
+
+    private func limit(_ resolution: Parameter) {
+        let alpha = resolution.value.pointer
+        alpha[0] = min(max(alpha[0], recipe.resolutionMinimum), recipe.resolutionMaximum ?? .infinity)
+    }
+}
+
+extension Recipe.Layers {
+    /// The weights that are quantized, from the first layer to the last.
+    func weights(of network: Network) -> [Parameter] {
+        switch self {
+        case .all: network.weights
+        case .inner: Array(network.weights.dropFirst().dropLast())
+        // [O, I, K, K]; a linear layer's are [O, I].
+        case .convolutions: network.weights.filter { $0.value.shape.count == 4 }
         }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Foundation
 import Networks
 
@@ -91,7 +92,31 @@ public struct ExperimentCells: Sendable {
 }
 
 extension Settings {
+    fileprivate var hasPhases: Bool { has("float") && has("quantized") }
+
     fileprivate mutating func takePhases() throws -> (float: Settings, quantized: Settings) {
         (try take(mapping: "float"), try take(mapping: "quantized"))
+    }
+}
+
+/// A recipe that others build on: a file of `Experiments/` with a section for each phase.
+public struct BaseRecipe: Equatable, Sendable {
+    /// The file's name without its ending, such as `paper`.
+    public let name, path: String
+    /// The comment that the file begins with.
+    public let about: String
+
+    /// - Throws: `FileError` when the folder cannot be read, `RecipeError` for a file that is no YAML mapping.
+    public static func all(in folder: String) throws -> [BaseRecipe] {
+        guard let files = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            throw FileError("there is no folder \(folder) here; run from the package's folder, or name it with --experiments")
+        }
+        return try files.filter { $0.hasSuffix(".yaml") }.sorted().compactMap { file in
+            let path = "\(folder)/\(file)"
+            guard try Settings(contentsOf: path).hasPhases else { return nil }
+            let lines = String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self).split(separator: "\n")
+            let about = lines.prefix { $0.hasPrefix("#") }.map { $0.drop { $0 == "#" || $0 == " " } }.joined(separator: " ")
+            return BaseRecipe(name: (file as NSString).deletingPathExtension, path: path, about: about)
+        }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
 import Networks
 import Quantization
 
@@ -6,10 +7,21 @@ import Quantization
 ///
 /// Written in YAML with the key names below; a recipe file holds only what differs from its base.
 public struct Recipe: Codable, Equatable, Sendable {
-    /// `float` trains without quantization; `bcgd` blends with ρ = `blending`; `bc` (BinaryConnect) is ρ = 0.
-    public enum Method: String, Codable, CaseIterable, Sendable { case float, bcgd, bc }
-    /// Which layers' weights are quantized: `all`, or all but the first and the last (`inner`).
-    public enum Layers: String, Codable, CaseIterable, Sendable { case all, inner }
+    /// `float` trains without quantization; `bcgd` blends with ρ = `blending`; `bc` (BinaryConnect) is ρ = 0; `binary-relax`
+    /// is `bc` whose first epochs run on relaxed weights.
+    public enum Method: String, Codable, CaseIterable, Sendable {
+        case float, bcgd, bc
+        case binaryRelax = "binary-relax"
+    }
+    /// Which layers' weights are quantized: `all`, all but the first and the last (`inner`), or all but linear ones.
+    public enum Layers: String, Codable, CaseIterable, Sendable { case all, inner, convolutions }
+    /// One scale δ for a layer's weights, or one for each output channel.
+    public enum Scaling: String, Codable, CaseIterable, Sendable {
+        case perLayer = "per-layer"
+        case perChannel = "per-channel"
+    }
+    /// Which projection of the weights the test images see: that of the `current` ones, or of those before the last step.
+    public enum Evaluation: String, Codable, CaseIterable, Sendable { case current, lagged }
 
     public var network: String
     public var method: Method
@@ -40,19 +52,51 @@ public struct Recipe: Codable, Equatable, Sendable {
     public var cropPadding: Int
     public var flip: Bool
 
+    // What follows may be left out; the paper's recipe does. `RecipeKeys.swift` explains each.
+    @Optionally<Standard.PerLayer> public var scaling
+    /// At 2 bits.
+    @Optionally<Standard.Exact> public var ternary
+    /// At 3 bits and more: Lloyd's alternation ends after so many iterations at the latest.
+    @Optionally<Standard.Hundred> public var lloydIterations
+    @Optionally<Standard.Current> public var evaluation
+    /// On α.
+    @Optionally<Standard.Zero> public var resolutionDecay
+    @Optionally<Standard.One> public var resolutionGradientFactor
+    /// The gradient in α, times its factor, is kept within ± this.
+    public var resolutionGradientLimit: Float?
+    public var resolutionMaximum: Float?
+    /// BinaryRelax: λ grows from `relaxationStart` by the same factor each epoch and reaches `relaxationEnd` in the last
+    /// one of the first `relaxationShare` of the epochs; the others project exactly.
+    @Optionally<Standard.One> public var relaxationStart
+    @Optionally<Standard.RelaxationEnd> public var relaxationEnd
+    @Optionally<Standard.RelaxationShare> public var relaxationShare
+
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case network, method, blending, epochs, rate, milestones, momentum, flip
+        case network, method
         case weightBits = "weight_bits"
         case activationBits = "activation_bits"
         case quantizedLayers = "quantized_layers"
+        case scaling, ternary
+        case lloydIterations = "lloyd_iterations"
+        case blending
+        case relaxationStart = "relaxation_start"
+        case relaxationEnd = "relaxation_end"
+        case relaxationShare = "relaxation_share"
         case inputDerivative = "input_derivative"
         case resolutionDerivative = "resolution_derivative"
         case batchSize = "batch_size"
+        case epochs, rate
         case rateDivisor = "rate_divisor"
-        case resolutionRateFactor = "resolution_rate_factor"
-        case resolutionMinimum = "resolution_minimum"
+        case milestones, momentum
         case weightDecay = "weight_decay"
+        case resolutionRateFactor = "resolution_rate_factor"
+        case resolutionGradientFactor = "resolution_gradient_factor"
+        case resolutionGradientLimit = "resolution_gradient_limit"
+        case resolutionDecay = "resolution_decay"
+        case resolutionMinimum = "resolution_minimum"
+        case resolutionMaximum = "resolution_maximum"
         case cropPadding = "crop_padding"
+        case flip, evaluation
     }
 
     /// ρ as the method has it.
@@ -65,8 +109,23 @@ public struct Recipe: Codable, Equatable, Sendable {
 
     /// How weights are projected; `nil` for float ones.
     public func weightProjection() throws -> WeightProjection? {
-        weightBits == 32 ? nil : try WeightProjection(bits: weightBits)
+        weightBits == 32
+            ? nil : try WeightProjection(bits: weightBits, maximumIterations: lloydIterations, ternary: ternary)
     }
+
+    /// Epochs of BinaryRelax's first phase; at least one of the others remains.
+    var relaxedEpochs: Int { method == .binaryRelax ? min(Int(relaxationShare * Float(epochs)), epochs - 1) : 0 }
+
+    /// λ of BinaryRelax in an epoch, counted from 0; `nil` where weights are projected exactly.
+    ///
+    /// `λ = start·(end/start)^((epoch + 1)/relaxed epochs)`.
+    public func relaxation(epoch: Int) -> Float? {
+        guard epoch < relaxedEpochs else { return nil }
+        return relaxationStart * Float(pow(Double(relaxationEnd / relaxationStart), Double(epoch + 1) / Double(relaxedEpochs)))
+    }
+
+    /// The projection whose codes the passes may multiply by; `nil` for float weights, which BinaryRelax's relaxed ones are.
+    public func passProjection() throws -> WeightProjection? { method == .binaryRelax ? nil : try weightProjection() }
 
     /// The activation of the network.
     public func activation() throws -> Activation {
@@ -86,7 +145,9 @@ public struct Recipe: Codable, Equatable, Sendable {
         try need(bits(weightBits) || weightBits == 32, .weightBits, "1 to 8, or 32 for float", weightBits)
         try need(bits(activationBits) || activationBits == 32, .activationBits, "1 to 8, or 32 for ReLU", activationBits)
         let isFloat = weightBits == 32 && activationBits == 32
-        try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits", method)
+        try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
+        try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
+        try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
         try need(blending >= 0 && blending < 1, .blending, "at least 0 and below 1", blending)
         try need(batchSize >= 1, .batchSize, "at least 1", batchSize)
         try need(epochs >= 1, .epochs, "at least 1", epochs)
@@ -98,6 +159,19 @@ public struct Recipe: Codable, Equatable, Sendable {
         try need(momentum >= 0 && momentum < 1, .momentum, "at least 0 and below 1", momentum)
         try need(weightDecay >= 0, .weightDecay, "at least 0", weightDecay)
         try need((0...16).contains(cropPadding), .cropPadding, "0 to 16", cropPadding)
+        try need(lloydIterations >= 1, .lloydIterations, "at least 1", lloydIterations)
+        try need(resolutionDecay >= 0 && resolutionDecay.isFinite, .resolutionDecay, "at least 0", resolutionDecay)
+        try need(
+            resolutionGradientFactor >= 0 && resolutionGradientFactor.isFinite, .resolutionGradientFactor, "at least 0",
+            resolutionGradientFactor)
+        if let limit = resolutionGradientLimit { try need(limit > 0 && limit.isFinite, .resolutionGradientLimit, "above 0", limit) }
+        if let maximum = resolutionMaximum {
+            try need(maximum >= resolutionMinimum && maximum.isFinite, .resolutionMaximum, "at least resolution_minimum", maximum)
+        }
+        try need(relaxationStart > 0 && relaxationStart.isFinite, .relaxationStart, "above 0", relaxationStart)
+        try need(
+            relaxationEnd >= relaxationStart && relaxationEnd.isFinite, .relaxationEnd, "at least relaxation_start", relaxationEnd)
+        try need(relaxationShare > 0 && relaxationShare < 1, .relaxationShare, "above 0 and below 1", relaxationShare)
     }
 }
 

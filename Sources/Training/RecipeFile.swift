@@ -85,6 +85,8 @@ public struct Settings {
         return lists.compactMap { $0 }
     }
 
+    func has(_ key: String) -> Bool { pairs.contains { $0.key == key } }
+
     private mutating func take(_ key: String) -> Node? {
         guard let index = pairs.firstIndex(where: { $0.key == key }) else { return nil }
         return pairs.remove(at: index).value

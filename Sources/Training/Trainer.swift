@@ -46,7 +46,7 @@ public final class Trainer {
         self.run = run
         network = try architecture.network(
             input: shape, classes: dataset.classes.count, activation: try recipe.activation(),
-            weights: try recipe.weightProjection(), precision: run.precision, in: workshop)
+            weights: try recipe.passProjection(), precision: run.precision, in: workshop)
         network.initialize(seed: run.seed)
         descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
@@ -66,10 +66,12 @@ public final class Trainer {
         }
         try checkpoint.warmStart(network)
         descent.project()
+        descent.start(epoch: 0)
         loader.start(epoch: 0)
         if let batch = loader.next() {
             copy(batch)
             _ = try network.forward(images, batch: batch.count, mode: .calibration)
+            descent.limitResolutions()
         }
         loader.stop()
     }
@@ -78,7 +80,8 @@ public final class Trainer {
     public func restore(_ checkpoint: Checkpoint) throws {
         try checkpoint.restore(network, run: run)
         state = checkpoint.state
-        descent.project()
+        if run.recipe.evaluation == .current { descent.project() }  // else it came with the checkpoint
+        descent.start(epoch: state.epoch)
     }
 
     public func save(to path: String) throws { try Checkpoint.save(network, state, run, to: path) }
@@ -97,6 +100,7 @@ public final class Trainer {
         var steps = 0
         func save() throws { if let path { try self.save(to: path) } }
         while !isFinished && !stop.isMade && steps < stepLimit {
+            descent.start(epoch: state.epoch)
             loader.start(epoch: state.epoch, firstBatch: state.batch)
             while !stop.isMade, steps < stepLimit, let batch = loader.next() {
                 try step(batch)
@@ -120,6 +124,7 @@ public final class Trainer {
     /// One step of the method on one mini-batch.
     private func step(_ batch: Batch) throws {
         copy(batch)
+        descent.prepareStep()
         let scores = try network.forward(images, batch: batch.count, mode: .training)
         let outcome = loss(scores, labels: batch.labels, batch: batch.count)
         guard outcome.lossSum.isFinite else {
@@ -132,13 +137,17 @@ public final class Trainer {
         state.add(outcome)
     }
 
-    /// The whole test split with running statistics and the quantized weights.
+    /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.
     /// - Returns: the sums, and for each image in the split's order whether its label scored highest.
     public func evaluate() throws -> (total: BatchOutcome, correct: [Bool]) {
         var total = BatchOutcome()
         var correct: [Bool] = []
+        descent.useQuantizedWeights()
         testLoader.start(epoch: 0)
-        defer { testLoader.stop() }
+        defer {
+            testLoader.stop()
+            descent.start(epoch: state.epoch)
+        }
         while let batch = testLoader.next() {
             copy(batch)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)

@@ -9,7 +9,7 @@ import Training
 ///     table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
 ///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…
 struct ResultFiles {
-    static let tables = ["table1", "table2", "figure1", "figure2"]
+    static let tables = ["table1", "table1-authors-code", "table2", "figure1", "figure2"]
 
     /// Path in the folder, and content.
     private(set) var texts: [(path: String, text: String)] = []

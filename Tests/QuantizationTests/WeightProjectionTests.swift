@@ -184,6 +184,37 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         }
     }
 
+    /// One scale for each slice: the reference's of that slice alone, bit for bit, on any number of threads. (Lengths of
+    /// layers: 27 and 144 as in a first convolution, 4608 as in 512 channels of 3×3; 17 and 1 leave tails.)
+    @Test(arguments: 1...8) func slicesEqualReference(bits: Int) throws {
+        let projection = try WeightProjection(bits: bits)
+        for (slices, length) in [(1, 40), (512, 27), (16, 144), (8, 4608), (7, 17), (5, 1), (2, 20_000)] {
+            var w = gaussians(slices * length, seed: 9, stream: UInt64(length)).map { Float(0.05 * $0) }
+            // Slices of unlike size, one of them zero.
+            for i in w.indices { w[i] *= Float(i / length % 5) }
+            let (scales, codes) = projection.referenceProject(w, slices: slices)
+            for slice in [0, slices - 1] {
+                let alone = projection.referenceProject(Array(w[slice * length..<(slice + 1) * length]))
+                #expect(alone.scale == scales[slice] && firstDifference(alone.codes, Array(codes[slice * length..<(slice + 1) * length])) == nil)
+            }
+            for threads in [1, 2, 3] {
+                let found = projection.project(w, slices: slices, threads: threads)
+                #expect(firstDifference(found.scales.map(\.bitPattern), scales.map(\.bitPattern)) == nil, "\(slices)×\(length)")
+                #expect(firstDifference(found.codes.map(Int.init), codes) == nil, "\(slices)×\(length)")
+            }
+        }
+    }
+
+    @Test func authorsRuleIsChosenByName() throws {
+        let authors = try WeightProjection(bits: 2, ternary: .authors)
+        for (name, w) in Self.cases() {
+            let (scale, codes) = AuthorsCodeProjections.ternary(w)
+            let (fast, reference) = (authors.project(w), authors.referenceProject(w))
+            #expect(fast.scale == scale && firstDifference(fast.codes, codes) == nil, "\(name)")
+            #expect(reference.scale == scale && firstDifference(reference.codes, codes.map(Int.init)) == nil, "\(name)")
+        }
+    }
+
     @Test func edgesFollowTheConventions() throws {
         for bits in 1...8 {
             let projection = try WeightProjection(bits: bits)

@@ -1,20 +1,36 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Networks
 import Testing
 import Training
 
-/// The whole path learns: float, then each bit width from the float run.
+/// The whole path learns: float, then each bit width and method from the float run.
 @Suite(.serialized) struct LearningTests {
     /// Guessing gets 25 % of 60; 45 of 60 by luck has probability below 1e-15 (binomial tail). Seed 5.
-    @Test(arguments: [("1", "4"), ("2", "4"), ("4", "4"), ("32", "2"), ("1", "32"), ("3", "1")])
+    @Test(arguments: [("1", "4"), ("2", "4"), ("4", "4"), ("32", "2"), ("1", "32"), ("3", "1"), ("8", "8"), ("2", "3"), ("32", "1")])
     func quantizedTrainingLearns(_ weightBits: String, _ activationBits: String) throws {
+        try expectLearning(["weight_bits": weightBits, "activation_bits": activationBits])
+    }
+
+    @Test(arguments: [
+        ["method": "bc"], ["method": "binary-relax"], ["method": "binary-relax", "weight_bits": "4"], ["scaling": "per-channel"],
+        ["scaling": "per-channel", "weight_bits": "2"], ["scaling": "per-channel", "method": "binary-relax", "weight_bits": "3"],
+        ["quantized_layers": "inner"], ["quantized_layers": "convolutions", "ternary": "authors", "weight_bits": "2"],
+    ])
+    func methodsAndVariantsLearn(_ changes: [String: String]) throws {
+        for precision in Precision.allCases { try expectLearning(changes, precision) }
+    }
+
+    private func expectLearning(_ changes: [String: String], _ precision: Precision = .f32) throws {
         let folder = try TemporaryFolder()
         let data = syntheticDataset()
         let float = RunDescription(name: "float", dataset: "synthetic", recipe: try recipe(), seed: 5, warmStart: nil)
         var observer = SilentObserver()
         let path = "\(folder.path)/float.safetensors"
         try Trainer(float, dataset: data, threads: 1).train(checkpoint: path, observer: &observer)
-        let changes = ["method": "bcgd", "weight_bits": weightBits, "activation_bits": activationBits, "rate": "0.01", "epochs": "6"]
-        let run = RunDescription(name: "q", dataset: "synthetic", recipe: try recipe(changes), seed: 5, warmStart: float)
+        let defaults = ["method": "bcgd", "weight_bits": "1", "activation_bits": "4", "rate": "0.01", "epochs": "6"]
+        let run = RunDescription(
+            name: "q", dataset: "synthetic", recipe: try recipe(defaults.merging(changes) { $1 }), seed: 5, warmStart: float,
+            precision: precision)
         let trainer = try Trainer(run, dataset: data, threads: 1)
         try trainer.warmStart(from: Checkpoint(path: path), of: float)
         try trainer.train(checkpoint: nil, observer: &observer)

@@ -12,6 +12,16 @@ import Training
         (["batch_size": "0"], "batch_size must be at least 1"), (["rate": "-1"], "rate must be above 0"),
         (["milestones": "[5, 2]"], "milestones must be ascending"), (["method": "sgd"], "method"), (["epochs": "ten"], "epochs"),
         (["momentum": "1"], "momentum must be"), (["input_derivative": "step"], "input_derivative"),
+        (["weight_bits": "16"], "weight_bits must be 1 to 8, or 32"), (["activation_bits": "9"], "activation_bits must be 1 to 8, or 32"),
+        (["method": "binary-relax", "activation_bits": "4"], "method must be bcgd or bc at 32 weight bits"),
+        (["method": "binary-relax", "weight_bits": "1", "epochs": "1"], "epochs must be at least 2 for binary-relax"),
+        (["scaling": "per-image"], "scaling"), (["ternary": "paper"], "ternary"), (["evaluation": "late"], "evaluation"),
+        (["quantized_layers": "outer"], "quantized_layers"), (["lloyd_iterations": "0"], "lloyd_iterations must be at least 1"),
+        (["resolution_decay": "-1"], "resolution_decay must be"), (["resolution_gradient_factor": "-1"], "resolution_gradient_factor must be"),
+        (["resolution_gradient_limit": "0"], "resolution_gradient_limit must be above 0"),
+        (["resolution_maximum": "1.0e-4"], "resolution_maximum must be at least resolution_minimum"),
+        (["relaxation_start": "0"], "relaxation_start must be above 0"), (["relaxation_end": "0.5"], "relaxation_end must be at least relaxation_start"),
+        (["relaxation_share": "1"], "relaxation_share must be above 0 and below 1"),
     ])
     func aBadValueIsNamed(_ changes: [String: String], _ words: String) {
         let error = #expect(throws: RecipeError.self) { try recipe(changes) }

@@ -13,4 +13,5 @@
 #include "peaks.h"
 #include "pooling.h"
 #include "quantized_relu.h"
+#include "relaxed_weights.h"
 #include "weight_projection.h"

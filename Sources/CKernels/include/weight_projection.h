@@ -43,9 +43,9 @@ enum { CK_MAGNITUDE_BINS = 2049 };
 struct ck_magnitude_bin {
     uint64_t count, offsets;
 };
-/// `bins` has room for CK_MAGNITUDE_BINS.
+/// `bins` has room for bin_count ≤ CK_MAGNITUDE_BINS, enough for the largest magnitude.
 void ck_magnitude_histogram(const float *w, size_t count, uint32_t base, int shift, struct ck_magnitude_bin *bins,
-                            int threads);
+                            int bin_count, int threads);
 
 /// Copies the magnitudes in [low, high) to `out` (room for `count`), in the order of w, and returns their number.
 size_t ck_gather_magnitudes(const float *w, size_t count, float low, float high, float *out, int threads);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "relaxed_weights.h"
+#include "lanes.h"
+
+struct call {
+    const float *w, *scales;
+    const int8_t *codes;
+    size_t length, slices;
+    float share, *out;
+};
+
+CK_CLONES static void relax(const struct call *call, size_t slice, size_t begin, size_t end) {
+    const struct call c = *call;
+    float scale = c.scales[slice], rest = 1 - c.share;
+    for (size_t i = begin; i < end; i++) c.out[i] = c.share * (scale * (float)c.codes[i]) + rest * c.w[i];
+}
+
+static void relax_worker(void *context, int worker, int workers) {
+    const struct call *c = context;
+    size_t begin, end;
+    ck_share(c->length * c->slices, worker, workers, &begin, &end);
+    for (size_t slice = begin / c->length; begin < end; slice++) {
+        size_t stop = (slice + 1) * c->length;
+        relax(c, slice, begin, stop < end ? stop : end);
+        begin = stop;
+    }
+}
+
+void ck_relaxed_weights(const float *w, const int8_t *codes, const float *scales, size_t count, size_t slices, float share,
+                        float *out, int threads) {
+    struct call c = {.w = w, .scales = scales, .codes = codes, .length = count / slices, .slices = slices, .share = share, .out = out};
+    ck_parallel(useful_threads(count, threads), relax_worker, &c);
+}
