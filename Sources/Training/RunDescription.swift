@@ -54,7 +54,7 @@ extension Recipe {
     }
 }
 
-private func canonicalJSON(_ value: some Encodable) -> String {
+func canonicalJSON(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // Encoding fails only for numbers that are not finite, which `Recipe.validate` refuses.
