@@ -33,20 +33,36 @@ public final class Trainer {
     private let loader, testLoader: BatchLoader
     private let images: Tensor
 
+    /// Trains the network that the recipe names.
     /// - Parameter dataset: must have the run's name.
-    public init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
-        try run.recipe.validate()
-        precondition(dataset.name == run.dataset, "the data set is not the run's")
-        guard let architecture = Architecture(name: run.recipe.network) else {
-            throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
+    public convenience init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
+        let recipe = run.recipe
+        guard let architecture = Architecture(name: recipe.network) else {
+            throw RecipeError("network must be one of \(Architecture.allowed), not \(recipe.network)")
         }
+        try self.init(run, dataset: dataset, threads: threads) { input, classes, workshop in
+            try architecture.network(
+                input: input, classes: classes, activation: try recipe.activation(), weights: try recipe.passProjection(),
+                precision: run.precision, in: workshop)
+        }
+    }
+
+    /// Trains a network of one's own (`Documentation/AddingANetwork.md`); the recipe's `network` is then just its name, by
+    /// which checkpoints know it.
+    /// - Parameters:
+    ///   - dataset: must have the run's name.
+    ///   - build: makes the network for images of a shape and a number of classes.
+    public init(
+        _ run: RunDescription, dataset: ImageDataset, threads: Int,
+        build: (_ input: FeatureShape, _ classes: Int, Workshop) throws -> Network
+    ) throws {
+        try run.recipe.validate(knownNetwork: false)
+        precondition(dataset.name == run.dataset, "the data set is not the run's")
         let (recipe, train) = (run.recipe, dataset.train)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
         self.run = run
-        network = try architecture.network(
-            input: shape, classes: dataset.classes.count, activation: try recipe.activation(),
-            weights: try recipe.passProjection(), precision: run.precision, in: workshop)
+        network = try build(shape, dataset.classes.count, workshop)
         network.initialize(seed: run.seed)
         descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
