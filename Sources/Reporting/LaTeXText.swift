@@ -47,15 +47,15 @@ private func piece(_ character: Character) -> Piece {
 
 /// Neighbouring mathematics shares its dollars, so that `w⁺` is one formula.
 private func joined(_ pieces: [Piece]) -> String {
-    var (text, isMath) = ("", false)
+    var (text, isMath, isRaised) = ("", false, false)
     for piece in pieces {
         if piece.isMath != isMath { text += "$" }
         // A command's name ends before a letter.
         if isMath, piece.isMath, text.last?.isLetter == true, piece.text.first?.isLetter == true { text += " " }
         // TeX refuses a second superscript on one base.
-        if isMath, piece.text.first == "^", text.last == "}" { text += "{}" }
+        if isRaised, piece.text.first == "^" { text += "{}" }
         text += piece.text
-        isMath = piece.isMath
+        (isMath, isRaised) = (piece.isMath, piece.isMath && piece.text.first == "^")
     }
     return text + (isMath ? "$" : "")
 }
