@@ -19,13 +19,13 @@ public func latexTable(header: [String], rows: [[String]], formulas: Set<Int> = 
     return "\\begin{\(name)}{\(columns)}\n\\toprule\n\(head) \\\\\n\\midrule\n\(overPages ? "\\endhead\n" : "")\(body)\\bottomrule\n\\end{\(name)}\n"
 }
 
-private let textWidth = 34
+private let textWidth = 36
 
 /// A column of text whose longest cell is this one: ragged paragraphs of about three lines, or of two for a single word,
 /// which breaks at its hyphens.
 private func column(_ longest: String) -> String {
     let isWord = !longest.contains(" ")
-    guard longest.count > (isWord ? textWidth + 6 : textWidth) else { return "l" }
+    guard longest.count > (isWord ? textWidth + 4 : textWidth) else { return "l" }
     let characters = isWord ? longest.count / 2 + 4 : min(max(longest.count / 3, 18), 36)
     return ">{\\raggedright\\arraybackslash}p{\(characters / 2)em}"
 }

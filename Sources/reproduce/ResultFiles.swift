@@ -52,7 +52,7 @@ struct ResultFiles {
                 let figure = try Self.figure(layout.name, named: name, title: title, table.groups, output)
                 if layout.name != "figure1" {
                     pages[layout.name, default: []].append("## \(section.title)\n\n\(table.markdown)")
-                    texts.append(("\(name).tex", Self.mark("%", "") + table.accuracies.latex))
+                    texts.append(("\(name).tex", Self.mark("%", "") + table.latex))
                     if let text = table.differences?.latex { texts.append(("\(name)-differences.tex", Self.mark("%", "") + text)) }
                     if let text = table.images?.latex { texts.append(("\(name)-images.tex", Self.mark("%", "") + text)) }
                     paper.add(table, title: title, name: name)

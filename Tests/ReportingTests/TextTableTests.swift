@@ -37,7 +37,7 @@ import Testing
         #expect(latexTable(header: ["\\{}~^#$"], rows: []).contains("\\textbackslash{}\\{\\}\\textasciitilde{}\\textasciicircum{}\\#\\$ "))
     }
 
-    /// By hand: headers are broken to the width of the cells (at most 34 characters), percent signs stay with their word;
+    /// By hand: headers are broken to the width of the cells (at most 36 characters), percent signs stay with their word;
     /// long text and long names get paragraphs, of a third of their length within 18 to 36 characters, and of half and 4.
     @Test func latexBreaksWhatIsWide() {
         let name = String(repeating: "ab-", count: 20)
