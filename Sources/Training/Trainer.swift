@@ -139,6 +139,13 @@ public final class Trainer {
 
     /// One step of the method on one mini-batch.
     private func step(_ batch: Batch) throws {
+        let outcome = try passes(batch)
+        descent.step(rate: run.recipe.rate(epoch: state.epoch))
+        state.add(outcome)
+    }
+
+    /// The forward and the backward pass of one mini-batch.
+    private func passes(_ batch: Batch) throws -> BatchOutcome {
         copy(batch)
         descent.prepareStep()
         let scores = try network.forward(images, batch: batch.count, mode: .training)
@@ -149,8 +156,21 @@ public final class Trainer {
                     + "try a smaller rate")
         }
         try network.backward(loss.gradient, batch: batch.count)
-        descent.step(rate: run.recipe.rate(epoch: state.epoch))
-        state.add(outcome)
+        return outcome
+    }
+
+    /// Takes a checkpoint's values and running statistics, of whatever precision, and calls `body` with the outcome of each of
+    /// the first mini-batches of an epoch, whose gradients the network then holds; nothing is learned.
+    func gradients(at checkpoint: Checkpoint, batches: Int, body: (BatchOutcome) -> Void) throws {
+        try checkpoint.warmStart(network)
+        descent.project()
+        descent.start(epoch: checkpoint.state.epoch)
+        loader.start(epoch: checkpoint.state.epoch)
+        defer { loader.stop() }
+        for _ in 0..<batches {
+            guard let batch = loader.next() else { return }
+            body(try passes(batch))
+        }
     }
 
     /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.
