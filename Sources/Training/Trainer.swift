@@ -48,10 +48,11 @@ public final class Trainer {
     }
 
     /// Trains a network of one's own (`Documentation/AddingANetwork.md`); the recipe's `network` is then just its name, by
-    /// which checkpoints know it.
+    /// which checkpoints know it, and the run's precision what is said of its arithmetic.
     /// - Parameters:
     ///   - dataset: must have the run's name.
     ///   - build: makes the network for images of a shape and a number of classes.
+    /// - Throws: `RecipeError` for impossible settings, and what `build` throws.
     public init(
         _ run: RunDescription, dataset: ImageDataset, threads: Int,
         build: (_ input: FeatureShape, _ classes: Int, Workshop) throws -> Network
