@@ -116,6 +116,9 @@ public struct RegressionSamples: Equatable, Sendable {
         guard group.count >= RegressionTest.fewestSeeds else {
             throw unfit("it has \(group.count) seeds, \(RegressionTest.fewestSeeds) are needed")
         }
+        if let index = statistics.indices.first(where: { index in Set(group.map { $0.values[index] }).count == 1 }) {
+            throw unfit("\(statistics[index]) is the same with every seed, which allows no interval")
+        }
         return group
     }
 }

@@ -94,7 +94,9 @@ public enum RegressionStatistic: String, CaseIterable, Sendable {
         allCases.filter { statistic in
             switch statistic {
             case .trainLoss, .testLoss, .testTop1, .weightMovement: true
-            case .weightDistance, .codesChanged: recipe.weightBits < 32
+            case .weightDistance: recipe.weightBits < 32
+            // A strong blend holds nearly every code where it is: a count near 0 is far from normal.
+            case .codesChanged: recipe.weightBits < 32 && recipe.effectiveBlending < 0.1
             case .resolution, .resolutionDrift: recipe.activationBits < 32
             }
         }
