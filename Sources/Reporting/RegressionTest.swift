@@ -56,7 +56,7 @@ extension RegressionSamples {
         let groups = samples.map { [$0.dataset, $0.precision] }.reduce(into: [[String]]()) { if !$0.contains($1) { $0.append($1) } }
         let cells = groups.flatMap { group in
             let members = samples.filter { [$0.dataset, $0.precision] == group }
-            return statistics.indices.map { (index: $0, members: members) }
+            return members.count < RegressionTest.fewestSeeds ? [] : statistics.indices.map { (index: $0, members: members) }
         }
         let normality = cells.map { index, members in andersonDarlingNormality(members.map { $0.values[index] }).pValue }
         let rows = zip(cells, zip(normality, holmAdjusted(normality))).map { cell, p in

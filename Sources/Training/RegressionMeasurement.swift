@@ -45,8 +45,8 @@ private struct NetworkSnapshot {
     /// Of the quantized weights.
     var codes: [[Int8]] = []
     var logResolutions: [Double] = []
-    /// Σ(w_f − w_q)² and Σw_f² over the quantized weights.
-    var (residual, norm) = (0.0, 0.0)
+    /// Σ(w_f − w_q)², Σw_f² and Σm² over the quantized weights, m the momentum.
+    var (residual, norm, momentum) = (0.0, 0.0, 0.0)
 
     init(_ network: Network) {
         for parameter in network.parameters {
@@ -65,6 +65,7 @@ private struct NetworkSnapshot {
                     let difference = Double(values[i]) - Double(quantized)
                     residual += difference * difference
                     norm += Double(values[i]) * Double(values[i])
+                    momentum += Double(parameter.momentum.pointer[i]) * Double(parameter.momentum.pointer[i])
                 }
             }
         }
@@ -77,6 +78,7 @@ private struct NetworkSnapshot {
         let layers = Double(logResolutions.count)
         return NetworkChange(
             weightMovement: (moved / size).squareRoot(), weightDistance: (end.residual / end.norm).squareRoot(),
+            distanceInMomenta: (end.residual / end.momentum).squareRoot(),
             codesChanged: Double(zip(codes.joined(), end.codes.joined()).count { $0 != $1 }) / Double(codes.joined().count),
             resolution: exp(end.logResolutions.reduce(0, +) / layers),
             resolutionDrift: zip(logResolutions, end.logResolutions).reduce(0.0) { $0 + $1.1 - $1.0 } / layers)
@@ -85,7 +87,7 @@ private struct NetworkSnapshot {
 
 /// What a run has changed, as `RegressionStatistic` defines it; not numbers where the network has nothing of the kind.
 private struct NetworkChange {
-    let weightMovement, weightDistance, codesChanged, resolution, resolutionDrift: Double
+    let weightMovement, weightDistance, distanceInMomenta, codesChanged, resolution, resolutionDrift: Double
 }
 
 extension RegressionStatistic {
@@ -96,6 +98,7 @@ extension RegressionStatistic {
         case .testTop1: last.testTop1
         case .weightMovement: change.weightMovement
         case .weightDistance: change.weightDistance
+        case .distanceInSteps: change.distanceInMomenta / last.rate
         case .codesChanged: change.codesChanged
         case .resolution: change.resolution
         case .resolutionDrift: change.resolutionDrift

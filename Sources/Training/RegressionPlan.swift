@@ -83,6 +83,9 @@ public enum RegressionStatistic: String, CaseIterable, Sendable {
     case weightMovement = "weight_movement"
     /// `‖w_f − w_q‖/‖w_f‖`, over all quantized weights.
     case weightDistance = "weight_distance"
+    /// `‖w_f − w_q‖/(η‖m‖)`, the same in units of the last step: 1/ρ and little spread where a strong blend is undone by
+    /// correcting after it, `(1 − ρ)/ρ` where the blend comes last.
+    case distanceInSteps = "distance_in_steps"
     /// Part of the quantized weights whose code is not `q₀`: at one bit, whose sign flipped.
     case codesChanged = "codes_changed"
     /// Geometric mean of the layers' resolutions α.
@@ -94,7 +97,7 @@ public enum RegressionStatistic: String, CaseIterable, Sendable {
         allCases.filter { statistic in
             switch statistic {
             case .trainLoss, .testLoss, .testTop1, .weightMovement: true
-            case .weightDistance: recipe.weightBits < 32
+            case .weightDistance, .distanceInSteps: recipe.weightBits < 32
             // A strong blend holds nearly every code where it is: a count near 0 is far from normal.
             case .codesChanged: recipe.weightBits < 32 && recipe.effectiveBlending < 0.1
             case .resolution, .resolutionDrift: recipe.activationBits < 32

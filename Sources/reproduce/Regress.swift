@@ -72,13 +72,20 @@ struct Regress: ParsableCommand {
         let sets = try images().map { try plan.images(of: $0) }
         // As many intervals as the longest check has, so that they do not depend on what is checked.
         let test = RegressionTest(family: plan.statistics.count * Images.allCases.count * Precision.allCases.count)
-        let file = "\(baseline)/seeds.csv"
         if record {
-            let seeds = (1...UInt64(seeds ?? Self.recordSeeds)).map { $0 }
-            try RegressionRecorder(runner: runner, folder: baseline).record(sets, precisions, seeds: seeds, resume: resume)
-            try RegressionSamples(contentsOf: file).intervals(test, newSeeds: Self.checkSeeds).write(to: "\(baseline)/intervals.csv")
-            return
+            let recorder = RegressionRecorder(runner: runner, folder: baseline, test: test, newSeeds: Self.checkSeeds)
+            for images in sets {
+                for precision in precisions {
+                    try recorder.record(images, precision, seeds: Array(1...UInt64(seeds ?? Self.recordSeeds)), resume: resume)
+                }
+            }
+        } else {
+            try check(sets, precisions, runner, test)
         }
+    }
+
+    private func check(_ sets: [ImageDataset], _ precisions: [Precision], _ runner: RegressionRunner, _ test: RegressionTest) throws {
+        let (plan, file) = (runner.plan, "\(baseline)/seeds.csv")
         let recorded = FileManager.default.fileExists(atPath: file) ? try RegressionSamples(contentsOf: file) : RegressionSamples(statistics: plan.statistics)
         let expected = try sets.flatMap { images in
             try precisions.map { precision in

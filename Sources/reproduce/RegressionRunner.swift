@@ -12,7 +12,7 @@ struct RegressionRunner {
     let plan: RegressionPlan
     let threads: Int
     let stop: StopRequest
-    private let commit = SystemFacts.commit(inFolder: ".")
+    let commit = SystemFacts.commit(inFolder: ".")
 
     init(plan: RegressionPlan, threads: Int, stop: StopRequest) { (self.plan, self.threads, self.stop) = (plan, threads, stop) }
 
@@ -72,54 +72,4 @@ private struct StepObserver: TrainingObserver {
     }
 
     mutating func finishedEpoch(_ state: TrainingState) { bar.close() }
-}
-
-/// Records seeds one by one: `recording.csv` holds them until all are there, and then they take their place in `seeds.csv`.
-struct RegressionRecorder {
-    let runner: RegressionRunner
-    let folder: String
-
-    private var file: String { "\(folder)/seeds.csv" }
-    private var partial: String { "\(folder)/recording.csv" }
-
-    /// - Throws: `FileError` when an unfinished recording is in the way or belongs to another state of the code; `ExitCode` when
-    ///   somebody asked to stop.
-    func record(_ sets: [ImageDataset], _ precisions: [Precision], seeds: [UInt64], resume: Bool) throws {
-        try makeFolder(folder)
-        let statistics = runner.plan.statistics
-        var recording = try unfinished(resume: resume) ?? RegressionSamples(statistics: statistics)
-        do {
-            for (images, precision) in sets.flatMap({ images in precisions.map { (images, $0) } }) {
-                for seed in seeds where !recording.samples.contains(where: { ($0.dataset, $0.precision, $0.seed) == (images.name, precision.rawValue, seed) }) {
-                    let sample = try runner.sample(images, precision, seed: seed)
-                    guard sample.values.allSatisfy(\.isFinite) else {
-                        throw FileError("\(images.name) in \(precision.rawValue), seed \(seed), has values that are no numbers: nothing to expect from it")
-                    }
-                    recording.append(sample)
-                    try recording.table.write(to: partial)
-                }
-            }
-        } catch let stopped as ExitCode {
-            note("stopped; the finished seeds are in \(partial): the same command with --resume goes on")
-            throw stopped
-        }
-        let old = FileManager.default.fileExists(atPath: file) ? try RegressionSamples(contentsOf: file) : recording
-        // Of another plan: its numbers mean something else, and its columns may be others.
-        let kept = RegressionSamples(
-            statistics: statistics,
-            samples: old.statistics == statistics ? old.samples.filter { $0.provenance.recipeDigest == runner.plan.digest } : [])
-        try kept.replacing(by: recording).table.write(to: file)
-        try? FileManager.default.removeItem(atPath: partial)
-    }
-
-    private func unfinished(resume: Bool) throws -> RegressionSamples? {
-        guard FileManager.default.fileExists(atPath: partial) else { return nil }
-        guard resume else { throw FileError("\(partial) holds a recording that was stopped: add --resume to go on with it, or delete it") }
-        let recording = try RegressionSamples(contentsOf: partial)
-        let commit = SystemFacts.commit(inFolder: ".")
-        guard recording.statistics == runner.plan.statistics,
-            recording.samples.allSatisfy({ $0.provenance.recipeDigest == runner.plan.digest && $0.provenance.commit == commit })
-        else { throw FileError("\(partial) is of another commit or recipe than this one (\(commit), \(runner.plan.digest)): delete it to start again") }
-        return recording
-    }
 }

@@ -30,7 +30,7 @@ import Training
         #expect(plan.float.recipe.rate == 0.02 && plan.float.recipe.method == .float && plan.float.recipe.epochs == 2)
         #expect(plan.quantized.map(\.recipe.rate) == [0.05, 0.05] && plan.quantized.map(\.recipe.blending) == [0.01, 0.5])
         #expect(plan.statistics.prefix(5) == ["float.train_loss", "float.test_loss", "float.test_top1", "float.weight_movement", "weak.train_loss"])
-        #expect(plan.statistics.count == 4 + 8 + 7)
+        #expect(plan.statistics.count == 4 + 9 + 8)
         // The digest stands for the recipes and for the numbers of images.
         let changed = try [self.plan("96", "95"), self.plan("0.5", "0.4"), self.plan("0.02", "0.03"), self.plan("run: weak", "run: slack")].map(\.digest)
         #expect(Set(changed + [plan.digest]).count == 5 && plan.digest == (try self.plan().digest))
