@@ -10,6 +10,7 @@ results/regress/faults.csv and faults.md; those of faults not chosen stay.
 """
 import argparse
 import csv
+import hashlib
 import os
 import shutil
 import subprocess
@@ -93,19 +94,32 @@ def put(path, content):
     path.write_bytes(content)
 
 
-def check(fault, arguments):
+def build(fault):
+    """The program with the fault; built only where the sources are not those of the last time."""
     copy_checkout()
     for file, text in faulty(ROOT, fault.edits).items():
         put(SCRATCH / file, text.encode())
+    state = hashlib.sha256()
+    for path in sorted(SCRATCH.glob("Sources/**/*")):
+        if path.is_file():
+            state.update(str(path.relative_to(SCRATCH)).encode() + path.read_bytes())
+    program, stamp = SCRATCH / "programs" / fault.name / "reproduce", SCRATCH / "programs" / fault.name / "sources"
+    if not stamp.exists() or stamp.read_text() != state.hexdigest():
+        subprocess.run(["swift", "build", "-c", "release", "--product", "reproduce"], cwd=SCRATCH, check=True, stdout=subprocess.DEVNULL)
+        program.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(SCRATCH / ".build/release/reproduce", program)
+        stamp.write_text(state.hexdigest())
+    return program
+
+
+def check(fault, program, arguments):
     print(f"== {fault.name}: {fault.what}", flush=True)
-    subprocess.run(["swift", "build", "-c", "release", "--product", "reproduce"], cwd=SCRATCH, check=True, stdout=subprocess.DEVNULL)
     out = SCRATCH / "verdicts"
     shutil.rmtree(out, ignore_errors=True)
-    command = [str(SCRATCH / ".build/release/reproduce"), "regress", "--baseline", str(ROOT / "results/regress"), "--out", str(out),
-               "--experiments", str(ROOT / "Experiments"), "--threads", str(arguments.threads)]
+    command = [str(program), "regress", "--baseline", "results/regress", "--out", str(out), "--threads", str(arguments.threads)]
     for precision in arguments.precision:
         command += ["--precision", precision]
-    ended = subprocess.run(command, cwd=SCRATCH, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if not (out / "regress.csv").exists():
         raise SystemExit(f"no verdicts for {fault.name} (status {ended.returncode}): {ended.stderr[-500:]}")
     groups = {}
@@ -163,8 +177,9 @@ def main():
         return
     out = ROOT / "results" / "regress"
     rows = list(csv.DictReader((out / "faults.csv").open())) if (out / "faults.csv").exists() else []
-    for fault in (fault for fault in FAULTS if fault.name in chosen):
-        new = check(fault, arguments)
+    faults = [fault for fault in FAULTS if fault.name in chosen]
+    for fault, program in [(fault, build(fault)) for fault in faults]:
+        new = check(fault, program, arguments)
         groups = {(r["fault"], r["dataset"], r["precision"]) for r in new}
         rows = [r for r in rows if (r["fault"], r["dataset"], r["precision"]) not in groups] + new
         rows.sort(key=lambda r: (names.index(r["fault"]) if r["fault"] in names else len(names), r["dataset"], r["precision"]))
