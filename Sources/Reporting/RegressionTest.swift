@@ -14,10 +14,10 @@ public struct RegressionTest: Sendable {
     /// For each single statistic.
     public let tail: Double
 
-    /// - Parameter family: intervals that one call may look at, at most.
-    public init(family: Int) {
-        precondition(family > 0)
-        tail = Self.falseAlarm / Double(family)
+    /// - Parameter statistics: their number for one data set and precision; a call may look at two of each.
+    public init(statistics: Int) {
+        precondition(statistics > 0)
+        tail = Self.falseAlarm / Double(4 * statistics)
     }
 
     /// - Parameters:

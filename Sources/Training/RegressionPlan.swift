@@ -98,9 +98,10 @@ public enum RegressionStatistic: String, CaseIterable, Sendable {
             switch statistic {
             case .trainLoss, .testLoss, .testTop1, .weightMovement: true
             case .weightDistance, .distanceInSteps: recipe.weightBits < 32
-            // A strong blend holds nearly every code where it is: a count near 0 is far from normal.
+            // A strong blend holds nearly every code where it is, so that their number is near 0, and with some seeds a layer's
+            // resolution collapses: both are far from normal.
             case .codesChanged: recipe.weightBits < 32 && recipe.effectiveBlending < 0.1
-            case .resolution, .resolutionDrift: recipe.activationBits < 32
+            case .resolution, .resolutionDrift: recipe.activationBits < 32 && recipe.effectiveBlending < 0.1
             }
         }
     }

@@ -81,10 +81,10 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
 }
 
 @Suite struct RegressionTestTests {
-    /// The interval is that of `PredictionTests` with the level of one among `family`; just beyond either end is a regression.
+    /// The interval is that of `PredictionTests` with the level of one among 4·10; just beyond either end is a regression.
     @Test func verdictsTurnAtTheEnds() {
         let baseline = recorded().samples.map { $0.values[0] }
-        let test = RegressionTest(family: 40)
+        let test = RegressionTest(statistics: 10)
         #expect(test.tail == 2.5e-6)
         let ends = predictionInterval(baseline, newCount: 3, level: 1 - 2.5e-6)
         for (value, isRegression) in [(ends.low - 1e-9, true), (ends.low + 1e-9, false), (ends.high - 1e-9, false), (ends.high + 1e-9, true)] {
@@ -92,7 +92,7 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
             #expect(verdict.isRegression == isRegression && verdict.interval == ends && verdict.line.hasPrefix("REGRESSION") == isRegression)
         }
         #expect(test.verdict("x", baseline: baseline, new: [.nan]).isRegression)
-        #expect(!RegressionTest(family: 4000).verdict("x", baseline: baseline, new: [ends.high + 1e-9]).isRegression)
+        #expect(!RegressionTest(statistics: 1000).verdict("x", baseline: baseline, new: [ends.high + 1e-9]).isRegression)
     }
 
     /// One call's false alarms: 400,000 normal statistics (seed 8) in 10,000 families of 40 at a hundred times the level give 1 % at
@@ -102,7 +102,7 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
         let alarms = (0..<10_000).count { _ in
             (0..<40).contains { _ in
                 let baseline = (0..<12).map { _ in random.normal() }, new = (0..<3).map { _ in random.normal() }
-                return predictionTest(baseline, new: new).pValue < 100 * RegressionTest(family: 40).tail
+                return predictionTest(baseline, new: new).pValue < 100 * RegressionTest(statistics: 10).tail
             }
         }
         #expect((50...150).contains(alarms), "\(alarms)")
@@ -117,7 +117,7 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
     /// distribution, or a seed, would be far off. With 24 seeds and true normality that happens with probability below 0.0024.
     @Test func noRecordedSeedStandsApart() throws {
         let recorded = try RegressionSamples(contentsOf: Self.folder + "/seeds.csv")
-        let test = RegressionTest(family: 4 * recorded.statistics.count)
+        let test = RegressionTest(statistics: recorded.statistics.count)
         for group in Dictionary(grouping: recorded.samples, by: { [$0.dataset, $0.precision] }).values {
             #expect(group.count >= RegressionTest.fewestSeeds)
             for (index, statistic) in recorded.statistics.enumerated() {
@@ -129,13 +129,5 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
                 }
             }
         }
-    }
-
-    /// The published intervals are those of the recorded seeds.
-    @Test func intervalsBelongToTheSeeds() throws {
-        let recorded = try RegressionSamples(contentsOf: Self.folder + "/seeds.csv")
-        let published = try CSVTable(contentsOf: Self.folder + "/intervals.csv")
-        let newSeeds = try #require(Int(published[0, "new_seeds"]))
-        #expect(recorded.intervals(RegressionTest(family: 4 * recorded.statistics.count), newSeeds: newSeeds) == published)
     }
 }
