@@ -114,7 +114,7 @@ def build(fault):
 
 def check(fault, program, arguments):
     print(f"== {fault.name}: {fault.what}", flush=True)
-    out = SCRATCH / "verdicts"
+    out = SCRATCH / "verdicts" / str(os.getpid())
     shutil.rmtree(out, ignore_errors=True)
     command = [str(program), "regress", "--baseline", "results/regress", "--out", str(out), "--threads", str(arguments.threads)]
     for precision in arguments.precision:
@@ -176,11 +176,11 @@ def main():
     if arguments.dry_run:
         return
     out = ROOT / "results" / "regress"
-    rows = list(csv.DictReader((out / "faults.csv").open())) if (out / "faults.csv").exists() else []
     faults = [fault for fault in FAULTS if fault.name in chosen]
     for fault, program in [(fault, build(fault)) for fault in faults]:
         new = check(fault, program, arguments)
         groups = {(r["fault"], r["dataset"], r["precision"]) for r in new}
+        rows = list(csv.DictReader((out / "faults.csv").open())) if (out / "faults.csv").exists() else []
         rows = [r for r in rows if (r["fault"], r["dataset"], r["precision"]) not in groups] + new
         rows.sort(key=lambda r: (names.index(r["fault"]) if r["fault"] in names else len(names), r["dataset"], r["precision"]))
         write(rows, out)
