@@ -98,11 +98,10 @@ struct Regress: ParsableCommand {
         var failed: [String] = []
         for (images, precision, samples) in expected {
             let new = try (0..<UInt64(seeds ?? Self.checkSeeds)).map { try runner.sample(images, precision, seed: Self.firstCheckSeed + $0) }
-            for (index, statistic) in plan.statistics.enumerated() {
-                let verdict = test.verdict(statistic, baseline: samples.map { $0.values[index] }, new: new.map { $0.values[index] })
+            for verdict in test.verdicts(plan.statistics, baseline: samples, new: new) {
                 print("\(images.name) \(precision.rawValue): \(verdict.line)")
                 table.append(runner.row(verdict, of: samples, new))
-                if verdict.isRegression { failed.append("\(images.name) \(precision.rawValue) \(statistic)") }
+                if verdict.isRegression { failed.append(verdict.statistic) }
             }
             if let out { try table.write(to: "\(out)/regress.csv") }
         }
@@ -112,7 +111,8 @@ struct Regress: ParsableCommand {
                     + "If that is meant, record anew with `reproduce regress --record`.")
             throw ExitCode(1)
         }
-        print("all \(table.rows.count) statistics lie where \(file) predicts them")
+        let tested = table.rows.indices.count { table[$0, "verdict"] != RegressionVerdict.Outcome.notTested.rawValue }
+        print("all \(tested) statistics that can be tested lie where \(file) predicts them")
     }
 
     private var folder: String? { data ?? ProcessInfo.processInfo.environment["BCGD_DATA"].flatMap { $0.isEmpty ? nil : $0 } }

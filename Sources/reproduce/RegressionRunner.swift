@@ -50,7 +50,7 @@ struct RegressionRunner {
     func row(_ verdict: RegressionVerdict, of baseline: [RegressionSample], _ new: [RegressionSample]) -> [String] {
         let facts = new[0].provenance
         let numbers = [verdict.value, verdict.interval.low, verdict.interval.high, verdict.statisticT, verdict.pValue]
-        return [new[0].dataset, facts.precision, verdict.statistic, verdict.isRegression ? "regression" : "ok"]
+        return [new[0].dataset, facts.precision, verdict.statistic, verdict.outcome.rawValue]
             + numbers.map { String(format: "%.6g", $0) }
             + [
                 new.map { "\($0.seed)" }.joined(separator: " "), "\(baseline.count)", new[0].dataChecksum, facts.dataOrigin.rawValue, facts.recipe,

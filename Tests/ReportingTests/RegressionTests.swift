@@ -95,6 +95,18 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
         #expect(!RegressionTest(statistics: 1000).verdict("x", baseline: baseline, new: [ends.high + 1e-9]).isRegression)
     }
 
+    /// A statistic with an outlier of ten standard deviations is shown and not tested, but never passes what is no number.
+    @Test func whatIsNotNormalIsNotTested() {
+        let samples = recorded().samples.map { $0.seed == 5 ? sample(seed: 5, [$0.values[0], 0.7]) : $0 }
+        let test = RegressionTest(statistics: 2)
+        func outcomes(_ values: [Double]) -> [RegressionVerdict.Outcome] {
+            test.verdicts(statistics, baseline: samples, new: [sample(seed: 1001, values)]).map(\.outcome)
+        }
+        #expect(outcomes([1, 0.5]) == [.ok, .notTested])
+        #expect(outcomes([9, 9]) == [.regression, .notTested])
+        #expect(outcomes([.nan, .nan]) == [.regression, .regression])
+    }
+
     /// One call's false alarms: 400,000 normal statistics (seed 8) in 10,000 families of 40 at a hundred times the level give 1 % at
     /// most; five standard errors above that are 1.5 %. The tests are independent here, so nearly all of it is reached: 0.5 % at least.
     @Test func familiesFailAsRarelyAsPromised() {
@@ -113,14 +125,17 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
 @Suite struct CommittedBaselineTests {
     private static let folder = URL(fileURLWithPath: experiments).deletingLastPathComponent().path + "/results/regress"
 
-    /// Taken out and tested against the others, at the level of a check, no recorded seed raises an alarm: else the normal
-    /// distribution, or a seed, would be far off. With 24 seeds and true normality that happens with probability below 0.0024.
+    /// Taken out and tested against the others, at the level of a check, no recorded seed raises an alarm in a statistic that is
+    /// tested: else the normal distribution, or a seed, would be far off. With 24 seeds and true normality that happens with
+    /// probability below 0.0024. (Without the rule that leaves statistics out, `bcgd.test_loss` fails here.)
     @Test func noRecordedSeedStandsApart() throws {
         let recorded = try RegressionSamples(contentsOf: Self.folder + "/seeds.csv")
         let test = RegressionTest(statistics: recorded.statistics.count)
         for group in Dictionary(grouping: recorded.samples, by: { [$0.dataset, $0.precision] }).values {
             #expect(group.count >= RegressionTest.fewestSeeds)
-            for (index, statistic) in recorded.statistics.enumerated() {
+            let outcomes = test.verdicts(recorded.statistics, baseline: group, new: [group[0]]).map(\.outcome)
+            #expect(outcomes.count { $0 == .notTested } <= 4, "too few left to test")
+            for (index, statistic) in recorded.statistics.enumerated() where outcomes[index] != .notTested {
                 for (seed, sample) in group.enumerated() {
                     var others = group.map { $0.values[index] }
                     others.remove(at: seed)
