@@ -22,7 +22,7 @@ struct RegressionRecorder {
     ///   diverges; `ExitCode` when somebody asked to stop.
     func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool) throws {
         try makeFolder(folder)
-        let partial = "\(folder)/recording-\(images.name)-\(precision.rawValue).csv".lowercased()
+        let partial = "\(folder)/recording-\(images.name.lowercased())-\(precision.rawValue).csv"
         var recording = try unfinished(partial, resume: resume) ?? RegressionSamples(statistics: statistics)
         let done = Set(recording.samples.map(\.seed))
         for seed in seeds where !done.contains(seed) {
