@@ -133,8 +133,8 @@ def check(fault, program, arguments):
 
 def summary(fault, rows, how):
     outside = [row for row in rows if row["verdict"] == "regression"]
-    # The least probability; where several have underflowed to 0, the largest |t|.
-    strongest = min(rows, key=lambda row: (float(row["p"]), -abs(float(row["t"]))))
+    # Of those that are tested, the least probability; where several have underflowed to 0, the largest |t|.
+    strongest = min((row for row in rows if row["verdict"] != "not tested"), key=lambda row: (float(row["p"]), -abs(float(row["t"]))))
     runs = list(dict.fromkeys(row["statistic"].split(".")[0] for row in outside))
     return dict(
         fault=fault.name, what=fault.what, verdict="caught" if outside else "passed", statistics_outside=f"{len(outside)} of {len(rows)}",
