@@ -13,7 +13,7 @@ let package = Package(
         .executable(name: "benchmark-step", targets: ["benchmark-step"]),
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Reporting"]),
+            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Reporting", "Files"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -64,6 +64,7 @@ let package = Package(
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
         .testTarget(name: "ReproduceTests", dependencies: ["reproduce"]),
+        .testTarget(name: "GuideTests", dependencies: ["Training", "Networks", "Datasets", "Compute", "Statistics", "Files"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]
