@@ -54,6 +54,7 @@ extension Recipe {
     }
 }
 
+/// JSON with sorted keys.
 func canonicalJSON(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -7,6 +7,7 @@ import Training
 /// All tables and figures of an output folder, made from its CSVs, `correct/` and the layouts in `Experiments/` alone:
 ///
 ///     table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
+///     regress/intervals.csv, where there is regress/seeds.csv
 ///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…
 ///     paper/…                                          what the report in Paper/ includes (`PaperFiles`)
 struct ResultFiles {
@@ -25,6 +26,11 @@ struct ResultFiles {
         let rows = try output.rows()
         let layouts = try Self.tables.map { try ExperimentTable($0, folder: experiments) }
         figures.append(try quantizedReLUFigure(name: "figure3"))
+        if FileManager.default.fileExists(atPath: "\(folder)/regress/seeds.csv") {
+            let recorded = try RegressionSamples(contentsOf: "\(folder)/regress/seeds.csv")
+            let test = RegressionTest(statistics: recorded.statistics.count)
+            texts.append(("regress/intervals.csv", recorded.intervals(test, newSeeds: Regress.checkSeeds).text))
+        }
         var pages: [String: [String]] = [:]
         var paper = PaperFiles()
         for section in Section.all(of: rows) {
