@@ -27,20 +27,27 @@ public final class Trainer {
     public private(set) var state = TrainingState()
     /// Seconds that the training loop waited for images.
     public var waitSeconds: Double { loader.waitSeconds }
+    /// What was done meanwhile to prepare training images, and the bytes that hold them.
+    public var loading: (work: LoaderWork, bytesHeld: Int) { (loader.work, loader.bytesHeld) }
+
+    public var imagesPerEpoch: Int { loader.split.count }
 
     private let descent: CoarseGradientDescent
     private let loss: SoftmaxCrossEntropy
     private let loader, testLoader: BatchLoader
     private let images: Tensor
 
-    /// - Parameter dataset: must have the run's name.
-    public init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
+    /// - Parameters:
+    ///   - dataset: must have the run's name.
+    ///   - loaders: threads that prepare images; they do not change what is computed.
+    public init(_ run: RunDescription, dataset: any Dataset, threads: Int, loaders: Int = 1) throws {
         try run.recipe.validate()
         precondition(dataset.name == run.dataset, "the data set is not the run's")
         guard let architecture = Architecture(name: run.recipe.network) else {
             throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
         }
-        let (recipe, train) = (run.recipe, dataset.train)
+        let recipe = run.recipe
+        let (train, test) = try dataset.sources(imageSize: recipe.imageSize)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
         self.run = run
@@ -52,10 +59,11 @@ public final class Trainer {
         descent.project()
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
         images = shape.tensor(batch: recipe.batchSize)
+        let augmentation = recipe.imageSize == nil
+            ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
-            split: train, batchSize: recipe.batchSize, seed: run.seed,
-            augmentation: Augmentation(padding: recipe.cropPadding, flips: recipe.flip), shuffled: true)
-        testLoader = BatchLoader(split: dataset.test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false)
+            split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: loaders)
+        testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: loaders)
     }
 
     /// Starts from a finished float run: its weights and statistics, projected, and the resolutions calibrated from the
@@ -65,10 +73,22 @@ public final class Trainer {
             throw CheckpointError(description: "\(checkpoint.path) is not the finished float run \(float.name) with seed \(float.seed)")
         }
         try checkpoint.warmStart(network)
+        try calibrate()
+    }
+
+    /// Starts from weights that came in a file, as from a float run.
+    /// - Parameter classes: the rows of the file's classifier that become this network's, where it has others.
+    public func warmStart(from weights: SafetensorsFile, classes rows: [Int]? = nil) throws {
+        try network.takeWeights(from: rows.map { try weights.selectingClasses($0) } ?? weights)
+        try calibrate()
+    }
+
+    private func calibrate() throws {
         descent.project()
         descent.start(epoch: 0)
+        guard run.recipe.activationBits < 32 else { return }
         loader.start(epoch: 0)
-        if let batch = loader.next() {
+        if let batch = try loader.next() {
             copy(batch)
             _ = try network.forward(images, batch: batch.count, mode: .calibration)
             descent.limitResolutions()
@@ -102,7 +122,7 @@ public final class Trainer {
         while !isFinished && !stop.isMade && steps < stepLimit {
             descent.start(epoch: state.epoch)
             loader.start(epoch: state.epoch, firstBatch: state.batch)
-            while !stop.isMade, steps < stepLimit, let batch = loader.next() {
+            while !stop.isMade, steps < stepLimit, let batch = try loader.next() {
                 try step(batch)
                 steps += 1
                 state.seconds = clock.seconds
@@ -134,7 +154,7 @@ public final class Trainer {
         }
         try network.backward(loss.gradient, batch: batch.count)
         descent.step(rate: run.recipe.rate(epoch: state.epoch))
-        state.add(outcome)
+        state.add(outcome, replaced: batch.replaced)
     }
 
     /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.
@@ -148,7 +168,7 @@ public final class Trainer {
             testLoader.stop()
             descent.start(epoch: state.epoch)
         }
-        while let batch = testLoader.next() {
+        while let batch = try testLoader.next() {
             copy(batch)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
             total += loss(scores, labels: batch.labels, batch: batch.count)
@@ -180,7 +200,7 @@ public final class Trainer {
         EpochRecord(
             epoch: state.epoch + 1, rate: run.recipe.rate(epoch: state.epoch), trainLoss: state.lossSum / Double(state.images),
             trainTop1: 100 * Double(state.hits) / Double(state.images), testLoss: test.lossSum / Double(test.count),
-            testHits: test.top1, testCount: test.count, seconds: state.seconds)
+            testHits: test.top1, testCount: test.count, testTop5Hits: test.top5, replaced: state.replaced, seconds: state.seconds)
     }
 }
 

@@ -9,7 +9,7 @@ import Training
 ///     table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
 ///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…
 struct ResultFiles {
-    static let tables = ["table1", "table1-authors-code", "table2", "figure1", "figure2"]
+    static let tables = Subject.smallImages.tables
 
     /// Path in the folder, and content.
     private(set) var texts: [(path: String, text: String)] = []
@@ -22,46 +22,50 @@ struct ResultFiles {
     init(_ output: OutputFolder, experiments: String) throws {
         folder = output.path
         let rows = try output.rows()
-        let layouts = try Self.tables.map { try ExperimentTable($0, folder: experiments) }
+        let subjects = Subject.allCases.filter { subject in subject == .smallImages || rows.contains { Subject(dataset: $0.cell.dataset) == subject } }
+        let layouts = try subjects.flatMap { subject in
+            try subject.tables.map { (subject: subject, table: try ExperimentTable($0, folder: subject.folder(in: experiments))) }
+        }
         figures.append(try quantizedReLUFigure(name: "figure3"))
         var pages: [String: [String]] = [:]
         for section in Section.all(of: rows) {
             guard let runProtocol = RunProtocol(rawValue: section.protocolName) else {
                 throw FileError("\(output.runs): there is no protocol \(section.protocolName)")
             }
-            let cells = try ExperimentCells(runProtocol, folder: experiments)
+            let subject = Subject(dataset: section.dataset), folder = subject.folder(in: experiments)
+            let cells = try ExperimentCells(runProtocol, folder: folder)
             let known = Set(cells.cells.map(\.name))
             let runs = rows.filter { Section($0) == section }
             for (run, cell) in runs.compactMap({ run in cells.cells.first { $0.name == run.cell.name }.map { (run, $0) } })
             where RunCell(cell, dataset: section.dataset, runProtocol: runProtocol) != run.cell {
-                throw FileError("\(output.runs): \(run.name) was run with other settings than \(experiments)/cells.yaml now gives \(cell.name)")
+                throw FileError("\(output.runs): \(run.name) was run with other settings than \(folder)/cells.yaml now gives \(cell.name)")
             }
             var (parts, shown) = ([String](), Set<String>())
-            for layout in layouts {
+            for (_, layout) in layouts.filter({ $0.subject == subject }) {
                 let table = try ResultsTable(
                     runs, columns: try Self.columns(layout), cells: layout.cells.filter(known.contains),
                     comparisons: layout.comparisons, outcomes: output.outcomes)
                 // Shared cells alone, all of them in an earlier table, make no table or sweep of their own.
                 let names = Set(table.groups.map(\.first.cell.name))
-                guard !names.isEmpty, layout.name == "figure1" || !names.isSubset(of: shown) else { continue }
+                guard !names.isEmpty, layout.isCurves || !names.isSubset(of: shown) else { continue }
                 shown.formUnion(names)
                 let name = "\(layout.name)-\(section.slug)", title = "\(layout.title), \(section.title)"
                 let figure = try Self.figure(layout.name, named: name, title: title, table.groups, output)
-                if layout.name != "figure1" {
-                    pages[layout.name, default: []].append("## \(section.title)\n\n\(table.markdown)")
+                if !layout.isCurves {
+                    pages[layout.name, default: []].append("## \(section.title)\n\n\(section.caution)\(table.markdown)")
                     texts.append(("\(name).tex", Self.mark("%", "") + table.accuracies.latex))
                     if let text = table.differences?.latex { texts.append(("\(name)-differences.tex", Self.mark("%", "") + text)) }
                     if let text = table.images?.latex { texts.append(("\(name)-images.tex", Self.mark("%", "") + text)) }
-                    parts.append("**\(title)**\n\n\(table.markdown)")
+                    parts.append("**\(title)**\n\n\(section.caution)\(table.markdown)")
                 }
                 if let figure {
                     figures.append(figure)
-                    parts.append("![\(title)](\(folder)/figures/\(name).png)\n")
+                    parts.append("![\(title)](\(output.path)/figures/\(name).png)\n")
                 }
             }
             if runProtocol != .smoke { readme += parts.map { $0 + "\n" }.joined() }
         }
-        for layout in layouts {
+        for (_, layout) in layouts {
             guard let sections = pages[layout.name] else { continue }
             let runs = rows.filter { layout.cells.contains($0.cell.name) }
             texts.append(("\(layout.name).csv", RunRow.table(runs).text))
@@ -69,7 +73,7 @@ struct ResultFiles {
             texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
         }
         readme = readme.isEmpty ? "No run longer than `smoke` is here yet.\n" : readme + ResultsTable.notes
-        for run in rows where !layouts.contains(where: { $0.cells.contains(run.cell.name) }) {
+        for run in rows where !layouts.contains(where: { $0.table.cells.contains(run.cell.name) }) {
             note("\(run.name) is in no table: no layout in \(experiments) lists \(run.cell.name)")
         }
     }
@@ -114,10 +118,10 @@ struct ResultFiles {
         }
     }
 
-    /// Figure 1 or 2 of a section, where its runs give one.
+    /// Figure 1, 2 or 4 of a section, where its runs give one.
     private static func figure(_ layout: String, named name: String, title: String, _ groups: [RunGroup], _ output: OutputFolder) throws -> Figure? {
         switch layout {
-        case "figure1":
+        case "figure1", "figure4":
             let curves = try groups.map { group in
                 let runs = try group.runs.compactMap(output.validation)
                 let seeds = runs.count == 1 ? "1 seed" : "mean of \(runs.count) seeds"
@@ -133,5 +137,18 @@ struct ResultFiles {
             return series.isEmpty ? nil : blendingFigure(name: name, title: title, series: series)
         default: return nil
         }
+    }
+}
+
+extension ExperimentTable {
+    /// Validation curves of cells that a table shows, too.
+    fileprivate var isCurves: Bool { ["figure1", "figure4"].contains(name) }
+}
+
+extension Section {
+    /// What must be said before the numbers.
+    fileprivate var caution: String {
+        Subject(dataset: dataset) == .imageNet && dataset != "ImageNet"
+            ? "A stand-in: only some of ImageNet's 1000 classes, so these numbers are not to be compared with published ones.\n\n" : ""
     }
 }
