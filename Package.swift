@@ -63,10 +63,10 @@ let package = Package(
             name: "NetworksTests", dependencies: ["Networks", "Statistics", "Training"], exclude: ["pytorch_vectors.py", "imagenet_vectors.py"],
             resources: [.copy("Vectors")]),
         .testTarget(
-            name: "DatasetsTests", dependencies: ["Datasets"], exclude: ["pillow_vectors.py"], resources: [.copy("Vectors")]),
+            name: "DatasetsTests", dependencies: ["Datasets", "Statistics"], exclude: ["pillow_vectors.py"], resources: [.copy("Vectors")]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
-        .testTarget(name: "ReproduceTests", dependencies: ["reproduce"]),
+        .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "Compute", "Datasets", "Networks"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]

@@ -11,19 +11,19 @@ import CKernels
 ///     output_i = (Σ_k w_ik·input_k + 2²¹) >> 22
 ///
 /// A whole resize is the horizontal axis on every row, rounded to bytes, and then the vertical axis.
-struct ResizeAxis: Equatable {
+package struct ResizeAxis: Equatable {
     /// Of each output: its first input, how many inputs it takes, and their weights, in rows of `taps`.
     private(set) var first: [Int32] = []
     private(set) var count: [Int32] = []
     private(set) var weights: [Int32] = []
-    let taps: Int
+    package let taps: Int
 
     /// - Parameters:
     ///   - inputs: how many there are; none beyond them is read.
     ///   - window: the part of `0...inputs` that becomes the outputs.
     ///   - outputs: how many the window becomes.
     ///   - kept: which of these are wanted.
-    init(inputs: Int, window: ClosedRange<Double>, outputs: Int, kept: Range<Int>) {
+    package init(inputs: Int, window: ClosedRange<Double>, outputs: Int, kept: Range<Int>) {
         let scale = (window.upperBound - window.lowerBound) / Double(outputs)
         let support = max(scale, 1)  // the triangle's half width
         taps = Int(support.rounded(.up)) * 2 + 1
@@ -39,9 +39,9 @@ struct ResizeAxis: Equatable {
         }
     }
 
-    var outputs: Int { first.count }
+    package var outputs: Int { first.count }
     /// The inputs that the outputs take.
-    var inputs: Range<Int> { Int(first[0])..<Int(first[outputs - 1] + count[outputs - 1]) }
+    package var inputs: Range<Int> { Int(first[0])..<Int(first[outputs - 1] + count[outputs - 1]) }
 
     /// One output, by definition.
     func output(_ index: Int, of input: (Int) -> UInt8) -> UInt8 {
@@ -61,7 +61,7 @@ struct ResizeAxis: Equatable {
 }
 
 /// Resizes `pixels`, `[H, W, 4]`, to `[vertical.outputs, horizontal.outputs, 4]`: the definition that `resize` is tested against.
-func resizeReference(_ pixels: [UInt8], width: Int, horizontal: ResizeAxis, vertical: ResizeAxis) -> [UInt8] {
+package func resizeReference(_ pixels: [UInt8], width: Int, horizontal: ResizeAxis, vertical: ResizeAxis) -> [UInt8] {
     let height = pixels.count / (4 * width)
     let rows = (0..<height).flatMap { y in
         (0..<horizontal.outputs).flatMap { x in
@@ -79,7 +79,7 @@ func resizeReference(_ pixels: [UInt8], width: Int, horizontal: ResizeAxis, vert
 /// - Parameters:
 ///   - scratch: grows as needed; its content does not matter.
 ///   - output: `[vertical.outputs, horizontal.outputs, 4]`.
-func resize(
+package func resize(
     _ pixels: UnsafePointer<UInt8>, stride: Int, horizontal: ResizeAxis, vertical: ResizeAxis, scratch: inout [UInt8],
     to output: UnsafeMutablePointer<UInt8>
 ) {

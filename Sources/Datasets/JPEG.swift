@@ -22,6 +22,11 @@ package final class JPEGDecoder {
     package struct Pixels {
         package let width, height: Int
         package let bytes: UnsafePointer<UInt8>
+
+        package init(width: Int, height: Int, bytes: UnsafePointer<UInt8>) {
+            (self.width, self.height, self.bytes) = (width, height, bytes)
+        }
+
         package var stride: Int { 4 * width }
     }
 

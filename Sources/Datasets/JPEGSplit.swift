@@ -39,10 +39,8 @@ public struct JPEGSplit: ImageSource {
     let test: CenterCrop
     let normalization: PixelNormalization
     let unreadable: UnreadableImages
-    /// Smaller for tests.
-    var maximumPixels = JPEGDecoder.standardMaximumPixels
     /// Decode to fewer pixels where the crop still has more than are needed.
-    var reducesDecoding = true
+    package var reducesDecoding = true
 
     public var height: Int { test.crop }
     public var width: Int { test.crop }
@@ -53,11 +51,11 @@ public struct JPEGSplit: ImageSource {
         try JPEGReader(self, augmentation, seed)
     }
 
-    func label(of image: Int) -> Int32 { labels[files.position(image)] }
-    public func path(of image: Int) -> String { files.path(image) }
+    package func label(of image: Int) -> Int32 { labels[files.position(image)] }
+    package func path(of image: Int) -> String { files.path(image) }
 }
 
-final class JPEGReader: ImageReader {
+package final class JPEGReader: ImageReader {
     private let split: JPEGSplit
     private let augmentation: Augmentation?
     private let seed: UInt64
@@ -65,18 +63,19 @@ final class JPEGReader: ImageReader {
     private let decoder: JPEGDecoder
     private var file: [UInt8] = []
     private var scratch: [UInt8] = []
-    private var window: [UInt8]
+    /// `[H, W, 4]`, before normalisation.
+    package private(set) var window: [UInt8]
 
     /// No JPEG of ImageNet comes near it.
     private static let maximumFile = 1 << 28
 
-    init(_ split: JPEGSplit, _ augmentation: Augmentation?, _ seed: UInt64) throws {
+    package init(_ split: JPEGSplit, _ augmentation: Augmentation?, _ seed: UInt64) throws {
         (self.split, self.augmentation, self.seed, table) = (split, augmentation, seed, split.normalization.table)
-        decoder = try JPEGDecoder(maximumPixels: split.maximumPixels)
+        decoder = try JPEGDecoder()
         window = Array(repeating: 0, count: split.height * split.width * 4)
     }
 
-    func read(_ image: Int, epoch: Int, into output: UnsafeMutablePointer<Float>) throws -> ReadImage {
+    package func read(_ image: Int, epoch: Int, into output: UnsafeMutablePointer<Float>) throws -> ReadImage {
         for offset in 0..<split.count {
             let candidate = (image + offset) % split.count
             do {
@@ -134,7 +133,7 @@ final class JPEGReader: ImageReader {
     }
 
     /// How far the decoder may reduce so that the part still has at least as many rows and columns as are wanted.
-    static func reduction(of part: PixelWindow, to size: Int) -> Int {
+    package static func reduction(of part: PixelWindow, to size: Int) -> Int {
         [8, 4, 2].first { part.height >= $0 * size && part.width >= $0 * size } ?? 1
     }
 
@@ -152,7 +151,7 @@ final class JPEGReader: ImageReader {
     }
 
     /// The centre of the resized image; only what is kept is computed.
-    private func cropCenter(_ pixels: JPEGDecoder.Pixels) {
+    package func cropCenter(_ pixels: JPEGDecoder.Pixels) {
         let (height, width) = split.test.resized(height: pixels.height, width: pixels.width)
         guard height >= split.height, width >= split.width else {
             return padCenter(pixels)

@@ -49,7 +49,7 @@ public struct CenterCrop: Sendable, Equatable {
     }
 
     /// Size of the whole image after resizing.
-    func resized(height: Int, width: Int) -> (height: Int, width: Int) {
+    package func resized(height: Int, width: Int) -> (height: Int, width: Int) {
         guard let resize else { return (height, width) }
         let (short, long) = (min(height, width), max(height, width))
         let other = Int(Double(resize * long) / Double(short))
@@ -57,5 +57,5 @@ public struct CenterCrop: Sendable, Equatable {
     }
 
     /// The first row or column that is kept.
-    func start(_ size: Int) -> Int { Int((Double(size - crop) / 2).rounded(.toNearestOrEven)) }
+    package func start(_ size: Int) -> Int { Int((Double(size - crop) / 2).rounded(.toNearestOrEven)) }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
 import Datasets
+import Files
 import Foundation
 import Networks
 
@@ -36,6 +37,8 @@ public final class Trainer {
     private let loss: SoftmaxCrossEntropy
     private let loader, testLoader: BatchLoader
     private let images: Tensor
+    /// How many images there are, and a digest of the classes' names.
+    private let data: String
 
     /// - Parameters:
     ///   - dataset: must have the run's name.
@@ -59,11 +62,14 @@ public final class Trainer {
         descent.project()
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
         images = shape.tensor(batch: recipe.batchSize)
+        let names = crc32Hex(Data(dataset.classes.joined(separator: "\n").utf8))
+        data = "\(train.count) training and \(test.count) test images of classes \(names)"
         let augmentation = recipe.imageSize == nil
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
             split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: loaders)
         testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: loaders)
+        state.data = data
     }
 
     /// Starts from a finished float run: its weights and statistics, projected, and the resolutions calibrated from the
@@ -98,8 +104,14 @@ public final class Trainer {
 
     /// Goes on where the checkpoint stands.
     public func restore(_ checkpoint: Checkpoint) throws {
+        guard checkpoint.state.data ?? data == data else {
+            throw CheckpointError(
+                description: "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images of "
+                    + "then, or start again in another --out")
+        }
         try checkpoint.restore(network, run: run)
         state = checkpoint.state
+        state.data = data
         if run.recipe.evaluation == .current { descent.project() }  // else it came with the checkpoint
         descent.start(epoch: state.epoch)
     }

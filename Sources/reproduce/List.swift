@@ -36,18 +36,19 @@ struct List: ParsableCommand {
             let shown = RunCell(cell, dataset: dataset, runProtocol: cells.runProtocol)
             return [
                 cell.name, shown.network, shown.bits, shown.method, tables.filter { $0.cells.contains(cell.name) }.map(\.name).joined(separator: ", "),
-                "\(cell.recipe.epochs)", duration(cost.seconds(epochs: cell.recipe.epochs, recipe: cell.recipe)),
+                "\(cell.recipe.epochs)", timeInWords(cost.seconds(epochs: cell.recipe.epochs, recipe: cell.recipe)),
                 reported[shown.reportedID].map { "\($0.value) \($0.unit) (\($0.source))" } ?? ReportedValue.notAvailable,
             ]
         }
         print("protocol \(cells.runProtocol.rawValue), \(dataset), \(threads) threads, f32; a quantized cell needs its network's float cell first\n")
         print(markdownTable(header: ["Cell", "Network", "Bits", "Method", "Shown in", "Epochs", "Estimated time", "Reported"], rows: rows))
     }
+}
 
-    private func duration(_ seconds: Double) -> String {
-        if seconds > 2 * 86400 { return String(format: "%.1f days", seconds / 86400) }
-        return seconds < 5400 ? String(format: "%.0f min", (seconds / 60).rounded(.up)) : String(format: "%.1f h", seconds / 3600)
-    }
+/// Such as `12 min`, `3.4 h` or `5.6 days`.
+func timeInWords(_ seconds: Double) -> String {
+    if seconds > 2 * 86400 { return String(format: "%.1f days", seconds / 86400) }
+    return seconds < 5400 ? String(format: "%.0f min", (seconds / 60).rounded(.up)) : String(format: "%.1f h", seconds / 3600)
 }
 
 /// Seconds of a training step of CIFAR-10's images, or of ImageNet's, measured.

@@ -39,7 +39,7 @@ struct ImageNetOptions: ParsableArguments {
 struct TableThree: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "table3", abstract: "Trains the cells of table 3: ImageNet, all layers quantized or the first and last one float.",
-        discussion: tableDiscussion)
+        discussion: "Protocols: paper is 80 epochs, short 16, brief 16 at 128×128 (for a few classes and --pretrained), smoke 1. " + tableDiscussion)
 
     @OptionGroup var options: TrainingOptions
 
@@ -84,9 +84,8 @@ struct TableThree: ParsableCommand {
         let quantized = selected.first { !$0.isFloat && $0.recipe.network == cell.recipe.network } ?? cell
         note("measuring a training step of \(quantized.name) …")
         let cost = try StepCost(measuring: quantized.recipe, precision: options.precision, threads: options.threads)
-        let seconds = cost.seconds(epochs: quantized.recipe.epochs, recipe: quantized.recipe)
-        return String(
-            format: "On this machine a training image of %@ in %@ took %.1f ms, so %d epochs of it would take about %.0f days (%d cells are selected)",
-            quantized.name, options.precision.rawValue, 1000 * cost.secondsAnImage, quantized.recipe.epochs, seconds / 86400, selected.count)
+        let epochs = quantized.recipe.epochs, time = timeInWords(cost.seconds(epochs: epochs, recipe: quantized.recipe))
+        return String(format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, options.precision.rawValue, 1000 * cost.secondsAnImage)
+            + "protocol \(options.experiment.runProtocol.rawValue), \(epochs) epoch\(epochs == 1 ? "" : "s"), would take about \(time), and \(selected.count) cells are selected"
     }
 }
