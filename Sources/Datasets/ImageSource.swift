@@ -63,25 +63,25 @@ extension ImageSplit: ImageSource {
 }
 
 private final class MemoryReader: ImageReader {
-    private let split: ImageSplit
+    private let images: [UInt8], labels: [UInt8], table: [Float]
+    private let height, width, channels, size: Int
     private let augmentation: Augmentation?
     private let seed: UInt64
-    private let table: [Float]
 
     init(_ split: ImageSplit, _ augmentation: Augmentation?, _ seed: UInt64) {
-        (self.split, self.augmentation, self.seed, table) = (split, augmentation, seed, split.normalization.table)
+        (images, labels, table) = (split.images, split.labels, split.normalization.table)
+        (height, width, channels, size) = (split.height, split.width, split.channels, split.imageSize)
+        (self.augmentation, self.seed) = (augmentation, seed)
     }
 
     func read(_ image: Int, epoch: Int, into output: UnsafeMutablePointer<Float>) -> ReadImage {
         let placement = augmentation?.placement(seed: seed, epoch: epoch, image: image) ?? .identity
-        split.images.withUnsafeBufferPointer { bytes in
+        images.withUnsafeBufferPointer { bytes in
             table.withUnsafeBufferPointer { table in
                 guard let bytes = bytes.baseAddress, let table = table.baseAddress else { return }
-                placement.write(
-                    bytes + image * split.imageSize, height: split.height, width: split.width, channels: split.channels, table: table,
-                    to: output)
+                placement.write(bytes + image * size, height: height, width: width, channels: channels, table: table, to: output)
             }
         }
-        return ReadImage(label: Int32(split.labels[image]))
+        return ReadImage(label: Int32(labels[image]))
     }
 }

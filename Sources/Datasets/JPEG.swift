@@ -52,8 +52,9 @@ package final class JPEGDecoder {
     package func header(_ file: UnsafeBufferPointer<UInt8>) throws -> Header {
         var (width, height, subsampling, colors) = (Int32(0), Int32(0), Int32(-1), Int32(-1))
         let status = tjDecompressHeader3(handle, file.baseAddress, UInt(file.count), &width, &height, &subsampling, &colors)
-        // An unusual chroma subsampling is an error to this call, but is decoded all the same.
-        guard status == 0 || (width > 0 && height > 0 && colors >= 0) else { throw ImageFault("is no JPEG image that can be decoded (\(complaint))") }
+        // An unusual chroma subsampling is an error to this call, but is decoded all the same; a file that ends before its
+        // picture is none.
+        guard width > 0, height > 0, status == 0 || colors >= 0 else { throw ImageFault("is no JPEG image that can be decoded (\(complaint))") }
         guard Int(width) * Int(height) <= maximumPixels else {
             throw ImageFault("claims \(width)×\(height) pixels, more than the \(maximumPixels) that are decoded")
         }

@@ -23,7 +23,8 @@ public final class UnreadableImages: @unchecked Sendable {
     func add(_ path: String, _ fault: ImageFault) throws {
         lock.lock()
         defer { lock.unlock() }
-        guard paths.insert(path).inserted else { return }
+        // Above the limit every call fails: the first error may have been lost with batches that nobody took.
+        guard paths.insert(path).inserted || paths.count > limit else { return }
         guard paths.count <= limit else {
             throw FileError("\(path) \(fault); it is training image number \(paths.count) that cannot be read, and \(limit) are allowed: mend the data, or allow more with --max-unreadable")
         }

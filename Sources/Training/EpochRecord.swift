@@ -36,7 +36,7 @@ public struct TrainingState: Codable, Equatable, Sendable {
     public var images = 0
     /// `nil` for none, as in checkpoints from before images came from files.
     public var replaced: Int?
-    /// What the run is trained and tested on, in words; `nil` in checkpoints from before it was kept.
+    /// What the run is trained on, in words; `nil` in checkpoints from before it was kept.
     public var data: String?
     public var seconds = 0.0
     public var curve: [EpochRecord] = []

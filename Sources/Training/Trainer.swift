@@ -37,7 +37,7 @@ public final class Trainer {
     private let loss: SoftmaxCrossEntropy
     private let loader, testLoader: BatchLoader
     private let images: Tensor
-    /// How many images there are, and a digest of the classes' names.
+    /// How many training images there are, and a digest of the classes' names.
     private let data: String
 
     /// - Parameters:
@@ -63,7 +63,7 @@ public final class Trainer {
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
         images = shape.tensor(batch: recipe.batchSize)
         let names = crc32Hex(Data(dataset.classes.joined(separator: "\n").utf8))
-        data = "\(train.count) training and \(test.count) test images of classes \(names)"
+        data = "\(train.count) training images of classes \(names)"
         let augmentation = recipe.imageSize == nil
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
