@@ -73,19 +73,6 @@ public struct Placement: Sendable, Equatable {
         _ image: UnsafePointer<UInt8>, height: Int, width: Int, channels: Int, table: UnsafePointer<Float>,
         to output: UnsafeMutablePointer<Float>
     ) {
-        // A literal channel count lets the compiler unroll the loop over channels.
-        switch channels {
-        case 1: writeRows(image, height, width, 1, table, output)
-        case 3: writeRows(image, height, width, 3, table, output)
-        default: writeRows(image, height, width, channels, table, output)
-        }
-    }
-
-    @inline(__always)
-    private func writeRows(
-        _ image: UnsafePointer<UInt8>, _ height: Int, _ width: Int, _ channels: Int, _ table: UnsafePointer<Float>,
-        _ output: UnsafeMutablePointer<Float>
-    ) {
         let inside = min(max(0, -column), width)..<max(min(width, width - column), min(max(0, -column), width))
         let step = isFlipped ? -channels : channels
         for y in 0..<height {
@@ -104,7 +91,11 @@ public struct Placement: Sendable, Equatable {
             var source = image + ((y + row) * width + column + inside.lowerBound) * channels
             var target = start + inside.lowerBound * step
             for _ in inside {
-                for channel in 0..<channels { target[channel] = table[256 * channel + Int(source[channel])] }
+                if channels == 3 {  // written out, as the compiler does not unroll the loop below
+                    (target[0], target[1], target[2]) = (table[Int(source[0])], table[256 + Int(source[1])], table[512 + Int(source[2])])
+                } else {
+                    for channel in 0..<channels { target[channel] = table[256 * channel + Int(source[channel])] }
+                }
                 source += channels
                 target += step
             }
