@@ -24,6 +24,7 @@ let package = Package(
         .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev"])]),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
 
         // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
@@ -37,13 +38,14 @@ let package = Package(
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
         .target(name: "Compute", dependencies: ["COneDNN", "CKernels", "Files"]),
         .target(name: "Networks", dependencies: ["Compute", "Quantization", "Statistics"]),
-        .target(name: "Datasets", dependencies: ["CZlib", "Files", "Statistics"]),
+        .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CKernels", "Files", "Statistics"]),
         .target(
             name: "Training",
             dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
         .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
         .executableTarget(
-            name: "reproduce", dependencies: ["Training", "Datasets", "Networks", "Quantization", "Compute", "Reporting", "Files", argumentParser]),
+            name: "reproduce",
+            dependencies: ["Training", "Datasets", "Networks", "Quantization", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
@@ -60,10 +62,11 @@ let package = Package(
         .testTarget(
             name: "NetworksTests", dependencies: ["Networks", "Statistics", "Training"], exclude: ["pytorch_vectors.py", "imagenet_vectors.py"],
             resources: [.copy("Vectors")]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+        .testTarget(
+            name: "DatasetsTests", dependencies: ["Datasets", "Statistics"], exclude: ["pillow_vectors.py"], resources: [.copy("Vectors")]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
-        .testTarget(name: "ReproduceTests", dependencies: ["reproduce"]),
+        .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "Compute", "Datasets", "Networks"]),
         .testTarget(name: "GuideTests", dependencies: ["Training", "Networks", "Datasets", "Compute", "Statistics", "Files"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
     ],

@@ -1,27 +1,52 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Statistics
 
-/// Training-time augmentation (METHOD.md part 2, recipe `paper`): a random crop of the image's own size after
-/// padding with raw black, then a fair horizontal flip; torchvision's `RandomCrop(size, padding)` followed by
-/// `RandomHorizontalFlip()`, both before normalisation.
+/// Training-time augmentation (METHOD.md part 2, recipe `paper`), before normalisation: a random crop, then a fair horizontal
+/// flip (torchvision's `RandomHorizontalFlip()`).
 public struct Augmentation: Sendable, Equatable {
-    /// Black pixels added on every side.
-    public var padding: Int
+    public enum Crop: Sendable, Equatable {
+        /// A window of the image's own size after so many black pixels were added on every side: torchvision's
+        /// `RandomCrop(size, padding)`, for images of one size in memory.
+        case padded(Int)
+        /// A window of at least this part of the image's area, resized (`RandomResizedCrop`), for images in files.
+        case resized(smallestArea: Double)
+    }
+
+    public var crop: Crop
     /// Whether to flip with probability ½.
     public var flips: Bool
 
     public init(padding: Int = 4, flips: Bool = true) {
         precondition(padding >= 0, "padding is a number of pixels")
-        (self.padding, self.flips) = (padding, flips)
+        (crop, self.flips) = (.padded(padding), flips)
     }
 
-    /// The placement of one image in one epoch: a function of the arguments alone.
+    public init(smallestArea: Double, flips: Bool = true) {
+        precondition(smallestArea > 0 && smallestArea <= 1, "the area is a part of the image's")
+        (crop, self.flips) = (.resized(smallestArea: smallestArea), flips)
+    }
+
+    /// The placement of one image in one epoch, with padding: a function of the arguments alone.
     public func placement(seed: UInt64, epoch: Int, image: Int) -> Placement {
+        guard case .padded(let padding) = crop else { preconditionFailure("images in memory are cropped with padding") }
         var random = Philox(seed: seed, stream: randomStream(.augmentation, epoch: epoch, index: image))
         let offsets = UInt64(2 * padding + 1)
         let row = Int(random.below(offsets)) - padding
         let column = Int(random.below(offsets)) - padding
         return Placement(row: row, column: column, isFlipped: flips && random.below(2) == 1)
+    }
+}
+
+extension Augmentation {
+    /// The window of one image of `height`×`width` pixels in one epoch, and whether its columns are mirrored: a function of the
+    /// arguments alone.
+    package func window(seed: UInt64, epoch: Int, image: Int, height: Int, width: Int) -> (window: PixelWindow, isFlipped: Bool) {
+        guard case .resized(let smallestArea) = crop else { preconditionFailure("images in files are cropped and resized") }
+        var random = Philox(seed: seed, stream: randomStream(.augmentation, epoch: epoch, index: image))
+        // The flip first, so that its place in the stream doesn't depend on how many crops were tried.
+        let isFlipped = random.below(2) == 1
+        let window = PixelWindow.randomResizedCrop(height: height, width: width, smallestArea: smallestArea, &random)
+        return (window, flips && isFlipped)
     }
 }
 
@@ -48,19 +73,6 @@ public struct Placement: Sendable, Equatable {
         _ image: UnsafePointer<UInt8>, height: Int, width: Int, channels: Int, table: UnsafePointer<Float>,
         to output: UnsafeMutablePointer<Float>
     ) {
-        // A literal channel count lets the compiler unroll the loop over channels.
-        switch channels {
-        case 1: writeRows(image, height, width, 1, table, output)
-        case 3: writeRows(image, height, width, 3, table, output)
-        default: writeRows(image, height, width, channels, table, output)
-        }
-    }
-
-    @inline(__always)
-    private func writeRows(
-        _ image: UnsafePointer<UInt8>, _ height: Int, _ width: Int, _ channels: Int, _ table: UnsafePointer<Float>,
-        _ output: UnsafeMutablePointer<Float>
-    ) {
         let inside = min(max(0, -column), width)..<max(min(width, width - column), min(max(0, -column), width))
         let step = isFlipped ? -channels : channels
         for y in 0..<height {
@@ -79,7 +91,11 @@ public struct Placement: Sendable, Equatable {
             var source = image + ((y + row) * width + column + inside.lowerBound) * channels
             var target = start + inside.lowerBound * step
             for _ in inside {
-                for channel in 0..<channels { target[channel] = table[256 * channel + Int(source[channel])] }
+                if channels == 3 {  // written out, as the compiler does not unroll the loop below
+                    (target[0], target[1], target[2]) = (table[Int(source[0])], table[256 + Int(source[1])], table[512 + Int(source[2])])
+                } else {
+                    for channel in 0..<channels { target[channel] = table[256 * channel + Int(source[channel])] }
+                }
                 source += channels
                 target += step
             }
@@ -113,5 +129,5 @@ private func randomStream(_ use: RandomUse, epoch: Int, index: Int) -> UInt64 {
 extension Philox {
     /// Uniform on `0..<bound` by multiplication, one word a draw; each value's probability is within 2⁻⁶⁴ of
     /// 1/bound, and the result does not depend on the standard library's algorithm.
-    fileprivate mutating func below(_ bound: UInt64) -> UInt64 { next().multipliedFullWidth(by: bound).high }
+    mutating func below(_ bound: UInt64) -> UInt64 { next().multipliedFullWidth(by: bound).high }
 }

@@ -11,25 +11,30 @@ public struct Batch {
     public let images: UnsafePointer<Float>
     /// Class indices `[count]`.
     public let labels: UnsafePointer<Int32>
+    /// Images that stand in for others which cannot be read.
+    public let replaced: Int
 }
 
-/// Prepares mini-batches on background threads: shuffles, augments and normalises.
+/// Prepares mini-batches on background threads: shuffles, reads, augments and normalises.
 ///
-/// What a batch holds depends on seed, epoch and batch index alone, not on the number of workers or on where in
+/// What a batch holds depends on seed, epoch, batch index and the source alone, not on the number of workers or on where in
 /// the epoch the loader started. The loader itself belongs to one thread.
 public final class BatchLoader {
-    public let split: ImageSplit
+    public let split: any ImageSource
     public let batchSize: Int
     /// Batches in an epoch, a smaller last one included.
     public var batchesPerEpoch: Int { (split.count + batchSize - 1) / batchSize }
     /// Seconds that `next` has waited for workers since the loader was made: the consumer's starvation.
     public private(set) var waitSeconds = 0.0
+    /// What the workers have done for the batches taken so far.
+    public private(set) var work = LoaderWork()
+    /// Of the batches kept ready and the one in use.
+    public var bytesHeld: Int { slots.count * batchSize * (split.imageSize + 1) * 4 }
 
     private let seed: UInt64
     private let augmentation: Augmentation?
     private let shuffled: Bool
     private let workers: Int
-    private let table: [Float]
     private let slots: [BatchSlot]
     private var queue: BatchQueue?
     private var current = 0
@@ -39,13 +44,12 @@ public final class BatchLoader {
     ///   - workers: background threads.
     ///   - depth: batches kept ready ahead of the consumer.
     public init(
-        split: ImageSplit, batchSize: Int, seed: UInt64, augmentation: Augmentation? = nil, shuffled: Bool,
+        split: any ImageSource, batchSize: Int, seed: UInt64, augmentation: Augmentation? = nil, shuffled: Bool,
         workers: Int = 1, depth: Int = 4
     ) {
         precondition(batchSize > 0 && workers > 0 && depth > 0, "batch size, workers and depth are at least 1")
         (self.split, self.batchSize, self.seed) = (split, batchSize, seed)
         (self.augmentation, self.shuffled, self.workers) = (augmentation, shuffled, workers)
-        table = split.normalization.table
         // One slot more than the depth: the one the consumer holds.
         slots = (0...depth).map { _ in BatchSlot(images: batchSize * split.imageSize, labels: batchSize) }
     }
@@ -57,16 +61,19 @@ public final class BatchLoader {
         precondition((0...batchesPerEpoch).contains(firstBatch), "the first batch lies in the epoch")
         stop()
         let source = BatchSource(
-            split: split, batchSize: batchSize, seed: seed, augmentation: augmentation, table: table, epoch: epoch,
+            split: split, batchSize: batchSize, epoch: epoch,
             order: shuffled ? shuffledOrder(count: split.count, seed: seed, epoch: epoch) : nil)
         let queue = BatchQueue(batches: firstBatch..<batchesPerEpoch, slots: slots.count, workers: workers)
-        let slots = slots
+        let (slots, split, augmentation, seed) = (slots, split, augmentation, seed)
         for _ in 0..<workers {
             let thread = Thread {
-                while let index = queue.claim() {
-                    source.fill(slots[index % slots.count], batch: index)
-                    queue.publish(index)
-                }
+                do {
+                    let reader = try split.reader(augmentation: augmentation, seed: seed)
+                    while let index = queue.claim() {
+                        try source.fill(slots[index % slots.count], batch: index, reader)
+                        queue.publish(index)
+                    }
+                } catch { queue.fail(error) }
                 queue.workerEnded()
             }
             thread.name = "batch loader"
@@ -76,16 +83,18 @@ public final class BatchLoader {
     }
 
     /// The epoch's next batch, or nil after its last one; waits until the batch is ready.
-    public func next() -> Batch? {
+    /// - Throws: what a worker ran into; sources in memory never fail.
+    public func next() throws -> Batch? {
         guard let queue else { preconditionFailure("BatchLoader.next before start") }
         guard current < batchesPerEpoch else { return nil }
         let index = current
         current += 1
-        waitSeconds += queue.take(index)
+        waitSeconds += try queue.take(index)
         let slot = slots[index % slots.count]
+        let count = min(batchSize, split.count - index * batchSize)
+        work += slot.work
         return Batch(
-            index: index, count: min(batchSize, split.count - index * batchSize), images: UnsafePointer(slot.images),
-            labels: UnsafePointer(slot.labels))
+            index: index, count: count, images: UnsafePointer(slot.images), labels: UnsafePointer(slot.labels), replaced: slot.work.replaced)
     }
 
     /// Abandons the epoch and waits until the workers have ended: no longer than one batch takes.
@@ -95,10 +104,28 @@ public final class BatchLoader {
     }
 }
 
+/// What workers have done.
+public struct LoaderWork: Sendable, Equatable {
+    public var images = 0
+    /// Images that stood in for others which could not be read.
+    public var replaced = 0
+    /// Read from files.
+    public var bytes = 0
+    /// Worker threads' time, reading included.
+    public var seconds = 0.0
+
+    public init() {}
+
+    public static func += (a: inout LoaderWork, b: LoaderWork) {
+        (a.images, a.replaced, a.bytes, a.seconds) = (a.images + b.images, a.replaced + b.replaced, a.bytes + b.bytes, a.seconds + b.seconds)
+    }
+}
+
 /// Where one batch is written. The queue hands it to one thread at a time.
 private final class BatchSlot: @unchecked Sendable {
     let images: UnsafeMutablePointer<Float>
     let labels: UnsafeMutablePointer<Int32>
+    var work = LoaderWork()
 
     init(images count: Int, labels labelCount: Int) {
         images = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
@@ -114,31 +141,23 @@ private final class BatchSlot: @unchecked Sendable {
 
 /// What the batches of one epoch are made from.
 private struct BatchSource: Sendable {
-    let split: ImageSplit
+    let split: any ImageSource
     let batchSize: Int
-    let seed: UInt64
-    let augmentation: Augmentation?
-    let table: [Float]
     let epoch: Int
     /// nil: the split's own order.
     let order: [Int32]?
 
-    func fill(_ slot: BatchSlot, batch: Int) {
-        let first = batch * batchSize
-        let size = split.imageSize
-        split.images.withUnsafeBufferPointer { bytes in
-            table.withUnsafeBufferPointer { table in
-                guard let bytes = bytes.baseAddress, let table = table.baseAddress else { return }
-                for position in first..<min(first + batchSize, split.count) {
-                    let image = order.map { Int($0[position]) } ?? position
-                    let placement = augmentation?.placement(seed: seed, epoch: epoch, image: image) ?? .identity
-                    placement.write(
-                        bytes + image * size, height: split.height, width: split.width, channels: split.channels,
-                        table: table, to: slot.images + (position - first) * size)
-                    slot.labels[position - first] = Int32(split.labels[image])
-                }
-            }
+    func fill(_ slot: BatchSlot, batch: Int, _ reader: any ImageReader) throws {
+        let (first, size, start) = (batch * batchSize, split.imageSize, ContinuousClock.now)
+        var work = LoaderWork()
+        for position in first..<min(first + batchSize, split.count) {
+            let image = order.map { Int($0[position]) } ?? position
+            let read = try reader.read(image, epoch: epoch, into: slot.images + (position - first) * size)
+            slot.labels[position - first] = read.label
+            (work.images, work.bytes, work.replaced) = (work.images + 1, work.bytes + read.bytes, work.replaced + (read.isReplaced ? 1 : 0))
         }
+        work.seconds = (ContinuousClock.now - start) / .seconds(1)
+        slot.work = work
     }
 }
 
@@ -155,6 +174,7 @@ private final class BatchQueue: @unchecked Sendable {
     private var ready: [Int]
     private var running: Int
     private var isStopped = false
+    private var failure: (any Error)?
 
     init(batches: Range<Int>, slots: Int, workers: Int) {
         (self.batches, self.slots, running) = (batches, slots, workers)
@@ -162,10 +182,10 @@ private final class BatchQueue: @unchecked Sendable {
         ready = Array(repeating: -1, count: slots)
     }
 
-    private func locked<Result>(_ body: () -> Result) -> Result {
+    private func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
         condition.lock()
         defer { condition.unlock() }
-        return body()
+        return try body()
     }
 
     /// The next batch to write, once its slot is free; nil when there is none left.
@@ -178,6 +198,15 @@ private final class BatchQueue: @unchecked Sendable {
         }
     }
 
+    /// Ends the epoch: whoever waits for a batch gets the first error.
+    func fail(_ error: any Error) {
+        locked {
+            failure = failure ?? error
+            isStopped = true
+            condition.broadcast()
+        }
+    }
+
     func publish(_ batch: Int) {
         locked {
             ready[batch % slots] = batch
@@ -186,13 +215,16 @@ private final class BatchQueue: @unchecked Sendable {
     }
 
     /// Gives back all batches before this one and waits for it; returns the seconds waited.
-    func take(_ batch: Int) -> Double {
-        locked {
+    func take(_ batch: Int) throws -> Double {
+        try locked {
             taken = batch
             condition.broadcast()
             guard ready[batch % slots] != batch else { return 0 }
             let start = ContinuousClock.now
-            while ready[batch % slots] != batch { condition.wait() }
+            while ready[batch % slots] != batch {
+                if let failure { throw failure }
+                condition.wait()
+            }
             return (ContinuousClock.now - start) / .seconds(1)
         }
     }

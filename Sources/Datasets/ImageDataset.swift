@@ -22,7 +22,7 @@ public struct PixelNormalization: Sendable, Equatable {
     }
 }
 
-/// One split of a data set. Dimensions: N images, H rows, W columns, C channels.
+/// One split of a data set, in memory. Dimensions: N images, H rows, W columns, C channels.
 public struct ImageSplit: Sendable {
     public let height: Int
     public let width: Int
@@ -44,8 +44,6 @@ public struct ImageSplit: Sendable {
 
     /// N.
     public var count: Int { labels.count }
-    /// H·W·C: the values of one image.
-    public var imageSize: Int { height * width * channels }
 }
 
 /// A data set for image classification, held in memory as raw bytes.

@@ -42,3 +42,23 @@ extension Network {
         return shown.joined(separator: ", ") + (names.count > shown.count ? " and \(names.count - shown.count) more" : "")
     }
 }
+
+extension SafetensorsFile {
+    /// The same weights with a classifier (`fc.weight`, `fc.bias`) of these classes alone, in this order: predictions
+    /// restricted to them.
+    /// - Throws: `SafetensorsError` when there is no such classifier or a class is none of its.
+    public func selectingClasses(_ rows: [Int]) throws -> SafetensorsFile {
+        guard let shape = tensors["fc.weight"]?.shape, shape.count == 2 else {
+            throw SafetensorsError("\(path) has no classifier fc.weight of two dimensions, whose classes could be selected")
+        }
+        if let row = rows.first(where: { !(0..<shape[0]).contains($0) }) {
+            throw SafetensorsError("\(path) has a classifier of \(shape[0]) classes: there is no class \(row) (counted from 0)")
+        }
+        let (weight, bias) = (try floats(named: "fc.weight"), try floats(named: "fc.bias", shape: [shape[0]]))
+        var selected = self
+        selected.tensors["fc.weight"] = StoredTensor(
+            shape: [rows.count, shape[1]], rows.flatMap { weight[$0 * shape[1]..<($0 + 1) * shape[1]] })
+        selected.tensors["fc.bias"] = StoredTensor(shape: [rows.count], rows.map { bias[$0] })
+        return selected
+    }
+}

@@ -32,17 +32,20 @@ public struct ResultsTable: Sendable {
         }
     }
 
-    /// One row for each group.
+    /// One row for each group; top-5 where a group has it.
     public var accuracies: TextTable {
-        TextTable(
-            header: columns.map(\.title) + [
-                "Precision", "Epochs", "Seeds", "Top-1, % [95 %]", "Best on test (no result), %", "Reported, %", "Difference, points [95 %]",
-                "Source of the reported number",
+        let hasTop5 = groups.contains { $0.top5 != nil }
+        return TextTable(
+            header: columns.map(\.title) + ["Precision", "Epochs", "Seeds", "Top-1, % [95 %]"] + (hasTop5 ? ["Top-5, % [95 %]"] : []) + [
+                "Best on test (no result), %", "Reported, %", "Difference, points [95 %]", "Source of the reported number",
             ],
             rows: groups.map { group in
-                columns.map { $0.text(group.first.cell) } + [
-                    group.precision, "\(group.first.epochs)", listed(group.seeds), with(group.mean, group.interval), two(group.meanBest),
-                    two(group.first.reported), group.difference.map { with($0.value, $0.interval) } ?? "–", group.first.reportedSource,
+                let top5 = group.top5.map { with($0.mean, $0.interval) } ?? "–"
+                return columns.map { $0.text(group.first.cell) } + [
+                    group.precision, "\(group.first.epochs)", listed(group.seeds), with(group.mean, group.interval),
+                ] + (hasTop5 ? [top5] : []) + [
+                    two(group.meanBest), two(group.first.reported), group.difference.map { with($0.value, $0.interval) } ?? "–",
+                    group.first.reportedSource,
                 ]
             })
     }

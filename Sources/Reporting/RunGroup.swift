@@ -19,7 +19,7 @@ public struct Section: Hashable, Sendable {
     /// Such as `CIFAR-10 (unofficial files), protocol brief`.
     public var title: String { "\(dataset)\(origin == .official ? "" : " (unofficial files)"), protocol \(protocolName)" }
     /// For file names, such as `cifar-10-brief-unofficial`.
-    public var slug: String { "\(dataset.lowercased())-\(protocolName)\(origin == .official ? "" : "-unofficial")" }
+    public var slug: String { "\(Reporting.slug(dataset))-\(protocolName)\(origin == .official ? "" : "-unofficial")" }
 }
 
 /// Runs that differ by nothing but the seed: only these share a mean.
@@ -60,6 +60,13 @@ public struct RunGroup: Equatable, Sendable {
     }
     /// 95 % interval of `mean`, in percent: Student's over seeds, or for one run the exact binomial one over test images.
     public var interval: Interval { runs.count == 1 ? first.interval : studentInterval(runs.map(\.top1Final)).interval }
+
+    /// Mean top-5 after the last epoch and its interval, likewise; nil unless every run has it.
+    public var top5: (mean: Double, interval: Interval)? {
+        let values = runs.compactMap(\.top5)
+        guard values.count == runs.count else { return nil }
+        return values.count == 1 ? (values[0].value, values[0].interval) : studentInterval(values.map(\.value))
+    }
 
     /// `mean` minus the reported number, in points, with the interval of `mean` moved likewise.
     public var difference: (value: Double, interval: Interval)? {

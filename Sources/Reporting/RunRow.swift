@@ -35,12 +35,17 @@ public struct RunCell: Hashable, Sendable {
     /// Such as `1W4A`.
     public var bits: String { "\(weightBits)W\(activationBits)A" }
     /// The cell's id in `Experiments/reported.csv`, such as `imagenet/resnet18-1w4a-bcgd`; the protocol is no part of it.
-    public var reportedID: String { "\(dataset)/\(name)" }
+    public var reportedID: String { "\(slug(dataset))/\(name)" }
 
     /// Names the files of a run: `cifar-10-resnet20-1w4a-bc-short-seed1`, with `-mixed` for that precision.
     public func runName(seed: UInt64, precision: String) -> String {
-        "\(dataset.lowercased())-\(name)-\(protocolName)-seed\(seed)" + (precision == "f32" ? "" : "-\(precision)")
+        "\(slug(dataset))-\(name)-\(protocolName)-seed\(seed)" + (precision == "f32" ? "" : "-\(precision)")
     }
+}
+
+/// A data set's name as it stands in names of files: lower-case letters, digits, and single hyphens for all else.
+func slug(_ name: String) -> String {
+    name.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }.joined(separator: "-")
 }
 
 /// How a run came about.
@@ -84,6 +89,9 @@ public struct RunRow: Equatable, Sendable {
     public var correctFinal: Int
     /// The same after the epoch that did best on them; nil when not every epoch was evaluated.
     public var correctBest: Int?
+    /// Test images with their label among the five highest scores after the last epoch; nil where that is no measure of the
+    /// data set.
+    public var top5Final: Int?
     /// The published number in percent; nil where there is none at hand.
     public var reported: Double?
     /// Where it was published, or why there is none.
@@ -92,23 +100,24 @@ public struct RunRow: Equatable, Sendable {
 
     /// - Precondition: `0 < testImages < 10⁶`, and the counts lie in `0 … testImages`.
     public init(
-        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?,
+        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?, top5Final: Int? = nil,
         reportedIn published: ReportedValues, provenance: RunProvenance
     ) {
         let value = published[cell.reportedID]
         self.init(
             cell: cell, seed: seed, epochs: epochs, testImages: testImages, correctFinal: correctFinal, correctBest: correctBest,
-            reported: value?.value, reportedSource: value?.source ?? ReportedValue.notAvailable, provenance: provenance)
+            top5Final: top5Final, reported: value?.value, reportedSource: value?.source ?? ReportedValue.notAvailable, provenance: provenance)
     }
 
     init(
-        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?, reported: Double?,
+        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?, top5Final: Int?, reported: Double?,
         reportedSource: String, provenance: RunProvenance
     ) {
         precondition((1..<1_000_000).contains(testImages))
         precondition((0...testImages).contains(correctFinal) && (0...testImages).contains(correctBest ?? 0))
+        precondition((correctFinal...testImages).contains(top5Final ?? correctFinal), "a label that scores highest is among the five highest")
         (self.cell, self.seed, self.epochs, self.testImages) = (cell, seed, epochs, testImages)
-        (self.correctFinal, self.correctBest, self.reported) = (correctFinal, correctBest, reported)
+        (self.correctFinal, self.correctBest, self.top5Final, self.reported) = (correctFinal, correctBest, top5Final, reported)
         (self.reportedSource, self.provenance) = (reportedSource, provenance)
     }
 
@@ -119,8 +128,14 @@ public struct RunRow: Equatable, Sendable {
     /// Top-1 after the best epoch on the test images, in percent.
     public var top1Best: Double? { correctBest.map { 100 * Double($0) / Double(testImages) } }
     /// Exact (Clopper–Pearson) 95 % interval of `top1Final` over test images like these, in percent. It says nothing about seeds.
-    public var interval: Interval {
-        let proportion = clopperPearson(successes: correctFinal, trials: testImages, level: 0.95)
+    public var interval: Interval { Self.interval(correctFinal, of: testImages) }
+    /// Top-5 after the last epoch, in percent, and its interval likewise.
+    public var top5: (value: Double, interval: Interval)? {
+        top5Final.map { (100 * Double($0) / Double(testImages), Self.interval($0, of: testImages)) }
+    }
+
+    private static func interval(_ correct: Int, of images: Int) -> Interval {
+        let proportion = clopperPearson(successes: correct, trials: images, level: 0.95)
         return Interval(low: 100 * proportion.low, high: 100 * proportion.high)
     }
 }

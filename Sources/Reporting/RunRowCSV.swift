@@ -6,9 +6,11 @@ import Foundation
 extension RunRow {
     public static let columns = [
         "dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "epochs", "n_test", "top1_final",
-        "ci95_low", "ci95_high", "top1_best", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
+        "ci95_low", "ci95_high", "top1_best", "top5_final", "top5_low", "top5_high", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
         "data_origin", "threads", "precision", "cell", "quantized_layers", "blending", "input_derivative", "resolution_derivative", "how",
     ]
+    /// Of top-5, which files from before ImageNet lack.
+    private static let top5Columns = ["top5_final", "top5_low", "top5_high"]
     /// The columns that tell runs apart: a new run with the same ones takes the old one's place.
     public static let key = ["dataset", "cell", "protocol", "seed", "data_origin", "precision"]
 
@@ -17,7 +19,8 @@ extension RunRow {
         [
             cell.dataset, cell.network, "\(cell.weightBits)", "\(cell.activationBits)", cell.method, cell.protocolName, "\(seed)",
             "\(epochs)", "\(testImages)", fixed(top1Final), fixed(interval.low), fixed(interval.high),
-            top1Best.map(fixed) ?? "", reported.map { "\($0)" } ?? "", reportedSource, String(format: "%.1f", provenance.seconds),
+            top1Best.map(fixed) ?? "", top5.map { fixed($0.value) } ?? "", top5.map { fixed($0.interval.low) } ?? "",
+            top5.map { fixed($0.interval.high) } ?? "", reported.map { "\($0)" } ?? "", reportedSource, String(format: "%.1f", provenance.seconds),
             provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
             provenance.precision, cell.name, cell.quantizedLayers, cell.blending.map { "\($0)" } ?? "", cell.inputDerivative,
             cell.resolutionDerivative, provenance.how,
@@ -29,7 +32,7 @@ extension RunRow {
     ///   count of `n_test` images, or when an interval does not belong to its accuracy.
     public static func read(from path: String) throws -> [RunRow] {
         let table = try CSVTable(contentsOf: path)
-        guard table.header == columns else {
+        guard table.header == columns || table.header == columns.filter({ !top5Columns.contains($0) }) else {
             throw FileError("\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
         }
         return try table.rows.indices.map { try RunRow(Fields(table: table, row: $0, path: path)) }
@@ -67,12 +70,15 @@ extension RunRow {
             seed: seed, epochs: try fields.integer("epochs"), testImages: testImages,
             correctFinal: try fields.count("top1_final", of: testImages),
             correctBest: fields["top1_best"].isEmpty ? nil : try fields.count("top1_best", of: testImages),
+            top5Final: try fields.top5(of: testImages),
             reported: fields["reported"].isEmpty ? nil : try fields.number("reported"), reportedSource: fields["reported_source"],
             provenance: RunProvenance(
                 seconds: try fields.number("seconds"), threads: try fields.integer("threads"), precision: fields["precision"], commit: fields["commit"],
                 recipe: fields["recipe"], recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
-        for (column, end) in [("ci95_low", interval.low), ("ci95_high", interval.high)] where abs(try fields.number(column) - end) > 1e-4 {
-            throw fields.error(column, "\(fixed(end)), the exact 95 % end for \(correctFinal) of \(testImages)")
+        var ends = [("ci95_low", interval.low, correctFinal), ("ci95_high", interval.high, correctFinal)]
+        if let top5, let top5Final { ends += [("top5_low", top5.interval.low, top5Final), ("top5_high", top5.interval.high, top5Final)] }
+        for (column, end, count) in ends where abs(try fields.number(column) - end) > 1e-4 {
+            throw fields.error(column, "\(fixed(end)), the exact 95 % end for \(count) of \(testImages)")
         }
     }
 }
@@ -97,6 +103,14 @@ private struct Fields {
     func number(_ column: String) throws -> Double {
         guard let value = Double(self[column]), value.isFinite else { throw error(column, "a number") }
         return value
+    }
+
+    /// The count behind top-5; nil where the column is empty or missing.
+    func top5(of total: Int) throws -> Int? {
+        guard table.header.contains("top5_final"), !self["top5_final"].isEmpty else { return nil }
+        let (top1, top5) = (try count("top1_final", of: total), try count("top5_final", of: total))
+        guard top5 >= top1 else { throw error("top5_final", "at least top1_final") }
+        return top5
     }
 
     /// The count behind a percentage of `total`.

@@ -11,10 +11,15 @@ public struct EpochRecord: Codable, Equatable, Sendable {
     /// Over the whole test split after the epoch.
     public let testLoss: Double
     public let testHits, testCount: Int
+    /// Images with their label among the five highest scores; `nil` in records from before it was kept.
+    public let testTop5Hits: Int?
+    /// Training images that stood in for others which could not be read; `nil` for none.
+    public let replaced: Int?
     /// Training and evaluation up to here, over all sessions of the run.
     public let seconds: Double
 
     public var testTop1: Double { 100 * Double(testHits) / Double(testCount) }
+    public var testTop5: Double? { testTop5Hits.map { 100 * Double($0) / Double(testCount) } }
 }
 
 /// Where a run stands: with the network's tensors and the recipe, all that going on needs.
@@ -29,20 +34,25 @@ public struct TrainingState: Codable, Equatable, Sendable {
     public var lossSum = 0.0
     public var hits = 0
     public var images = 0
+    /// `nil` for none, as in checkpoints from before images came from files.
+    public var replaced: Int?
+    /// What the run is trained on, in words; `nil` in checkpoints from before it was kept.
+    public var data: String?
     public var seconds = 0.0
     public var curve: [EpochRecord] = []
 
     public init() {}
 
-    mutating func add(_ outcome: BatchOutcome) {
+    mutating func add(_ outcome: BatchOutcome, replaced count: Int) {
         batch += 1
         lossSum += outcome.lossSum
         hits += outcome.top1
         images += outcome.count
+        if count > 0 { replaced = (replaced ?? 0) + count }
     }
 
     mutating func close(_ record: EpochRecord) {
         curve.append(record)
-        (epoch, batch, lossSum, hits, images) = (epoch + 1, 0, 0, 0, 0)
+        (epoch, batch, lossSum, hits, images, replaced) = (epoch + 1, 0, 0, 0, 0, nil)
     }
 }

@@ -86,8 +86,15 @@ public struct ExperimentCells: Sendable {
 
     /// Eight hexadecimal digits that stand for all settings of a cell and of the float run it starts from, that run's
     /// precision included: runs of different seeds share them.
-    public func recipeDigest(of cell: ExperimentCell, startingIn precision: Precision) throws -> String {
-        cell.isFloat ? Recipe.digest([cell.recipe]) : Recipe.digest([cell.recipe, try warmStart(of: cell).recipe], startingIn: precision)
+    /// - Parameter pretrained: the digest of the file that the float run starts from.
+    public func recipeDigest(of cell: ExperimentCell, startingIn precision: Precision, pretrained: String = "") throws -> String {
+        let recipes = cell.isFloat ? [cell.recipe] : [cell.recipe, try warmStart(of: cell).recipe]
+        return Recipe.digest(recipes, startingIn: cell.isFloat ? .f32 : precision, pretrained: pretrained)
+    }
+
+    /// The same of a cell that takes the weights of a file as they are, without a float run.
+    public func recipeDigest(of cell: ExperimentCell, from pretrained: String) -> String {
+        Recipe.digest([cell.recipe], pretrained: "as it is: " + pretrained)
     }
 }
 

@@ -40,5 +40,6 @@ public enum Standard {
     public enum Zero: StandardValue { public static var value: Float { 0 } }
     public enum One: StandardValue { public static var value: Float { 1 } }
     public enum RelaxationEnd: StandardValue { public static var value: Float { 380 } }
+    public enum SmallestCrop: StandardValue { public static var value: Double { 0.08 } }
     public enum RelaxationShare: StandardValue { public static var value: Float { 0.75 } }
 }

@@ -70,6 +70,10 @@ public struct Recipe: Codable, Equatable, Sendable {
     @Optionally<Standard.One> public var relaxationStart
     @Optionally<Standard.RelaxationEnd> public var relaxationEnd
     @Optionally<Standard.RelaxationShare> public var relaxationShare
+    /// Rows and columns that images in files are brought to; `nil` for images in memory, which have one size of their own.
+    public var imageSize: Int?
+    /// Images in files: the random crop takes at least this part of the area.
+    @Optionally<Standard.SmallestCrop> public var smallestCrop
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case network, method
@@ -97,6 +101,8 @@ public struct Recipe: Codable, Equatable, Sendable {
         case resolutionMaximum = "resolution_maximum"
         case cropPadding = "crop_padding"
         case flip, evaluation
+        case imageSize = "image_size"
+        case smallestCrop = "smallest_crop"
     }
 
     /// ρ as the method has it.
@@ -160,6 +166,11 @@ public struct Recipe: Codable, Equatable, Sendable {
         try need(momentum >= 0 && momentum < 1, .momentum, "at least 0 and below 1", momentum)
         try need(weightDecay >= 0, .weightDecay, "at least 0", weightDecay)
         try need((0...16).contains(cropPadding), .cropPadding, "0 to 16", cropPadding)
+        if let size = imageSize {
+            try need((32...1024).contains(size), .imageSize, "32 to 1024", size)
+            try need(cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
+        }
+        try need(smallestCrop > 0 && smallestCrop <= 1, .smallestCrop, "above 0, at most 1", smallestCrop)
         try need(lloydIterations >= 1, .lloydIterations, "at least 1", lloydIterations)
         try need(resolutionDecay >= 0 && resolutionDecay.isFinite, .resolutionDecay, "at least 0", resolutionDecay)
         try need(

@@ -99,6 +99,14 @@ extension Recipe.CodingKeys {
                 "binary-relax: part of the epochs, rounded down, that runs on relaxed weights; then exact projection", "above 0, below 1",
                 standard: "0.75", source: "[A]: 150 of 200 epochs")
         case .cropPadding: RecipeKey("augmentation: black pixels around the image before a random crop", "0 to 16", source: "\(method2): 4")
+        case .imageSize:
+            RecipeKey(
+                "images in files (ImageNet): rows and columns after the random resized crop, and of the test images' central crop, whose short side is first resized to 256/224 of it",
+                "32 to 1024", standard: "none", source: "\(method2): 224")
+        case .smallestCrop:
+            RecipeKey(
+                "images in files: the random resized crop takes at least this part of the area", "above 0, at most 1", standard: "0.08",
+                source: "\(method2) (standard augmentation); torchvision's RandomResizedCrop: 0.08")
         case .flip: RecipeKey("augmentation: horizontal flip of every second image, at random", "true | false", source: method2)
         }
     }

@@ -10,7 +10,7 @@ public struct RunDescription: Codable, Equatable, Sendable {
     public let dataset: String
     public let recipe: Recipe
     public let seed: UInt64
-    /// The digest of the float run whose weights this one starts from.
+    /// The digest of the float run whose weights this one starts from, or of the file that they came in.
     public let warmStart: String?
     /// `nil` for f32, so that descriptions from before there was a choice keep their digest.
     private let mixed: Precision?
@@ -22,6 +22,13 @@ public struct RunDescription: Codable, Equatable, Sendable {
     ) {
         (self.name, self.dataset, self.recipe, self.seed) = (name, dataset, recipe, seed)
         self.warmStart = warmStart?.digest
+        mixed = precision == .f32 ? nil : precision
+    }
+
+    /// A run that starts from weights in a file.
+    /// - Parameter pretrained: `PretrainedFile.digest`.
+    public init(name: String, dataset: String, recipe: Recipe, seed: UInt64, pretrained: String, precision: Precision) {
+        (self.name, self.dataset, self.recipe, self.seed, warmStart) = (name, dataset, recipe, seed, pretrained)
         mixed = precision == .f32 ? nil : precision
     }
 
@@ -47,10 +54,10 @@ public struct RunDescription: Codable, Equatable, Sendable {
 }
 
 extension Recipe {
-    /// Eight hexadecimal digits that stand for all settings of the recipes, and for the precision of the float run where
-    /// it is not f32.
-    static func digest(_ recipes: [Recipe], startingIn precision: Precision = .f32) -> String {
-        crc32Hex(Data((canonicalJSON(recipes) + (precision == .f32 ? "" : precision.rawValue)).utf8))
+    /// Eight hexadecimal digits that stand for all settings of the recipes, for the precision of the float run where
+    /// it is not f32, and for the file that the first weights came in.
+    static func digest(_ recipes: [Recipe], startingIn precision: Precision = .f32, pretrained: String = "") -> String {
+        crc32Hex(Data((canonicalJSON(recipes) + (precision == .f32 ? "" : precision.rawValue) + pretrained).utf8))
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
 import Datasets
+import Files
 import Foundation
 import Networks
 
@@ -27,20 +28,28 @@ public final class Trainer {
     public private(set) var state = TrainingState()
     /// Seconds that the training loop waited for images.
     public var waitSeconds: Double { loader.waitSeconds }
+    /// What was done meanwhile to prepare training images, and the bytes that hold them.
+    public var loading: (work: LoaderWork, bytesHeld: Int) { (loader.work, loader.bytesHeld) }
+
+    public var imagesPerEpoch: Int { loader.split.count }
 
     private let descent: CoarseGradientDescent
     private let loss: SoftmaxCrossEntropy
     private let loader, testLoader: BatchLoader
     private let images: Tensor
+    /// How many training images there are, and a digest of the classes' names.
+    private let data: String
 
     /// Trains the network that the recipe names.
-    /// - Parameter dataset: must have the run's name.
-    public convenience init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
+    /// - Parameters:
+    ///   - dataset: must have the run's name.
+    ///   - loaders: threads that prepare images; they do not change what is computed.
+    public convenience init(_ run: RunDescription, dataset: any Dataset, threads: Int, loaders: Int = 1) throws {
         let recipe = run.recipe
         guard let architecture = Architecture(name: recipe.network) else {
             throw RecipeError("network must be one of \(Architecture.allowed), not \(recipe.network)")
         }
-        try self.init(run, dataset: dataset, threads: threads) { input, classes, workshop in
+        try self.init(run, dataset: dataset, threads: threads, loaders: loaders) { input, classes, workshop in
             try architecture.network(
                 input: input, classes: classes, activation: try recipe.activation(), weights: try recipe.passProjection(),
                 precision: run.precision, in: workshop)
@@ -51,15 +60,17 @@ public final class Trainer {
     /// which checkpoints know it, and the run's precision what is said of its arithmetic.
     /// - Parameters:
     ///   - dataset: must have the run's name.
+    ///   - loaders: threads that prepare images; they do not change what is computed.
     ///   - build: makes the network for images of a shape and a number of classes.
     /// - Throws: `RecipeError` for impossible settings, and what `build` throws.
     public init(
-        _ run: RunDescription, dataset: ImageDataset, threads: Int,
+        _ run: RunDescription, dataset: any Dataset, threads: Int, loaders: Int = 1,
         build: (_ input: FeatureShape, _ classes: Int, Workshop) throws -> Network
     ) throws {
         try run.recipe.validate(knownNetwork: false)
         precondition(dataset.name == run.dataset, "the data set is not the run's")
-        let (recipe, train) = (run.recipe, dataset.train)
+        let recipe = run.recipe
+        let (train, test) = try dataset.sources(imageSize: recipe.imageSize)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
         self.run = run
@@ -69,10 +80,14 @@ public final class Trainer {
         descent.project()
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
         images = shape.tensor(batch: recipe.batchSize)
+        let names = crc32Hex(Data(dataset.classes.joined(separator: "\n").utf8))
+        data = "\(train.count) training images of classes \(names)"
+        let augmentation = recipe.imageSize == nil
+            ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
-            split: train, batchSize: recipe.batchSize, seed: run.seed,
-            augmentation: Augmentation(padding: recipe.cropPadding, flips: recipe.flip), shuffled: true)
-        testLoader = BatchLoader(split: dataset.test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false)
+            split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: loaders)
+        testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: loaders)
+        state.data = data
     }
 
     /// Starts from a finished float run: its weights and statistics, projected, and the resolutions calibrated from the
@@ -82,10 +97,22 @@ public final class Trainer {
             throw CheckpointError(description: "\(checkpoint.path) is not the finished float run \(float.name) with seed \(float.seed)")
         }
         try checkpoint.warmStart(network)
+        try calibrate()
+    }
+
+    /// Starts from weights that came in a file, as from a float run.
+    /// - Parameter classes: the rows of the file's classifier that become this network's, where it has others.
+    public func warmStart(from weights: SafetensorsFile, classes rows: [Int]? = nil) throws {
+        try network.takeWeights(from: rows.map { try weights.selectingClasses($0) } ?? weights)
+        try calibrate()
+    }
+
+    private func calibrate() throws {
         descent.project()
         descent.start(epoch: 0)
+        guard run.recipe.activationBits < 32 else { return }
         loader.start(epoch: 0)
-        if let batch = loader.next() {
+        if let batch = try loader.next() {
             copy(batch)
             _ = try network.forward(images, batch: batch.count, mode: .calibration)
             descent.limitResolutions()
@@ -95,8 +122,14 @@ public final class Trainer {
 
     /// Goes on where the checkpoint stands.
     public func restore(_ checkpoint: Checkpoint) throws {
+        guard checkpoint.state.data ?? data == data else {
+            throw CheckpointError(
+                description: "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images of "
+                    + "then, or start again in another --out")
+        }
         try checkpoint.restore(network, run: run)
         state = checkpoint.state
+        state.data = data
         if run.recipe.evaluation == .current { descent.project() }  // else it came with the checkpoint
         descent.start(epoch: state.epoch)
     }
@@ -119,7 +152,7 @@ public final class Trainer {
         while !isFinished && !stop.isMade && steps < stepLimit {
             descent.start(epoch: state.epoch)
             loader.start(epoch: state.epoch, firstBatch: state.batch)
-            while !stop.isMade, steps < stepLimit, let batch = loader.next() {
+            while !stop.isMade, steps < stepLimit, let batch = try loader.next() {
                 try step(batch)
                 steps += 1
                 state.seconds = clock.seconds
@@ -142,7 +175,7 @@ public final class Trainer {
     private func step(_ batch: Batch) throws {
         let outcome = try passes(batch)
         descent.step(rate: run.recipe.rate(epoch: state.epoch))
-        state.add(outcome)
+        state.add(outcome, replaced: batch.replaced)
     }
 
     /// The forward and the backward pass of one mini-batch.
@@ -169,7 +202,7 @@ public final class Trainer {
         loader.start(epoch: checkpoint.state.epoch)
         defer { loader.stop() }
         for _ in 0..<batches {
-            guard let batch = loader.next() else { return }
+            guard let batch = try loader.next() else { return }
             body(try passes(batch))
         }
     }
@@ -185,7 +218,7 @@ public final class Trainer {
             testLoader.stop()
             descent.start(epoch: state.epoch)
         }
-        while let batch = testLoader.next() {
+        while let batch = try testLoader.next() {
             copy(batch)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
             total += loss(scores, labels: batch.labels, batch: batch.count)
@@ -217,7 +250,7 @@ public final class Trainer {
         EpochRecord(
             epoch: state.epoch + 1, rate: run.recipe.rate(epoch: state.epoch), trainLoss: state.lossSum / Double(state.images),
             trainTop1: 100 * Double(state.hits) / Double(state.images), testLoss: test.lossSum / Double(test.count),
-            testHits: test.top1, testCount: test.count, seconds: state.seconds)
+            testHits: test.top1, testCount: test.count, testTop5Hits: test.top5, replaced: state.replaced, seconds: state.seconds)
     }
 }
 

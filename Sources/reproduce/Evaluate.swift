@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Datasets
 import Files
 import Foundation
 import Reporting
@@ -14,6 +15,7 @@ struct Evaluate: ParsableCommand {
     var checkpoints: [String]
 
     @OptionGroup var images: DataOptions
+    @OptionGroup var imageNet: ImageNetOptions
 
     @Option(help: "Threads that compute: as many as the runs were trained with (default: all processors).")
     var threads = ProcessInfo.processInfo.activeProcessorCount
@@ -27,12 +29,15 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         let output = try OutputFolder(out)
-        let dataset = try images.load()
-        for path in checkpoints {
+        let runs = try checkpoints.map { path in
             let checkpoint = try Checkpoint(path: path)
-            let run = try checkpoint.description()
+            return (path, checkpoint, try checkpoint.description())
+        }
+        let isImageNet = runs.contains { Subject(dataset: $0.2.dataset) == .imageNet }
+        let dataset: any Dataset = try isImageNet ? imageNet.load(images.data) : images.load()
+        for (path, checkpoint, run) in runs {
             guard run.dataset == dataset.name else { throw FileError("\(path) was trained on \(run.dataset), not on \(dataset.name)") }
-            let trainer = try Trainer(run, dataset: dataset, threads: threads)
+            let trainer = try Trainer(run, dataset: dataset, threads: threads, loaders: imageNet.loaders)
             try trainer.restore(checkpoint)
             let outcomes = ImageOutcomes(try trainer.finalCorrect())
             let file = output.correct(((path as NSString).lastPathComponent as NSString).deletingPathExtension)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Compute
+import Datasets
 import Foundation
 import Networks
 import Reporting
@@ -13,6 +14,9 @@ struct List: ParsableCommand {
 
     @OptionGroup var experiment: ExperimentOptions
 
+    @Flag(help: "The cells of ImageNet (table 3), not those of CIFAR-10.")
+    var imagenet = false
+
     @Option(help: "Threads that compute (default: all processors).")
     var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -21,56 +25,67 @@ struct List: ParsableCommand {
     }
 
     func run() throws {
-        let (cells, reported) = (try experiment.cells(), try experiment.reported())
-        let tables = try ResultFiles.tables.map(experiment.table)
+        let subject: Subject = imagenet ? .imageNet : .smallImages, dataset = imagenet ? "ImageNet" : "CIFAR-10"
+        let (cells, reported) = (try experiment.cells(subject), try experiment.reported())
+        let tables = try subject.tables.map { try experiment.table($0, subject) }
         var costs: [StepCost] = []
         let rows = try cells.cells.map { cell in
             let cost = try costs.first { $0.recipe.network == cell.recipe.network && $0.recipe.activationBits == cell.recipe.activationBits }
-                ?? StepCost(measuring: cell.recipe, threads: threads)
+                ?? StepCost(measuring: cell.recipe, precision: .f32, threads: threads)
             costs.append(cost)
-            let shown = RunCell(cell, dataset: "CIFAR-10", runProtocol: cells.runProtocol)
+            let shown = RunCell(cell, dataset: dataset, runProtocol: cells.runProtocol)
             return [
                 cell.name, shown.network, shown.bits, shown.method, tables.filter { $0.cells.contains(cell.name) }.map(\.name).joined(separator: ", "),
-                "\(cell.recipe.epochs)", duration(cost.seconds(epochs: cell.recipe.epochs, recipe: cell.recipe)),
+                "\(cell.recipe.epochs)", timeInWords(cost.seconds(epochs: cell.recipe.epochs, recipe: cell.recipe)),
                 reported[shown.reportedID].map { "\($0.value) \($0.unit) (\($0.source))" } ?? ReportedValue.notAvailable,
             ]
         }
-        print("protocol \(cells.runProtocol.rawValue), CIFAR-10, \(threads) threads; a quantized cell needs its network's float cell first\n")
+        print("protocol \(cells.runProtocol.rawValue), \(dataset), \(threads) threads, f32; a quantized cell needs its network's float cell first\n")
         print(markdownTable(header: ["Cell", "Network", "Bits", "Method", "Shown in", "Epochs", "Estimated time", "Reported"], rows: rows))
-    }
-
-    private func duration(_ seconds: Double) -> String {
-        seconds < 5400 ? String(format: "%.0f min", (seconds / 60).rounded(.up)) : String(format: "%.1f h", seconds / 3600)
     }
 }
 
-/// Seconds of a training step on 32×32×3 images, measured.
+/// Such as `12 min`, `3.4 h` or `5.6 days`.
+func timeInWords(_ seconds: Double) -> String {
+    if seconds > 2 * 86400 { return String(format: "%.1f days", seconds / 86400) }
+    return seconds < 5400 ? String(format: "%.0f min", (seconds / 60).rounded(.up)) : String(format: "%.1f h", seconds / 3600)
+}
+
+/// Seconds of a training step of CIFAR-10's images, or of ImageNet's, measured.
 struct StepCost {
     let recipe: Recipe
-    private let step: Double
-    private static let trainImages = 50_000, testImages = 10_000
+    let secondsAnImage: Double
+    private static let cifar10 = (train: 50_000, test: 10_000)
 
-    init(measuring recipe: Recipe, threads: Int) throws {
+    init(measuring recipe: Recipe, precision: Precision, threads: Int) throws {
         guard let architecture = Architecture(name: recipe.network) else { throw RecipeError("unknown network \(recipe.network)") }
         self.recipe = recipe
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
-        let shape = FeatureShape(height: 32, width: 32, channels: 3)
-        let network = try architecture.network(input: shape, classes: 10, activation: try recipe.activation(), in: workshop)
+        let batch = recipe.imageSize == nil ? recipe.batchSize : min(recipe.batchSize, 32)
+        let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
+        let side = recipe.imageSize ?? 32
+        let shape = FeatureShape(height: side, width: side, channels: 3)
+        let network = try architecture.network(
+            input: shape, classes: recipe.imageSize == nil ? 10 : 1000, activation: try recipe.activation(), weights: try recipe.passProjection(),
+            precision: precision, in: workshop)
         network.initialize(seed: 1)
-        let images = shape.tensor(batch: recipe.batchSize)
+        for parameter in network.parameters where parameter.kind == .resolution { parameter.value.fill(1) }
+        let descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        descent.project()
+        let images = shape.tensor(batch: batch)
         var times: [Double] = []
-        for _ in 0..<4 {
+        for _ in 0..<(recipe.imageSize == nil ? 4 : 3) {
             let start = ContinuousClock.now
-            let scores = try network.forward(images, batch: recipe.batchSize, mode: .training)
-            try network.backward(scores, batch: recipe.batchSize)
+            let scores = try network.forward(images, batch: batch, mode: .training)
+            try network.backward(scores, batch: batch)
+            descent.step(rate: 1e-6)
             times.append((ContinuousClock.now - start) / .seconds(1))
         }
-        step = times.dropFirst().min() ?? 0  // the first call plans
+        secondsAnImage = (times.dropFirst().min() ?? 0) / Double(batch)  // the first call plans
     }
 
     /// An evaluation pass costs about a third of a training pass: one product in three.
     func seconds(epochs: Int, recipe: Recipe) -> Double {
-        let images = Double(Self.trainImages) + Double(Self.testImages) / 3
-        return Double(epochs) * images / Double(recipe.batchSize) * step
+        let counts = recipe.imageSize == nil ? Self.cifar10 : (train: ImageNet.trainImages, test: ImageNet.testImages)
+        return Double(epochs) * (Double(counts.train) + Double(counts.test) / 3) * secondsAnImage
     }
 }

@@ -29,6 +29,33 @@ struct DataOptions: ParsableArguments {
     }
 }
 
+/// What an experiment is about: each subject has cells, protocols and tables of its own.
+enum Subject: CaseIterable {
+    /// CIFAR-10, and Fashion-MNIST in its place.
+    case smallImages
+    /// ImageNet, and some of its classes in its place.
+    case imageNet
+
+    /// Of a data set's name.
+    init(dataset: String) { self = dataset.hasPrefix("ImageNet") ? .imageNet : .smallImages }
+
+    /// - Parameter experiments: the folder with all recipes.
+    func folder(in experiments: String) -> String {
+        switch self {
+        case .smallImages: experiments
+        case .imageNet: "\(experiments)/imagenet"
+        }
+    }
+
+    /// Names of the layouts of tables and figures.
+    var tables: [String] {
+        switch self {
+        case .smallImages: ["table1", "table1-authors-code", "table2", "figure1", "figure2"]
+        case .imageNet: ["table3", "figure4"]
+        }
+    }
+}
+
 /// Where the recipes are.
 struct ExperimentOptions: ParsableArguments {
     @Option(name: .customLong("protocol"), help: "How long to train: smoke (minutes), brief (15 + 10 epochs), short (30 + 30) or paper (the published schedule).")
@@ -37,14 +64,16 @@ struct ExperimentOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Folder with the recipes.", valueName: "dir"))
     var experiments = "Experiments"
 
-    func cells() throws -> ExperimentCells {
+    func cells(_ subject: Subject = .smallImages) throws -> ExperimentCells {
         guard FileManager.default.fileExists(atPath: experiments) else {
             throw FileError("there is no folder \(experiments) here; run from the package's folder, or name it with --experiments")
         }
-        return try ExperimentCells(runProtocol, folder: experiments)
+        return try ExperimentCells(runProtocol, folder: subject.folder(in: experiments))
     }
 
-    func table(_ name: String) throws -> ExperimentTable { try ExperimentTable(name, folder: experiments) }
+    func table(_ name: String, _ subject: Subject = .smallImages) throws -> ExperimentTable {
+        try ExperimentTable(name, folder: subject.folder(in: experiments))
+    }
 
     func reported() throws -> ReportedValues { try ReportedValues(contentsOf: "\(experiments)/reported.csv") }
 }

@@ -35,16 +35,19 @@ struct OutputFolder {
     func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }
 
     func write(_ curve: [EpochRecord], of run: RunDescription, commit: String, command: String) throws {
+        // ImageNet's second measure, and what its files may lack.
+        let isFromFiles = run.recipe.imageSize != nil
         let header = [
             "run", "recipe_digest", "seed", "epoch", "rate", "train_loss", "train_top1", "test_loss", "test_top1", "n_test", "seconds",
             "commit", "how",
-        ]
+        ] + (isFromFiles ? ["test_top5", "replaced_images"] : [])
         let rows = curve.map { record in
-            [
+            let more = isFromFiles ? [record.testTop5.map { decimal($0, 4) } ?? "", "\(record.replaced ?? 0)"] : []
+            return [
                 run.name, run.digest, "\(run.seed)", "\(record.epoch)", "\(record.rate)", decimal(record.trainLoss, 6),
                 decimal(record.trainTop1, 4), decimal(record.testLoss, 6), decimal(record.testTop1, 4), "\(record.testCount)",
                 decimal(record.seconds, 1), commit, command,
-            ]
+            ] + more
         }
         try CSVTable(header: header, rows: rows).write(to: self.curve(run.name))
     }

@@ -13,7 +13,7 @@ struct Recipes: ParsableCommand {
 
     func run() throws {
         guard explain else {
-            for recipe in try BaseRecipe.all(in: experiments) { print("\(recipe.name)\n    \(recipe.about)\n    \(recipe.path)") }
+            for recipe in try Subject.allCases.flatMap({ try BaseRecipe.all(in: $0.folder(in: experiments)) }) { print("\(recipe.name)\n    \(recipe.about)\n    \(recipe.path)") }
             return
         }
         for key in Recipe.keys {

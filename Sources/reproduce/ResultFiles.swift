@@ -11,7 +11,7 @@ import Training
 ///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…
 ///     paper/…                                          what the report in Paper/ includes (`PaperFiles`)
 struct ResultFiles {
-    static let tables = ["table1", "table1-authors-code", "table2", "figure1", "figure2"]
+    static let tables = Subject.smallImages.tables
 
     /// Path in the folder, and content.
     private(set) var texts: [(path: String, text: String)] = []
@@ -24,7 +24,10 @@ struct ResultFiles {
     init(_ output: OutputFolder, experiments: String) throws {
         folder = output.path
         let rows = try output.rows()
-        let layouts = try Self.tables.map { try ExperimentTable($0, folder: experiments) }
+        let subjects = Subject.allCases.filter { subject in subject == .smallImages || rows.contains { Subject(dataset: $0.cell.dataset) == subject } }
+        let layouts = try subjects.flatMap { subject in
+            try subject.tables.map { (subject: subject, table: try ExperimentTable($0, folder: subject.folder(in: experiments))) }
+        }
         figures.append(try quantizedReLUFigure(name: "figure3"))
         if FileManager.default.fileExists(atPath: "\(folder)/regress/seeds.csv") {
             let recorded = try RegressionSamples(contentsOf: "\(folder)/regress/seeds.csv")
@@ -37,42 +40,43 @@ struct ResultFiles {
             guard let runProtocol = RunProtocol(rawValue: section.protocolName) else {
                 throw FileError("\(output.runs): there is no protocol \(section.protocolName)")
             }
-            let cells = try ExperimentCells(runProtocol, folder: experiments)
+            let subject = Subject(dataset: section.dataset), folder = subject.folder(in: experiments)
+            let cells = try ExperimentCells(runProtocol, folder: folder)
             let known = Set(cells.cells.map(\.name))
             let runs = rows.filter { Section($0) == section }
             for (run, cell) in runs.compactMap({ run in cells.cells.first { $0.name == run.cell.name }.map { (run, $0) } })
             where RunCell(cell, dataset: section.dataset, runProtocol: runProtocol) != run.cell {
-                throw FileError("\(output.runs): \(run.name) was run with other settings than \(experiments)/cells.yaml now gives \(cell.name)")
+                throw FileError("\(output.runs): \(run.name) was run with other settings than \(folder)/cells.yaml now gives \(cell.name)")
             }
             var (parts, shown) = ([String](), Set<String>())
             paper.begin(section, isSmoke: runProtocol == .smoke)
-            for layout in layouts {
+            for (_, layout) in layouts.filter({ $0.subject == subject }) {
                 let table = try ResultsTable(
                     runs, columns: try Self.columns(layout), cells: layout.cells.filter(known.contains),
                     comparisons: layout.comparisons, outcomes: output.outcomes)
                 // Shared cells alone, all of them in an earlier table, make no table or sweep of their own.
                 let names = Set(table.groups.map(\.first.cell.name))
-                guard !names.isEmpty, layout.name == "figure1" || !names.isSubset(of: shown) else { continue }
+                guard !names.isEmpty, layout.isCurves || !names.isSubset(of: shown) else { continue }
                 shown.formUnion(names)
                 let name = "\(layout.name)-\(section.slug)", title = "\(layout.title), \(section.title)"
                 let figure = try Self.figure(layout.name, named: name, title: title, table.groups, output)
-                if layout.name != "figure1" {
-                    pages[layout.name, default: []].append("## \(section.title)\n\n\(table.markdown)")
+                if !layout.isCurves {
+                    pages[layout.name, default: []].append("## \(section.title)\n\n\(section.caution)\(table.markdown)")
                     texts.append(("\(name).tex", Self.mark("%", "") + table.latex))
                     if let text = table.differences?.latex { texts.append(("\(name)-differences.tex", Self.mark("%", "") + text)) }
                     if let text = table.images?.latex { texts.append(("\(name)-images.tex", Self.mark("%", "") + text)) }
                     paper.add(table, title: title, name: name)
-                    parts.append("**\(title)**\n\n\(table.markdown)")
+                    parts.append("**\(title)**\n\n\(section.caution)\(table.markdown)")
                 }
                 if let figure {
                     figures.append(figure)
                     paper.addFigure(title: title, file: "figures/\(name).png")
-                    parts.append("![\(title)](\(folder)/figures/\(name).png)\n")
+                    parts.append("![\(title)](\(output.path)/figures/\(name).png)\n")
                 }
             }
             if runProtocol != .smoke { readme += parts.map { $0 + "\n" }.joined() }
         }
-        for layout in layouts {
+        for (_, layout) in layouts {
             guard let sections = pages[layout.name] else { continue }
             let runs = rows.filter { layout.cells.contains($0.cell.name) }
             texts.append(("\(layout.name).csv", RunRow.table(runs).text))
@@ -81,7 +85,7 @@ struct ResultFiles {
         }
         texts += try paper.texts(rows, output: output, experiments: experiments).map { ("paper/\($0.name).tex", Self.mark("%", "") + $0.text) }
         readme = readme.isEmpty ? "No run longer than `smoke` is here yet.\n" : readme + ResultsTable.notes
-        for run in rows where !layouts.contains(where: { $0.cells.contains(run.cell.name) }) {
+        for run in rows where !layouts.contains(where: { $0.table.cells.contains(run.cell.name) }) {
             note("\(run.name) is in no table: no layout in \(experiments) lists \(run.cell.name)")
         }
     }
@@ -127,10 +131,10 @@ struct ResultFiles {
         }
     }
 
-    /// Figure 1 or 2 of a section, where its runs give one.
+    /// Figure 1, 2 or 4 of a section, where its runs give one.
     private static func figure(_ layout: String, named name: String, title: String, _ groups: [RunGroup], _ output: OutputFolder) throws -> Figure? {
         switch layout {
-        case "figure1":
+        case "figure1", "figure4":
             let curves = try groups.map { group in
                 let runs = try group.runs.compactMap(output.validation)
                 let seeds = runs.count == 1 ? "1 seed" : "mean of \(runs.count) seeds"
@@ -146,5 +150,18 @@ struct ResultFiles {
             return series.isEmpty ? nil : blendingFigure(name: name, title: title, series: series)
         default: return nil
         }
+    }
+}
+
+extension ExperimentTable {
+    /// Validation curves of cells that a table shows, too.
+    fileprivate var isCurves: Bool { ["figure1", "figure4"].contains(name) }
+}
+
+extension Section {
+    /// What must be said before the numbers.
+    fileprivate var caution: String {
+        Subject(dataset: dataset) == .imageNet && dataset != "ImageNet"
+            ? "A stand-in: only some of ImageNet's 1000 classes, so these numbers are not to be compared with published ones.\n\n" : ""
     }
 }

@@ -6,25 +6,59 @@ import Networks
 import Reporting
 import Training
 
-/// A cell with a seed: the run, and the float run that it starts from.
+/// A cell with a seed: the run, and what it starts from.
 struct PlannedRun {
+    enum Start {
+        case scratch
+        /// The float run of the same network and seed.
+        case float(RunDescription)
+        /// Weights in a file.
+        case file(PretrainedFile)
+        /// The same, and nothing is trained: the file's own accuracy.
+        case fileAsItIs(PretrainedFile)
+    }
+
     let cell: RunCell
     let description: RunDescription
-    let float: RunDescription?
+    let start: Start
     let recipeName, recipeDigest: String
     /// Short, for the progress bar.
     let label: String
 
-    init(_ cell: ExperimentCell, seed: UInt64, cells: ExperimentCells, dataset: String, precision: Precision) throws {
-        float = cell.isFloat
-            ? nil
-            : try PlannedRun(cells.warmStart(of: cell), seed: seed, cells: cells, dataset: dataset, precision: precision).description
+    init(_ cell: ExperimentCell, seed: UInt64, cells: ExperimentCells, dataset: String, precision: Precision, pretrained: PretrainedStart?) throws {
+        let file = pretrained?.file
+        switch (cell.isFloat, pretrained?.use) {
+        case (true, nil): start = .scratch
+        case (true, .asItIs): start = file.map(Start.fileAsItIs) ?? .scratch
+        case (true, .fineTuned): start = file.map(Start.file) ?? .scratch
+        case (false, .asItIs): start = file.map(Start.file) ?? .scratch
+        case (false, nil), (false, .fineTuned):
+            let float = try PlannedRun(
+                try cells.warmStart(of: cell), seed: seed, cells: cells, dataset: dataset, precision: precision, pretrained: pretrained)
+            start = .float(float.description)
+        }
         self.cell = RunCell(cell, dataset: dataset, runProtocol: cells.runProtocol)
-        (recipeName, recipeDigest) = (cell.recipeName, try cells.recipeDigest(of: cell, startingIn: float?.precision ?? .f32))
+        recipeName = cell.recipeName
         label = "\(cell.name) seed \(seed)"
-        description = RunDescription(
-            name: self.cell.runName(seed: seed, precision: precision.rawValue), dataset: dataset, recipe: cell.recipe, seed: seed,
-            warmStart: float, precision: precision)
+        let name = self.cell.runName(seed: seed, precision: precision.rawValue)
+        switch start {
+        case .scratch, .float:
+            recipeDigest = try cells.recipeDigest(of: cell, startingIn: start.float?.precision ?? .f32, pretrained: file?.digest ?? "")
+            description = RunDescription(
+                name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: start.float, precision: precision)
+        case .file(let file), .fileAsItIs(let file):
+            recipeDigest = pretrained?.use == .asItIs
+                ? cells.recipeDigest(of: cell, from: file.digest)
+                : try cells.recipeDigest(of: cell, startingIn: .f32, pretrained: file.digest)
+            description = RunDescription(
+                name: name, dataset: dataset, recipe: cell.recipe, seed: seed, pretrained: file.digest, precision: precision)
+        }
+    }
+}
+
+extension PlannedRun.Start {
+    var float: RunDescription? {
+        if case .float(let run) = self { run } else { nil }
     }
 }
 
@@ -46,10 +80,14 @@ extension RunCell {
 /// Runs cells one after the other and keeps the folder's tables and figures up to date after each.
 struct TableRunner {
     let cells: ExperimentCells
-    let dataset: ImageDataset
+    let dataset: any Dataset
     let threads: Int
+    /// Threads that prepare images.
+    let loaders: Int
     /// For the cells that have integer passes; the others run in f32.
     let precision: Precision
+    /// `nil`: float runs start from random weights.
+    let pretrained: PretrainedStart?
     let reported: ReportedValues
     let output: OutputFolder
     /// The folder with the recipes.
@@ -59,7 +97,7 @@ struct TableRunner {
     /// - Parameter resume: without it, anything that the folder already holds of these runs is an error.
     func run(_ selected: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {
         let runs = try seeds.flatMap { seed in
-            try selected.map { try PlannedRun($0, seed: seed, cells: cells, dataset: dataset.name, precision: precision) }
+            try selected.map { try PlannedRun($0, seed: seed, cells: cells, dataset: dataset.name, precision: precision, pretrained: pretrained) }
         }
         let rows = try output.rows()
         let finished = try runs.map { try finishedRow($0, in: rows) }
@@ -68,7 +106,7 @@ struct TableRunner {
                 "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
         }
         // A float run without its checkpoint cannot be started from, so it is trained again where another run needs it.
-        let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.float)
+        let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.float)
         for (run, row) in zip(runs, finished) where !stop.isMade {
             if let row, !startedFrom.contains(run.description) || output.hasCheckpoint(run.description) {
                 note("\(run.description.name): finished before, \(String(format: "%.2f", row.top1Final)) %")
@@ -91,42 +129,73 @@ struct TableRunner {
 
     private func train(_ run: PlannedRun) throws {
         let (name, path) = (run.description.name, output.checkpoint(run.description.name))
-        let trainer = try Trainer(run.description, dataset: dataset, threads: threads)
-        if output.hasCheckpoint(run.description) {
+        let trainer = try Trainer(run.description, dataset: dataset, threads: threads, loaders: loaders)
+        switch run.start {
+        case .fileAsItIs(let file): return try evaluate(file, run, trainer)
+        case _ where output.hasCheckpoint(run.description):
             try trainer.restore(try Checkpoint(path: path))
             note("\(name): going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)")
-        } else if let float = run.float {
+        case .float(let float):
             try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(float.name)), of: float)
             note("\(name): from the weights of \(float.name)")
-        } else {
-            note("\(name): from the start")
+        case .file(let file):
+            try trainer.warmStart(from: file.weights, classes: try file.classes(for: dataset))
+            note("\(name): from the weights in \(file.path)")
+        case .scratch: note("\(name): from the start")
         }
-        var observer = RunObserver(run: run.description, label: run.label, images: dataset.train.count, output: output)
+        var observer = RunObserver(run: run.description, label: run.label, images: trainer.imagesPerEpoch, output: output)
         defer { observer.close() }
         let before = trainer.state.seconds
         try trainer.train(checkpoint: path, stop: stop, observer: &observer)
         observer.close()
-        let seconds = trainer.state.seconds - before
-        note(
-            String(
-                format: "\(name): %.0f s of training, of which %.1f s waiting for images; peak memory %.0f MB", seconds,
-                trainer.waitSeconds, SystemFacts.peakMegabytes))
+        note("\(name): \(facts(trainer, seconds: trainer.state.seconds - before))")
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
-        try ImageOutcomes(try trainer.finalCorrect()).write(to: output.correct(name))
-        try RunRow.record([row(run, trainer.state, last)], in: output.runs)
+        let correct = try trainer.finalCorrect()
+        try record(
+            RunRow(
+                cell: run.cell, seed: run.description.seed, epochs: trainer.state.epoch, testImages: last.testCount, correctFinal: last.testHits,
+                correctBest: trainer.state.curve.map(\.testHits).max(), top5Final: dataset is ImageNet ? last.testTop5Hits : nil,
+                reportedIn: reported, provenance: provenance(run, seconds: trainer.state.seconds)), correct)
+    }
+
+    /// The row of a float network that was trained elsewhere: no epoch here.
+    private func evaluate(_ file: PretrainedFile, _ run: PlannedRun, _ trainer: Trainer) throws {
+        note("\(run.description.name): the weights in \(file.path) as they are")
+        try trainer.warmStart(from: file.weights, classes: try file.classes(for: dataset))
+        let start = ContinuousClock.now
+        let (total, correct) = try trainer.evaluate()
+        try record(
+            RunRow(
+                cell: run.cell, seed: run.description.seed, epochs: 0, testImages: total.count, correctFinal: total.top1, correctBest: nil,
+                top5Final: total.top5, reportedIn: reported, provenance: provenance(run, seconds: (ContinuousClock.now - start) / .seconds(1))),
+            correct)
+    }
+
+    private func record(_ row: RunRow, _ correct: [Bool]) throws {
+        try ImageOutcomes(correct).write(to: output.correct(row.name))
+        try RunRow.record([row], in: output.runs)
         try writeTables()
+    }
+
+    /// What a session of training took.
+    private func facts(_ trainer: Trainer, seconds: Double) -> String {
+        let (work, held) = trainer.loading
+        let base = String(
+            format: "%.0f s of training, of which %.1f s waiting for images; peak memory %.0f MB", seconds, trainer.waitSeconds,
+            SystemFacts.peakMegabytes)
+        guard work.bytes > 0, work.images > 0 else { return base }
+        let rate = Double(work.images) / work.seconds * Double(loaders)
+        return base + String(
+            format: "; loaded %d images (%.1f MB of files, %d replaced), %.2f ms each, so up to %.0f a second; %.0f MB of batches held",
+            work.images, Double(work.bytes) / 1e6, work.replaced, 1000 * work.seconds / Double(work.images), rate, Double(held) / 1e6)
     }
 
     private var origin: RunProvenance.DataOrigin { dataset.isOfficial ? .official : .unofficial }
 
-    private func row(_ run: PlannedRun, _ state: TrainingState, _ last: EpochRecord) -> RunRow {
-        RunRow(
-            cell: run.cell, seed: run.description.seed, epochs: state.epoch, testImages: last.testCount, correctFinal: last.testHits,
-            correctBest: state.curve.map(\.testHits).max(), reportedIn: reported,
-            provenance: RunProvenance(
-                seconds: state.seconds, threads: threads, precision: run.description.precision.rawValue,
-                commit: SystemFacts.commit(inFolder: "."), recipe: run.recipeName, recipeDigest: run.recipeDigest, dataOrigin: origin,
-                how: commandLine()))
+    private func provenance(_ run: PlannedRun, seconds: Double) -> RunProvenance {
+        RunProvenance(
+            seconds: seconds, threads: threads, precision: run.description.precision.rawValue, commit: SystemFacts.commit(inFolder: "."),
+            recipe: run.recipeName, recipeDigest: run.recipeDigest, dataOrigin: origin, how: commandLine())
     }
 
     private func writeTables() throws {

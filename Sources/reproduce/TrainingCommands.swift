@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Datasets
 import Foundation
 import Networks
 import Reporting
@@ -8,7 +9,6 @@ import Training
 /// What and how to train, the same for every table.
 struct TrainingOptions: ParsableArguments {
     @OptionGroup var experiment: ExperimentOptions
-    @OptionGroup var images: DataOptions
 
     @Option(help: ArgumentHelp("Only these cells, and the float runs they need (see `reproduce list`).", valueName: "cell,…"))
     var only: String?
@@ -40,17 +40,26 @@ struct TrainingOptions: ParsableArguments {
 
     /// Trains the cells of the tables that are not yet there, and rebuilds the folder's tables and figures.
     /// - Parameter recipe: leaves out the quantized cells of other base recipes.
-    func train(_ names: [String], recipe: String? = nil) throws {
+    func train(_ names: [String], on images: DataOptions, recipe: String? = nil) throws {
         let cells = try experiment.cells()
-        let selected = try cells.selection(of: try names.map(experiment.table), only: only.map(split)).filter {
+        let selected = try cells.selection(of: try names.map { try experiment.table($0) }, only: only.map(split)).filter {
             recipe == nil || $0.isFloat || $0.recipeName == recipe
         }
+        try train(selected, of: cells, on: try images.load())
+    }
+
+    /// - Parameters:
+    ///   - loaders: threads that prepare images.
+    ///   - pretrained: where the networks' first weights come from, instead of a float run's training.
+    func train(
+        _ selected: [ExperimentCell], of cells: ExperimentCells, on dataset: any Dataset, loaders: Int = 1, pretrained: PretrainedStart? = nil
+    ) throws {
         let stop = StopRequest()
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
         let runner = TableRunner(
-            cells: cells, dataset: try images.load(), threads: threads, precision: precision, reported: try experiment.reported(),
-            output: try OutputFolder(out), experiments: experiment.experiments, stop: stop)
+            cells: cells, dataset: dataset, threads: threads, loaders: loaders, precision: precision, pretrained: pretrained,
+            reported: try experiment.reported(), output: try OutputFolder(out), experiments: experiment.experiments, stop: stop)
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {
             print("stopped; everything is saved in \(out): the same command with --resume goes on")
@@ -68,7 +77,7 @@ struct TrainingOptions: ParsableArguments {
     }
 }
 
-private let discussion = """
+let tableDiscussion = """
     Each quantized cell starts from the float run of the same network, data set and seed, which is trained first. \
     A cell that several tables show is trained once. Finished runs and checkpoints are kept in the output folder: \
     Ctrl-C, then the same command with --resume, goes on where it stopped.
@@ -76,8 +85,9 @@ private let discussion = """
 
 struct TableOne: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "table1", abstract: "Trains the cells of table 1: networks, bit widths, BCGD against BinaryConnect.", discussion: discussion)
+        commandName: "table1", abstract: "Trains the cells of table 1: networks, bit widths, BCGD against BinaryConnect.", discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
+    @OptionGroup var images: DataOptions
 
     @Option(help: "The base recipe: paper, or authors-code, whose runs stand beside the paper's in a table of their own.")
     var recipe = "paper"
@@ -86,28 +96,31 @@ struct TableOne: ParsableCommand {
         guard ["paper", "authors-code"].contains(recipe) else { throw ValidationError("--recipe must be paper or authors-code, not \(recipe)") }
     }
 
-    func run() throws { try options.train([recipe == "paper" ? "table1" : "table1-\(recipe)"], recipe: recipe) }
+    func run() throws { try options.train([recipe == "paper" ? "table1" : "table1-\(recipe)"], on: images, recipe: recipe) }
 }
 
 struct TableTwo: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "table2", abstract: "Trains the cells of table 2: coarse derivatives of the quantized ReLU in α and in x.",
-        discussion: discussion)
+        discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
-    func run() throws { try options.train(["table2"]) }
+    @OptionGroup var images: DataOptions
+    func run() throws { try options.train(["table2"], on: images) }
 }
 
 struct Figures: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "figures", abstract: "Trains the cells of the figures (validation curves; the sweep of ρ) and draws them.",
-        discussion: discussion)
+        discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
-    func run() throws { try options.train(["figure1", "figure2"]) }
+    @OptionGroup var images: DataOptions
+    func run() throws { try options.train(["figure1", "figure2"], on: images) }
 }
 
 struct All: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "all", abstract: "Trains the cells of all tables and figures with the paper's recipe.", discussion: discussion)
+        commandName: "all", abstract: "Trains the cells of all tables and figures but ImageNet's with the paper's recipe.", discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
-    func run() throws { try options.train(ResultFiles.tables, recipe: "paper") }
+    @OptionGroup var images: DataOptions
+    func run() throws { try options.train(ResultFiles.tables, on: images, recipe: "paper") }
 }

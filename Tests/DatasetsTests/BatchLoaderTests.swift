@@ -10,64 +10,66 @@ import Testing
         var images: [UInt32]
     }
 
-    func copy(_ batch: Batch, _ split: ImageSplit) -> Copy {
+    func copy(_ batch: Batch, _ split: any ImageSource) -> Copy {
         Copy(
             index: batch.index, labels: Array(UnsafeBufferPointer(start: batch.labels, count: batch.count)),
             images: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize).map(\.bitPattern))
     }
 
-    func epoch(_ loader: BatchLoader, _ epoch: Int, from first: Int = 0) -> [Copy] {
+    func epoch(_ loader: BatchLoader, _ epoch: Int, from first: Int = 0) throws -> [Copy] {
         loader.start(epoch: epoch, firstBatch: first)
         var copies: [Copy] = []
-        while let batch = loader.next() { copies.append(copy(batch, loader.split)) }
+        while let batch = try loader.next() { copies.append(copy(batch, loader.split)) }
         return copies
     }
 
     /// The same epoch by the plain reference.
-    func expected(_ split: ImageSplit, _ batchSize: Int, _ epoch: Int, _ augmentation: Augmentation?, _ order: [Int32]) -> [Copy] {
+    func expected(
+        _ split: ImageSplit, _ batchSize: Int, _ epoch: Int, _ augmentation: Augmentation?, _ order: [Int32], padding: Int = 0
+    ) -> [Copy] {
         stride(from: 0, to: split.count, by: batchSize).map { start in
             let images = order[start..<min(start + batchSize, order.count)].map(Int.init)
             return Copy(
                 index: start / batchSize, labels: images.map { Int32(split.labels[$0]) },
                 images: images.flatMap { image in
                     let placement = augmentation?.placement(seed: 3, epoch: epoch, image: image) ?? .identity
-                    return reference(split, image: image, placement, padding: augmentation?.padding ?? 0).map(\.bitPattern)
+                    return reference(split, image: image, placement, padding: padding).map(\.bitPattern)
                 })
         }
     }
 
     /// 45 images in batches of 8: the last holds 5.
     @Test(arguments: [(3, 4), (1, 4), (2, 4), (3, 15)])  // padding 15: the window may miss the image
-    func batchesEqualTheReferenceWhateverTheWorkers(channels: Int, padding: Int) {
+    func batchesEqualTheReferenceWhateverTheWorkers(channels: Int, padding: Int) throws {
         let split = syntheticSplit(count: 45, height: 11, width: 13, channels: channels)
         let augmentation = Augmentation(padding: padding)
         let order = shuffledOrder(count: 45, seed: 3, epoch: 7)
-        let expected = expected(split, 8, 7, augmentation, order)
+        let expected = expected(split, 8, 7, augmentation, order, padding: padding)
         #expect(expected.map(\.labels.count) == [8, 8, 8, 8, 8, 5])
         for (workers, depth) in [(1, 1), (1, 4), (2, 1), (3, 2), (8, 3)] {
             let loader = BatchLoader(
                 split: split, batchSize: 8, seed: 3, augmentation: augmentation, shuffled: true, workers: workers,
                 depth: depth)
-            #expect(epoch(loader, 7) == expected)
-            #expect(epoch(loader, 8) != expected)
-            #expect(epoch(loader, 7, from: 4) == Array(expected[4...]))
-            #expect(epoch(loader, 7, from: 6).isEmpty && loader.next() == nil)
+            #expect(try epoch(loader, 7) == expected)
+            #expect(try epoch(loader, 8) != expected)
+            #expect(try epoch(loader, 7, from: 4) == Array(expected[4...]))
+            #expect(try epoch(loader, 7, from: 6).isEmpty && loader.next() == nil)
         }
     }
 
-    @Test func evaluationKeepsOrderAndPixels() {
+    @Test func evaluationKeepsOrderAndPixels() throws {
         let split = syntheticSplit(count: 20)
         let loader = BatchLoader(split: split, batchSize: 6, seed: 3, shuffled: false, workers: 2)
-        #expect(epoch(loader, 0) == expected(split, 6, 0, nil, Array(0..<20)))
-        #expect(epoch(loader, 1) == epoch(loader, 0))
+        #expect(try epoch(loader, 0) == expected(split, 6, 0, nil, Array(0..<20)))
+        #expect(try epoch(loader, 1) == epoch(loader, 0))
     }
 
-    @Test func heldBatchIsNotOverwritten() {
+    @Test func heldBatchIsNotOverwritten() throws {
         let split = syntheticSplit(count: 64)
         let loader = BatchLoader(split: split, batchSize: 4, seed: 3, shuffled: true, workers: 2, depth: 2)
         let expected = expected(split, 4, 0, nil, shuffledOrder(count: 64, seed: 3, epoch: 0))
         loader.start(epoch: 0)
-        while let batch = loader.next() {
+        while let batch = try loader.next() {
             usleep(3000)  // the workers fill every free slot meanwhile
             #expect(copy(batch, split) == expected[batch.index])
         }
@@ -82,11 +84,11 @@ import Testing
                 let loader = BatchLoader(
                     split: split, batchSize: 3, seed: 3, shuffled: true, workers: 1 + round % 4, depth: 1 + round % 3)
                 loader.start(epoch: 0)
-                for _ in 0..<round % 5 { _ = loader.next() }
+                for _ in 0..<round % 5 { _ = try? loader.next() }
                 if round % 2 == 0 { loader.stop() }
                 if round % 3 == 0 {
                     loader.start(epoch: 1, firstBatch: round % 14)
-                    _ = loader.next()
+                    _ = try? loader.next()
                 }
             }
             finished.signal()
@@ -96,14 +98,14 @@ import Testing
 
     /// Best of ten epochs, so that other work on the machine does not count. 1 ms is the budget that leaves the
     /// cores to training, whose fastest step takes tens of milliseconds.
-    @Test func batchOf128TakesWellUnderAMillisecondOfOneCore() {
+    @Test func batchOf128TakesWellUnderAMillisecondOfOneCore() throws {
         let split = syntheticSplit(count: 128 * 40)
         let loader = BatchLoader(
             split: split, batchSize: 128, seed: 3, augmentation: Augmentation(), shuffled: true, workers: 1)
-        let best = (0..<10).map { epoch in
-            ContinuousClock().measure {
+        let best = try (0..<10).map { epoch in
+            try ContinuousClock().measure {
                 loader.start(epoch: epoch)
-                while loader.next() != nil {}
+                while try loader.next() != nil {}
             } / .milliseconds(40)
         }.min()
         print("batch of 128 images of 32×32×3: \(best ?? .nan) ms of one worker")
@@ -111,16 +113,16 @@ import Testing
     }
 
     /// A consumer without work of its own waits most of the time; one that takes 4 ms a batch finds it ready.
-    @Test func waitingTimeShowsStarvation() {
+    @Test func waitingTimeShowsStarvation() throws {
         let split = syntheticSplit(count: 128 * 30)
-        func waitingShare(work: useconds_t) -> Double {
+        func waitingShare(work: useconds_t) throws -> Double {
             let loader = BatchLoader(
                 split: split, batchSize: 128, seed: 3, augmentation: Augmentation(), shuffled: true, workers: 1)
             loader.start(epoch: 0)
-            let elapsed = ContinuousClock().measure { while loader.next() != nil { if work > 0 { usleep(work) } } }
+            let elapsed = try ContinuousClock().measure { while try loader.next() != nil { if work > 0 { usleep(work) } } }
             return loader.waitSeconds / (elapsed / .seconds(1))
         }
-        #expect((0.5...1).contains(waitingShare(work: 0)))
-        #expect(waitingShare(work: 4000) < 0.25)
+        #expect((0.5...1).contains(try waitingShare(work: 0)))
+        #expect(try waitingShare(work: 4000) < 0.25)
     }
 }

@@ -50,4 +50,20 @@ import Testing
         // Nothing was taken, not even the tensors that fit.
         #expect(try network.weightsFile().encoded() == before)
     }
+
+    /// Rows of the classifier in the order asked for; all else stays.
+    @Test func selectingClasses() throws {
+        var file = SafetensorsFile(metadata: ["a": "b"])
+        file.tensors["fc.weight"] = StoredTensor(shape: [4, 2], [0, 1, 10, 11, 20, 21, 30, 31] as [Float])
+        file.tensors["fc.bias"] = StoredTensor(shape: [4], [0, 1, 2, 3] as [Float])
+        file.tensors["conv1.weight"] = StoredTensor(shape: [1], [7] as [Float])
+        let selected = try file.selectingClasses([3, 1])
+        #expect(try selected.floats(named: "fc.weight", shape: [2, 2]) == [30, 31, 10, 11])
+        #expect(try selected.floats(named: "fc.bias", shape: [2]) == [3, 1])
+        #expect(try selected.floats(named: "conv1.weight") == [7] && selected.metadata == ["a": "b"])
+        #expect(throws: SafetensorsError.self) { try file.selectingClasses([4]) }
+        file.tensors["fc.bias"] = nil
+        #expect(throws: SafetensorsError.self) { try file.selectingClasses([0]) }
+        #expect(throws: SafetensorsError.self) { try SafetensorsFile().selectingClasses([0]) }
+    }
 }

@@ -55,6 +55,55 @@ import Testing
         }
     }
 
+    /// Files from before top-5 was kept are read, and get its columns when something is recorded.
+    @Test func topFiveComesAndGoes() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/runs.csv"
+            try RunRow.record([try row(top5: 9800), try row(seed: 2)], in: path)
+            let rows = try RunRow.read(from: path)
+            #expect(rows.map(\.top5Final) == [9800, nil] && rows.map(\.correctFinal) == [9123, 9123])
+            // Exact binomial interval of 9800 of 10000, by bisection on the sums of probabilities as above: 97.7062, 98.2653.
+            let fields = CSVTable(header: RunRow.columns, rows: rows.map(\.fields))
+            #expect(fields[0, "top5_final"] == "98.0000" && fields[0, "top5_low"] == "97.7062" && fields[0, "top5_high"] == "98.2653")
+            #expect(fields[1, "top5_final"] == "" && fields[1, "top5_low"] == "")
+            for (old, new, words) in [("98.0000", "90.0000", "at least top1_final"), ("97.7062", "97.0000", "row 1, top5_low")] {
+                let good = try text(of: path)
+                try Data(good.replacingOccurrences(of: old, with: new).utf8).write(to: URL(fileURLWithPath: path))
+                #expect(message { _ = try RunRow.read(from: path) }.contains(words))
+                try Data(good.utf8).write(to: URL(fileURLWithPath: path))
+            }
+            let old = RunRow.columns.filter { !$0.hasPrefix("top5") }
+            let table = CSVTable(header: old, rows: [old.map { fields[1, $0] }])
+            try table.write(to: path)
+            #expect(try RunRow.read(from: path) == [rows[1]])
+            try RunRow.record([rows[0]], in: path)
+            #expect(try RunRow.read(from: path) == [rows[1], rows[0]])
+        }
+    }
+
+    /// Names of data sets in names of files; a part of ImageNet is never taken for the whole.
+    @Test func slugs() throws {
+        let part = try row(dataset: "ImageNet, 10 classes", cell: "resnet18-1w4a-bcgd")
+        #expect(part.name == "imagenet-10-classes-resnet18-1w4a-bcgd-smoke-seed1" && part.reported == nil)
+        #expect(Section(part).slug == "imagenet-10-classes-smoke" && Section(part).title == "ImageNet, 10 classes, protocol smoke")
+        #expect(try row(dataset: "ImageNet", cell: "resnet18-1w4a-bcgd").reported == 64.36)
+        #expect(try row(dataset: "CIFAR-10").name == "cifar-10-resnet20-1w4a-bcgd-smoke-seed1")
+    }
+
+    /// Top-5 stands in a table where a run has it.
+    @Test func topFiveInATable() throws {
+        func table(_ runs: [RunRow]) -> TextTable {
+            ResultsTable(runs, columns: [.network], cells: ["resnet20-1w4a-bcgd"], comparisons: []) { _ in nil }.accuracies
+        }
+        #expect(!table([try row()]).header.contains("Top-5, % [95 %]"))
+        let both = table([try row(top5: 9800)])
+        let column = try #require(both.header.firstIndex(of: "Top-5, % [95 %]"))
+        #expect(both.rows[0][column] == "98.00 [97.71, 98.27]" && both.rows.allSatisfy { $0.count == both.header.count })
+        // The mean over seeds, where every run has it: 97 and 99 %, Student's t(0.975; 1) = 12.7062 times 1.
+        #expect(table([try row(top5: 9700), try row(seed: 2, top5: 9900)]).rows[0][column] == "98.00 [85.29, 110.71]")
+        #expect(table([try row(top5: 9700), try row(seed: 2)]).header.contains("Top-5, % [95 %]") == false)
+    }
+
     /// Cells that differ in ρ alone, and precisions, stay apart; so do their files. A number reported for one is not the other's.
     @Test func theCellsNameAndThePrecisionTellRunsApart() throws {
         try withTemporaryFolder { folder in

@@ -2,7 +2,7 @@
 import Foundation
 import Testing
 
-/// A program of the package, started as a user would, from the package's folder, without BCGD_DATA.
+/// A program of the package, started as a user would, from the package's folder, without BCGD_DATA and BCGD_IMAGENET.
 final class Program {
     static let package = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized
 
@@ -16,7 +16,7 @@ final class Program {
         process.executableURL = URL(fileURLWithPath: "\(products.deletingLastPathComponent)/\(name)")
         process.arguments = arguments
         process.currentDirectoryURL = Self.package
-        process.environment = ProcessInfo.processInfo.environment.filter { $0.key != "BCGD_DATA" }
+        process.environment = ProcessInfo.processInfo.environment.filter { !["BCGD_DATA", "BCGD_IMAGENET"].contains($0.key) }
         (process.standardOutput, process.standardError) = (pipe, pipe)
         try process.run()
     }

@@ -21,7 +21,7 @@ import Training
         let images = Tensor([32, 8, 8, 3])
         var expected: [Bool] = []
         loader.start(epoch: 0)
-        while let batch = loader.next() {
+        while let batch = try loader.next() {
             images.pointer.update(from: batch.images, count: batch.count * 192)
             let scores = try trainer.network.forward(images, batch: batch.count, mode: .evaluation)
             for n in 0..<batch.count {

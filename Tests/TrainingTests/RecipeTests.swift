@@ -87,6 +87,29 @@ import Training
         #expect(bits == rows.map { "resnet20 \($0)" } + rows.map { "vgg11 \($0)" })
     }
 
+    /// METHOD.md part 2 for ImageNet: 80 epochs with drops after 50 and 70, images of 224; and every cell of table 3.
+    @Test func imageNet() throws {
+        let folder = Self.experiments + "/imagenet"
+        let (table, figure) = (try ExperimentTable("table3", folder: folder), try ExperimentTable("figure4", folder: folder))
+        for runProtocol in RunProtocol.allCases {
+            let cells = try ExperimentCells(runProtocol, folder: folder)
+            #expect(try cells.selection(of: [table]).map(\.name) == table.cells)
+            #expect(try Set(cells.selection(of: [figure]).map(\.name)) == Set(["resnet18-float"] + figure.cells))
+            #expect(cells.cells.allSatisfy { $0.recipe.imageSize != nil && $0.recipeName == "imagenet" })
+        }
+        let paper = try ExperimentCells(.paper, folder: folder).cells
+        let kinds = paper.map { "\($0.recipe.network) \($0.recipe.weightBits)W \($0.recipe.method.rawValue) \($0.recipe.quantizedLayers.rawValue)" }
+        let expected = (0..<2).flatMap { _ in
+            ["32W float all"] + ["1W", "4W"].flatMap { bits in ["bcgd", "bc"].flatMap { method in ["all", "inner"].map { "\(bits) \(method) \($0)" } } }
+        }
+        #expect(kinds.count == 18 && kinds.map { $0.split(separator: " ").dropFirst().joined(separator: " ") } == expected)
+        for recipe in paper.map(\.recipe) {
+            #expect(recipe.epochs == 80 && recipe.milestones == [50, 70] && recipe.rateDivisor == 10 && recipe.imageSize == 224)
+            #expect(recipe.blending == 1e-5 && recipe.resolutionRateFactor == 0.01 && recipe.smallestCrop == 0.08 && recipe.flip)
+            #expect(recipe.momentum == 0.95 && recipe.weightDecay == 1e-4 && recipe.rate == (recipe.method == .float ? 0.1 : 0.01))
+        }
+    }
+
     /// Cells of several tables are trained once, after the float run they start from.
     @Test func selectionAddsTheFloatRunAndNamesAnUnknownCell() throws {
         let cells = try ExperimentCells(.smoke, folder: Self.experiments)

@@ -14,4 +14,5 @@
 #include "pooling.h"
 #include "quantized_relu.h"
 #include "relaxed_weights.h"
+#include "resize.h"
 #include "weight_projection.h"

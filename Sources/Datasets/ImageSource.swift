@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A data set for image classification: what training and evaluation need of it.
+public protocol Dataset: Sendable {
+    var name: String { get }
+    /// Class names; a label is an index into them.
+    var classes: [String] { get }
+    /// Whether the files are known to be the official release. Results on others must say so.
+    var isOfficial: Bool { get }
+
+    /// The images as networks see them.
+    /// - Parameter imageSize: rows and columns; `nil` for images that all have one size of their own.
+    /// - Throws: `FileError` when the data set has no images of that size.
+    func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource)
+}
+
+/// One split that batches are made of, in memory (`ImageSplit`) or in files (`JPEGSplit`). Dimensions as in `ImageSplit`.
+public protocol ImageSource: Sendable {
+    var height: Int { get }
+    var width: Int { get }
+    var channels: Int { get }
+    var count: Int { get }
+
+    /// Reads images on one worker's thread.
+    /// - Parameter augmentation: nil for evaluation.
+    func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader
+}
+
+extension ImageSource {
+    /// H·W·C: the values of one image.
+    public var imageSize: Int { height * width * channels }
+}
+
+public protocol ImageReader: AnyObject {
+    /// Writes an image as an epoch sees it: normalised f32 `[H, W, C]`, a function of the arguments and the source alone.
+    func read(_ image: Int, epoch: Int, into output: UnsafeMutablePointer<Float>) throws -> ReadImage
+}
+
+/// What came with an image's pixels.
+public struct ReadImage {
+    public let label: Int32
+    /// Another image stands in for one that cannot be read.
+    public var isReplaced = false
+    /// Read from files.
+    public var bytes = 0
+}
+
+extension ImageDataset: Dataset {
+    public func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
+        guard imageSize == nil else { throw ImageSizeError("the images of \(name) have a size of their own: leave image_size out of the recipe") }
+        return (train, test)
+    }
+}
+
+/// A data set has no images of the size that was asked for.
+public struct ImageSizeError: Error, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+}
+
+extension ImageSplit: ImageSource {
+    public func reader(augmentation: Augmentation?, seed: UInt64) -> any ImageReader { MemoryReader(self, augmentation, seed) }
+}
+
+private final class MemoryReader: ImageReader {
+    private let images: [UInt8], labels: [UInt8], table: [Float]
+    private let height, width, channels, size: Int
+    private let augmentation: Augmentation?
+    private let seed: UInt64
+
+    init(_ split: ImageSplit, _ augmentation: Augmentation?, _ seed: UInt64) {
+        (images, labels, table) = (split.images, split.labels, split.normalization.table)
+        (height, width, channels, size) = (split.height, split.width, split.channels, split.imageSize)
+        (self.augmentation, self.seed) = (augmentation, seed)
+    }
+
+    func read(_ image: Int, epoch: Int, into output: UnsafeMutablePointer<Float>) -> ReadImage {
+        let placement = augmentation?.placement(seed: seed, epoch: epoch, image: image) ?? .identity
+        images.withUnsafeBufferPointer { bytes in
+            table.withUnsafeBufferPointer { table in
+                guard let bytes = bytes.baseAddress, let table = table.baseAddress else { return }
+                placement.write(bytes + image * size, height: height, width: width, channels: channels, table: table, to: output)
+            }
+        }
+        return ReadImage(label: Int32(labels[image]))
+    }
+}

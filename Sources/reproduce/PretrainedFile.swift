@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Datasets
+import Files
+import Foundation
+import Training
+
+/// What a table does with weights that came in a file.
+struct PretrainedStart {
+    enum Use {
+        /// They are the float network: it is evaluated, and the quantized runs start from it.
+        case asItIs
+        /// The float run starts from them, and the quantized runs from that run.
+        case fineTuned
+    }
+    let file: PretrainedFile
+    let use: Use
+}
+
+/// A safetensors file with the weights of a float ImageNet ResNet under torchvision's names.
+struct PretrainedFile {
+    let path: String
+    let weights: SafetensorsFile
+    /// Stands for the file in descriptions of runs.
+    let digest: String
+
+    /// - Throws: `FileError` or `SafetensorsError` when it cannot be read.
+    init(path: String) throws {
+        guard let bytes = FileManager.default.contents(atPath: path) else { throw FileError("cannot read the weights \(path)") }
+        (self.path, weights, digest) = (path, try SafetensorsFile(bytes: bytes, path: path), "file \(crc32Hex(bytes))")
+    }
+
+    /// The network that has its blocks, by `Architecture`'s name.
+    var network: String {
+        let names = [("layer3.5.conv1.weight", "imagenet-resnet34"), ("layer1.1.conv1.weight", "imagenet-resnet18")]
+        return names.first { weights.tensors[$0.0] != nil }?.1 ?? "imagenet-resnet10"
+    }
+
+    /// How many classes its classifier has.
+    /// - Throws: `SafetensorsError` when it has none.
+    func classCount() throws -> Int {
+        guard let shape = weights.tensors["fc.weight"]?.shape, shape.count == 2 else {
+            throw SafetensorsError("\(path) has no classifier fc.weight of two dimensions")
+        }
+        return shape[0]
+    }
+
+    /// The classifier's rows that belong to the data set's classes; `nil` where it has exactly those.
+    /// - Throws: `FileError` when nothing says which rows those are.
+    func classes(for dataset: any Dataset) throws -> [Int]? {
+        let count = try classCount()
+        guard count != dataset.classes.count else { return nil }
+        guard let numbers = (dataset as? ImageNet)?.numbers else {
+            throw FileError(
+                "\(path) has a classifier of \(count) classes, and \(dataset.name) has \(dataset.classes.count): say with --classes which "
+                    + "of them they are (Experiments/imagenet/10classes.txt is an example)")
+        }
+        return numbers
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Datasets
+import Files
+import Foundation
+import Training
+
+/// ImageNet's folder and how to read it; the folder itself is an option of the command.
+struct ImageNetOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "ImageNet: the classes and their places among ImageNet-1k's, a line each: number, WordNet id, name.",
+            discussion: "Default: classes.txt in the data folder, else the sorted folders.", valueName: "file"))
+    var classes: String?
+
+    @Option(help: "ImageNet: so many training images may be unreadable; each is named and replaced by the next one.")
+    var maxUnreadable = 20
+
+    @Option(help: "ImageNet: threads that decode images. The results do not depend on it.")
+    var loaders = 1
+
+    func validate() throws {
+        guard (1...64).contains(loaders) else { throw ValidationError("--loaders must be 1 to 64, not \(loaders)") }
+        guard maxUnreadable >= 0 else { throw ValidationError("--max-unreadable must be at least 0, not \(maxUnreadable)") }
+    }
+
+    /// - Parameter folder: `nil` for that of the environment variable BCGD_IMAGENET.
+    func folder(_ folder: String?) -> String? {
+        folder ?? ProcessInfo.processInfo.environment["BCGD_IMAGENET"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    func load(_ folder: String?, needsTraining: Bool = true) throws -> ImageNet {
+        guard let folder = self.folder(folder) else { throw FileError("no folder with images was named; \(ImageNet.advice)") }
+        let unreadable = UnreadableImages(limit: maxUnreadable) { note("warning: \($0)") }
+        return try ImageNet(folder: folder, classList: try classes.map(ClassList.init), unreadable: unreadable, needsTraining: needsTraining)
+    }
+}
+
+struct TableThree: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "table3", abstract: "Trains the cells of table 3: ImageNet, all layers quantized or the first and last one float.",
+        discussion: "Protocols: paper is 80 epochs, short 16, brief 16 at 128×128 (for a few classes and --pretrained), smoke 1. " + tableDiscussion)
+
+    @OptionGroup var options: TrainingOptions
+
+    @Option(help: ArgumentHelp("Folder with train/ and val/ (or BCGD_IMAGENET); other numbers of classes are a stand-in.", valueName: "dir"))
+    var data: String?
+
+    @OptionGroup var imageNet: ImageNetOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Weights of a float network (safetensors, torchvision's names) in place of a float run.",
+            discussion: "Of a classifier of more classes, those of the data set are kept.", valueName: "file"))
+    var pretrained: String?
+
+    @Flag(help: "With --pretrained: train the float network further on the data set, and start from that.")
+    var fineTune = false
+
+    func validate() throws {
+        guard !fineTune || pretrained != nil else { throw ValidationError("--fine-tune needs --pretrained") }
+    }
+
+    func run() throws {
+        let cells = try options.experiment.cells(.imageNet)
+        let file = try pretrained.map(PretrainedFile.init)
+        let tables = try Subject.imageNet.tables.map { try options.experiment.table($0, .imageNet) }
+        let selected = try cells.selection(of: tables, only: options.only.map(split)).filter { file == nil || $0.recipe.network == file?.network }
+        guard let first = selected.first else {
+            throw FileError("\(file?.path ?? "") holds weights of \(file?.network ?? ""), and no selected cell is of that network")
+        }
+        guard imageNet.folder(data) != nil else {
+            throw FileError("no folder with images was named; \(ImageNet.advice). \(try estimate(first, of: selected))")
+        }
+        let dataset = try imageNet.load(data)
+        note("\(dataset.name): \(dataset.classes.count) classes" + (dataset.isOfficial ? "" : "; not all of ImageNet, the results say so"))
+        try options.train(
+            selected, of: cells, on: dataset, loaders: imageNet.loaders,
+            pretrained: file.map { PretrainedStart(file: $0, use: fineTune ? .fineTuned : .asItIs) })
+    }
+
+    /// What the selected cells would take on this machine.
+    private func estimate(_ cell: ExperimentCell, of selected: [ExperimentCell]) throws -> String {
+        let quantized = selected.first { !$0.isFloat && $0.recipe.network == cell.recipe.network } ?? cell
+        note("measuring a training step of \(quantized.name) …")
+        let cost = try StepCost(measuring: quantized.recipe, precision: options.precision, threads: options.threads)
+        let epochs = quantized.recipe.epochs, time = timeInWords(cost.seconds(epochs: epochs, recipe: quantized.recipe))
+        return String(format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, options.precision.rawValue, 1000 * cost.secondsAnImage)
+            + "protocol \(options.experiment.runProtocol.rawValue), \(epochs) epoch\(epochs == 1 ? "" : "s"), would take about \(time), and \(selected.count) cells are selected"
+    }
+}

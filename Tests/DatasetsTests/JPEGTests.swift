@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Datasets
+import Foundation
+import Testing
+
+@Suite struct JPEGTests {
+    private func decode(_ file: [UInt8], reduction: Int = 1, maximumPixels: Int = 1 << 20) throws -> (height: Int, width: Int, rgb: [UInt8]) {
+        let decoder = try JPEGDecoder(maximumPixels: maximumPixels)
+        return try file.withUnsafeBufferPointer { file in
+            let pixels = try decoder.decode(file, try decoder.header(file), reduction: reduction)
+            return (pixels.height, pixels.width, rgb(Array(UnsafeBufferPointer(start: pixels.bytes, count: pixels.stride * pixels.height))))
+        }
+    }
+
+    private func fault(_ file: [UInt8], maximumPixels: Int = 1 << 20) -> String {
+        do { _ = try decode(file, maximumPixels: maximumPixels) } catch { return "\(error)" }
+        Issue.record("no error was thrown")
+        return ""
+    }
+
+    /// Colour with three chroma subsamplings, grey and CMYK are what Pillow, with a libjpeg-turbo of its own, decodes them to:
+    /// bit for bit, as both use the accurate integer transform. Were another version to round otherwise, ±1 would do.
+    @Test func pixelsAreThoseOfPillow() throws {
+        for vector in try PillowVectors.load().jpeg {
+            let decoded = try decode(Array(vector.file))
+            #expect(decoded.height == vector.height && decoded.width == vector.width, "\(vector.name)")
+            let difference = zip(decoded.rgb, vector.rgb).map { abs(Int($0) - Int($1)) }.max() ?? 0
+            #expect(decoded.rgb.count == vector.rgb.count && difference <= 1, "\(vector.name) differs by \(difference)")
+        }
+    }
+
+    /// A ramp decoded to a half, quarter and eighth is the ramp of block means; quality 100, so within 4 of 255.
+    @Test(arguments: [2, 4, 8]) func reducedDecoding(_ reduction: Int) throws {
+        let (height, width) = (50, 70)
+        let pixels = (0..<height * width).flatMap { (pixel: Int) -> [UInt8] in [UInt8(3 * (pixel % width)), UInt8(4 * (pixel / width)), 128] }
+        let decoded = try decode(try encodeJPEG(pixels, width: width, height: height, channels: 3, quality: 100), reduction: reduction)
+        #expect(decoded.height == (height + reduction - 1) / reduction && decoded.width == (width + reduction - 1) / reduction)
+        for y in 0..<height / reduction {
+            for x in 0..<width / reduction {
+                let at = 3 * (y * decoded.width + x), middle = Double(reduction - 1) / 2
+                let red = Double(decoded.rgb[at]) - 3 * (Double(x * reduction) + middle)
+                let green = Double(decoded.rgb[at + 1]) - 4 * (Double(y * reduction) + middle)
+                #expect(abs(red) <= 4 && abs(green) <= 4)
+            }
+        }
+    }
+
+    @Test func damagedFilesAreNamed() throws {
+        let whole = try encodeJPEG((0..<64 * 64 * 3).map { hashedByte($0, seed: 1) }, width: 64, height: 64, channels: 3)
+        #expect(fault(Array(whole.prefix(whole.count / 2))).contains("is damaged (Premature end of JPEG file"))
+        #expect(fault(Array(whole.prefix(30))).contains("is no JPEG image"))
+        #expect(fault([]).contains("is no JPEG image"))
+        #expect(fault([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] + whole).contains("is no JPEG image"))
+        var scrambled = whole
+        for index in stride(from: whole.count / 2, to: whole.count - 20, by: 3) { scrambled[index] ^= 0x5a }
+        #expect(fault(scrambled).contains("is damaged"))
+        // Stray bytes before the end do no harm.
+        let stray = Array(whole.dropLast(2)) + [0, 0, 0] + whole.suffix(2)
+        #expect(try decode(stray).rgb == decode(whole).rgb)
+    }
+
+    /// A small file that claims 65,500 × 65,500 pixels: refused by its header, before anything is allocated.
+    @Test func aBombIsRefused() throws {
+        let bomb = try JPEGLoaderTests.bomb()
+        #expect(fault(bomb, maximumPixels: JPEGDecoder.standardMaximumPixels) == "claims 65500×65500 pixels, more than the 67108864 that are decoded")
+        #expect(fault(try encodeJPEG([UInt8](repeating: 7, count: 300), width: 10, height: 10, channels: 3), maximumPixels: 99).contains("claims 10×10 pixels"))
+    }
+}

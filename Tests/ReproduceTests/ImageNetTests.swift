@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Datasets
+import Foundation
+import Networks
+import Testing
+
+/// `reproduce table3` and `evaluate-weights` on a folder of generated JPEGs, as a user would run them.
+@Suite(.serialized) struct ImageNetTests {
+    private let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
+    private var data: String { folder + "/data" }
+    private var weights: String { folder + "/weights.safetensors" }
+    private var list: String { folder + "/classes.txt" }
+
+    /// 3 classes of 12 + 4 images; recipes with the smallest network, 3 epochs and images of 32; weights of a classifier of 6.
+    private func withTrial(_ body: () throws -> Void) throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for (label, wnid) in ["n00000001", "n00000002", "n00000003"].enumerated() {
+            for (split, count) in [("train", 12), ("val", 4)] {
+                try FileManager.default.createDirectory(atPath: "\(data)/\(split)/\(wnid)", withIntermediateDirectories: true)
+                for index in 0..<count {
+                    let pixels = (0..<40 * 48 * 3).map { (position: Int) -> UInt8 in
+                        UInt8(truncatingIfNeeded: 70 * label + position % 3 * 20 + position / 3 % 48 + 5 * index)
+                    }
+                    try Data(try encodeJPEG(pixels, width: 48, height: 40, channels: 3)).write(to: URL(fileURLWithPath: "\(data)/\(split)/\(wnid)/\(index).JPEG"))
+                }
+            }
+        }
+        try "5 n00000003 c\n1 n00000001 a\n2 n00000002 b\n".write(toFile: list, atomically: true, encoding: .utf8)
+        let network = try #require(Architecture(name: "imagenet-resnet10")).network(
+            input: FeatureShape(height: 32, width: 32, channels: 3), classes: 6, activation: .relu, in: Workshop(engine: try Engine(threads: 1), batch: 1))
+        network.initialize(seed: 7)
+        try network.weightsFile().write(to: weights)
+        try FileManager.default.copyItem(atPath: Program.package.path + "/Experiments", toPath: folder + "/Experiments")
+        try edit("cells.yaml") { $0.replacingOccurrences(of: "imagenet-resnet18", with: "imagenet-resnet10") }
+        try edit("protocols/smoke.yaml") { _ in "float: { epochs: 2, milestones: [1], image_size: 32, batch_size: 4 }\nquantized: { epochs: 3, milestones: [2], image_size: 32, batch_size: 4 }\n" }
+        try body()
+    }
+
+    private func edit(_ file: String, _ change: (String) -> String) throws {
+        let path = folder + "/Experiments/imagenet/" + file
+        try change(try String(contentsOfFile: path, encoding: .utf8)).write(toFile: path, atomically: true, encoding: .utf8)
+    }
+
+    private func table3(_ out: String, _ more: [String] = []) -> [String] {
+        [
+            "table3", "--experiments", folder + "/Experiments", "--data", data, "--classes", list, "--pretrained", weights, "--only",
+            "resnet18-1w4a-bcgd", "--precision", "mixed", "--threads", "1", "--out", "\(folder)/\(out)",
+        ] + more
+    }
+
+    private static let run = "imagenet-3-classes-resnet18-1w4a-bcgd-smoke-seed1-mixed"
+    private func checkpoint(_ out: String) -> String { "\(folder)/\(out)/checkpoints/\(Self.run).safetensors" }
+
+    /// The learning curve without the column of times.
+    private func curve(_ out: String) throws -> [[String]] {
+        let lines = try String(contentsOfFile: "\(folder)/\(out)/curves/\(Self.run).csv", encoding: .utf8).split(separator: "\n")
+        return lines.map { line in Array(line.split(separator: ",", omittingEmptySubsequences: false).map(String.init).prefix(10)) }
+    }
+
+    /// kill -9 in the middle of the second epoch, then --resume: the tensors and the curve of the unbroken run, bit for bit.
+    @Test func aKilledRunResumesExactly() throws {
+        try withTrial {
+            let whole = try Program("reproduce", table3("a")).finish()
+            #expect(whole.status == 0 && whole.output.contains("imagenet-3-classes") && whole.output.contains("loaded"), "\(whole)")
+            let killed = try Program("reproduce", table3("b", ["--loaders", "2"]))
+            killed.wait(for: "epoch 1/3")
+            killed.kill()
+            #expect(killed.finish().status != 0)
+            let resumed = try Program("reproduce", table3("b", ["--resume", "--loaders", "3"])).finish()
+            #expect(resumed.status == 0, "\(resumed)")
+            let (a, b) = (try SafetensorsFile(path: checkpoint("a")), try SafetensorsFile(path: checkpoint("b")))
+            let same = a.tensors == b.tensors
+            #expect(same && !a.tensors.isEmpty)
+            #expect(try curve("a") == curve("b") && curve("a").count == 4)
+            let table = try String(contentsOfFile: "\(folder)/a/table3.md", encoding: .utf8)
+            #expect(table.contains("A stand-in: only some of ImageNet's 1000 classes") && table.contains("Top-5, % [95 %]") && !table.contains("64.36"))
+        }
+    }
+
+    /// A damaged image, one that vanishes, and a full disk.
+    @Test func whatGoesWrongIsSaid() throws {
+        try withTrial {
+            let victim = "\(data)/train/n00000002/3.JPEG"
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: victim))
+            try bytes.dropLast(60).write(to: URL(fileURLWithPath: victim))
+            let run = try Program("reproduce", table3("a")).finish()
+            #expect(run.status == 0 && run.output.contains("warning: \(victim) is damaged (Premature end of JPEG file") && run.output.contains("3 replaced"), "\(run)")
+            #expect(try curve("a").allSatisfy { $0.count == 10 })
+            try expectRefusal(table3("b", ["--max-unreadable", "0"]), "\(victim) is damaged")
+            let test = "\(data)/val/n00000001/0.JPEG"
+            let kept = try Data(contentsOf: URL(fileURLWithPath: test))
+            try Data("no image".utf8).write(to: URL(fileURLWithPath: test))
+            try expectRefusal(table3("c"), "an accuracy needs every test image")
+            try kept.write(to: URL(fileURLWithPath: test))
+            // /dev/full is the system's stand-in for a full disk.
+            try FileManager.default.createDirectory(atPath: folder + "/d/checkpoints", withIntermediateDirectories: true)
+            try FileManager.default.createSymbolicLink(atPath: checkpoint("d") + ".part", withDestinationPath: "/dev/full")
+            try expectRefusal(table3("d"), "No space left on device")
+        }
+    }
+
+    /// The file's own network, evaluated among its three classes; fine-tuned; and refusals.
+    @Test func floatNetworksFromAFile() throws {
+        try withTrial {
+            let only = ["--only", "resnet18-float"]
+            let arguments = table3("a").filter { !["--only", "resnet18-1w4a-bcgd"].contains($0) } + only
+            let asItIs = try Program("reproduce", arguments).finish()
+            #expect(asItIs.status == 0, "\(asItIs)")
+            let rows = try String(contentsOfFile: folder + "/a/runs.csv", encoding: .utf8).split(separator: "\n")
+            #expect(rows.count == 2 && rows[1].hasPrefix("\"ImageNet, 3 classes\",imagenet-resnet10,32,32,float,smoke,1,0,12,"), "\(rows)")
+            try expectRefusal(arguments + ["--resume", "--fine-tune"], "with recipe")
+            let tuned = try Program("reproduce", table3("b", ["--fine-tune"])).finish()
+            #expect(tuned.status == 0 && tuned.output.contains("from the weights of imagenet-3-classes-resnet18-float-smoke-seed1-mixed"), "\(tuned)")
+            // Without a class list nothing tells which of the six classes the three are.
+            let unlisted = arguments.filter { !["--classes", list].contains($0) }.map { $0.replacingOccurrences(of: "/a", with: "/c") }
+            try expectRefusal(unlisted, "say with --classes")
+            let evaluate = ["evaluate-weights", weights, "--data", data, "--classes", list, "--image-size", "32", "--threads", "1"]
+            for (more, words) in [([], "6 classes to choose from"), (["--restrict"], "3 classes to choose from"), (["--resize", "0"], "without resizing")] {
+                let evaluated = try Program("reproduce", evaluate + more + ["--record", folder + "/e.csv"]).finish()
+                #expect(evaluated.status == 0 && evaluated.output.contains(words) && evaluated.output.contains("top-5"), "\(evaluated)")
+            }
+            #expect(try String(contentsOfFile: folder + "/e.csv", encoding: .utf8).split(separator: "\n").count == 4)
+            try expectRefusal(evaluate + ["--resize", "10"], "--resize must be 0 or 32 to 2048")
+        }
+    }
+
+    /// Without the images: what to get, where, how large, and how long it would take here.
+    @Test func withoutImageNet() throws {
+        try withTrial {
+            let arguments = ["table3", "--experiments", folder + "/Experiments", "--only", "resnet18-1w4a-bcgd", "--out", folder + "/x"]
+            let (status, output) = try Program("reproduce", arguments).finish()
+            #expect(status != 0, "\(output)")
+            for words in ["image-net.org", "138 GB", "6.3 GB", "train/n01440764", "ILSVRC2012_validation_ground_truth.txt", "protocol smoke, 3 epochs, would take about"] {
+                #expect(output.contains(words), "\(words): \(output)")
+            }
+            #expect(!FileManager.default.fileExists(atPath: folder + "/x"))
+            try expectRefusal(["table3", "--data", "/no/such", "--out", folder + "/x"], "no folder /no/such/train")
+            try expectRefusal(["table3", "--fine-tune"], "--fine-tune needs --pretrained")
+            try expectRefusal(["table3", "--loaders", "0"], "--loaders must be 1 to 64")
+        }
+    }
+}
