@@ -233,6 +233,16 @@ void ck_level_window_max(struct ck_level_window s, const uint8_t *x, uint8_t *y,
     for (size_t row = begin; row < end; row++) window_row(s, x, y + row * width * s.channels, row, width);
 }
 
+void ck_level_subsample(struct ck_level_subsampling s, const uint8_t *x, uint8_t *y, size_t begin, size_t end) {
+    size_t channels = s.channels + 2 * s.padding;
+    for (size_t row = begin; row < end; row++)
+        for (size_t column = 0; column < s.output_width; column++) {
+            uint8_t *to = y + (row * s.output_width + column) * channels;
+            memset(to, 0, channels);
+            memcpy(to + s.padding, x + (row * s.stride * s.width + column * s.stride) * s.channels, s.channels);
+        }
+}
+
 CK_CLONES void ck_level_sums(const uint8_t *x, size_t pixels, size_t channels, int32_t *sums) {
     memset(sums, 0, channels * sizeof *sums);
     for (size_t i = 0; i < pixels; i++)

@@ -61,6 +61,12 @@ struct ck_level_window {
 };
 void ck_level_window_max(struct ck_level_window, const uint8_t *x, uint8_t *y, size_t begin, size_t end);
 
+/// Output rows [begin, end) of every stride-th pixel, with `padding` zero channels on both sides.
+struct ck_level_subsampling {
+    size_t width, channels, stride, output_width, padding;
+};
+void ck_level_subsample(struct ck_level_subsampling, const uint8_t *x, uint8_t *y, size_t begin, size_t end);
+
 /// sums[c] = Σ over pixels of x [pixels, channels].
 void ck_level_sums(const uint8_t *x, size_t pixels, size_t channels, int32_t *sums);
 
