@@ -57,7 +57,7 @@ let package = Package(
             name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
-            dependencies: ["CAllocations", "CKernels", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
+            dependencies: ["CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),

@@ -39,10 +39,10 @@ final class ByteStorage: @unchecked Sendable {  // the bytes are never written
 
 /// Integer weights of b bits in a row without gaps, the first in the lowest bits of the first byte: 1 bit is + (1) or − (0);
 /// more are two's complement, the lowest value left out.
-enum CodePacking {
-    static func bytes(bits: Int, count: Int) -> Int { (bits * count + 7) / 8 }
+package enum CodePacking {
+    package static func bytes(bits: Int, count: Int) -> Int { (bits * count + 7) / 8 }
 
-    static func pack(_ codes: [Int8], bits: Int) -> Data {
+    package static func pack(_ codes: [Int8], bits: Int) -> Data {
         var bytes = Data(count: Self.bytes(bits: bits, count: codes.count))
         let mask = UInt16(1 << bits - 1)
         for (i, code) in codes.enumerated() {
@@ -55,7 +55,7 @@ enum CodePacking {
     }
 
     /// The caller has made sure that the bytes are there.
-    static func unpack(_ bytes: UnsafeRawBufferPointer, at offset: Int, bits: Int, count: Int) -> [Int8] {
+    package static func unpack(_ bytes: UnsafeRawBufferPointer, at offset: Int, bits: Int, count: Int) -> [Int8] {
         let end = offset + Self.bytes(bits: bits, count: count)
         precondition(offset >= 0 && end <= bytes.count, "codes beyond the file")
         return [Int8](unsafeUninitializedCapacity: count) { codes, initialized in

@@ -125,7 +125,7 @@ public struct Prediction: Equatable, Sendable {
 }
 
 /// What a unit made of an image.
-public struct Activation: Equatable, Sendable {
+public struct UnitActivation: Equatable, Sendable {
     public let unit: String
     public let shape: PackedModel.Shape
     public let values: Values
@@ -153,9 +153,9 @@ extension Classifier {
     }
 
     /// What every unit makes of one image, bytes `[H, W, C]`, in the model's order: for verification.
-    public func activations(of image: [UInt8]) -> [Activation] {
+    public func activations(of image: [UInt8]) -> [UnitActivation] {
         precondition(image.count == model.input.count, "\(image.count) bytes for an image of \(model.input)")
-        var (results, scores) = ([Activation](), [Float](repeating: 0, count: model.classes.count))
+        var (results, scores) = ([UnitActivation](), [Float](repeating: 0, count: model.classes.count))
         image.withUnsafeBufferPointer { image in
             scores.withUnsafeMutableBufferPointer { scores in
                 guard let first = image.baseAddress, let score = scores.baseAddress else { return }
@@ -167,9 +167,9 @@ extension Classifier {
                     func numbers<T>(_: T.Type) -> [T] {
                         Array(UnsafeBufferPointer(start: (arenas[0].maps + step.output).assumingMemoryBound(to: T.self), count: shape.count))
                     }
-                    let values: Activation.Values = model.units[unit].kind == .classifier
+                    let values: UnitActivation.Values = model.units[unit].kind == .classifier
                         ? .floats(Array(scores)) : model.units[unit].activationBits == 0 ? .floats(numbers(Float.self)) : .levels(numbers(UInt8.self))
-                    results.append(Activation(unit: model.units[unit].name, shape: shape, values: values))
+                    results.append(UnitActivation(unit: model.units[unit].name, shape: shape, values: values))
                 }
             }
         }

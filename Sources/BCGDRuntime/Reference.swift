@@ -8,8 +8,8 @@ public struct ReferenceClassifier {
     public init(_ model: PackedModel) { self.model = model }
 
     /// What every unit makes of one image, bytes `[H, W, C]`, in the model's order; the last are the class scores.
-    public func activations(of image: [UInt8]) -> [Activation] {
-        var results: [Activation.Values] = []
+    public func activations(of image: [UInt8]) -> [UnitActivation] {
+        var results: [UnitActivation.Values] = []
         for (index, unit) in model.units.enumerated() {
             switch unit.kind {
             case .first: results.append(first(index, image))
@@ -18,7 +18,7 @@ public struct ReferenceClassifier {
             case .classifier: results.append(scores(index, results[unit.input].levels))
             }
         }
-        return zip(model.units.indices, results).map { Activation(unit: model.units[$0].name, shape: model.shapes[$0], values: $1) }
+        return zip(model.units.indices, results).map { UnitActivation(unit: model.units[$0].name, shape: model.shapes[$0], values: $1) }
     }
 
     /// `clamp(ceil(t), 0, top)`.
@@ -28,7 +28,7 @@ public struct ReferenceClassifier {
     }
 
     /// sum = 0; for r, for s, for i: sum = fma(x, w, sum), in f32.
-    private func first(_ index: Int, _ image: [UInt8]) -> Activation.Values {
+    private func first(_ index: Int, _ image: [UInt8]) -> UnitActivation.Values {
         let (unit, weights, pixels) = (model.units[index], model.floatWeights(index), model.pixelTable)
         let (a, b, channels) = (model.a(index), model.b(index), model.input.channels)
         var result: [UInt8] = []
@@ -45,7 +45,7 @@ public struct ReferenceClassifier {
         return .levels(result)
     }
 
-    private func convolution(_ index: Int, _ results: [Activation.Values]) -> Activation.Values {
+    private func convolution(_ index: Int, _ results: [UnitActivation.Values]) -> UnitActivation.Values {
         let (unit, codes, from) = (model.units[index], model.codes(index), model.inputShape(index))
         let (a, b, x) = (model.a(index), model.b(index), results[unit.input].levels)
         var values: [Float] = []
@@ -64,7 +64,7 @@ public struct ReferenceClassifier {
     }
 
     /// The shortcut's number for output `at`, of that channel.
-    private func shortcut(_ index: Int, _ results: [Activation.Values], at: Int, channel: Int) -> Float? {
+    private func shortcut(_ index: Int, _ results: [UnitActivation.Values], at: Int, channel: Int) -> Float? {
         let unit = model.units[index]
         guard unit.shortcut != .none else { return nil }
         switch (unit.shortcut, results[unit.shortcutInput]) {
@@ -79,14 +79,14 @@ public struct ReferenceClassifier {
         }
     }
 
-    private func maximum(_ index: Int, _ x: [UInt8]) -> Activation.Values {
+    private func maximum(_ index: Int, _ x: [UInt8]) -> UnitActivation.Values {
         var result: [UInt8] = []
         let channels = model.inputShape(index).channels
         forEachOutput(index) { _, o, taps in result.append(taps.map { x[$0.pixel * channels + o] }.max() ?? 0) }
         return .levels(result)
     }
 
-    private func scores(_ index: Int, _ x: [UInt8]) -> Activation.Values {
+    private func scores(_ index: Int, _ x: [UInt8]) -> UnitActivation.Values {
         let (unit, from, bias) = (model.units[index], model.inputShape(index), model.b(index))
         var sums = [Int32](repeating: 0, count: from.channels)
         for (i, level) in x.enumerated() { sums[i % from.channels] += Int32(level) }
@@ -123,7 +123,7 @@ public struct ReferenceClassifier {
     }
 }
 
-extension Activation.Values {
+extension UnitActivation.Values {
     /// A unit checked to be one of levels.
     fileprivate var levels: [UInt8] {
         guard case .levels(let levels) = self else { preconditionFailure("values where levels were promised") }

@@ -35,6 +35,11 @@ package struct EvaluationPlan {
 
         /// The unit's result of the last forward pass, `[N, H, W, C]`: levels.
         package var levels: UnsafePointer<UInt8> { map.levels }
+        /// The same of a unit without activation: f32.
+        package var values: UnsafePointer<Float> {
+            precondition(map.type == CK_F32)
+            return UnsafePointer(map.pointer.assumingMemoryBound(to: Float.self))
+        }
     }
 
     package private(set) var units: [Unit] = []
