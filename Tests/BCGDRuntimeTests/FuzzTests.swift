@@ -25,8 +25,8 @@ import Testing
                 ran += 1
             } catch is PackedModelError { refused += 1 }
         }
-        // Neither kind may have died out, or nothing is tested: of 6000, about 2900 were refused and 3100 ran.
-        #expect(refused > 1000 && ran > 1000, "\(refused) refused, \(ran) ran")
+        // Neither kind may have died out, or nothing is tested; 4981 and 1016 when this was written.
+        #expect(refused > 1000 && ran > 500, "\(refused) refused, \(ran) ran")
     }
 
     private static let interesting: [UInt64] = [0, 1, 2, 15, 16, 255, 256, 65_535, 1 << 31 - 1, 1 << 31, 1 << 32 - 1, 1 << 32, 1 << 63 - 1, 1 << 63, .max]

@@ -72,7 +72,7 @@ import Testing
         let split = ImageSplit(
             height: c.side, width: c.side, channels: c.channels, images: (0..<count * c.side * c.side * c.channels).map { _ in UInt8(truncatingIfNeeded: random.next()) },
             labels: [UInt8](repeating: 0, count: count), normalization: Self.format(c).normalization)
-        let comparison = try compare(network, batch: c.batch, with: model, on: split, threads: 2)
+        let comparison = try compare(network, batch: c.batch, with: model, on: split, threads: 1)
         for unit in comparison.units { #expect(unit.differing == 0, "\(unit.name): \(unit.differing) of \(unit.compared)") }
         #expect(comparison.images == count && comparison.differingClasses == 0)
         // Scores are sums of at most 512 products in f32, of the order of 1 each, in another order.
@@ -84,10 +84,10 @@ import Testing
         guard let folder = ProcessInfo.processInfo.environment["BCGD_DATA"] else { return print("skipped: BCGD_DATA names no folder with CIFAR-10") }
         guard fusesMultiplyAdds else { return print("skipped: without fused multiply-adds training rounds twice") }
         let c = Case(name: "resnet20", batch: 128)
-        let (network, split) = (try Self.network(c, threads: 2), try CIFAR10.load(folder: folder, allowUnofficial: true).test)
+        let (network, split) = (try Self.network(c), try CIFAR10.load(folder: folder, allowUnofficial: true).test)
         let format = ImageFormat(height: 32, width: 32, channels: 3, classes: CIFAR10.classes, normalization: CIFAR10.normalization)
         let model = try packedModel(of: network, weightBits: 1, format: format, provenance: "test")
-        let comparison = try compare(network, batch: 128, with: model, on: split, threads: 2)
+        let comparison = try compare(network, batch: 128, with: model, on: split, threads: 1)
         #expect(comparison.differing == 0 && comparison.compared == 10_000 * 188_416)  // 7·16·32² + 6·32·16² + 6·64·8²
         #expect(comparison.differingClasses == 0 && comparison.images == 10_000)
     }
