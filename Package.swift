@@ -73,9 +73,11 @@ let package = Package(
             resources: [.copy("Vectors")]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
-        .testTarget(name: "ExportTests", dependencies: ["Export", "BCGDRuntime", "Training", "Datasets", "Networks", "Compute"]),
+        .testTarget(
+            name: "ExportTests",
+            dependencies: ["Export", "BCGDRuntime", "Training", "Datasets", "Networks", "Compute", "Quantization", "Statistics"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
-        .testTarget(name: "ReproduceTests", dependencies: ["reproduce"]),
+        .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]
