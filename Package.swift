@@ -14,7 +14,7 @@ let package = Package(
         .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Export", "Reporting"]),
+            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Export", "Reporting", "Files"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -78,6 +78,7 @@ let package = Package(
             dependencies: ["Export", "BCGDRuntime", "Training", "Datasets", "Networks", "Compute", "Quantization", "Statistics"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
         .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step"]),
+        .testTarget(name: "GuideTests", dependencies: ["Training", "Networks", "Datasets", "Compute", "Statistics", "Files"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]

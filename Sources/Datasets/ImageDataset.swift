@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
 
 /// Per-channel normalisation of raw pixels: a byte `x` of channel `c` becomes `(x/255 − mean[c]) / std[c]`.
 public struct PixelNormalization: Sendable, Equatable {
@@ -58,5 +60,26 @@ public struct ImageDataset: Sendable {
 
     public init(name: String, classes: [String], train: ImageSplit, test: ImageSplit, isOfficial: Bool) {
         (self.name, self.classes, self.train, self.test, self.isOfficial) = (name, classes, train, test, isOfficial)
+    }
+}
+
+extension ImageDataset {
+    /// The same data set with only the first images of each split.
+    /// - Precondition: there are as many.
+    public func first(train: Int, test: Int) -> ImageDataset {
+        ImageDataset(name: name, classes: classes, train: self.train.first(train), test: self.test.first(test), isOfficial: isOfficial)
+    }
+
+    /// CRC-32 of all images and labels, eight hexadecimal digits: tells sets of images apart.
+    public var checksum: String {
+        crc32Hex([train.images, train.labels, test.images, test.labels].reduce(into: Data()) { $0.append(contentsOf: $1) })
+    }
+}
+
+extension ImageSplit {
+    fileprivate func first(_ number: Int) -> ImageSplit {
+        ImageSplit(
+            height: height, width: width, channels: channels, images: Array(images.prefix(number * imageSize)),
+            labels: Array(labels.prefix(number)), normalization: normalization)
     }
 }

@@ -3,17 +3,34 @@ import CKernels
 import Compute
 import Quantization
 
-/// The activation of a network: ReLU ("32A") or the quantized ReLU of METHOD.md part 1.
+/// The activation of a network: ReLU ("32A"), the quantized ReLU of METHOD.md part 1, or one's own.
 public enum Activation: Equatable, Sendable {
     case relu
     case quantized(QuantizedReLU)
+    /// For networks in f32.
+    case custom(CustomActivation)
 
     public func layer(_ name: String, _ shape: FeatureShape, in workshop: Workshop) -> any Layer {
         switch self {
         case .relu: ReLULayer(shape, in: workshop)
         case .quantized(let function): QuantizedReLULayer(name, function, shape, in: workshop)
+        case .custom(let custom): custom.layer(name, shape, workshop)
         }
     }
+}
+
+/// Makes the activation layers of a network (`Documentation/AddingAQuantizer.md`); equal to another of the same name.
+public struct CustomActivation: Equatable, Sendable {
+    public let name: String
+    let layer: @Sendable (String, FeatureShape, Workshop) -> any Layer
+
+    /// - Parameter layer: given the name that its parameters' names begin with, the shape of its input and of its output,
+    ///   and the workshop.
+    public init(_ name: String, layer: @escaping @Sendable (String, FeatureShape, Workshop) -> any Layer) {
+        (self.name, self.layer) = (name, layer)
+    }
+
+    public static func == (a: CustomActivation, b: CustomActivation) -> Bool { a.name == b.name }
 }
 
 /// `y = max(x, 0)`, `dx = dy·1{x > 0}`.

@@ -27,11 +27,15 @@ public enum Architecture: Equatable, Sendable {
     /// - Parameters:
     ///   - weights: how weights will be projected, or `nil` for float ones.
     ///   - precision: the arithmetic; the tensors' names do not depend on it.
+    /// - Throws: `NetworkError` for mixed precision with a custom activation.
     public func network(
         input: FeatureShape, classes: Int, activation: Activation, weights: WeightProjection? = nil, precision: Precision = .f32,
         in workshop: Workshop
     ) throws -> Network {
-        switch (self, precision) {
+        if case .custom(let custom) = activation, precision == .mixed {
+            throw NetworkError(description: "mixed precision has ReLU and the quantized ReLU only; use the activation \(custom.name) in f32")
+        }
+        return switch (self, precision) {
         case (.cifarResNet(let depth), .f32):
             CIFARResNet.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
         case (.cifarResNet(let depth), .mixed):
@@ -48,6 +52,11 @@ public enum Architecture: Equatable, Sendable {
             ImageNetResNet.network(depth: depth, input: input, classes: classes, activation: activation, in: workshop)
         }
     }
+}
+
+/// A network that cannot be built; the message says why and what to do.
+public struct NetworkError: Error, CustomStringConvertible, Equatable {
+    public let description: String
 }
 
 /// The arithmetic of a training step.

@@ -43,6 +43,7 @@ final class NormActivationUnit {
         type = accType
         switch (names.activation, arithmetic.activation) {
         case (nil, _): (function, activation, resolution) = (nil, CK_IDENTITY, nil)
+        case (_, .custom): preconditionFailure("mixed precision has no custom activations (`Architecture.network`)")
         case (_, .relu): (function, activation, resolution) = (nil, CK_RELU, nil)
         case (let name?, .quantized(let quantized)):
             (function, activation) = (quantized, CK_QUANTIZED_RELU)

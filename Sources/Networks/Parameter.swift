@@ -37,19 +37,23 @@ public final class Parameter {
     package let multipliesByCodes: Bool
 
     /// What the values are before training.
-    enum Initial {
+    public enum Initial: Sendable {
         case constant(Float)
         case normal(deviation: Double)
 
         /// normal(0, √(2/(K·K·O))) (METHOD.md part 2).
-        static func convolution(outputs: Int, kernel: Int) -> Initial {
+        public static func convolution(outputs: Int, kernel: Int) -> Initial {
             .normal(deviation: (2 / Double(kernel * kernel * outputs)).squareRoot())
         }
     }
 
     private let initial: Initial
 
-    init(_ name: String, _ kind: Kind, shape: [Int], initial: Initial = .constant(0), multipliesByCodes: Bool = false) {
+    /// - Parameters:
+    ///   - name: unique in its network, such as `layer1.0.conv1.weight`.
+    ///   - shape: of a weight, the output channels first.
+    ///   - multipliesByCodes: for the integer passes of mixed precision.
+    public init(_ name: String, _ kind: Kind, shape: [Int], initial: Initial = .constant(0), multipliesByCodes: Bool = false) {
         (self.name, self.kind, self.initial, self.multipliesByCodes) = (name, kind, initial, multipliesByCodes)
         (value, gradient, momentum) = (Tensor(shape), Tensor(shape), Tensor(shape))
         // As many slices as there can be: an output channel is the first dimension.

@@ -47,6 +47,14 @@ public struct ResultsTable: Sendable {
             })
     }
 
+    /// The same for LaTeX, narrower where no group has a reported number: then the reason alone is said.
+    public var latex: String {
+        guard groups.allSatisfy({ $0.first.reported == nil }) else { return accuracies.latex }
+        let kept = accuracies.header.count - 3
+        return latexTable(
+            header: accuracies.header.prefix(kept) + ["Reported"], rows: accuracies.rows.map { $0.prefix(kept) + [$0[kept + 2]] })
+    }
+
     /// Over seeds: one row for each comparison. Nil when there is none.
     public var differences: TextTable? {
         guard !comparisons.isEmpty else { return nil }

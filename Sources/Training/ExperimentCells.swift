@@ -94,7 +94,7 @@ public struct ExperimentCells: Sendable {
 extension Settings {
     fileprivate var hasPhases: Bool { has("float") && has("quantized") }
 
-    fileprivate mutating func takePhases() throws -> (float: Settings, quantized: Settings) {
+    mutating func takePhases() throws -> (float: Settings, quantized: Settings) {
         (try take(mapping: "float"), try take(mapping: "quantized"))
     }
 }

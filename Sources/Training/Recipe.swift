@@ -135,12 +135,13 @@ public struct Recipe: Codable, Equatable, Sendable {
                 bits: activationBits, inputDerivative: inputDerivative, resolutionDerivative: resolutionDerivative))
     }
 
+    /// - Parameter knownNetwork: whether `network` must name one of ours.
     /// - Throws: `RecipeError` naming the key, what it may be and what it is.
-    public func validate() throws {
+    public func validate(knownNetwork: Bool = true) throws {
         func need(_ condition: Bool, _ key: CodingKeys, _ allowed: String, _ found: Any) throws {
             if !condition { throw RecipeError("\(key.rawValue) must be \(allowed), not \(found)") }
         }
-        try need(Architecture(name: network) != nil, .network, "one of \(Architecture.allowed)", network)
+        try need(!knownNetwork || Architecture(name: network) != nil, .network, "one of \(Architecture.allowed)", network)
         func bits(_ count: Int) -> Bool { count >= 1 && count <= 8 }
         try need(bits(weightBits) || weightBits == 32, .weightBits, "1 to 8, or 32 for float", weightBits)
         try need(bits(activationBits) || activationBits == 32, .activationBits, "1 to 8, or 32 for ReLU", activationBits)

@@ -116,3 +116,15 @@ public struct Settings {
         return recipe
     }
 }
+
+extension Recipe {
+    /// Every setting as text by its key; keys that may be left out and are at their standard value may be absent.
+    public var texts: [String: String] {
+        // JSON is YAML, whose scalars keep their text.
+        guard let mapping = (try? Yams.compose(yaml: canonicalJSON(self)))?.mapping else { return [:] }
+        let pairs = mapping.compactMap { key, value in
+            key.string.map { ($0, value.scalar?.string ?? value.sequence?.compactMap(\.scalar?.string).joined(separator: ", ") ?? "") }
+        }
+        return Dictionary(uniqueKeysWithValues: pairs)
+    }
+}

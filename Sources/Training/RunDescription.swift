@@ -54,7 +54,8 @@ extension Recipe {
     }
 }
 
-private func canonicalJSON(_ value: some Encodable) -> String {
+/// JSON with sorted keys.
+func canonicalJSON(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // Encoding fails only for numbers that are not finite, which `Recipe.validate` refuses.

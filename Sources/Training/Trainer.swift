@@ -33,20 +33,37 @@ public final class Trainer {
     private let loader, testLoader: BatchLoader
     private let images: Tensor
 
+    /// Trains the network that the recipe names.
     /// - Parameter dataset: must have the run's name.
-    public init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
-        try run.recipe.validate()
-        precondition(dataset.name == run.dataset, "the data set is not the run's")
-        guard let architecture = Architecture(name: run.recipe.network) else {
-            throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
+    public convenience init(_ run: RunDescription, dataset: ImageDataset, threads: Int) throws {
+        let recipe = run.recipe
+        guard let architecture = Architecture(name: recipe.network) else {
+            throw RecipeError("network must be one of \(Architecture.allowed), not \(recipe.network)")
         }
+        try self.init(run, dataset: dataset, threads: threads) { input, classes, workshop in
+            try architecture.network(
+                input: input, classes: classes, activation: try recipe.activation(), weights: try recipe.passProjection(),
+                precision: run.precision, in: workshop)
+        }
+    }
+
+    /// Trains a network of one's own (`Documentation/AddingANetwork.md`); the recipe's `network` is then just its name, by
+    /// which checkpoints know it, and the run's precision what is said of its arithmetic.
+    /// - Parameters:
+    ///   - dataset: must have the run's name.
+    ///   - build: makes the network for images of a shape and a number of classes.
+    /// - Throws: `RecipeError` for impossible settings, and what `build` throws.
+    public init(
+        _ run: RunDescription, dataset: ImageDataset, threads: Int,
+        build: (_ input: FeatureShape, _ classes: Int, Workshop) throws -> Network
+    ) throws {
+        try run.recipe.validate(knownNetwork: false)
+        precondition(dataset.name == run.dataset, "the data set is not the run's")
         let (recipe, train) = (run.recipe, dataset.train)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
         self.run = run
-        network = try architecture.network(
-            input: shape, classes: dataset.classes.count, activation: try recipe.activation(),
-            weights: try recipe.passProjection(), precision: run.precision, in: workshop)
+        network = try build(shape, dataset.classes.count, workshop)
         network.initialize(seed: run.seed)
         descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
@@ -123,6 +140,13 @@ public final class Trainer {
 
     /// One step of the method on one mini-batch.
     private func step(_ batch: Batch) throws {
+        let outcome = try passes(batch)
+        descent.step(rate: run.recipe.rate(epoch: state.epoch))
+        state.add(outcome)
+    }
+
+    /// The forward and the backward pass of one mini-batch.
+    private func passes(_ batch: Batch) throws -> BatchOutcome {
         copy(batch)
         descent.prepareStep()
         let scores = try network.forward(images, batch: batch.count, mode: .training)
@@ -133,8 +157,21 @@ public final class Trainer {
                     + "try a smaller rate")
         }
         try network.backward(loss.gradient, batch: batch.count)
-        descent.step(rate: run.recipe.rate(epoch: state.epoch))
-        state.add(outcome)
+        return outcome
+    }
+
+    /// Takes a checkpoint's values and running statistics, of whatever precision, and calls `body` with the outcome of each of
+    /// the first mini-batches of an epoch, whose gradients the network then holds; nothing is learned.
+    func gradients(at checkpoint: Checkpoint, batches: Int, body: (BatchOutcome) -> Void) throws {
+        try checkpoint.warmStart(network)
+        descent.project()
+        descent.start(epoch: checkpoint.state.epoch)
+        loader.start(epoch: checkpoint.state.epoch)
+        defer { loader.stop() }
+        for _ in 0..<batches {
+            guard let batch = loader.next() else { return }
+            body(try passes(batch))
+        }
     }
 
     /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.

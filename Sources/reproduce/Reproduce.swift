@@ -7,7 +7,7 @@ struct Reproduce: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Reproduces the tables of “Blended coarse gradient descent for full quantization of deep neural networks”.",
         discussion: "Run it from the package's folder, where Experiments/ is.",
-        subcommands: [TableOne.self, TableTwo.self, Figures.self, All.self, Report.self, Evaluate.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, Classify.self, Compare.self])
+        subcommands: [TableOne.self, TableTwo.self, Figures.self, All.self, Report.self, Evaluate.self, ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, Classify.self, Compare.self])
 
     static func main() {
         Engine.sleepWhenIdle()

@@ -7,7 +7,9 @@ import Training
 /// All tables and figures of an output folder, made from its CSVs, `correct/` and the layouts in `Experiments/` alone:
 ///
 ///     table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
+///     regress/intervals.csv, where there is regress/seeds.csv
 ///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…
+///     paper/…                                          what the report in Paper/ includes (`PaperFiles`)
 struct ResultFiles {
     static let tables = ["table1", "table1-authors-code", "table2", "figure1", "figure2"]
 
@@ -24,7 +26,13 @@ struct ResultFiles {
         let rows = try output.rows()
         let layouts = try Self.tables.map { try ExperimentTable($0, folder: experiments) }
         figures.append(try quantizedReLUFigure(name: "figure3"))
+        if FileManager.default.fileExists(atPath: "\(folder)/regress/seeds.csv") {
+            let recorded = try RegressionSamples(contentsOf: "\(folder)/regress/seeds.csv")
+            let test = RegressionTest(statistics: recorded.statistics.count)
+            texts.append(("regress/intervals.csv", recorded.intervals(test, newSeeds: Regress.checkSeeds).text))
+        }
         var pages: [String: [String]] = [:]
+        var paper = PaperFiles()
         for section in Section.all(of: rows) {
             guard let runProtocol = RunProtocol(rawValue: section.protocolName) else {
                 throw FileError("\(output.runs): there is no protocol \(section.protocolName)")
@@ -37,6 +45,7 @@ struct ResultFiles {
                 throw FileError("\(output.runs): \(run.name) was run with other settings than \(experiments)/cells.yaml now gives \(cell.name)")
             }
             var (parts, shown) = ([String](), Set<String>())
+            paper.begin(section, isSmoke: runProtocol == .smoke)
             for layout in layouts {
                 let table = try ResultsTable(
                     runs, columns: try Self.columns(layout), cells: layout.cells.filter(known.contains),
@@ -49,13 +58,15 @@ struct ResultFiles {
                 let figure = try Self.figure(layout.name, named: name, title: title, table.groups, output)
                 if layout.name != "figure1" {
                     pages[layout.name, default: []].append("## \(section.title)\n\n\(table.markdown)")
-                    texts.append(("\(name).tex", Self.mark("%", "") + table.accuracies.latex))
+                    texts.append(("\(name).tex", Self.mark("%", "") + table.latex))
                     if let text = table.differences?.latex { texts.append(("\(name)-differences.tex", Self.mark("%", "") + text)) }
                     if let text = table.images?.latex { texts.append(("\(name)-images.tex", Self.mark("%", "") + text)) }
+                    paper.add(table, title: title, name: name)
                     parts.append("**\(title)**\n\n\(table.markdown)")
                 }
                 if let figure {
                     figures.append(figure)
+                    paper.addFigure(title: title, file: "figures/\(name).png")
                     parts.append("![\(title)](\(folder)/figures/\(name).png)\n")
                 }
             }
@@ -68,6 +79,7 @@ struct ResultFiles {
             let body = ["# \(layout.title)"] + sections + [ResultsTable.notes + "\n## Where each run came from\n\n" + ResultsTable.provenance(runs).markdown]
             texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
         }
+        texts += try paper.texts(rows, output: output, experiments: experiments).map { ("paper/\($0.name).tex", Self.mark("%", "") + $0.text) }
         readme = readme.isEmpty ? "No run longer than `smoke` is here yet.\n" : readme + ResultsTable.notes
         for run in rows where !layouts.contains(where: { $0.cells.contains(run.cell.name) }) {
             note("\(run.name) is in no table: no layout in \(experiments) lists \(run.cell.name)")
@@ -76,6 +88,7 @@ struct ResultFiles {
 
     /// Writes all of it, draws the figures, and removes what earlier reports made and this one does not.
     func write() throws {
+        try makeFolder("\(folder)/paper")
         for (path, text) in texts { try writeAtomically(Data(text.utf8), to: "\(folder)/\(path)") }
         let gnuplot = try Gnuplot()
         for figure in figures { try gnuplot.draw(figure, in: "\(folder)/figures") }
@@ -95,11 +108,11 @@ struct ResultFiles {
         let made = Set(
             texts.map(\.path)
                 + figures.flatMap { figure in (figure.inputs.map(\.file) + ["\(figure.name).svg", "\(figure.name).png"]).map { "figures/\($0)" } })
-        let files = try ["", "figures/"].flatMap { place in
+        let files = try ["", "figures/", "paper/"].flatMap { place in
             let names = FileManager.default.fileExists(atPath: "\(folder)/\(place)") ? try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(place)") : []
             return names.map { place + $0 }
         }
-        let ours = files.filter { $0.wholeMatch(of: /(figures\/)?(table|figure)[0-9].*\.(csv|md|tex|gp|svg|png)/) != nil }
+        let ours = files.filter { $0.wholeMatch(of: /(figures\/)?(table|figure)[0-9].*\.(csv|md|tex|gp|svg|png)|paper\/.*\.tex/) != nil }
         return ours.filter { !made.contains($0) }.sorted().map { "\(folder)/\($0)" }
     }
 

@@ -118,7 +118,15 @@ import Testing
         #expect(table.differences?.rows == [["resnet20-1w4a-bcgd", "resnet20-1w4a-bc", "f32", "1", "0.00", "–", "–"]])
         #expect(table.images == nil)
         #expect(table.markdown.contains("Best on test (no result)") && table.markdown.contains("Without a run: resnet20-1w4a-none."))
-        #expect(table.accuracies.latex.contains("1W4A & bc & 0 & f32 & 3 & 1 & 91.23 {[}90.66, 91.78{]}"))
+        #expect(table.latex.contains("1W4A & bc & 0 & f32 & 3 & 1 & 91.23 {[}90.66, 91.78{]} & 91.50 & \(none) \\\\\n"))
+        #expect(!table.latex.contains("Difference"))
+    }
+
+    /// Of a cell with a reported number (64.36 %, `Experiments/reported.csv`) LaTeX has the number, the difference and the source.
+    @Test func latexHasReportedNumbers() throws {
+        let run = try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd", correct: 6536)
+        let table = ResultsTable([run], columns: [.bits], cells: ["resnet18-1w4a-bcgd"], comparisons: [], outcomes: { _ in nil })
+        #expect(table.latex.contains("& 64.36 & 1.00 {[}") && table.latex.contains("& arXiv 1808.05240 abstract \\\\\n"), "\(table.latex)")
     }
 
     /// f32 differences 1, 2, 3 points: t = 2/(1/√3) = 3.4641 at 2 degrees, p = 1 − t/√(t² + 2) = 0.0742; mixed 1, 1.5, 2:

@@ -37,6 +37,29 @@ import Testing
         #expect(latexTable(header: ["\\{}~^#$"], rows: []).contains("\\textbackslash{}\\{\\}\\textasciitilde{}\\textasciicircum{}\\#\\$ "))
     }
 
+    /// By hand: headers are broken to the width of the cells (at most 36 characters), percent signs stay with their word;
+    /// long text and long names get paragraphs, of a third of their length within 18 to 36 characters, and of half and 4.
+    @Test func latexBreaksWhatIsWide() {
+        let name = String(repeating: "ab-", count: 20)
+        let table = latexTable(
+            header: ["mean top-1, %", "a note", "run"],
+            rows: [["1", String(repeating: "word ", count: 12) + "x²", name], ["2", "y_q", "c"]], formulas: [1], overPages: true)
+        let paragraph = ">{\\raggedright\\arraybackslash}p"
+        #expect(table.hasPrefix("\\begin{longtable}{r\(paragraph){10em}\(paragraph){17em}}\n\\toprule\n"))
+        #expect(table.contains("\\begin{tabular}[b]{@{}r@{}}mean\\\\top-1, \\%\\end{tabular} & a note & run \\\\\n\\midrule\n\\endhead\n1 & "))
+        #expect(table.contains("2 & $y_{\\mathrm{q}}$ & c \\\\\n") && table.hasSuffix("\\bottomrule\n\\end{longtable}\n"))
+    }
+
+    /// By hand, from the rules in the documentation; the second line would be TeX's “double superscript”.
+    @Test(arguments: [
+        ("f(w_q⁺) ≤ ½(ρ/η − L)", "$f$($w_{\\mathrm{q}}^{+}$) $\\le$ $\\frac12$($\\rho$/$\\eta$ $-$ $L$)"),
+        ("v*ᵀPw* in 4x6", "$v^{*}{}^{\\top}Pw^{*}$ in $4\\times6$"),
+        ("(2π)^{3/2}, B^(−1/2), η_α", "(2$\\pi$)$^{\\mathrm{3/2}}$, $B^{\\mathrm{-1/2}}$, $\\eta_{\\mathrm{\\alpha}}$"),
+        ("a layer's slope -0.5 at 1e-12, two-valued", "a layer's slope $-$0.5 at 1e$-$12, two-valued"),
+        ("α x, 95 % & α‖w‖", "$\\alpha$ $x$, 95 \\% \\& $\\alpha\\Vert w\\Vert$"), ("p̂ u ← q", "$\\hat p$ $u$ $\\leftarrow$ $q$"),
+    ])
+    func formulas(text: String, latex: String) { #expect(formulaForLaTeX(text) == latex) }
+
     @Test func textColumnsStayLeft() {
         #expect(markdownTable(header: ["seed"], rows: [["1"], ["mean of 2"]]).contains("| 1         |"))
     }

@@ -30,4 +30,31 @@ import Testing
         try (text + "\ncolour: red\n").write(toFile: table, atomically: true, encoding: .utf8)
         try expectRefusal(["list", "--experiments", folder], "unknown key colour")
     }
+
+    @Test(arguments: [
+        (["--threads", "0"], "--threads must be 1 to 256, not 0"), (["--seeds", "0"], "--seeds must be 1 to 1000"),
+        (["--record", "--seeds", "9"], "--seeds must be 10 to 1000, not 9"), (["--resume"], "--resume is for --record"),
+        (["--only", "cifar-10"], "--only cifar-10 needs --data"), (["--only", "mnist"], "--only"), (["--precision", "f64"], "--precision"),
+        (["--data", "/no/such/folder"], "/no/such/folder"), (["--baseline", "/no/such/folder"], "no baseline for Fashion-MNIST in f32: none was recorded"),
+        (["--experiments", "/no/such/folder"], "/no/such/folder/regress.yaml"),
+    ])
+    func regress(_ arguments: [String], _ words: String) throws { try expectRefusal(["regress", "--precision", "f32"] + arguments, words) }
+
+    /// A baseline of another recipe or other columns, and a recording that was stopped.
+    @Test func regressBaselines() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let committed = try String(contentsOfFile: Program.package.path + "/results/regress/seeds.csv", encoding: .utf8)
+        let digest = try #require(committed.split(separator: "\n").dropFirst().first?.split(separator: ",")[6])
+        func refusal(_ text: String, _ words: String, _ more: [String] = []) throws {
+            try text.write(toFile: folder + "/seeds.csv", atomically: true, encoding: .utf8)
+            try expectRefusal(["regress", "--precision", "f32", "--baseline", folder] + more, words)
+        }
+        try refusal(committed.replacingOccurrences(of: digest, with: "00000000"), "recorded with recipe 00000000, now it is \(digest)")
+        try refusal(committed.replacingOccurrences(of: "float.test_loss", with: "float.loss"), "other statistics")
+        try refusal("dataset\n", "expected the columns")
+        try committed.write(toFile: folder + "/recording-fashion-mnist-f32.csv", atomically: true, encoding: .utf8)
+        try refusal(committed, "add --resume to go on with it", ["--record"])
+        try refusal(committed, "is of another commit or recipe", ["--record", "--resume", "--threads", "1"])
+    }
 }

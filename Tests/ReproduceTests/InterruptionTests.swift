@@ -8,7 +8,7 @@ import Testing
         let out = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
         let other = out + "-experiments"
         defer { [out, other].forEach { try? FileManager.default.removeItem(atPath: $0) } }
-        let arguments = ["table1", "--only", "resnet8-float", "--threads", "1", "--out", out]
+        let arguments = ["table1", "--only", "resnet8-float", "--threads", "1", "--precision", "f32", "--out", out]
         let checkpoint = out + "/checkpoints/fashion-mnist-resnet8-float-smoke-seed1.safetensors"
 
         let first = try Program("reproduce", arguments)

@@ -10,7 +10,7 @@ import Testing
     private func withCopy(_ body: () throws -> Void) throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.createDirectory(atPath: results, withIntermediateDirectories: true)
-        for name in ["runs.csv", "curves", "correct"] {
+        for name in ["runs.csv", "curves", "correct", "theory", "benchmarks"] {
             try FileManager.default.copyItem(atPath: Program.package.path + "/results/" + name, toPath: results + "/" + name)
         }
         try "# Title\n<!-- results -->\nold\n<!-- /results -->\nend\n".write(toFile: folder + "/page.md", atomically: true, encoding: .utf8)
@@ -62,6 +62,71 @@ import Testing
         }
     }
 
+    /// The report's verdicts, numbers and tables follow the CSVs of the theory and of the benchmarks; without them they are
+    /// absent, and damaged ones are refused.
+    @Test func paperFollowsTheCSVs() throws {
+        try withCopy {
+            func text(_ name: String) throws -> String { try String(contentsOfFile: "\(results)/paper/\(name).tex", encoding: .utf8) }
+            try FileManager.default.removeItem(atPath: results + "/theory")
+            try FileManager.default.createDirectory(atPath: results + "/theory", withIntermediateDirectories: true)
+            let how = "verify-theory --samples 1"
+            try """
+                claim,statement,source,method,tests,smallest_adjusted_p,detects,verdict,measured,commit,how
+                one,f ≥ 0,item 1,by hand,3,0.5,0.1,holds,24 points,abc,\(how)
+                two,f ≤ 0,item 2,by hand,4,1e-9,–,REJECTED,f = 1,abc,\(how)
+
+                """.write(toFile: results + "/theory/theory.csv", atomically: true, encoding: .utf8)
+            try "claim,caught\none,yes\none,NO\n".write(toFile: results + "/theory/theory-power.csv", atomically: true, encoding: .utf8)
+            #expect(try report().status == 0)
+            let verdicts = try text("theory-verdicts"), macros = try text("macros")
+            #expect(verdicts.contains("one & $f$ $\\ge$ 0 & 3 & 0.5 & 0.1 & 1 of 2 & holds \\\\"), "\(verdicts)")
+            #expect(verdicts.contains("& -- & REJECTED \\\\"), "\(verdicts)")
+            for (name, value) in [("Claims", "2"), ("Hold", "1"), ("Tests", "7"), ("Faults", "2"), ("FaultsCaught", "1"), ("Command", how)] {
+                #expect(macros.contains("{\\theory\(name)}{\(value)}\n"), "\(name): \(macros)")
+            }
+            // The fastest PyTorch of those that were timed in turns, from the committed training.csv.
+            let table = try CSVRows(results + "/benchmarks/training.csv")
+            let row = try #require(
+                table.rows.filter { $0["network"] == "vgg11" && $0["engine"] == "pytorch" && $0["precision"] == "f32" && $0["stage"] == "interleaved" }
+                    .min { Double($0["median_ms"] ?? "") ?? 0 < Double($1["median_ms"] ?? "") ?? 0 })
+            #expect(try text("benchmarks").contains("PyTorch & f32 & \(row["median_ms"] ?? "?") & \(row["pytorch_f32_over_this"] ?? "?") &"))
+            #expect(try text("benchmarks").contains("\\resultfigure{Benchmark, drawn by float/training.gp}{benchmarks/float/training.png}"))
+
+            try edit("results/paper/macros.tex", "{2}", "{3}")
+            try "x".write(toFile: results + "/paper/old.tex", atomically: true, encoding: .utf8)
+            let drift = try report("--check").output.split(separator: "\n")
+            #expect(drift.count == 2 && drift[0].contains("paper/macros.tex") && drift[1].contains("paper/old.tex"), "\(drift)")
+
+            try edit("results/theory/theory.csv", ",verdict,", ",result,")
+            try expectRefusal(["report", "--out", results, "--readme", folder + "/page.md"], "theory.csv has no column verdict")
+            for name in ["theory", "benchmarks"] { try FileManager.default.removeItem(atPath: results + "/" + name) }
+            #expect(try report().status == 0)
+            #expect(!FileManager.default.fileExists(atPath: results + "/paper/theory-verdicts.tex"))
+            #expect(try !text("macros").contains("theory") && !text("benchmarks").contains("result"))
+        }
+    }
+
+    /// What `Paper/` includes is there, and it defines the commands that the generated files use: it builds where TeX is.
+    @Test func paperFindsWhatItIncludes() throws {
+        let package = Program.package.path
+        let sources = try FileManager.default.contentsOfDirectory(atPath: package + "/Paper").filter { $0.hasSuffix(".tex") }
+        let generated = try FileManager.default.contentsOfDirectory(atPath: package + "/results/paper").map { "results/paper/\($0)" }
+        var (paper, included) = ("", [String]())
+        for file in sources.map({ "Paper/\($0)" }) + generated {
+            let text = try String(contentsOfFile: "\(package)/\(file)", encoding: .utf8)
+            if file.hasPrefix("Paper/") { paper += text }
+            included += text.matches(of: /\\input\{\\results\/([^#}]+)\}/).map { $0.1 + ".tex" }
+            included += text.matches(of: /\\result(table|pages)\{.*\}\{([^#}]+)\}\n/).map { $0.2 + ".tex" }
+            included += text.matches(of: /\\resultfigure\{.*\}\{([^#}]+)\}\n/).map { String($0.1) }
+            for command in text.matches(of: /\\(result[a-z]+|theory[A-Z][A-Za-z]*)/).map(\.1) where !file.hasPrefix("Paper/") {
+                let isUsed = paper.contains("\\newcommand{\\\(command)}") || text.contains("\\newcommand{\\\(command)}")
+                #expect(isUsed, "\(file) uses \\\(command), which Paper/bcgd.tex does not define")
+            }
+        }
+        #expect(included.count > 20)
+        for file in included { #expect(FileManager.default.fileExists(atPath: "\(package)/results/\(file)"), "Paper/ includes \(file)") }
+    }
+
     /// Runs of cells that table 1 shows make no table 2 and no sweep, though these show the same cells beside others.
     @Test func sharedCellsAloneMakeNoOtherTable() throws {
         try withCopy {
@@ -107,5 +172,15 @@ import Testing
     func refusals(_ arguments: [String], _ words: String) throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try expectRefusal(arguments + ["--out", folder], words)
+    }
+}
+
+/// The rows of a CSV whose fields before the last hold no commas, by column.
+private struct CSVRows {
+    let rows: [[String: String]]
+
+    init(_ path: String) throws {
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        rows = lines.dropFirst().map { Dictionary(zip(lines[0], $0)) { first, _ in first } }
     }
 }

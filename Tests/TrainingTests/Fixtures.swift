@@ -5,7 +5,7 @@ import Statistics
 import Training
 
 /// 8×8×3 images of four classes that differ in one channel's mean, with noise: learned in a few epochs.
-func syntheticDataset(train: Int = 150, test: Int = 60) -> ImageDataset {
+func syntheticDataset(name: String = "synthetic", train: Int = 150, test: Int = 60) -> ImageDataset {
     func split(_ count: Int, stream: UInt64) -> ImageSplit {
         var random = Philox(seed: 11, stream: stream)
         let labels = (0..<count).map { UInt8($0 % 4) }
@@ -15,7 +15,7 @@ func syntheticDataset(train: Int = 150, test: Int = 60) -> ImageDataset {
         let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2])
         return ImageSplit(height: 8, width: 8, channels: 3, images: images, labels: labels, normalization: normalization)
     }
-    return ImageDataset(name: "synthetic", classes: ["a", "b", "c", "d"], train: split(train, stream: 1), test: split(test, stream: 2), isOfficial: true)
+    return ImageDataset(name: name, classes: ["a", "b", "c", "d"], train: split(train, stream: 1), test: split(test, stream: 2), isOfficial: true)
 }
 
 /// A folder that is removed with the object.

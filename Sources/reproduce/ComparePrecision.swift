@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Files
+import Foundation
+import Networks
+import Reporting
+import Training
+
+struct ComparePrecision: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compares the gradients of mixed precision with those of f32 at trained networks; trains nothing.",
+        discussion: """
+            For every parameter, over the first mini-batches of the next epoch, each relative to the gradient: the error of mixed \
+            precision, the noise (what choosing other images changes), the slope (whether mixed precision shrinks or stretches the \
+            gradient, with its 95 % interval over mini-batches), and the drift (1 when the errors of different mini-batches are \
+            independent, √B when they are the same B times).
+            """)
+
+    @Argument(help: ArgumentHelp("Checkpoints of runs on one data set.", valueName: "checkpoint"))
+    var checkpoints: [String]
+
+    @OptionGroup var images: DataOptions
+
+    @Option(help: "Mini-batches, 2 or more.") var batches = 20
+
+    @Option(help: "Threads that compute (default: all processors).")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    @Option(help: ArgumentHelp("The table, a CSV file; rows of these checkpoints replace those in it.", valueName: "file"))
+    var out = "results/precision/gradients.csv"
+
+    func validate() throws {
+        guard (2...10_000).contains(batches) else { throw ValidationError("--batches must be 2 to 10000, not \(batches)") }
+        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
+    }
+
+    private static let header = [
+        "run", "parameter", "elements", "batches", "error", "noise", "slope", "slope_low", "slope_high", "drift", "seed",
+        "recipe_digest", "data_origin", "threads", "commit", "how",
+    ]
+
+    func run() throws {
+        let dataset = try images.load()
+        var table = try FileManager.default.fileExists(atPath: out) ? CSVTable(contentsOf: out) : CSVTable(header: Self.header)
+        guard table.header == Self.header else { throw FileError("\(out) is another table: its columns are \(table.header.joined(separator: ","))") }
+        for path in checkpoints {
+            let checkpoint = try Checkpoint(path: path)
+            let run = try checkpoint.description()
+            let comparison = try PrecisionComparison(checkpoint, dataset: dataset, batches: batches, threads: threads)
+            for row in comparison.rows {
+                let numbers = [row.error, row.noise, row.slope, row.slopeInterval.low, row.slopeInterval.high, row.drift]
+                table.appendOrReplace(
+                    [run.name, row.parameter, "\(row.count)", "\(comparison.batches)"] + numbers.map { String(format: "%.6f", $0) }
+                        + ["\(run.seed)", run.digest, dataset.isOfficial ? "official" : "unofficial", "\(threads)",
+                           SystemFacts.commit(inFolder: "."), commandLine()],
+                    key: ["run", "parameter"])
+            }
+            print(summary(run.name, comparison))
+        }
+        let folder = (out as NSString).deletingLastPathComponent
+        if !folder.isEmpty { try makeFolder(folder) }
+        try table.write(to: out)
+    }
+
+    /// One line: medians over the parameters, and the worst.
+    private func summary(_ name: String, _ comparison: PrecisionComparison) -> String {
+        func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+        let rows = comparison.rows, loss = comparison.lossDifference
+        return String(
+            format: "%@: median over %d parameters: error %.1f %%, noise %.0f %%, slope %+.3f %%, drift %.2f (independent: 1, same: %.1f); "
+                + "largest error %.1f %%; loss mixed − f32 %+.5f [%+.5f, %+.5f]",
+            name, rows.count, 100 * median(rows.map(\.error)), 100 * median(rows.map(\.noise)), 100 * median(rows.map(\.slope)),
+            median(rows.map(\.drift)), Double(comparison.batches).squareRoot(), 100 * (rows.map(\.error).max() ?? 0), loss.mean,
+            loss.interval.low, loss.interval.high)
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Datasets
+import Files
+import Foundation
+import Networks
+import Reporting
+
+/// Records seeds one by one. `recording-DATASET-PRECISION.csv` holds them until all are there; then they take their place in
+/// `seeds.csv`, and `intervals.csv` follows. Processes may record different data sets or precisions at the same time.
+struct RegressionRecorder {
+    let runner: RegressionRunner
+    let folder: String
+    let test: RegressionTest
+    /// How many seeds the published intervals are for.
+    let newSeeds: Int
+
+    private var file: String { "\(folder)/seeds.csv" }
+    private var statistics: [String] { runner.plan.statistics }
+
+    /// - Throws: `FileError` when an unfinished recording is in the way or belongs to another state of the code, or when a run
+    ///   diverges; `ExitCode` when somebody asked to stop.
+    func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool) throws {
+        try makeFolder(folder)
+        let partial = "\(folder)/recording-\(images.name.lowercased())-\(precision.rawValue).csv"
+        var recording = try unfinished(partial, resume: resume) ?? RegressionSamples(statistics: statistics)
+        let done = Set(recording.samples.map(\.seed))
+        for seed in seeds where !done.contains(seed) {
+            do {
+                let sample = try runner.sample(images, precision, seed: seed)
+                guard sample.values.allSatisfy(\.isFinite) else {
+                    throw FileError("\(images.name) in \(precision.rawValue), seed \(seed), has values that are no numbers: nothing to expect from it")
+                }
+                recording.append(sample)
+                try recording.table.write(to: partial)
+            } catch let stopped as ExitCode {
+                note("stopped; the finished seeds are in \(partial): the same command with --resume goes on")
+                throw stopped
+            }
+        }
+        try withLock(on: folder) { try put(recording) }
+        try FileManager.default.removeItem(atPath: partial)
+    }
+
+    private func put(_ recording: RegressionSamples) throws {
+        let old = FileManager.default.fileExists(atPath: file) ? try RegressionSamples(contentsOf: file) : recording
+        // Of another plan: its numbers mean something else, and its columns may be others.
+        let kept = RegressionSamples(
+            statistics: statistics,
+            samples: old.statistics == statistics ? old.samples.filter { $0.provenance.recipeDigest == runner.plan.digest } : [])
+        try kept.replacing(by: recording).table.write(to: file)
+        // From the file, so that they belong to the digits that it holds.
+        try RegressionSamples(contentsOf: file).intervals(test, newSeeds: newSeeds).write(to: "\(folder)/intervals.csv")
+    }
+
+    private func unfinished(_ partial: String, resume: Bool) throws -> RegressionSamples? {
+        guard FileManager.default.fileExists(atPath: partial) else { return nil }
+        guard resume else { throw FileError("\(partial) holds a recording that was stopped: add --resume to go on with it, or delete it") }
+        let recording = try RegressionSamples(contentsOf: partial)
+        guard recording.statistics == statistics,
+            recording.samples.allSatisfy({ $0.provenance.recipeDigest == runner.plan.digest && $0.provenance.commit == runner.commit })
+        else {
+            throw FileError("\(partial) is of another commit or recipe than this one (\(runner.commit), \(runner.plan.digest)): delete it to start again")
+        }
+        return recording
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Datasets
+import Files
+import Foundation
+import Networks
+import Statistics
+import Testing
+import Training
+
+private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized.path
+
+/// The guides in `Documentation/` quote the examples of this folder; both are run here.
+@Suite struct GuideTests {
+    @Test(arguments: [
+        ("AddingAQuantizer", "QuantizerExample"), ("AddingANetwork", "NetworkExample"), ("AddingADataset", "DatasetExample"),
+    ])
+    func guideQuotesTheExample(guide: String, example: String) throws {
+        let page = try String(contentsOfFile: "\(package)/Documentation/\(guide).md", encoding: .utf8)
+        let file = try String(contentsOfFile: "\(package)/Tests/GuideTests/\(example).swift", encoding: .utf8)
+        let code = file.split(separator: "\n", maxSplits: 1)[1]  // without the licence
+        let blocks = page.components(separatedBy: "```swift\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
+        #expect(blocks == [String(code)], "Documentation/\(guide).md must quote all of \(example).swift but the licence")
+        #expect(page.split(separator: "\n", omittingEmptySubsequences: false).count <= 60)
+        for link in page.matches(of: /\]\(([^)]+)\)/).map(\.1) {
+            #expect(FileManager.default.fileExists(atPath: "\(package)/Documentation/\(link)"), "\(guide).md links to \(link)")
+        }
+    }
+
+    /// By hand, 2 bits: L = 3; calibration makes α = 4.5/3 = 1.5, so x/α = −2/3, 1/3, 2/3, 1, 2, 3. Then α = 1 puts 4.5
+    /// and 3 on either side of the limit.
+    @Test func quantizerByHand() throws {
+        let workshop = Workshop(engine: try Engine(threads: 1), batch: 1)
+        let shape = FeatureShape(height: 1, width: 1, channels: 6)
+        let layer = NearestReLULayer("act", bits: 2, shape, in: workshop)
+        let x = Tensor([1, 1, 1, 6], [-1, 0.5, 1, 1.5, 3, 4.5])
+        #expect(try layer.forward(x, batch: 1, mode: .calibration).values == [0, 0, 1.5, 1.5, 3, 4.5])
+        #expect(layer.resolution.value.values == [1.5])
+        layer.resolution.value.fill(1)
+        #expect(try layer.forward(x, batch: 1, mode: .training).values == [0, 1, 1, 2, 3, 3])
+        let gradient = try layer.backward(Tensor([1, 1, 1, 6], [1, 1, 1, 1, 1, 10]), batch: 1)
+        #expect(gradient.values == [0, 1, 1, 1, 1, 0])
+        #expect(layer.resolution.gradient.values == [4 * 2 + 10 * 3])
+    }
+
+    /// The three examples together, by BCGD at 1W4A.
+    @Test func trainsItsOwnNetworkWithItsOwnQuantizerOnItsOwnData() throws {
+        try withRecords { folder in
+            let dataset = try loadGreyImages(folder: folder, side: 8, classes: ["a", "b"])
+            let run = try description(dataset)
+            let trainer = try smallTrainer(run, dataset: dataset, activation: nearestReLU(bits: 4), threads: 1)
+            #expect(trainer.network.parameters.map(\.name).contains("act1.resolution"))
+            var observer = Silent()
+            try trainer.train(checkpoint: folder + "/run.safetensors", observer: &observer)
+            #expect(Set(trainer.network.weights[0].effective.values.map(\.magnitude)).count == 1, "one bit: one magnitude")
+            #expect(trainer.network.parameters.filter { $0.kind == .resolution }.allSatisfy { $0.value.values[0] != 1 })
+            // Two classes that differ in brightness, 200 test images, seed 1: at 80 % chance is 8 standard deviations away.
+            let top1 = try #require(trainer.state.curve.last?.testTop1)
+            #expect(top1 > 80, "\(top1) %")
+
+            let again = try smallTrainer(run, dataset: dataset, activation: nearestReLU(bits: 4), threads: 1)
+            try again.restore(try Checkpoint(path: folder + "/run.safetensors"))
+            #expect(try again.finalCorrect() == trainer.finalCorrect())
+
+            // The recipe's own activation, and a name that recipes do not know.
+            #expect(try smallTrainer(run, dataset: dataset, threads: 1).network.parameters.count == trainer.network.parameters.count)
+            #expect(throws: RecipeError.self) { try Trainer(run, dataset: dataset, threads: 1) }
+            var impossible = run.recipe
+            impossible.weightBits = 9
+            let refused = RunDescription(name: "x", dataset: dataset.name, recipe: impossible, seed: 1, warmStart: nil)
+            #expect(throws: RecipeError.self) { try smallTrainer(refused, dataset: dataset, threads: 1) }
+        }
+    }
+
+    @Test func quantizerInANetworkOfTheSuite() throws {
+        let (shape, workshop) = (FeatureShape(height: 8, width: 8, channels: 3), Workshop(engine: try Engine(threads: 1), batch: 2))
+        func network(_ precision: Precision) throws -> Network {
+            try Architecture.cifarResNet(depth: 8).network(
+                input: shape, classes: 4, activation: nearestReLU(bits: 4), precision: precision, in: workshop)
+        }
+        let resnet = try network(.f32)
+        resnet.initialize(seed: 1)
+        let scores = try resnet.forward(shape.tensor(batch: 2), batch: 2, mode: .training)
+        try resnet.backward(scores, batch: 2)
+        #expect(resnet.parameters.count { $0.kind == .resolution } == 7)
+        #expect { try network(.mixed) } throws: { "\($0)".contains("use the activation nearest-relu-4 in f32") }
+    }
+
+    @Test func datasetKeepsOrderAndRefusesDamage() throws {
+        try withRecords { folder in
+            let bytes = try #require(FileManager.default.contents(atPath: folder + "/test.bin"))
+            let dataset = try loadGreyImages(folder: folder, side: 8, classes: ["a", "b"])
+            #expect(dataset.train.count == 400 && dataset.test.count == 200 && !dataset.isOfficial)
+            #expect(dataset.test.labels[1] == bytes[65] && dataset.test.images[64] == bytes[66])
+            let values = dataset.train.images.map { (Double($0) / 255 - Double(dataset.train.normalization.mean[0])) / Double(dataset.train.normalization.std[0]) }
+            let mean = values.reduce(0, +) / Double(values.count), square = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
+            // Mean and deviation were rounded to f32.
+            #expect(abs(mean) < 1e-6 && abs(square - 1) < 1e-6)
+            func refusal(_ damaged: Data, _ words: String) throws {
+                try damaged.write(to: URL(fileURLWithPath: folder + "/test.bin"))
+                #expect { try loadGreyImages(folder: folder, side: 8, classes: ["a", "b"]) } throws: { "\($0)".contains(words) }
+            }
+            try refusal(bytes.dropLast(), "expected a multiple of 65")
+            try refusal(Data(), "expected a multiple of 65")
+            try refusal(Data([7]) + bytes.dropFirst(), "image 0 has label 7")
+            try FileManager.default.removeItem(atPath: folder + "/test.bin")
+            #expect { try loadGreyImages(folder: folder, side: 8, classes: ["a", "b"]) } throws: { "\($0)".contains("cannot read") }
+        }
+    }
+
+    /// 400 + 200 images of noise, brighter in class b.
+    private func withRecords(_ body: (String) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for (stream, part) in [("train.bin", 400), ("test.bin", 200)].enumerated() {
+            var random = Philox(seed: 1, stream: UInt64(stream))
+            var bytes: [UInt8] = []
+            for image in 0..<part.1 {
+                let label = image % 2
+                bytes.append(UInt8(label))
+                for _ in 0..<64 { bytes.append(UInt8(clamping: Int(110 + 40 * Double(label) + 40 * random.normal()))) }
+            }
+            try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(part.0)"))
+        }
+        try body(folder)
+    }
+
+    private func description(_ dataset: ImageDataset) throws -> RunDescription {
+        let cells = try ExperimentCells(.smoke, folder: package + "/Experiments")
+        var recipe = try #require(cells.cells.first { $0.name == "resnet8-1w4a-bcgd" }).recipe
+        (recipe.network, recipe.batchSize, recipe.epochs, recipe.milestones, recipe.cropPadding) = ("small", 20, 4, [3], 1)
+        return RunDescription(name: "small", dataset: dataset.name, recipe: recipe, seed: 1, warmStart: nil)
+    }
+}
+
+private struct Silent: TrainingObserver {
+    mutating func stepped(_ state: TrainingState) {}
+    mutating func finishedEpoch(_ state: TrainingState) throws {}
+}
