@@ -113,10 +113,10 @@ def run_cell(name, files, batch, threads, options):
 
 def draw(folder, rows):
     """Images a second of each engine's fastest, ONNX Runtime's float being 1; the labels are milliseconds a call."""
-    cells, table = list(dict.fromkeys((r["network"], r["batch"], r["threads"]) for r in rows)), []
+    cells, table = list(dict.fromkeys((r["network"], int(r["batch"]), int(r["threads"])) for r in rows)), []
     for index, cell in enumerate(cells):
         line = {"x": index}
-        mine = [r for r in rows if (r["network"], r["batch"], r["threads"]) == cell]
+        mine = [r for r in rows if (r["network"], int(r["batch"]), int(r["threads"])) == cell]
         for number, (_, engine, configurations) in enumerate(BARS):
             times = [float(r["median_ms"]) for r in mine if r["engine"] == engine and (configurations is None or r["configuration"] in configurations)]
             if times:

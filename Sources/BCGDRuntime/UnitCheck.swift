@@ -30,6 +30,7 @@ struct UnitCheck {
         try need((unit.kind == .classifier) == (index == count - 1), "the last unit, and no other, to be a classifier")
         let input = try inputShape()
         try checkBits()
+        if unit.kind == .classifier { try need(unit.kernel == 1 && unit.stride == 1 && unit.padding == 0, "kernel 1, stride 1, padding 0 of a classifier") }
         let shape = unit.kind == .classifier ? PackedModel.Shape(height: 1, width: 1, channels: unit.outputChannels) : try window(input)
         try need(shape.count <= PackedLayout.most.elements, "at most \(PackedLayout.most.elements) numbers in a map, not \(shape.count)")
         try checkShortcut(shape)

@@ -90,6 +90,8 @@ import Testing
             (unit + 12, [3, 0, 0, 0], "an earlier unit as shortcut"), (unit + 16, [17, 0, 0, 0], "output channels by sixteen"),
             (unit + 20, [2, 0, 0, 0], "one scale"), (unit + 24, [0, 0, 192, 127], "not finite"), (unit + 28, [0, 0, 0, 0], "a resolution above 0"),
             (unit + 32, [255, 255, 255, 255, 255, 255, 255, 127], "beyond the file"), (unit + 56, [255, 255, 255, 255], "beyond the file"),
+            (128 + 4 * 64 + 6, [1, 0], "a shortcut of the result's shape"), (128 + 7 * 64 + 12, [5, 0, 0, 0], "a shortcut of values"),
+            (128 + 9 * 64 + 1, [0], "kernel 1, stride 1"), (128 + 9 * 64 + 16, [12, 0, 0, 0], "11 scores"), (128 + 8 * 64 + 5, [5], "the levels of a maximum's input"),
             (32, [255, 255, 255, 255], "image rows"), (24, [255, 255, 0, 0], "units"), (72, [1], "reserved"),
         ] as [(Int, [UInt8], String)] {
             let found = try refused(at, bytes)
