@@ -34,7 +34,7 @@ struct RandomModel: CustomStringConvertible, Sendable {
             let scales = floats(unit.scaleCount) { 0.1 + random.uniform() }
             let hasA = unit.kind == .first || unit.kind == .convolution
             let a = hasA ? floats(outputs) { spread * random.normal() } : []
-            let b = unit.kind == .maximum ? [] : floats(outputs) { top / 2 + top / 4 * random.normal() }
+            let b = unit.kind == .maximum ? [] : floats(outputs) { top / 2 + max(top, 1) / 4 * random.normal() }
             entries.append(PackedModelContents.Entry(unit, codes: codes, weights: weights, scales: scales, a: a, b: b))
         }
         func scales(_ outputs: Int) -> Int { isScaledPerChannel ? outputs : 1 }
