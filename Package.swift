@@ -11,9 +11,10 @@ let package = Package(
         .executable(name: "reproduce", targets: ["reproduce"]),
         .executable(name: "verify-theory", targets: ["verify-theory"]),
         .executable(name: "benchmark-step", targets: ["benchmark-step"]),
+        .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Reporting", "Files"]),
+            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Export", "Reporting", "Files"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -25,6 +26,7 @@ let package = Package(
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
 
         // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
@@ -33,6 +35,8 @@ let package = Package(
 
         // MARK: Swift
         .target(name: "Files", dependencies: ["CZlib"]),
+        .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
+        .target(name: "RasterImages", dependencies: ["CPNG", "Files"]),
         .target(name: "Statistics", dependencies: ["CGSL", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
@@ -42,18 +46,24 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
+        .target(name: "Export", dependencies: ["BCGDRuntime", "Training", "Datasets", "Networks", "Compute", "Files"]),
         .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
         .executableTarget(
             name: "reproduce",
-            dependencies: ["Training", "Datasets", "Networks", "Quantization", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
+            dependencies: [
+                "BCGDRuntime", "RasterImages", "Export", "Training", "Datasets", "Networks", "Quantization", "Compute", "Statistics",
+                "Reporting", "Files", argumentParser,
+            ]),
         .executableTarget(
             name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
-            dependencies: ["CAllocations", "CKernels", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
+            dependencies: ["CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
+        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Statistics"]),
+        .testTarget(name: "RasterImagesTests", dependencies: ["RasterImages", "Files"]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
@@ -65,8 +75,11 @@ let package = Package(
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Statistics"], exclude: ["pillow_vectors.py"], resources: [.copy("Vectors")]),
         .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(
+            name: "ExportTests",
+            dependencies: ["Export", "BCGDRuntime", "Training", "Datasets", "Networks", "Compute", "Quantization", "Statistics"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
-        .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "Compute", "Datasets", "Networks"]),
+        .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "Compute", "Datasets", "Networks"]),
         .testTarget(name: "GuideTests", dependencies: ["Training", "Networks", "Datasets", "Compute", "Statistics", "Files"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
     ],

@@ -5,7 +5,7 @@
 set -eu
 
 # libgcc-12-dev: libgomp, on whose threads the kernels and oneDNN run.
-packages="libgsl-dev libdnnl-dev zlib1g-dev libturbojpeg0-dev librandom123-dev libgcc-12-dev gnuplot-nox dataset-fashion-mnist python3 curl ca-certificates"
+packages="libgsl-dev libdnnl-dev zlib1g-dev libturbojpeg0-dev libpng-dev librandom123-dev libgcc-12-dev gnuplot-nox dataset-fashion-mnist python3 curl ca-certificates"
 swift_needed=6
 
 fail() {

@@ -6,24 +6,18 @@
 
 makes a virtual environment with PyTorch, builds the engine, looks for PyTorch's best configuration of each precision,
 times the best ones and ours in turn (A B C A B C ...), and writes results/benchmarks/training.csv and a bar chart.
+Then it does the same for inference (inference.py, which also runs alone).
 A step is forward, loss, backward with the gradients in alpha, blend, SGD with momentum, projection.
 """
 import argparse
 import os
-import platform
-import shlex
 import statistics
-import subprocess
-import sys
-import venv
-from datetime import date
 
+import inference
+from environment import HERE, PRODUCT, ROOT, VENV, build, facts, fail, python_with
 from training_engines import Engine, EngineError, allocators
 from training_results import COLUMNS, draw_chart, rows_of, write_csv
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-PRODUCT = os.path.join(ROOT, ".build", "release", "benchmark-step")
 NETWORKS = {  # batch, side of the images, classes
     "resnet20": (128, 32, 10),
     "vgg11": (128, 32, 10),
@@ -31,51 +25,6 @@ NETWORKS = {  # batch, side of the images, classes
 }
 OURS = {"resnet18": "imagenet-resnet18"}  # where this package has another name for it
 BITS = {"float": (32, 32), "1w4a": (1, 4)}
-
-
-def fail(message):
-    sys.exit(f"training.py: {message}")
-
-
-def command(*words, **options):
-    return subprocess.run(words, text=True, capture_output=True, **options)
-
-
-# Preparation
-
-
-def python_with_torch(folder, pip_arguments):
-    """The interpreter of the virtual environment in `folder`, made and filled when it lacks PyTorch."""
-    python = os.path.join(folder, "bin", "python")
-    if not os.path.exists(python):
-        print(f"making a virtual environment in {folder}", flush=True)
-        try:
-            venv.create(folder, with_pip=True)
-        except (subprocess.CalledProcessError, OSError) as error:
-            fail(f"cannot make the virtual environment {folder} ({error}); on Debian install python3-venv")
-    version = command(python, "-c", "import torch; print(torch.__version__)")
-    if version.returncode:
-        print("installing PyTorch by pip (once)", flush=True)
-        if subprocess.run([python, "-m", "pip", "install", "--quiet", "torch", "numpy", *shlex.split(pip_arguments)]).returncode:
-            fail("pip could not install PyTorch (its message is above); or name an environment that has it with --venv")
-        version = command(python, "-c", "import torch; print(torch.__version__)")
-        if version.returncode:
-            fail(f"PyTorch does not load: {version.stderr.strip().splitlines()[-1]}")
-    return python, version.stdout.strip()
-
-
-def facts():
-    with open("/proc/cpuinfo") as file:
-        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    head = command("git", "rev-parse", "--short", "HEAD", cwd=ROOT).stdout.strip()
-    dirty = command("git", "status", "--porcelain", "--", ":(top,exclude)results", cwd=ROOT).stdout.strip()
-    return {
-        "processor": names[0] if names else platform.machine(),
-        "commit": (head + ("-dirty" if dirty else "")) or "unknown",
-        "load_before": f"{os.getloadavg()[0]:.1f}",
-        "date": date.today().isoformat(),
-        "how": shlex.join(["python3", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),
-    }
 
 
 # One cell: a network at given bits
@@ -208,7 +157,7 @@ def run_cell(name, bits, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venv", default=os.path.join(ROOT, ".build", "pytorch-venv"),
+    parser.add_argument("--venv", default=VENV,
                         help="virtual environment with PyTorch; made when it does not exist (default: .build/pytorch-venv)")
     parser.add_argument("--pip-arguments", default="", help="more arguments for pip install, such as an index with CPU-only builds")
     parser.add_argument("--networks", default="resnet20,vgg11,resnet18", help="comma-separated (default: %(default)s)")
@@ -221,6 +170,7 @@ def main():
     parser.add_argument("--finalists", type=int, default=2, help="PyTorch configurations of each precision that go into the interleaved run")
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave torch.compile out")
     parser.add_argument("--no-allocators", action="store_true", help="leave other allocators out")
+    parser.add_argument("--no-inference", dest="inference", action="store_false", help="leave inference out (inference.py)")
     parser.add_argument("--out", default=os.path.join(ROOT, "results", "benchmarks"), help="(default: results/benchmarks)")
     options = parser.parse_args()
     for flag, known in (("networks", NETWORKS), ("bits", BITS), ("torch_precisions", ("f32", "bf16"))):
@@ -233,9 +183,9 @@ def main():
             fail(f"--{flag.replace('_', '-')} must be at least 1")
     options.facts = facts()
     options.allocators = {} if options.no_allocators else allocators()
-    options.python, options.torch = python_with_torch(options.venv, options.pip_arguments)
-    if subprocess.run(["swift", "build", "-c", "release", "--product", "benchmark-step"], cwd=ROOT).returncode:
-        fail("the engine does not build (the compiler's message is above); ./setup.sh installs what it needs")
+    options.python, versions = python_with(["torch"], options.venv, options.pip_arguments)
+    options.torch = versions["torch"]
+    build("benchmark-step")
     os.makedirs(options.out, exist_ok=True)
     rows = []
     for name in options.networks:
@@ -246,6 +196,8 @@ def main():
                 fail(f"{name} {bits}: an engine stopped answering: {error}")
             write_csv(os.path.join(options.out, "training.csv"), COLUMNS, rows)
     draw_chart(PRODUCT, options.out, rows)
+    if options.inference:
+        inference.main(["--venv", options.venv, "--out", options.out, "--pip-arguments", options.pip_arguments])
     print(f"wrote {options.out}/training.csv; load average before: {options.facts['load_before']}")
 
 

@@ -11,10 +11,11 @@ import Quantization
 /// The f32 layers are its readable reference; names of parameters and statistics are theirs.
 final class MixedBody: Layer {
     let output: FeatureShape
-    private let first: FirstConvolution
-    private let stem: NormActivationUnit
-    private let layers: [any MixedLayer]
-    private let arithmetic: MixedArithmetic
+    let names: UnitNames
+    let first: FirstConvolution
+    let stem: NormActivationUnit
+    let layers: [any MixedLayer]
+    let arithmetic: MixedArithmetic
     private let pool: ck_pool
     private let result: Tensor
     private let gradient: Buffer<UInt16>
@@ -35,6 +36,7 @@ final class MixedBody: Layer {
         _ names: UnitNames, _ shape: ConvolutionShape, hasBias: Bool = false, activation: Activation, weights: WeightProjection?,
         in workshop: Workshop, build: (FeatureMap, MixedArithmetic) -> [any MixedLayer]
     ) {
+        self.names = names
         arithmetic = MixedArithmetic(activation: activation, weights: weights, largest: shape.output, in: workshop)
         first = FirstConvolution(names.convolution, shape, hasBias: hasBias, arithmetic)
         stem = NormActivationUnit(names, shape.output, accType: first.type, arithmetic)

@@ -12,6 +12,8 @@ protocol MixedLayer: AnyObject {
     var multiplyAdds: Int { get }
     func forward(_ input: FeatureMap, batch: Int, mode: Mode) throws -> FeatureMap
     func backward(_ gradient: GradientMap, batch: Int) throws -> GradientMap
+    /// Adds what the last forward pass computed.
+    func describe(in plan: inout EvaluationPlan)
 }
 
 /// Names of a unit's parts, as the reference layers have them.
@@ -33,16 +35,20 @@ final class ConvolutionUnit: MixedLayer {
     var statistics: [NamedTensor] { norm.statistics }
     let multiplyAdds: Int
 
+    let names: UnitNames
+    let shape: ConvolutionShape
+    let norm: NormActivationUnit
     private let convolution: UnitConvolution
-    private let norm: NormActivationUnit
     private let acc: Buffer<UInt16>  // s32 results take two each
     private let accGradient, inputGradient: Buffer<UInt16>
     /// The weights' scales δ, and what one of the convolution's results and of its weight gradient is worth, `[O]`.
     private let scales, accUnits, weightUnits: Buffer<Float>
-    private var input, shortcut: FeatureMap?
+    /// Of the last forward pass.
+    private(set) var input, shortcut: FeatureMap?
 
     init(_ names: UnitNames, _ shape: ConvolutionShape, hasBias: Bool = false, _ arithmetic: MixedArithmetic) {
         let (side, batch) = (shape.kernel, arithmetic.workshop.batch)
+        (self.names, self.shape) = (names, shape)
         weight = Parameter(
             names.convolution + ".weight", .weight, shape: [shape.outputChannels, shape.input.channels, side, side],
             initial: .convolution(outputs: shape.outputChannels, kernel: side), multipliesByCodes: arithmetic.isInteger)
@@ -90,15 +96,15 @@ final class ConvolutionUnit: MixedLayer {
 
 /// `ResidualBlock` in mixed precision.
 final class MixedResidualBlock: MixedLayer {
-    private enum Shortcut {
+    enum Shortcut {
         case identity
         case subsampling(ck_shortcut, FeatureMap)
         /// 1×1 convolution and batch norm: values, not levels.
         case projection(ConvolutionUnit)
     }
 
-    private let first, second: ConvolutionUnit
-    private let shortcut: Shortcut
+    let first, second: ConvolutionUnit
+    let shortcut: Shortcut
     private let threads: Int32
 
     let parameters: [Parameter]
@@ -180,7 +186,8 @@ final class MixedMaxPool: MixedLayer {
     let parameters: [Parameter] = []
     let statistics: [NamedTensor] = []
     let multiplyAdds = 0
-    private let shape: ck_pool
+    let shape: ck_pool
+    private(set) var input: FeatureMap?
     private let winner: Buffer<UInt8>
     private let inputGradient: Buffer<UInt16>
     private let threads: Int32
@@ -200,6 +207,7 @@ final class MixedMaxPool: MixedLayer {
     }
 
     func forward(_ input: FeatureMap, batch: Int, mode: Mode) throws -> FeatureMap {
+        self.input = input
         let shape = shape.with(images: batch)
         if input.type == CK_U8 {
             ck_level_max_forward(input.levels, output.pointer.assumingMemoryBound(to: UInt8.self), winner.pointer, shape, threads)

@@ -22,10 +22,12 @@ final class NormActivationUnit {
     var statistics: [NamedTensor] { [runningMean, runningVariance] }
 
     /// `nil` without the quantized ReLU.
-    private let function: QuantizedReLU?
+    let function: QuantizedReLU?
     private let activation: ck_activation
     private let type: ck_number
-    private let a, b, mean: Buffer<Float>
+    /// As the last forward pass used them.
+    let a, b: Buffer<Float>
+    private let mean: Buffer<Float>
     private let p, q, r: Buffer<Float>
     private let moments: Buffer<Double>
     private let inverse, sums: Buffer<Double>
@@ -66,8 +68,11 @@ final class NormActivationUnit {
         return ck_norm_activation(
             acc: acc, acc_type: type, rows: batch * shape.height * shape.width, channels: shape.channels, a: a.pointer,
             b: b.pointer, shortcut: shortcut.map { UnsafeRawPointer($0.pointer) }, shortcut_type: shortcut?.type ?? CK_BF16,
-            step: (shortcut?.unit ?? 0) / output.unit, top: Float(function?.maximumLevel ?? 0), activation: activation)
+            step: step(shortcut), top: Float(function?.maximumLevel ?? 0), activation: activation)
     }
+
+    /// What one of the shortcut's map is worth, in units of the output.
+    func step(_ shortcut: FeatureMap?) -> Float { (shortcut?.unit ?? 0) / output.unit }
 
     /// - Parameters:
     ///   - acc: `[N, H, W, C]` of the unit's type.

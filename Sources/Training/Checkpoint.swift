@@ -97,6 +97,26 @@ public struct Checkpoint {
         }
     }
 
+    /// The network as the run's evaluation sees it: its values and statistics, quantized weights projected. Momentum and
+    /// training state are left out, and the precision may be another than the run's.
+    /// - Parameter input: the shape of the images that the run was trained on.
+    /// - Throws: `CheckpointError` or `SafetensorsError` when the checkpoint does not fit.
+    public func evaluationNetwork(input: FeatureShape, classes: Int, precision: Precision, in workshop: Workshop) throws -> Network {
+        let run = try description()
+        try run.recipe.validate()
+        guard let architecture = Architecture(name: run.recipe.network) else {
+            throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
+        }
+        let network = try architecture.network(
+            input: input, classes: classes, activation: try run.recipe.activation(), weights: try run.recipe.weightProjection(),
+            precision: precision, in: workshop)
+        let descent = try CoarseGradientDescent(network, recipe: run.recipe, threads: workshop.engine.threads)
+        try restore(network, run: run)
+        if run.recipe.evaluation == .current { descent.project() }
+        descent.useQuantizedWeights()
+        return network
+    }
+
     /// Copies the values and running statistics of a float run into a network that may have more parameters
     /// (the resolutions); momentum is left at zero.
     func warmStart(_ network: Network) throws {

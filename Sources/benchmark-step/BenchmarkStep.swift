@@ -11,8 +11,8 @@ import Training
 @main struct BenchmarkStep: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark-step",
-        abstract: "Times training steps, measures peaks and draws the chart for Experiments/benchmarks/training.py.",
-        subcommands: [StepCommand.self, PeaksCommand.self, DrawCommand.self])
+        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.",
+        subcommands: [StepCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
 }
 
 struct ThreadOption: ParsableArguments {
@@ -124,7 +124,7 @@ struct Block: Codable {
 }
 
 /// K of the next line "go K" on standard input, or nil at its end.
-private func nextRequest() throws -> Int? {
+func nextRequest() throws -> Int? {
     guard let line = readLine() else { return nil }
     let words = line.split(separator: " ")
     guard words.count == 2, words[0] == "go", let count = Int(words[1]), (1...1_000_000).contains(count) else {
@@ -134,7 +134,7 @@ private func nextRequest() throws -> Int? {
 }
 
 /// Writes one line of JSON.
-private func answer(_ value: some Encodable) throws {
+func answer(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     try FileHandle.standardOutput.write(contentsOf: try encoder.encode(value) + Data("\n".utf8))

@@ -9,7 +9,8 @@ struct Reproduce: ParsableCommand {
         discussion: "Run it from the package's folder, where Experiments/ is.",
         subcommands: [
             TableOne.self, TableTwo.self, TableThree.self, Figures.self, All.self, Report.self, Evaluate.self, EvaluateWeights.self,
-            ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self,
+            ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, Classify.self,
+            Compare.self,
         ])
 
     static func main() {

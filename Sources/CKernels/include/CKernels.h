@@ -5,6 +5,7 @@
 #include "bcgd_step.h"
 #include "conv3x3.h"
 #include "elementwise.h"
+#include "inference.h"
 #include "level_maps.h"
 #include "level_pooling.h"
 #include "monte_carlo.h"

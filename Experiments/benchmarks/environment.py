@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the benchmarks share: where things are, the virtual environment, facts of the machine."""
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import venv
+from datetime import date
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PRODUCT = os.path.join(ROOT, ".build", "release", "benchmark-step")
+VENV = os.path.join(ROOT, ".build", "pytorch-venv")
+
+
+def fail(message):
+    sys.exit(f"{os.path.basename(sys.argv[0])}: {message}")
+
+
+def command(*words, **options):
+    return subprocess.run(words, text=True, capture_output=True, **options)
+
+
+def python_with(modules, folder, pip_arguments=""):
+    """The interpreter of the virtual environment in `folder`, made and filled where it lacks one of the modules, and their versions."""
+    python = os.path.join(folder, "bin", "python")
+    if not os.path.exists(python):
+        print(f"making a virtual environment in {folder}", flush=True)
+        try:
+            venv.create(folder, with_pip=True)
+        except (subprocess.CalledProcessError, OSError) as error:
+            fail(f"cannot make the virtual environment {folder} ({error}); on Debian install python3-venv")
+
+    def version(module):
+        return command(python, "-c", f"import importlib.metadata, {module}; print(importlib.metadata.version('{module}'))")
+
+    missing = [module for module in modules if version(module).returncode]
+    if missing:
+        print(f"installing {', '.join(missing)} by pip (once)", flush=True)
+        if subprocess.run([python, "-m", "pip", "install", "--quiet", *missing, "numpy", *shlex.split(pip_arguments)]).returncode:
+            fail(f"pip could not install {', '.join(missing)} (its message is above); or name an environment that has them with --venv")
+    versions = {}
+    for module in modules:
+        found = version(module)
+        if found.returncode:
+            fail(f"{module} does not load: {found.stderr.strip().splitlines()[-1]}")
+        versions[module] = found.stdout.strip()
+    return python, versions
+
+
+def build(product):
+    if subprocess.run(["swift", "build", "-c", "release", "--product", product], cwd=ROOT).returncode:
+        fail("the engine does not build (the compiler's message is above); ./setup.sh installs what it needs")
+
+
+def facts():
+    with open("/proc/cpuinfo") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    head = command("git", "rev-parse", "--short", "HEAD", cwd=ROOT).stdout.strip()
+    dirty = command("git", "status", "--porcelain", "--", ":(top,exclude)results", cwd=ROOT).stdout.strip()
+    return {
+        "processor": names[0] if names else platform.machine(),
+        "commit": (head + ("-dirty" if dirty else "")) or "unknown",
+        "load_before": f"{os.getloadavg()[0]:.1f}",
+        "date": date.today().isoformat(),
+        "how": shlex.join(["python3", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),
+    }

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Times the kernels of integer inference on the 3×3 layers of ResNet-20 and ResNet-18, binary weights and 4-bit levels, one
+// thread, best of many: the paths of inference.h, whole units; and a bit-plane convolution (AND, VPOPCNTQ), only its sums,
+// from planes that are already there. Experiments/benchmarks/inference_kernels.sh builds and runs it.
+#include <immintrin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "inference.h"
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *room(size_t bytes) {
+    void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    if (!p) exit(1);
+    memset(p, 0, (bytes + 127) / 64 * 64);
+    return p;
+}
+
+static double unit_seconds(enum ck_unit_path path, size_t side, size_t inputs, size_t outputs, uint8_t *y) {
+    struct ck_unit u = {.height = side, .width = side, .input_channels = inputs, .output_channels = outputs, .kernel = 3, .stride = 1, .top = 15, .to_levels = 1};
+    int8_t *codes = room(outputs * inputs * 9);
+    uint8_t *x = room(side * side * inputs);
+    float *a = room(4 * outputs), *b = room(4 * outputs);
+    srand(1);
+    for (size_t i = 0; i < outputs * inputs * 9; i++) codes[i] = rand() % 2 ? 1 : -1;
+    for (size_t i = 0; i < side * side * inputs; i++) x[i] = (uint8_t)(rand() % 16);
+    for (size_t o = 0; o < outputs; o++) a[o] = (float)(rand() % 100 - 50) * 1e-3f, b[o] = (float)(rand() % 15);
+    void *packed = room(ck_unit_packed_bytes(u, path)), *scratch = room(ck_unit_scratch_bytes(u, path));
+    ck_unit_pack(codes, u, path, packed);
+    u.packed = packed, u.a = a, u.b = b;
+    double best = 1e9;
+    for (int i = 0; i < (path == CK_UNIT_PORTABLE ? 3 : 100); i++) {
+        double start = now();
+        ck_unit_run(&u, path, x, NULL, 0, y, 0, side, scratch);
+        best = now() - start < best ? now() - start : best;
+    }
+    free(codes), free(x), free(a), free(b), free(packed), free(scratch);
+    return best;
+}
+
+/// Four planes of levels against one of weights: Σ over planes of 2^plane · popcount(plane & weights), eight output channels
+/// and four positions at a time. x is [rows + 2][columns + 2][I/64][plane], w [O/8][tap][I/64][8].
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vpopcntdq")))
+static void bit_planes(const uint64_t *x, const uint64_t *w, int32_t *y, size_t side, size_t inputs, size_t outputs) {
+    size_t groups = inputs / 64, row = (side + 2) * groups * 4;
+    for (size_t o = 0; o < outputs; o += 8)
+        for (size_t h = 0; h < side; h++)
+            for (size_t c = 0; c < side; c += 4) {
+                __m512i sums[4][4];
+                for (int p = 0; p < 4; p++)
+                    for (int b = 0; b < 4; b++) sums[p][b] = _mm512_setzero_si512();
+                for (size_t r = 0; r < 3; r++) {
+                    const uint64_t *from = x + (h + r) * row + c * groups * 4, *weights = w + (o / 8 * 9 + r * 3) * groups * 8;
+                    for (size_t k = 0; k < 3 * groups; k++) {
+                        __m512i plane = _mm512_loadu_si512(weights + 8 * k);
+                        _Pragma("clang loop unroll(full)") for (size_t p = 0; p < 4; p++)
+                            _Pragma("clang loop unroll(full)") for (size_t b = 0; b < 4; b++)
+                                sums[p][b] = _mm512_add_epi64(sums[p][b], _mm512_popcnt_epi64(_mm512_and_si512(
+                                    plane, _mm512_set1_epi64((long long)from[(p * groups + k) * 4 + b]))));
+                    }
+                }
+                for (size_t p = 0; p < 4 && c + p < side; p++) {
+                    __m512i total = sums[p][0];
+                    for (unsigned b = 1; b < 4; b++) total = _mm512_add_epi64(total, _mm512_slli_epi64(sums[p][b], b));
+                    _mm256_storeu_si256((__m256i *)(y + (h * side + c + p) * outputs + o), _mm512_cvtepi64_epi32(total));
+                }
+            }
+}
+
+static double bit_plane_seconds(size_t side, size_t inputs, size_t outputs) {
+    uint64_t *x = room(8 * (side + 2) * (side + 8) * inputs / 64 * 4), *w = room(8 * outputs * 9 * inputs / 64);
+    int32_t *y = room(4 * side * side * outputs);
+    for (size_t i = 0; i < (side + 2) * (side + 2) * inputs / 64 * 4; i++) x[i] = (uint64_t)rand() << 33 ^ (uint64_t)rand();
+    for (size_t i = 0; i < outputs * 9 * inputs / 64; i++) w[i] = (uint64_t)rand() << 33 ^ (uint64_t)rand();
+    double best = 1e9;
+    for (int i = 0; i < 100; i++) {
+        double start = now();
+        bit_planes(x, w, y, side, inputs, outputs);
+        best = now() - start < best ? now() - start : best;
+    }
+    free(x), free(w), free(y);
+    return best;
+}
+
+int main(void) {
+    static const size_t layers[][2] = {{32, 16}, {16, 32}, {8, 64}, {56, 64}, {28, 128}, {14, 256}, {7, 512}};
+    if (ck_unit_best_path(1, 15) != CK_UNIT_TABLES) return fputs("this processor lacks AVX-512 VBMI or VNNI\n", stderr), 1;
+    puts("side,channels,kernel,microseconds,giga_multiply_adds_per_second");
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        size_t side = layers[i][0], channels = layers[i][1];
+        double work = 1e-9 * (double)(side * side * channels * channels * 9);
+        uint8_t *y[3];
+        static const char *names[] = {"portable", "vnni", "tables"};
+        for (int path = CK_UNIT_PORTABLE; path <= CK_UNIT_TABLES; path++) {
+            y[path] = room(side * side * channels);
+            double seconds = unit_seconds(path, side, channels, channels, y[path]);
+            printf("%zu,%zu,%s,%.1f,%.0f\n", side, channels, names[path], 1e6 * seconds, work / seconds);
+            if (memcmp(y[path], y[0], side * side * channels)) return fputs("the paths differ\n", stderr), 1;
+        }
+        for (int path = 0; path < 3; path++) free(y[path]);
+        if (channels % 64 || !__builtin_cpu_supports("avx512vpopcntdq")) continue;
+        double seconds = bit_plane_seconds(side, channels, channels);
+        printf("%zu,%zu,bit planes,%.1f,%.0f\n", side, channels, 1e6 * seconds, work / seconds);
+    }
+}

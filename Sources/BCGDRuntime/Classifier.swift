@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Foundation
+
+/// Runs a packed model on images: exact integers from the first map of levels to the last.
+///
+/// Images are independent of each other, and one passes through the whole network before the next, so that maps stay in the
+/// caches: with as many images as threads or more, each thread takes whole images; with fewer, threads share a map's rows.
+/// Memory is planned once and nothing is allocated in a call. Results do not depend on the threads, on the batch, or on the
+/// path. A classifier belongs to one thread at a time.
+public final class Classifier {
+    /// How sums of products are computed.
+    public enum Path: Sendable {
+        /// Plain C, on every processor.
+        case portable
+        /// AVX-512 VNNI.
+        case vnni
+        /// Table lookup by AVX-512 VBMI where weights are binary and levels have at most 4 bits, VNNI elsewhere.
+        case tables
+
+        /// The fastest that this processor has.
+        public static var best: Path {
+            switch ck_unit_best_path(1, 15) {
+            case CK_UNIT_TABLES: .tables
+            case CK_UNIT_VNNI: .vnni
+            default: .portable
+            }
+        }
+    }
+
+    public let model: PackedModel
+    public let threads: Int
+    private let plan: InferencePlan
+    private let arenas: [Arena]
+    /// Of the call under way.
+    private struct Call {
+        var images: UnsafePointer<UInt8>, scores: UnsafeMutablePointer<Float>
+        let count: Int
+    }
+    private var call: Call?
+    private var step = 0
+    private enum Work { case images, rows }
+    private var work = Work.images
+
+    /// - Parameters:
+    ///   - threads: 1 or more that compute.
+    ///   - path: one that this processor has.
+    public init(_ model: PackedModel, threads: Int = 1, path: Path = .best) {
+        precondition((1...256).contains(threads), "1 to 256 threads")
+        precondition(path == .portable || path == .best || path == .vnni && Path.best != .portable, "this processor lacks the path's instructions")
+        (self.model, self.threads) = (model, threads)
+        plan = InferencePlan(model, path: path)
+        arenas = (0..<threads).map { [plan] _ in Arena(maps: plan.mapBytes, scratch: plan.scratchBytes) }
+    }
+
+    /// Class scores of `count` images.
+    /// - Parameters:
+    ///   - images: bytes `[count, H, W, C]`.
+    ///   - scores: `[count, classes]`.
+    public func scores(of images: UnsafePointer<UInt8>, count: Int, into scores: UnsafeMutablePointer<Float>) {
+        precondition(count >= 0)
+        call = Call(images: images, scores: scores, count: count)
+        if threads > 1 && count >= threads {
+            parallel(.images)
+        } else {
+            for _ in 0..<count {
+                for step in plan.steps.indices { run(step) }
+                call?.images += model.input.count
+                call?.scores += model.classes.count
+            }
+        }
+    }
+
+    /// Has every thread do its share of `work`.
+    private func parallel(_ work: Work) {
+        self.work = work
+        ck_parallel(Int32(threads), { classifier, worker, workers in
+            guard let classifier else { return }
+            Unmanaged<Classifier>.fromOpaque(classifier).takeUnretainedValue().run(worker: Int(worker), of: Int(workers))
+        }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private func run(worker: Int, of workers: Int) {
+        switch work {
+        case .images: runImages(worker: worker, of: workers)
+        case .rows: runRows(worker: worker, of: workers)
+        }
+    }
+
+    private func runImages(worker: Int, of workers: Int) {
+        guard let call else { return }
+        for image in call.count * worker / workers..<call.count * (worker + 1) / workers {
+            for step in plan.steps {
+                step.run(
+                    rows: 0..<step.rows, image: call.images + image * model.input.count, maps: arenas[worker].maps, scratch: arenas[worker].scratch,
+                    scores: call.scores + image * model.classes.count)
+            }
+        }
+    }
+
+    /// One step of one image, its rows shared by the threads.
+    private func run(_ index: Int) {
+        step = index
+        if threads == 1 || plan.steps[index].rows < 2 { runRows(worker: 0, of: 1) } else { parallel(.rows) }
+    }
+
+    private func runRows(worker: Int, of workers: Int) {
+        guard let call else { return }
+        let step = plan.steps[step]
+        step.run(
+            rows: step.rows * worker / workers..<step.rows * (worker + 1) / workers, image: call.images, maps: arenas[0].maps,
+            scratch: arenas[worker].scratch, scores: call.scores)
+    }
+}
+
+// MARK: Conveniences
+
+/// A class and its score.
+public struct Prediction: Equatable, Sendable {
+    public let index: Int
+    public let name: String
+    public let score: Float
+    /// exp(score)/Σ exp(scores).
+    public let probability: Float
+}
+
+/// What a unit made of an image.
+public struct UnitActivation: Equatable, Sendable {
+    public let unit: String
+    public let shape: PackedModel.Shape
+    public let values: Values
+    public enum Values: Equatable, Sendable { case levels([UInt8]), floats([Float]) }
+}
+
+extension Classifier {
+    /// Class scores of one image, bytes `[H, W, C]`.
+    public func scores(of image: [UInt8]) -> [Float] {
+        precondition(image.count == model.input.count, "\(image.count) bytes for an image of \(model.input)")
+        var scores = [Float](repeating: 0, count: model.classes.count)
+        self.scores(of: image, count: 1, into: &scores)
+        return scores
+    }
+
+    /// The classes with the highest scores, highest first; of equal ones the first.
+    public func classify(_ image: [UInt8], top: Int = 5) -> [Prediction] {
+        let scores = scores(of: image)
+        let highest = scores.max() ?? 0
+        let exponentials = scores.map { Float(exp(Double($0 - highest))) }
+        let sum = exponentials.reduce(0, +)
+        return scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }.prefix(max(top, 0)).map {
+            Prediction(index: $0, name: model.classes[$0], score: scores[$0], probability: exponentials[$0] / sum)
+        }
+    }
+
+    /// What every unit makes of one image, bytes `[H, W, C]`, in the model's order: for verification.
+    public func activations(of image: [UInt8]) -> [UnitActivation] {
+        precondition(image.count == model.input.count, "\(image.count) bytes for an image of \(model.input)")
+        var (results, scores) = ([UnitActivation](), [Float](repeating: 0, count: model.classes.count))
+        image.withUnsafeBufferPointer { image in
+            scores.withUnsafeMutableBufferPointer { scores in
+                guard let first = image.baseAddress, let score = scores.baseAddress else { return }
+                call = Call(images: first, scores: score, count: 1)
+                for (index, step) in plan.steps.enumerated() {
+                    run(index)
+                    guard let unit = step.unit else { continue }
+                    let shape = model.shapes[unit]
+                    func numbers<T>(_: T.Type) -> [T] {
+                        Array(UnsafeBufferPointer(start: (arenas[0].maps + step.output).assumingMemoryBound(to: T.self), count: shape.count))
+                    }
+                    let values: UnitActivation.Values = model.units[unit].kind == .classifier
+                        ? .floats(Array(scores)) : model.units[unit].activationBits == 0 ? .floats(numbers(Float.self)) : .levels(numbers(UInt8.self))
+                    results.append(UnitActivation(unit: model.units[unit].name, shape: shape, values: values))
+                }
+            }
+        }
+        return results
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Integer inference, one image at a time: units that turn a map of levels (u8) into the next one.
+//
+// Dimension letters: H×W the input's rows and columns, I its channels; H'×W' and O the output's; K the kernel's side. Maps
+// are channels-last, row-major: [H, W, I] and [H', W', O]; codes are [O, I, K, K]. The padding is P on all sides, K/2 in
+// `ck_unit`, and terms outside the input are 0. A unit computes, with one rounding in each fma,
+//
+//     sum[h, w, o]   = Σ_{r, s, i} x[h·stride + r − P, w·stride + s − P, i] · q[o, i, r, s]       exactly, in s32
+//     t[h, w, o]     = fma(a[o], (float)sum, b[o])
+//     t              = fma(step, shortcut[h, w, o], t)           where there is a shortcut
+//     level          = clamp(ceil(t), 0, top)                    or t itself, as f32
+//
+// which is what ck_norm_activation_forward computes where the processor fuses multiply-adds. The definition as plain loops:
+// Sources/BCGDRuntime/Reference.swift. Nothing is allocated, and no result depends on the path or on how rows are shared.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// How the sums are computed: plain C; `vpdpbusd`; or, for binary codes and at most 4-bit levels, table lookup: `vpermb`
+/// takes Σ ±x over four input channels from the 16 possible sums, for 16 output channels × 16 input channels at once.
+enum ck_unit_path { CK_UNIT_PORTABLE, CK_UNIT_VNNI, CK_UNIT_TABLES };
+
+/// The fastest path that this processor has for codes that are all ±1 or not, and levels up to `top`.
+enum ck_unit_path ck_unit_best_path(int binary, unsigned top);
+
+/// K is 1 or 3, stride 1 or 2, I and O are multiples of 16.
+struct ck_unit {
+    size_t height, width, input_channels, output_channels, kernel, stride;
+    const void *packed;  // what ck_unit_pack made
+    const float *a, *b;  // [O]
+    float step, top;
+    int to_levels;  // else to f32
+};
+
+size_t ck_unit_packed_bytes(struct ck_unit, enum ck_unit_path);
+void ck_unit_pack(const int8_t *codes, struct ck_unit, enum ck_unit_path, void *packed);
+
+/// Of one worker.
+size_t ck_unit_scratch_bytes(struct ck_unit, enum ck_unit_path);
+
+/// Output rows [begin, end) of y from x. The shortcut [H', W', O], or null, holds levels or, where `wide`, f32.
+void ck_unit_run(const struct ck_unit *, enum ck_unit_path, const uint8_t *x, const void *shortcut, int wide, void *y,
+                 size_t begin, size_t end, void *scratch);
+
+/// The first unit: the image's bytes become f32 by a table, and the sums are f32, in a fixed order that oneDNN's happens to be:
+///     sum = 0; for r, for s, for i: sum = fma(table[i][x[…, i]], w[o, i, r, s], sum)
+/// `weights` are packed [O/16][K][K][I][16]; I is 1 to 4, O a multiple of 16.
+struct ck_first_unit {
+    size_t height, width, input_channels, output_channels, kernel, stride, padding;
+    const float *weights, *table;  // table: [I][256]
+    const float *a, *b;
+    float top;
+};
+size_t ck_first_unit_scratch_bytes(struct ck_first_unit);
+void ck_first_unit_run(const struct ck_first_unit *, enum ck_unit_path, const uint8_t *image, uint8_t *y, size_t begin,
+                       size_t end, void *scratch);
+
+/// Output rows [begin, end) of the maximum over a square window of levels; padding never wins.
+struct ck_level_window {
+    size_t height, width, channels, window, stride, padding;
+};
+void ck_level_window_max(struct ck_level_window, const uint8_t *x, uint8_t *y, size_t begin, size_t end);
+
+/// Output rows [begin, end) of every stride-th pixel, with `padding` zero channels on both sides.
+struct ck_level_subsampling {
+    size_t width, channels, stride, output_width, padding;
+};
+void ck_level_subsample(struct ck_level_subsampling, const uint8_t *x, uint8_t *y, size_t begin, size_t end);
+
+/// sums[c] = Σ over pixels of x [pixels, channels].
+void ck_level_sums(const uint8_t *x, size_t pixels, size_t channels, int32_t *sums);
+
+/// scores[o] = fma(scale[o], (float)Σ_k sums[k]·q[k][o], bias[o]), the sum exact; `room` holds `outputs` numbers.
+void ck_integer_scores(const int32_t *sums, const int8_t *codes, size_t inputs, size_t outputs, const float *scale,
+                       const float *bias, int32_t *room, float *scores);
+
+/// scores[o] = bias[o], then for k: scores[o] = fma(unit·(float)sums[k], w[k][o], scores[o]).
+void ck_float_scores(const int32_t *sums, float unit, const float *weights, size_t inputs, size_t outputs, const float *bias,
+                     float *scores);

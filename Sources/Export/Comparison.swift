@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import BCGDRuntime
+import Compute
+import Datasets
+import Networks
+import Training
+
+/// How a packed model's integers and classes differ from those of the network that it was made from, over one split.
+public struct ModelComparison: Equatable, Sendable {
+    /// Levels compared and differing, in the model's order of units; maps of values are compared bit for bit.
+    public struct Unit: Equatable, Sendable {
+        public let name: String
+        public fileprivate(set) var compared = 0, differing = 0
+    }
+
+    public internal(set) var units: [Unit] = []
+    public internal(set) var images = 0
+    /// Images whose highest score is another class's, and those whose label is the highest by the network and by the model.
+    public internal(set) var differingClasses = 0, networkCorrect = 0, modelCorrect = 0
+    /// The largest difference of two scores.
+    public internal(set) var largestScoreDifference: Float = 0
+
+    public var compared: Int { units.reduce(0) { $0 + $1.compared } }
+    public var differing: Int { units.reduce(0) { $0 + $1.differing } }
+}
+
+/// Runs the evaluation of the checkpoint's network in mixed precision and its packed model side by side.
+/// - Parameters:
+///   - split: images that the model takes.
+///   - progress: is told how many images are done.
+public func compare(
+    _ checkpoint: Checkpoint, with model: PackedModel, on split: ImageSplit, threads: Int, progress: (Int) -> Void = { _ in }
+) throws -> ModelComparison {
+    let batch = try checkpoint.description().recipe.batchSize
+    let network = try checkpoint.evaluationNetwork(
+        input: FeatureShape(height: split.height, width: split.width, channels: split.channels), classes: model.classes.count,
+        precision: .mixed, in: Workshop(engine: try Engine(threads: threads), batch: batch))
+    return try compare(network, batch: batch, with: model, on: split, threads: threads, progress: progress)
+}
+
+/// - Parameter network: in mixed precision, planned for `batch` images.
+package func compare(
+    _ network: Network, batch: Int, with model: PackedModel, on split: ImageSplit, threads: Int, progress: (Int) -> Void = { _ in }
+) throws -> ModelComparison {
+    precondition(split.height == model.input.height && split.width == model.input.width && split.channels == model.input.channels)
+    let classifier = Classifier(model, threads: threads)
+    let images = Tensor([batch, split.height, split.width, split.channels])
+    let table = split.normalization.table
+    var comparison = ModelComparison(units: model.units.dropLast().map { .init(name: $0.name) })
+    for first in stride(from: 0, to: split.count, by: batch) {
+        let count = min(batch, split.count - first)
+        for i in 0..<count * split.imageSize {
+            images.pointer[i] = table[256 * (i % split.channels) + Int(split.images[first * split.imageSize + i])]
+        }
+        let scores = try network.forward(images, batch: count, mode: .evaluation)
+        guard let plan = network.evaluationPlan, plan.units.count == comparison.units.count else {
+            throw ExportError("the model has other units than the network")
+        }
+        for image in 0..<count {
+            let at = first + image
+            let activations = classifier.activations(of: Array(split.images[at * split.imageSize..<(at + 1) * split.imageSize]))
+            for (index, unit) in plan.units.enumerated() { comparison.units[index].add(activations[index], unit, image: image) }
+            let row = UnsafeBufferPointer(start: scores.pointer + image * model.classes.count, count: model.classes.count)
+            comparison.add(Array(row), activations.last, label: Int(split.labels[at]))
+        }
+        progress(first + count)
+    }
+    return comparison
+}
+
+extension ModelComparison.Unit {
+    fileprivate mutating func add(_ activation: UnitActivation, _ unit: EvaluationPlan.Unit, image: Int) {
+        let count = activation.shape.count
+        compared += count
+        switch activation.values {
+        case .levels(let levels):
+            let theirs = unit.levels + image * count
+            for i in 0..<count where levels[i] != theirs[i] { differing += 1 }
+        case .floats(let values):
+            let theirs = unit.values + image * count
+            for i in 0..<count where values[i].bitPattern != theirs[i].bitPattern { differing += 1 }
+        }
+    }
+}
+
+extension ModelComparison {
+    fileprivate mutating func add(_ network: [Float], _ activation: UnitActivation?, label: Int) {
+        guard case .floats(let model)? = activation?.values else { return }
+        images += 1
+        let (theirs, ours) = (network.firstIndex(of: network.max() ?? 0), model.firstIndex(of: model.max() ?? 0))
+        if theirs != ours { differingClasses += 1 }
+        if theirs == label { networkCorrect += 1 }
+        if ours == label { modelCorrect += 1 }
+        for (a, b) in zip(network, model) { largestScoreDifference = max(largestScoreDifference, abs(a - b)) }
+    }
+}

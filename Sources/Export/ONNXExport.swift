@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import BCGDRuntime
+import Foundation
+
+/// What becomes of quantization in an ONNX file. Maps are levels as f32 in all of them, so a layer is t = conv(L) + shortcut
+/// with folded batch norm, and what follows.
+public enum ONNXForm: String, CaseIterable, Sendable {
+    /// Plain float operators: Conv, Add, Ceil, Clip.
+    case float
+    /// QONNX: integer weights through `BipolarQuant` or `Quant`, levels through `Quant` that rounds up.
+    case qonnx
+    /// Without rounding: Conv, Add, Relu. Another network with the same weights, for other programs' quantizers to start from.
+    case unrounded
+}
+
+/// The packed model as an ONNX file: input `image`, f32 `[N, C, H, W]`, normalised as the metadata `mean` and `std` say (a
+/// byte x is (x/255 − mean)/std); output `scores`, `[N, classes]`.
+///
+/// f32 rounds differently than the packed model where a sum is folded or reordered, so that a level next to a boundary may
+/// come out one higher or lower.
+public func onnx(_ model: PackedModel, form: ONNXForm) -> Data {
+    var export = ONNXExport(model, form)
+    return export.encoded()
+}
+
+private struct ONNXExport {
+    private let model: PackedModel
+    private let form: ONNXForm
+    private var graph = ONNXGraph()
+    private var maps: [String] = []
+
+    init(_ model: PackedModel, _ form: ONNXForm) { (self.model, self.form) = (model, form) }
+
+    mutating func encoded() -> Data {
+        for (index, unit) in model.units.enumerated() {
+            let input = unit.input < 0 ? "image" : maps[unit.input]
+            switch unit.kind {
+            case .first, .convolution: maps.append(convolution(index, unit, input))
+            case .maximum:
+                maps.append(graph.node("MaxPool", [input], name: unit.name, window(unit) + [("kernel_shape", .ints([unit.kernel, unit.kernel]))]))
+            case .classifier: maps.append(classifier(index, unit, input))
+            }
+        }
+        func list(_ values: [Float]) -> String { values.prefix(model.input.channels).map { "\($0)" }.joined(separator: ",") }
+        return graph.encoded(
+            name: "bcgd", input: ("image", [model.input.channels, model.input.height, model.input.width]),
+            output: ("scores", [model.classes.count]),
+            facts: [("provenance", model.provenance), ("classes", model.classes.joined(separator: "\n")), ("mean", list(model.mean)), ("std", list(model.std))])
+    }
+
+    private func window(_ unit: PackedModel.Unit) -> [(String, ONNXGraph.Attribute)] {
+        [("strides", .ints([unit.stride, unit.stride])), ("pads", .ints([Int](repeating: unit.padding, count: 4)))]
+    }
+
+    private mutating func convolution(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
+        var t = form == .qonnx && unit.weightBits != 32 ? integerSum(index, unit, input) : foldedSum(index, unit, input)
+        if unit.shortcut != .none {
+            let step = graph.constant(unit.name + ".step", [], [unit.step])
+            let other = graph.node("Mul", [shortcut(index, unit), step], name: unit.name + ".shortcut")
+            t = graph.node("Add", [t, other], name: unit.name + ".sum")
+        }
+        return unit.activationBits == 0 ? t : activation(unit, t)
+    }
+
+    /// t = conv(L, a·w) + b; w are the codes, or a first unit's own weights.
+    private mutating func foldedSum(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
+        let a = model.a(index)
+        let plain = unit.kind == .first ? model.floatWeights(index) : model.codes(index).map { Float($0) }
+        let per = plain.count / a.count
+        let weights = graph.constant(unit.name + ".weight", weightShape(index), plain.enumerated().map { a[$0 / per] * $1 })
+        let bias = graph.constant(unit.name + ".bias", [a.count], model.b(index))
+        return graph.node("Conv", [input, weights, bias], name: unit.name + ".conv", window(unit))
+    }
+
+    /// t = a·conv(L, q) + b, with q through a quantizer; a first unit's weights are δ·q.
+    private mutating func integerSum(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
+        let name = unit.name
+        let scales = unit.kind == .first ? model.scales(index) : [1]
+        let floats = unit.kind == .first ? model.floatWeights(index) : model.codes(index).map { Float($0) }
+        let codes = graph.constant(name + ".weight", weightShape(index), floats)
+        let scale = graph.constant(name + ".scale", scales.count == 1 ? [] : [scales.count, 1, 1, 1], scales)
+        let weights: String
+        if unit.weightBits == 1 {
+            weights = graph.node("BipolarQuant", [codes, scale], name: name + ".codes", domain: ONNXGraph.qonnx)
+        } else {
+            weights = quantizer([codes, scale], bits: unit.weightBits, name: name + ".codes", isSigned: true, rounding: "ROUND")
+        }
+        let (a, b, shape) = (model.a(index), model.b(index), [1, unit.outputChannels, 1, 1])
+        let sum = graph.node("Conv", [input, weights], name: name + ".conv", window(unit))
+        let scaled = graph.node("Mul", [sum, graph.constant(name + ".a", shape, a)], name: name + ".scaled")
+        return graph.node("Add", [scaled, graph.constant(name + ".b", shape, b)], name: name + ".shifted")
+    }
+
+    private func weightShape(_ index: Int) -> [Int] {
+        let unit = model.units[index]
+        return [unit.outputChannels, model.inputShape(index).channels, unit.kernel, unit.kernel]
+    }
+
+    private mutating func quantizer(_ inputs: [String], bits: Int, name: String, isSigned: Bool, rounding: String) -> String {
+        let zero = graph.constant(name + ".zero", [], [Float(0)])
+        let width = graph.constant(name + ".bits", [], [Float(bits)])
+        return graph.node(
+            "Quant", inputs + [zero, width], name: name, domain: ONNXGraph.qonnx,
+            [("signed", .int(isSigned ? 1 : 0)), ("narrow", .int(isSigned ? 1 : 0)), ("rounding_mode", .string(rounding))])
+    }
+
+    private mutating func activation(_ unit: PackedModel.Unit, _ t: String) -> String {
+        switch form {
+        case .unrounded: return graph.node("Relu", [t], name: unit.name)
+        case .qonnx:
+            let one = graph.constant(unit.name + ".one", [], [Float(1)])
+            return quantizer([t, one], bits: unit.activationBits, name: unit.name, isSigned: false, rounding: "CEIL")
+        case .float:
+            let rounded = graph.node("Ceil", [t], name: unit.name + ".ceil")
+            let limits = [graph.constant(unit.name + ".low", [], [Float(0)]), graph.constant(unit.name + ".high", [], [Float(unit.maximumLevel)])]
+            return graph.node("Clip", [rounded] + limits, name: unit.name)
+        }
+    }
+
+    private mutating func shortcut(_ index: Int, _ unit: PackedModel.Unit) -> String {
+        let map = maps[unit.shortcutInput]
+        guard unit.shortcut == .subsampled else { return map }
+        let (name, from, stride) = (unit.name + ".skip", model.shapes[unit.shortcutInput], Int64(unit.shortcutStride))
+        let slice = [
+            graph.constant(name + ".starts", [2], [Int64(0), 0]), graph.constant(name + ".ends", [2], [Int64(from.height), Int64(from.width)]),
+            graph.constant(name + ".axes", [2], [Int64(2), 3]), graph.constant(name + ".steps", [2], [stride, stride]),
+        ]
+        let small = graph.node("Slice", [map] + slice, name: name + ".slice")
+        let margin = Int64(model.shapes[index].channels - from.channels) / 2
+        let pads = graph.constant(name + ".pads", [8], [0, margin, 0, 0, 0, margin, 0, 0])
+        return graph.node("Pad", [small, pads], name: name)
+    }
+
+    /// Weights times α: the features are mean levels.
+    private mutating func classifier(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
+        let resolution = model.units[unit.input].resolution
+        let mean = graph.node("GlobalAveragePool", [input], name: unit.name + ".mean")
+        let features = graph.node("Flatten", [mean], name: unit.name + ".features")
+        let weights = graph.constant(
+            unit.name + ".weight", [unit.outputChannels, model.inputShape(index).channels], model.floatWeights(index).map { resolution * $0 })
+        let bias = graph.constant(unit.name + ".bias", [unit.outputChannels], model.b(index))
+        return graph.node("Gemm", [features, weights, bias], name: "scores", [("transB", .int(1))])
+    }
+}

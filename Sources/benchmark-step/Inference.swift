@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import BCGDRuntime
+import CAllocations
+import Compute
+import Datasets
+import Export
+import Files
+import Foundation
+import Networks
+import Quantization
+import Reporting
+import Statistics
+
+extension Classifier.Path {
+    /// By name; `nil` for one that this processor lacks.
+    init?(name: String) {
+        switch (name, Classifier.Path.best) {
+        case ("best", let best): self = best
+        case ("portable", _): self = .portable
+        case ("vnni", .vnni), ("vnni", .tables): self = .vnni
+        case ("tables", .tables): self = .tables
+        default: return nil
+        }
+    }
+}
+
+struct InferenceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "infer", abstract: "Describes a packed model in one line of JSON, then answers each line \"go K\" with the mean of K calls.")
+
+    @Argument(help: "Packed model.") var model: String
+    @Option(help: "Images of a call.") var batch = 1
+    @Option(help: "Arithmetic: best, tables, vnni, portable.") var path = "best"
+    @OptionGroup var threads: ThreadOption
+
+    private struct Description: Codable {
+        let batch, threads, bytes: Int
+        let multiply_adds: Int
+    }
+
+    func validate() throws {
+        guard (1...65_536).contains(batch) else { throw ValidationError("--batch must be 1 to 65536, not \(batch)") }
+        guard Classifier.Path(name: path) != nil else { throw ValidationError("--path must be one that this processor has, not \(path)") }
+    }
+
+    func run() throws {
+        let model = try PackedModel(path: model)
+        let classifier = Classifier(model, threads: threads.threads, path: Classifier.Path(name: path) ?? .best)
+        var random = Philox(seed: 1, stream: 1)
+        let images = (0..<batch * model.input.count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        var scores = [Float](repeating: 0, count: batch * model.classes.count)
+        try answer(Description(batch: batch, threads: threads.threads, bytes: model.byteCount, multiply_adds: model.multiplyAdds))
+        while let count = try nextRequest() {
+            let (before, start) = (allocations_so_far(), ContinuousClock.now)
+            for _ in 0..<count { classifier.scores(of: images, count: batch, into: &scores) }
+            let (milliseconds, after) = ((ContinuousClock.now - start) / .milliseconds(count), allocations_so_far())
+            try answer(
+                Block(
+                    milliseconds: milliseconds, steps: count, loss: Double(scores[0]), allocations: Double(after.count - before.count) / Double(count),
+                    largestAllocation: after.largest, peakMegabytes: SystemFacts.peakMegabytes))
+        }
+    }
+}
+
+struct ScoresCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "scores", abstract: "Reads images [N, H, W, C] as bytes, writes scores [N, classes] as f32, by a packed model.")
+
+    @Argument(help: "Packed model.") var model: String
+    @OptionGroup var threads: ThreadOption
+
+    func run() throws {
+        let model = try PackedModel(path: model)
+        let images = [UInt8](FileHandle.standardInput.readDataToEndOfFile())
+        guard images.count % model.input.count == 0 else { throw FileError("\(images.count) bytes are no whole images of \(model.input.count)") }
+        let count = images.count / model.input.count
+        var scores = [Float](repeating: 0, count: max(1, count * model.classes.count))
+        Classifier(model, threads: threads.threads).scores(of: images, count: count, into: &scores)
+        try FileHandle.standardOutput.write(contentsOf: scores.prefix(count * model.classes.count).withUnsafeBytes { Data($0) })
+    }
+}
+
+struct ModelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "model", abstract: "Writes a packed model of a network with random weights and calibrated resolutions, for timing where no trained one is at hand.")
+
+    @Option var network = "resnet20"
+    @Option(help: "Rows and columns of an image.") var side = 32
+    @Option var classes = 10
+    @Option(help: "1 to 8.") var weightBits = 1
+    @Option(help: "1 to 8.") var activationBits = 4
+    @Argument(help: "The file to write.") var output: String
+
+    func run() throws {
+        guard let architecture = Architecture(name: network) else { throw ValidationError("--network must be one of \(Architecture.allowed), not \(network)") }
+        let projection = try WeightProjection(bits: weightBits)
+        let (shape, batch) = (FeatureShape(height: side, width: side, channels: 3), 8)
+        let function = try QuantizedReLU(bits: activationBits, inputDerivative: .clippedReLU, resolutionDerivative: .threeValued)
+        let made = try architecture.network(
+            input: shape, classes: classes, activation: .quantized(function), weights: projection, precision: .mixed,
+            in: Workshop(engine: try Engine(threads: 1), batch: batch))
+        made.initialize(seed: 1)
+        for weight in made.weights {
+            weight.enableQuantization()
+            weight.project(projection, threads: 1)
+        }
+        var random = Philox(seed: 1, stream: 1)
+        let images = Tensor([batch, side, side, 3], (0..<batch * shape.count).map { _ in Float(random.normal()) })
+        for _ in 0..<20 { _ = try made.forward(images, batch: batch, mode: .training) }
+        _ = try made.forward(images, batch: batch, mode: .calibration)
+        let format = ImageFormat(
+            height: side, width: side, channels: 3, classes: (0..<classes).map { "class \($0)" },
+            normalization: PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]))
+        let model = try packedModel(of: made, weightBits: weightBits, format: format, provenance: "\(network) \(weightBits)W\(activationBits)A with random weights, seed 1")
+        try model.write(to: output)
+    }
+}

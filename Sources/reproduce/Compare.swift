@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import BCGDRuntime
+import Export
+import Files
+import Foundation
+import Reporting
+import Training
+
+struct Compare: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare-model", abstract: "Counts how a packed model differs from the checkpoint that it was exported from, on all test images.",
+        discussion: "Integers of every layer and predicted classes are compared with the evaluation in mixed precision. Fails if any differ.")
+
+    @Argument(help: "Checkpoint of a quantized run.") var checkpoint: String
+    @Argument(help: ArgumentHelp("Packed model.", valueName: "model.bcgd")) var model: String
+    @OptionGroup var images: DataOptions
+
+    @Option(help: "Threads that compute (default: all processors).")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    func validate() throws {
+        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
+    }
+
+    func run() throws {
+        let (checkpoint, model) = (try Checkpoint(path: checkpoint), try PackedModel(path: model))
+        let (run, dataset) = (try checkpoint.description(), try images.load())
+        guard run.dataset == dataset.name else { throw FileError("\(checkpoint.path) was trained on \(run.dataset), not on \(dataset.name)") }
+        let comparison = try compare(checkpoint, with: model, on: dataset.test, threads: threads)
+        for unit in comparison.units { print("\(unit.name): \(unit.differing) of \(unit.compared) differ") }
+        print(
+            """
+            all layers: \(comparison.differing) of \(comparison.compared) integers differ
+            predicted classes: \(comparison.differingClasses) of \(comparison.images) differ
+            right: \(comparison.networkCorrect) by the network, \(comparison.modelCorrect) by the packed model
+            scores differ by \(comparison.largestScoreDifference) at most
+            """)
+        if comparison.differing > 0 || comparison.differingClasses > 0 { throw ExitCode.failure }
+    }
+}

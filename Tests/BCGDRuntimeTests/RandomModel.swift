@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import BCGDRuntime
+import Foundation
+import Statistics
+
+/// Small models that have every kind of unit and shortcut, with random numbers whose levels spread over their range.
+struct RandomModel: CustomStringConvertible, Sendable {
+    var height = 9
+    var width = 13
+    var channels = 3
+    var weightBits = 1
+    var activationBits = 4
+    /// The first unit and the classifier.
+    var isFloatOutside = false
+    var isScaledPerChannel = false
+    /// Kernel, stride and padding of the first unit.
+    var first = (kernel: 3, stride: 1, padding: 1)
+    var seed: UInt64 = 1
+
+    var description: String { "\(weightBits)W\(activationBits)A \(height)×\(width)×\(channels), first \(first), float outside \(isFloatOutside)" }
+
+    func contents() -> PackedModelContents {
+        var random = Philox(seed: seed, stream: 7)
+        var entries: [PackedModelContents.Entry] = []
+        func add(_ unit: PackedModel.Unit, inputs: Int) {
+            let (count, outputs) = (inputs * unit.kernel * unit.kernel * unit.outputChannels, unit.outputChannels)
+            func floats(_ count: Int, _ body: () -> Double) -> [Float] { (0..<count).map { _ in Float(body()) } }
+            let isFloat = unit.weightBits == 32
+            let codes = isFloat || unit.kind == .maximum ? [] : (0..<count).map { _ in code(&random, unit.weightBits) }
+            let terms = Double(inputs * unit.kernel * unit.kernel)
+            let spread: Double = unit.kind == .first ? 1 : 1.5 / (terms.squareRoot() * Double(max(unit.maximumCode, 1)))
+            let top = Double(unit.maximumLevel)
+            let weights = isFloat ? floats(count) { 0.3 * random.normal() } : []
+            let scales = floats(unit.scaleCount) { 0.1 + random.uniform() }
+            let hasA = unit.kind == .first || unit.kind == .convolution
+            let a = hasA ? floats(outputs) { spread * random.normal() } : []
+            let b = unit.kind == .maximum ? [] : floats(outputs) { top / 2 + max(top, 1) / 4 * random.normal() }
+            entries.append(PackedModelContents.Entry(unit, codes: codes, weights: weights, scales: scales, a: a, b: b))
+        }
+        func scales(_ outputs: Int) -> Int { isScaledPerChannel ? outputs : 1 }
+        func convolution(_ outputs: Int, kernel: Int = 3, stride: Int = 1, from input: Int, inputs: Int, bits: Int? = nil, shortcut: (PackedModel.Unit.Shortcut, Int, stride: Int)? = nil) {
+            add(
+                .init(
+                    name: "conv\(entries.count)", kind: .convolution, kernel: kernel, stride: stride, padding: kernel / 2, weightBits: weightBits,
+                    activationBits: bits ?? activationBits, shortcut: shortcut?.0 ?? .none, shortcutStride: shortcut?.stride ?? 0, input: input,
+                    shortcutInput: shortcut?.1 ?? -1, outputChannels: outputs, scaleCount: scales(outputs), step: shortcut == nil ? 0 : Float(0.5 + random.uniform()),
+                    resolution: bits == 0 ? 1 : 0.37),
+                inputs: inputs)
+        }
+        add(
+            .init(
+                name: "first", kind: .first, kernel: first.kernel, stride: first.stride, padding: first.padding, weightBits: isFloatOutside ? 32 : weightBits,
+                activationBits: activationBits, input: -1, outputChannels: 16, scaleCount: isFloatOutside ? 0 : scales(16), resolution: 0.21),
+            inputs: channels)
+        convolution(16, from: 0, inputs: 16)
+        convolution(16, from: 1, inputs: 16, shortcut: (.levels, 0, stride: 0))
+        convolution(32, stride: 2, from: 2, inputs: 16)
+        convolution(32, from: 3, inputs: 32, shortcut: (.subsampled, 2, stride: 2))
+        convolution(48, stride: 2, from: 4, inputs: 32)
+        convolution(48, kernel: 1, stride: 2, from: 4, inputs: 32, bits: 0)
+        convolution(48, from: 5, inputs: 48, shortcut: (.values, 6, stride: 0))
+        add(.init(name: "max", kind: .maximum, kernel: 3, stride: 2, padding: 1, activationBits: activationBits, input: 7, outputChannels: 48), inputs: 48)
+        add(
+            .init(name: "fc", kind: .classifier, weightBits: isFloatOutside ? 32 : weightBits, input: 8, outputChannels: 11, scaleCount: isFloatOutside ? 0 : scales(11)),
+            inputs: 48)
+        return PackedModelContents(
+            input: .init(height: height, width: width, channels: channels), mean: (0..<channels).map { 0.4 + 0.05 * Float($0) },
+            std: (0..<channels).map { 0.2 + 0.03 * Float($0) }, fitting: .none, classes: (0..<11).map { "class \($0), é" }, provenance: "random",
+            entries: entries)
+    }
+
+    private func code(_ random: inout Philox, _ bits: Int) -> Int8 {
+        let top = bits == 1 ? 1 : 1 << (bits - 1) - 1
+        return bits == 1 ? (random.uniform() < 0.5 ? 1 : -1) : Int8(Int(random.uniform() * Double(2 * top + 1)) - top)
+    }
+
+    /// Bytes `[count, H, W, C]`.
+    func images(_ count: Int) -> [UInt8] {
+        var random = Philox(seed: seed, stream: 8)
+        return (0..<count * height * width * channels).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import BCGDRuntime
+import Datasets
+import Export
+import Foundation
+import Networks
+import Statistics
+import Testing
+import Training
+
+/// From a checkpoint on disk to a packed model: what each kind of run leaves there is what its evaluation used.
+@Suite struct CheckpointExportTests {
+    private struct Nobody: TrainingObserver {
+        mutating func stepped(_ state: TrainingState) {}
+        mutating func finishedEpoch(_ state: TrainingState) throws {}
+    }
+
+    private static let recipes: [(name: String, change: @Sendable (inout Recipe) -> Void)] = [
+        ("plain", { _ in }), ("per channel", { $0.scaling = .perChannel }), ("inner layers", { $0.quantizedLayers = .inner }),
+        ("lagged", { $0.evaluation = .lagged }), ("convolutions, 4W8A", { ($0.quantizedLayers, $0.weightBits, $0.activationBits) = (.convolutions, 4, 8) }),
+        ("binary relax", { ($0.method, $0.epochs) = (.binaryRelax, 2) }),
+    ]
+
+    private static func recipe() throws -> Recipe {
+        let folder = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../Experiments").standardized.path
+        guard var recipe = try ExperimentCells(.smoke, folder: folder).cells.first(where: { $0.recipe.method == .bcgd })?.recipe else {
+            throw ExportError("no bcgd cell")
+        }
+        recipe.batchSize = 16
+        return recipe
+    }
+
+    /// Noise with CIFAR-10's name and shape.
+    private static func dataset() -> ImageDataset {
+        func split(_ count: Int, _ stream: UInt64) -> ImageSplit {
+            var random = Philox(seed: 4, stream: stream)
+            let images = (0..<count * 3072).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            return ImageSplit(
+                height: 32, width: 32, channels: 3, images: images, labels: (0..<count).map { UInt8($0 % 10) }, normalization: CIFAR10.normalization)
+        }
+        return ImageDataset(name: "CIFAR-10", classes: CIFAR10.classes, train: split(48, 1), test: split(20, 2), isOfficial: false)
+    }
+
+    /// A checkpoint after three steps.
+    private func checkpoint(_ recipe: Recipe, _ body: (Checkpoint, ImageDataset) throws -> Void) throws {
+        let path = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString).safetensors"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let dataset = Self.dataset()
+        let run = RunDescription(name: "test", dataset: "CIFAR-10", recipe: recipe, seed: 1, warmStart: nil, precision: .mixed)
+        let trainer = try Trainer(run, dataset: dataset, threads: 1)
+        var nobody = Nobody()
+        try trainer.train(checkpoint: path, stepLimit: 3, observer: &nobody)
+        try body(try Checkpoint(path: path), dataset)
+    }
+
+    @Test(arguments: recipes.indices)
+    func thePackedModelIsTheRunsEvaluation(_ index: Int) throws {
+        guard Precision.best == .mixed else { return print("skipped: without fused multiply-adds training rounds twice") }
+        var recipe = try Self.recipe()
+        Self.recipes[index].change(&recipe)
+        try checkpoint(recipe) { checkpoint, dataset in
+            let model = try packedModel(of: checkpoint, format: try #require(ImageFormat(dataset: "CIFAR-10")))
+            let comparison = try compare(checkpoint, with: model, on: dataset.test, threads: 1)
+            #expect(comparison.differing == 0 && comparison.differingClasses == 0 && comparison.images == 20, "\(Self.recipes[index].name)")
+            #expect(model.classes == CIFAR10.classes && model.units[0].weightBits == (recipe.quantizedLayers == .inner ? 32 : recipe.weightBits))
+        }
+    }
+
+    @Test func networksThatAreNotQuantizedAreRefused() throws {
+        for (weights, activations, words) in [(32, 32, "is a float network"), (32, 4, "has float weights"), (1, 32, "has float activations")] {
+            var recipe = try Self.recipe()
+            (recipe.weightBits, recipe.activationBits) = (weights, activations)
+            recipe.method = weights == 32 && activations == 32 ? .float : .bcgd
+            try checkpoint(recipe) { checkpoint, _ in
+                do {
+                    _ = try packedModel(of: checkpoint, format: try #require(ImageFormat(dataset: "CIFAR-10")))
+                    Issue.record("packed at \(weights)W\(activations)A")
+                } catch let error as ExportError { #expect(error.description.contains(words)) }
+            }
+        }
+    }
+}

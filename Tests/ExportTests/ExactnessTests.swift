@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import BCGDRuntime
+import Compute
+import Datasets
+import Export
+import Foundation
+import Networks
+import Quantization
+import Statistics
+import Testing
+
+/// Packed models against the evaluation of the networks they were made from: integers of every layer, classes.
+@Suite struct ExactnessTests {
+    struct Case: CustomStringConvertible, Sendable {
+        var name: String
+        var side = 32
+        var channels = 3
+        var batch = 6
+        var weightBits = 1
+        var activationBits = 4
+        /// Numbers of weight tensors that stay float.
+        var float: [Int] = []
+        var isScaledPerChannel = false
+        var description: String { "\(name) \(weightBits)W\(activationBits)A \(side)×\(side)×\(channels) float \(float) per channel \(isScaledPerChannel)" }
+    }
+
+    static let cases: [Case] = [
+        Case(name: "resnet8"), Case(name: "resnet8", side: 28, channels: 1), Case(name: "resnet8", weightBits: 2),
+        Case(name: "resnet8", weightBits: 4, activationBits: 8), Case(name: "resnet8", activationBits: 2, float: [0]),
+        Case(name: "resnet8", isScaledPerChannel: true), Case(name: "vgg11"), Case(name: "vgg11", side: 28, channels: 1, weightBits: 2),
+        Case(name: "imagenet-resnet10", side: 64, batch: 3), Case(name: "imagenet-resnet10", side: 61, batch: 3, weightBits: 4),
+    ]
+
+    /// A network with random weights, calibrated resolutions, and running statistics and affine parameters away from 0 and 1.
+    static func network(_ c: Case, threads: Int = 1) throws -> Network {
+        guard let architecture = Architecture(name: c.name) else { throw ExportError("no network \(c.name)") }
+        let projection = try WeightProjection(bits: c.weightBits)
+        let shape = FeatureShape(height: c.side, width: c.side, channels: c.channels)
+        let network = try architecture.network(
+            input: shape, classes: 10,
+            activation: .quantized(QuantizedReLU(bits: c.activationBits, inputDerivative: .clippedReLU, resolutionDerivative: .threeValued)),
+            weights: projection, precision: .mixed, in: Workshop(engine: try Engine(threads: threads), batch: c.batch))
+        network.initialize(seed: 5)
+        for (index, weight) in network.weights.enumerated() where !c.float.contains(index) {
+            weight.enableQuantization(perChannel: c.isScaledPerChannel)
+            weight.project(projection, threads: threads)
+        }
+        var random = Philox(seed: 5, stream: 1)
+        for parameter in network.parameters where parameter.kind == .affine {
+            for i in 0..<parameter.value.count { parameter.value.pointer[i] += Float(0.3 * random.normal()) }
+        }
+        let images = Tensor([c.batch, c.side, c.side, c.channels], (0..<c.batch * shape.count).map { _ in Float(random.normal()) })
+        // Training mode fills the running statistics, calibration the resolutions.
+        for _ in 0..<30 { _ = try network.forward(images, batch: c.batch, mode: .training) }
+        _ = try network.forward(images, batch: c.batch, mode: .calibration)
+        return network
+    }
+
+    static func format(_ c: Case) -> ImageFormat {
+        ImageFormat(
+            height: c.side, width: c.side, channels: c.channels, classes: (0..<10).map { "class \($0)" },
+            normalization: PixelNormalization(mean: [Float](repeating: 0.47, count: c.channels), std: [Float](repeating: 0.25, count: c.channels)))
+    }
+
+    @Test(arguments: cases)
+    func everyLevelIsTheTrainingCodes(_ c: Case) throws {
+        guard fusesMultiplyAdds else { return print("skipped: without fused multiply-adds training rounds twice (Documentation/packed-format.md)") }
+        let network = try Self.network(c)
+        let model = try packedModel(of: network, weightBits: c.weightBits, format: Self.format(c), provenance: "test")
+        var random = Philox(seed: 6, stream: 1)
+        let count = 2 * c.batch + 1
+        let split = ImageSplit(
+            height: c.side, width: c.side, channels: c.channels, images: (0..<count * c.side * c.side * c.channels).map { _ in UInt8(truncatingIfNeeded: random.next()) },
+            labels: [UInt8](repeating: 0, count: count), normalization: Self.format(c).normalization)
+        let comparison = try compare(network, batch: c.batch, with: model, on: split, threads: 1)
+        for unit in comparison.units { #expect(unit.differing == 0, "\(unit.name): \(unit.differing) of \(unit.compared)") }
+        #expect(comparison.images == count && comparison.differingClasses == 0)
+        // Scores are sums of at most 512 products in f32, of the order of 1 each, in another order.
+        #expect(comparison.largestScoreDifference < 1e-3)
+    }
+
+    /// The whole test split of CIFAR-10 with a ResNet-20 of random weights.
+    @Test func everyLevelOfTheWholeTestSplit() throws {
+        guard let folder = ProcessInfo.processInfo.environment["BCGD_DATA"] else { return print("skipped: BCGD_DATA names no folder with CIFAR-10") }
+        guard fusesMultiplyAdds else { return print("skipped: without fused multiply-adds training rounds twice") }
+        let c = Case(name: "resnet20", batch: 128)
+        let (network, split) = (try Self.network(c), try CIFAR10.load(folder: folder, allowUnofficial: true).test)
+        let format = ImageFormat(height: 32, width: 32, channels: 3, classes: CIFAR10.classes, normalization: CIFAR10.normalization)
+        let model = try packedModel(of: network, weightBits: 1, format: format, provenance: "test")
+        let comparison = try compare(network, batch: 128, with: model, on: split, threads: 1)
+        #expect(comparison.differing == 0 && comparison.compared == 10_000 * 188_416)  // 7·16·32² + 6·32·16² + 6·64·8²
+        #expect(comparison.differingClasses == 0 && comparison.images == 10_000)
+    }
+
+    /// Sizes that are promised: packed formats of the paper's networks.
+    @Test func sizesAreAsPromised() throws {
+        let small = try packedModel(of: try Self.network(Case(name: "resnet20", batch: 2)), weightBits: 1, format: ImageFormat(dataset: "CIFAR-10")!, provenance: "resnet20-1w4a-bcgd, seed 1, CIFAR-10, epoch 200 of 200, description 01234567")
+        #expect(small.byteCount <= 45_000)
+        let c = Case(name: "imagenet-resnet18", side: 32, batch: 2)
+        let large = try packedModel(of: try Self.network(c), weightBits: 1, format: Self.format(c), provenance: "test")
+        // The classifier has 1000 outputs on ImageNet: 990 more rows of 512 bits with a bias, and names of up to 100 bytes.
+        #expect(large.byteCount + 990 * (512 / 8 + 4) + 1000 * 100 <= 2_000_000)
+    }
+
+    @Test func floatNetworksAreRefused() throws {
+        let activation = Activation.relu
+        let network = try Architecture(name: "resnet8")!.network(
+            input: FeatureShape(height: 32, width: 32, channels: 3), classes: 10, activation: activation, precision: .mixed,
+            in: Workshop(engine: try Engine(threads: 1), batch: 1))
+        network.initialize(seed: 1)
+        #expect(throws: ExportError.self) {
+            try packedModel(of: network, weightBits: 1, format: Self.format(Case(name: "resnet8")), provenance: "")
+        }
+    }
+
+    /// The training kernels fuse a·x + b where the processor has FMA; the packed format always does.
+    private var fusesMultiplyAdds: Bool { Precision.best == .mixed }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+import Testing
+
+/// `export` and `classify` as a user types them.
+@Suite(.serialized) final class ClassifyTests {
+    private let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
+    private var model: String { folder + "/model.bcgd" }
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let made = try Program("benchmark-step", ["model", "--network", "resnet8", model]).finish()
+        try #require(made.status == 0, "\(made.output)")
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    private func image(_ name: String, side: Int) throws -> String {
+        let path = "\(folder)/\(name)"
+        try (Data("P6 \(side) \(side) 255\n".utf8) + Data((0..<side * side * 3).map { UInt8(truncatingIfNeeded: $0 * 7) })).write(to: URL(fileURLWithPath: path))
+        return path
+    }
+
+    @Test func namesTheFiveBestClasses() throws {
+        let path = try image("a.ppm", side: 32)
+        let (status, output) = try Program("reproduce", ["classify", model, path, path]).finish()
+        let lines = output.split(separator: "\n").map(String.init)
+        #expect(status == 0 && lines.count == 12 && lines[0] == path && lines[6] == path, "\(output)")
+        let percent = lines[1...5].compactMap { Double($0.split(separator: " ")[0]) }
+        #expect(percent.count == 5 && percent == percent.sorted(by: >) && lines[1].contains("class "), "\(output)")
+        let other = try image("b.ppm", side: 40)
+        #expect(try Program("reproduce", ["classify", "--resize", model, other]).finish().status == 0)
+        try expectRefusal(["classify", model, other], "40×40 pixels, the model takes 32×32")
+    }
+
+    @Test func exportsONNXFromAPackedModel() throws {
+        for form in ["float", "qonnx", "unrounded"] {
+            let graph = "\(folder)/\(form).onnx"
+            #expect(try Program("reproduce", ["export", model, "-o", graph, "--form", form]).finish().status == 0)
+            // IR version 8 and the producer, as onnx.proto lays them out.
+            #expect(try Data(contentsOf: URL(fileURLWithPath: graph)).prefix(8) == Data([8, 8, 18, 4]) + Data("bcgd".utf8))
+        }
+    }
+
+    @Test func badInput() throws {
+        let path = try image("a.ppm", side: 32)
+        try expectRefusal(["classify", path, path], "not a packed model")
+        try expectRefusal(["classify", folder + "/none.bcgd", path], "No such file")
+        try expectRefusal(["classify", model, folder + "/none.png"], "cannot read the image")
+        try expectRefusal(["classify", model, model], "no image that is read here")
+        try expectRefusal(["classify", model], "image")
+        try expectRefusal(["export", folder + "/none.safetensors", "-o", folder + "/a.bcgd"], "No such file")
+        try expectRefusal(["export", path, "-o", folder + "/a.bcgd"], "not safetensors")
+        try expectRefusal(["export", model, "-o", folder + "/a.txt"], "must end in .bcgd or .onnx")
+        try expectRefusal(["export", model, "-o", "/dev/null/a.onnx"], "/dev/null/a.onnx")
+    }
+}
