@@ -36,13 +36,13 @@ let package = Package(
         // MARK: Swift
         .target(name: "Files", dependencies: ["CZlib"]),
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
-        .target(name: "RasterImages", dependencies: ["CPNG", "Files"]),
         .target(name: "Statistics", dependencies: ["CGSL", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
         .target(name: "Compute", dependencies: ["COneDNN", "CKernels", "Files"]),
         .target(name: "Networks", dependencies: ["Compute", "Quantization", "Statistics"]),
         .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CKernels", "Files", "Statistics"]),
+        .target(name: "RasterImages", dependencies: ["CPNG", "Datasets", "Files"]),
         .target(
             name: "Training",
             dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
@@ -63,7 +63,7 @@ let package = Package(
         // MARK: Tests
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Statistics"]),
-        .testTarget(name: "RasterImagesTests", dependencies: ["RasterImages", "Files"]),
+        .testTarget(name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files"]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),

@@ -91,3 +91,16 @@ package func resize(
         }
     }
 }
+
+/// A whole image resized: `[H, W, C]` with C ≤ 4 becomes `[height, width, C]`.
+package func resized(_ pixels: [UInt8], height: Int, width: Int, channels: Int, toHeight: Int, toWidth: Int) -> [UInt8] {
+    precondition(pixels.count == height * width * channels && channels <= 4 && toHeight > 0 && toWidth > 0, "pixels are [H, W, C]")
+    var four = [UInt8](repeating: 0, count: height * width * 4)
+    for i in pixels.indices { four[i / channels * 4 + i % channels] = pixels[i] }
+    func axis(_ inputs: Int, _ outputs: Int) -> ResizeAxis {
+        ResizeAxis(inputs: inputs, window: 0...Double(inputs), outputs: outputs, kept: 0..<outputs)
+    }
+    var (scratch, result) = ([UInt8](), [UInt8](repeating: 0, count: toHeight * toWidth * 4))
+    resize(four, stride: 4 * width, horizontal: axis(width, toWidth), vertical: axis(height, toHeight), scratch: &scratch, to: &result)
+    return (0..<toHeight * toWidth * channels).map { result[$0 / channels * 4 + $0 % channels] }
+}

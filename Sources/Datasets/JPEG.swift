@@ -100,6 +100,16 @@ package final class JPEGDecoder {
     private var complaint: String { String(cString: tjGetErrorStr2(handle)) }
 }
 
+/// A whole JPEG file as `[height, width, 3]` bytes.
+/// - Throws: `ImageFault` when it cannot be decoded.
+package func decodeJPEG(_ file: [UInt8]) throws -> (height: Int, width: Int, pixels: [UInt8]) {
+    let decoder = try JPEGDecoder()
+    return try file.withUnsafeBufferPointer { file in
+        let image = try decoder.decode(file, try decoder.header(file))
+        return (image.height, image.width, (0..<3 * image.width * image.height).map { image.bytes[$0 / 3 * 4 + $0 % 3] })
+    }
+}
+
 /// Encodes `[height, width, channels]` bytes as a baseline JPEG: what tests and trials make their images with.
 /// - Parameters:
 ///   - channels: 1 grey, 3 colour, 4 CMYK.

@@ -36,10 +36,12 @@ public struct ImageFormat: Sendable {
     }
 
     /// ImageNet's images with the classes' names in the order of the scores: METHOD.md part 2.
-    public static func imageNet(classes: [String]) -> ImageFormat {
+    /// - Parameter side: of the square that the network takes, in pixels.
+    public static func imageNet(classes: [String], side: Int = 224) -> ImageFormat {
         ImageFormat(
-            height: 224, width: 224, channels: 3, classes: classes,
-            normalization: PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]), fitting: .centerCrop(resize: 256))
+            height: side, width: side, channels: 3, classes: classes,
+            normalization: PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]),
+            fitting: .centerCrop(resize: CenterCrop(crop: side).resize ?? side))
     }
 
     public var shape: FeatureShape { FeatureShape(height: height, width: width, channels: channels) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CPNG
+import Datasets
 import Files
 import Foundation
 
@@ -16,7 +17,7 @@ public struct RasterImage: Equatable, Sendable {
     /// What cannot be an ordinary picture is refused before memory is taken for it.
     static let mostPixels = 1 << 28
 
-    /// Reads a PNG, a binary PPM or PGM, or a record of CIFAR-10's binary files, named `FILE.bin#INDEX`, index counted from 0.
+    /// Reads a JPEG, a PNG, a binary PPM or PGM, or a record of CIFAR-10's binary files, named `FILE.bin#INDEX`, index counted from 0.
     /// - Parameter channels: 3 or 1; colours are converted to it (grey as Rec. 709 weighs them).
     /// - Throws: `FileError` when the file cannot be read, is damaged or of a kind that is not read.
     public init(path: String, channels: Int) throws {
@@ -30,11 +31,18 @@ public struct RasterImage: Equatable, Sendable {
         switch [UInt8](file.prefix(4)) {
         case [0x89, 0x50, 0x4e, 0x47]: self = try Self.png(file, path: path, channels: channels)
         case let head where head.starts(with: [0xff, 0xd8]):
-            throw FileError("\(path) is a JPEG, which is not read yet: convert it to PNG")
+            self = try Self.jpeg([UInt8](file), path: path).converted(to: channels)
         case let head where head.starts(with: Array("P6".utf8)) || head.starts(with: Array("P5".utf8)):
             self = try Self.portable(file, path: path).converted(to: channels)
-        default: throw FileError("\(path) is no image that is read here: PNG, binary PPM or PGM, or FILE.bin#INDEX of CIFAR-10")
+        default: throw FileError("\(path) is no image that is read here: JPEG, PNG, binary PPM or PGM, or FILE.bin#INDEX of CIFAR-10")
         }
+    }
+
+    private static func jpeg(_ file: [UInt8], path: String) throws -> RasterImage {
+        do {
+            let image = try decodeJPEG(file)
+            return RasterImage(height: image.height, width: image.width, channels: 3, pixels: image.pixels)
+        } catch let fault as ImageFault { throw FileError("\(path) \(fault)") }
     }
 
     /// By libpng; an alpha channel is composed on black.

@@ -8,7 +8,7 @@ import RasterImages
 struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Classifies images by a packed model: the five best classes of each.",
-        discussion: "Images are PNG, binary PPM or PGM files, or records FILE.bin#INDEX of CIFAR-10's binary version.")
+        discussion: "Images are JPEG, PNG, binary PPM or PGM files, or records FILE.bin#INDEX of CIFAR-10's binary version.")
 
     @Argument(help: ArgumentHelp("Packed model, from `reproduce export`.", valueName: "model.bcgd"))
     var model: String

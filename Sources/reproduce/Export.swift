@@ -22,7 +22,7 @@ struct ExportCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write: .bcgd or .onnx.", valueName: "file"))
     var output: String
 
-    @Option(help: ArgumentHelp("Class names, one a line in the order of the labels, for data sets other than CIFAR-10 and Fashion-MNIST: images are then ImageNet's, 224×224.", valueName: "file"))
+    @Option(help: ArgumentHelp("Class names, one a line in the order of the labels, for data sets other than CIFAR-10 and Fashion-MNIST: images are then ImageNet's, of the size that the run was trained with.", valueName: "file"))
     var classNames: String?
 
     @Option(help: "Of an ONNX file: \(ONNXForm.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -42,17 +42,17 @@ struct ExportCommand: ParsableCommand {
     private func model() throws -> PackedModel {
         if checkpoint.hasSuffix(".bcgd") { return try PackedModel(path: checkpoint) }
         let checkpoint = try Checkpoint(path: checkpoint)
-        return try packedModel(of: checkpoint, format: try format(try checkpoint.description().dataset))
+        return try packedModel(of: checkpoint, format: try format(try checkpoint.description()))
     }
 
-    private func format(_ dataset: String) throws -> ImageFormat {
+    private func format(_ run: RunDescription) throws -> ImageFormat {
         if let classNames {
             guard let text = try? String(contentsOfFile: classNames, encoding: .utf8) else { throw FileError("cannot read the class names in \(classNames)") }
             let names = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            return .imageNet(classes: names.last == "" ? names.dropLast() : names)
+            return .imageNet(classes: names.last == "" ? names.dropLast() : names, side: run.recipe.imageSize ?? 224)
         }
-        guard let format = ImageFormat(dataset: dataset) else {
-            throw FileError("the classes of \(dataset) are not known by name: name a file that lists them with --class-names")
+        guard let format = ImageFormat(dataset: run.dataset) else {
+            throw FileError("the classes of \(run.dataset) are not known by name: name a file that lists them with --class-names")
         }
         return format
     }
