@@ -57,5 +57,8 @@ public struct CenterCrop: Sendable, Equatable {
     }
 
     /// The first row or column that is kept.
-    package func start(_ size: Int) -> Int { Int((Double(size - crop) / 2).rounded(.toNearestOrEven)) }
+    package func start(_ size: Int) -> Int { Self.start(size, keeping: crop) }
+
+    /// Half of what is cut off, ties to even as torchvision's `CenterCrop` rounds.
+    package static func start(_ size: Int, keeping crop: Int) -> Int { Int((Double(size - crop) / 2).rounded(.toNearestOrEven)) }
 }

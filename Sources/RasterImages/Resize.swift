@@ -12,13 +12,14 @@ extension RasterImage {
 
     /// Resized so that the shorter side has so many pixels; the longer one is rounded down, as torchvision does it.
     public func resized(shorterSide side: Int) -> RasterImage {
-        height <= width ? resized(height: side, width: side * width / height) : resized(height: side * height / width, width: side)
+        let size = CenterCrop(resize: side, crop: side).resized(height: height, width: width)
+        return resized(height: size.height, width: size.width)
     }
 
     /// The middle of an image that is at least as large.
     public func centerCropped(height: Int, width: Int) -> RasterImage {
         precondition(height <= self.height && width <= self.width, "a crop lies on the image")
-        let (top, left) = (Self.half(self.height - height), Self.half(self.width - width))
+        let (top, left) = (CenterCrop.start(self.height, keeping: height), CenterCrop.start(self.width, keeping: width))
         var cropped: [UInt8] = []
         for row in top..<top + height {
             let start = (row * self.width + left) * channels
@@ -26,7 +27,4 @@ extension RasterImage {
         }
         return RasterImage(height: height, width: width, channels: channels, pixels: cropped)
     }
-
-    /// Half, ties to even, as torchvision's `CenterCrop` rounds.
-    private static func half(_ margin: Int) -> Int { Int((Double(margin) / 2).rounded(.toNearestOrEven)) }
 }

@@ -19,20 +19,18 @@ struct Classify: ParsableCommand {
     @Option(help: "How many classes to name.")
     var top = 5
 
-    @Option(help: "Threads that compute.")
-    var threads = 1
+    @OptionGroup var computing: ThreadOptions
 
     @Flag(help: "Scale images of another size to the model's, without keeping their proportions, where the model says nothing else.")
     var resize = false
 
     func validate() throws {
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
         guard top >= 1 else { throw ValidationError("--top must be at least 1, not \(top)") }
         guard !images.isEmpty else { throw ValidationError("name an image to classify") }
     }
 
     func run() throws {
-        let classifier = Classifier(try PackedModel(path: model), threads: threads)
+        let classifier = Classifier(try PackedModel(path: model), threads: computing.threads)
         for path in images {
             let image = try fitted(try RasterImage(path: path, channels: classifier.model.input.channels), path: path, to: classifier.model)
             print(path)

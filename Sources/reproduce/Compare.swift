@@ -16,18 +16,13 @@ struct Compare: ParsableCommand {
     @Argument(help: ArgumentHelp("Packed model.", valueName: "model.bcgd")) var model: String
     @OptionGroup var images: DataOptions
 
-    @Option(help: "Threads that compute (default: all processors).")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
-
-    func validate() throws {
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
-    }
+    @OptionGroup var computing: ThreadOptions
 
     func run() throws {
         let (checkpoint, model) = (try Checkpoint(path: checkpoint), try PackedModel(path: model))
         let (run, dataset) = (try checkpoint.description(), try images.load())
         guard run.dataset == dataset.name else { throw FileError("\(checkpoint.path) was trained on \(run.dataset), not on \(dataset.name)") }
-        let comparison = try compare(checkpoint, with: model, on: dataset.test, threads: threads)
+        let comparison = try compare(checkpoint, with: model, on: dataset.test, threads: computing.threads)
         for unit in comparison.units { print("\(unit.name): \(unit.differing) of \(unit.compared) differ") }
         print(
             """

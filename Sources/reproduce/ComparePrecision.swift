@@ -23,15 +23,13 @@ struct ComparePrecision: ParsableCommand {
 
     @Option(help: "Mini-batches, 2 or more.") var batches = 20
 
-    @Option(help: "Threads that compute (default: all processors).")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var computing: ThreadOptions
 
     @Option(help: ArgumentHelp("The table, a CSV file; rows of these checkpoints replace those in it.", valueName: "file"))
     var out = "results/precision/gradients.csv"
 
     func validate() throws {
         guard (2...10_000).contains(batches) else { throw ValidationError("--batches must be 2 to 10000, not \(batches)") }
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
     }
 
     private static let header = [
@@ -46,12 +44,12 @@ struct ComparePrecision: ParsableCommand {
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path)
             let run = try checkpoint.description()
-            let comparison = try PrecisionComparison(checkpoint, dataset: dataset, batches: batches, threads: threads)
+            let comparison = try PrecisionComparison(checkpoint, dataset: dataset, batches: batches, threads: computing.threads)
             for row in comparison.rows {
                 let numbers = [row.error, row.noise, row.slope, row.slopeInterval.low, row.slopeInterval.high, row.drift]
                 table.appendOrReplace(
                     [run.name, row.parameter, "\(row.count)", "\(comparison.batches)"] + numbers.map { String(format: "%.6f", $0) }
-                        + ["\(run.seed)", run.digest, dataset.isOfficial ? "official" : "unofficial", "\(threads)",
+                        + ["\(run.seed)", run.digest, dataset.isOfficial ? "official" : "unofficial", "\(computing.threads)",
                            SystemFacts.commit(inFolder: "."), commandLine()],
                     key: ["run", "parameter"])
             }

@@ -17,15 +17,10 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var images: DataOptions
     @OptionGroup var imageNet: ImageNetOptions
 
-    @Option(help: "Threads that compute: as many as the runs were trained with (default: all processors).")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var computing: ThreadOptions
 
     @Option(help: ArgumentHelp("Output folder; the files go to its folder correct, named after the checkpoints.", valueName: "dir"))
     var out = "results"
-
-    func validate() throws {
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
-    }
 
     func run() throws {
         let output = try OutputFolder(out)
@@ -37,7 +32,7 @@ struct Evaluate: ParsableCommand {
         let dataset: any Dataset = try isImageNet ? imageNet.load(images.data) : images.load()
         for (path, checkpoint, run) in runs {
             guard run.dataset == dataset.name else { throw FileError("\(path) was trained on \(run.dataset), not on \(dataset.name)") }
-            let trainer = try Trainer(run, dataset: dataset, threads: threads, loaders: imageNet.loaders)
+            let trainer = try Trainer(run, dataset: dataset, threads: computing.threads, loaders: imageNet.loaders)
             try trainer.restore(checkpoint)
             let outcomes = ImageOutcomes(try trainer.finalCorrect())
             let file = output.correct(((path as NSString).lastPathComponent as NSString).deletingPathExtension)

@@ -38,8 +38,7 @@ struct EvaluateWeights: ParsableCommand {
     @Option(help: "Arithmetic: f32 or mixed.")
     var precision = Precision.f32
 
-    @Option(help: "Threads that compute (default: all processors).")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var computing: ThreadOptions
 
     @Option(help: ArgumentHelp("PyTorch's pixels and scores on the same images in the same order.", valueName: "file"))
     var reference: String?
@@ -48,7 +47,6 @@ struct EvaluateWeights: ParsableCommand {
     var record: String?
 
     func validate() throws {
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
         guard (32...1024).contains(imageSize) else { throw ValidationError("--image-size must be 32 to 1024, not \(imageSize)") }
         guard resize.map({ $0 == 0 || (imageSize...2048).contains($0) }) ?? true else {
             throw ValidationError("--resize must be 0 or \(imageSize) to 2048, not \(resize ?? 0)")
@@ -64,7 +62,7 @@ struct EvaluateWeights: ParsableCommand {
         let split = dataset.testSplit(crop, inAll: rows != nil && !restrict)
         let evaluation = try WeightsEvaluation(
             network: file.network, weights: restrict ? try rows.map { try file.weights.selectingClasses($0) } ?? file.weights : file.weights,
-            classes: restrict ? dataset.classes.count : try file.classCount(), precision: precision, threads: threads, imageSize: imageSize)
+            classes: restrict ? dataset.classes.count : try file.classCount(), precision: precision, threads: computing.threads, imageSize: imageSize)
         let result = try evaluation.evaluate(split, loaders: imageNet.loaders, bar: "images")
         let (top1, top5) = (percent(result.total.top1, of: result.total.count), percent(result.total.top5, of: result.total.count))
         let preprocessing = crop.resize.map { "resize \($0), centre crop \(imageSize)" } ?? "centre crop \(imageSize) without resizing"

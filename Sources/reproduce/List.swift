@@ -17,12 +17,7 @@ struct List: ParsableCommand {
     @Flag(help: "The cells of ImageNet (table 3), not those of CIFAR-10.")
     var imagenet = false
 
-    @Option(help: "Threads that compute (default: all processors).")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
-
-    func validate() throws {
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
-    }
+    @OptionGroup var computing: ThreadOptions
 
     func run() throws {
         let subject: Subject = imagenet ? .imageNet : .smallImages, dataset = imagenet ? "ImageNet" : "CIFAR-10"
@@ -31,7 +26,7 @@ struct List: ParsableCommand {
         var costs: [StepCost] = []
         let rows = try cells.cells.map { cell in
             let cost = try costs.first { $0.recipe.network == cell.recipe.network && $0.recipe.activationBits == cell.recipe.activationBits }
-                ?? StepCost(measuring: cell.recipe, precision: .f32, threads: threads)
+                ?? StepCost(measuring: cell.recipe, precision: .f32, threads: computing.threads)
             costs.append(cost)
             let shown = RunCell(cell, dataset: dataset, runProtocol: cells.runProtocol)
             return [
@@ -40,7 +35,7 @@ struct List: ParsableCommand {
                 reported[shown.reportedID].map { "\($0.value) \($0.unit) (\($0.source))" } ?? ReportedValue.notAvailable,
             ]
         }
-        print("protocol \(cells.runProtocol.rawValue), \(dataset), \(threads) threads, f32; a quantized cell needs its network's float cell first\n")
+        print("protocol \(cells.runProtocol.rawValue), \(dataset), \(computing.threads) threads, f32; a quantized cell needs its network's float cell first\n")
         print(markdownTable(header: ["Cell", "Network", "Bits", "Method", "Shown in", "Epochs", "Estimated time", "Reported"], rows: rows))
     }
 }

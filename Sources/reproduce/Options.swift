@@ -10,6 +10,16 @@ import Training
 extension RunProtocol: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 
+/// How many threads compute.
+struct ThreadOptions: ParsableArguments {
+    @Option(help: "Threads that compute (default: all processors).")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    func validate() throws {
+        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
+    }
+}
+
 /// Where the images come from.
 struct DataOptions: ParsableArguments {
     @Option(
@@ -23,8 +33,7 @@ struct DataOptions: ParsableArguments {
     var allowUnofficialData = false
 
     func load() throws -> ImageDataset {
-        let folder = data ?? ProcessInfo.processInfo.environment["BCGD_DATA"].flatMap { $0.isEmpty ? nil : $0 }
-        guard let folder else { return try FashionMNIST.load(allowUnofficial: allowUnofficialData) }
+        guard let folder = data ?? environment("BCGD_DATA") else { return try FashionMNIST.load(allowUnofficial: allowUnofficialData) }
         return try CIFAR10.load(folder: folder, allowUnofficial: allowUnofficialData)
     }
 }
@@ -81,4 +90,9 @@ struct ExperimentOptions: ParsableArguments {
 /// A comma-separated list.
 func split(_ list: String) -> [String] {
     list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+}
+
+/// The value of an environment variable; an empty one counts as none.
+func environment(_ name: String) -> String? {
+    ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
 }

@@ -33,8 +33,7 @@ struct Regress: ParsableCommand {
     @Option(help: ArgumentHelp("Seeds a check or a recording takes (default: \(checkSeeds), or \(recordSeeds) with --record).", valueName: "n"))
     var seeds: Int?
 
-    @Option(help: "Threads that compute (default: all processors); a correct program passes with any number.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var computing: ThreadOptions
 
     @Option(help: ArgumentHelp("Folder of the recorded seeds: seeds.csv, and intervals.csv made from it.", valueName: "dir"))
     var baseline = "results/regress"
@@ -55,7 +54,6 @@ struct Regress: ParsableCommand {
     private static let firstCheckSeed: UInt64 = 1001
 
     func validate() throws {
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
         let fewest = record ? RegressionTest.fewestSeeds : 1
         if let seeds { guard (fewest...1000).contains(seeds) else { throw ValidationError("--seeds must be \(fewest) to 1000, not \(seeds)") } }
         if resume && !record { throw ValidationError("--resume is for --record: a check starts anew") }
@@ -68,7 +66,7 @@ struct Regress: ParsableCommand {
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
         let precisions = precision.isEmpty ? (Precision.best == .mixed ? [.f32, .mixed] : [.f32]) : Precision.allCases.filter(precision.contains)
-        let runner = RegressionRunner(plan: plan, threads: threads, stop: stop)
+        let runner = RegressionRunner(plan: plan, threads: computing.threads, stop: stop)
         let sets = try images().map { try plan.images(of: $0) }
         let test = RegressionTest(statistics: plan.statistics.count)
         if record {
@@ -115,14 +113,12 @@ struct Regress: ParsableCommand {
         print("all \(tested) statistics that can be tested lie where \(file) predicts them")
     }
 
-    private var folder: String? { data ?? ProcessInfo.processInfo.environment["BCGD_DATA"].flatMap { $0.isEmpty ? nil : $0 } }
-
     /// Unofficial files are as good as the others here: the checksum of the images in use must be that of the baseline.
     private func images() throws -> [ImageDataset] {
         try Images.allCases.filter { only == nil || only == $0 }.compactMap { set in
             switch set {
             case .fashionMNIST: try FashionMNIST.load(allowUnofficial: true)
-            case .cifar10: try folder.map { try CIFAR10.load(folder: $0, allowUnofficial: true) }
+            case .cifar10: try (data ?? environment("BCGD_DATA")).map { try CIFAR10.load(folder: $0, allowUnofficial: true) }
             }
         }
     }

@@ -26,7 +26,7 @@ struct ImageNetOptions: ParsableArguments {
 
     /// - Parameter folder: `nil` for that of the environment variable BCGD_IMAGENET.
     func folder(_ folder: String?) -> String? {
-        folder ?? ProcessInfo.processInfo.environment["BCGD_IMAGENET"].flatMap { $0.isEmpty ? nil : $0 }
+        folder ?? environment("BCGD_IMAGENET")
     }
 
     func load(_ folder: String?, needsTraining: Bool = true) throws -> ImageNet {
@@ -83,7 +83,7 @@ struct TableThree: ParsableCommand {
     private func estimate(_ cell: ExperimentCell, of selected: [ExperimentCell]) throws -> String {
         let quantized = selected.first { !$0.isFloat && $0.recipe.network == cell.recipe.network } ?? cell
         note("measuring a training step of \(quantized.name) …")
-        let cost = try StepCost(measuring: quantized.recipe, precision: options.precision, threads: options.threads)
+        let cost = try StepCost(measuring: quantized.recipe, precision: options.precision, threads: options.computing.threads)
         let epochs = quantized.recipe.epochs, time = timeInWords(cost.seconds(epochs: epochs, recipe: quantized.recipe))
         return String(format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, options.precision.rawValue, 1000 * cost.secondsAnImage)
             + "protocol \(options.experiment.runProtocol.rawValue), \(epochs) epoch\(epochs == 1 ? "" : "s"), would take about \(time), and \(selected.count) cells are selected"

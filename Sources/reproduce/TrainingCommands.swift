@@ -16,8 +16,7 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Seeds; every cell is run once with each.", valueName: "seed,…"))
     var seeds = "1"
 
-    @Option(help: "Threads that compute (default: all processors).")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var computing: ThreadOptions
 
     @Option(
         help: """
@@ -33,7 +32,6 @@ struct TrainingOptions: ParsableArguments {
     var resume = false
 
     func validate() throws {
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
         _ = try seedList()
         if let only, split(only).isEmpty { throw ValidationError("--only must name a cell; `reproduce list` shows them") }
     }
@@ -58,7 +56,7 @@ struct TrainingOptions: ParsableArguments {
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
         let runner = TableRunner(
-            cells: cells, dataset: dataset, threads: threads, loaders: loaders, precision: precision, pretrained: pretrained,
+            cells: cells, dataset: dataset, threads: computing.threads, loaders: loaders, precision: precision, pretrained: pretrained,
             reported: try experiment.reported(), output: try OutputFolder(out), experiments: experiment.experiments, stop: stop)
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {
