@@ -10,6 +10,7 @@ Relu: faster, but another function); ONNX Runtime's int8 is its static quantizat
 image, throughput one of 64. Writes results/benchmarks/inference.csv and a bar chart.
 """
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -120,7 +121,7 @@ def draw(folder, rows):
         for number, (_, engine, configurations) in enumerate(BARS):
             times = [float(r["median_ms"]) for r in mine if r["engine"] == engine and (configurations is None or r["configuration"] in configurations)]
             if times:
-                line[f"ms{number}"] = f"{min(times):.3g}"
+                line[f"ms{number}"] = f"{min(times):.{max(0, 2 - math.floor(math.log10(min(times))))}f}"  # three digits, no exponent
         if "ms0" not in line:
             return print("no chart: ONNX Runtime did not run")
         line |= {f"speed{i}": float(line["ms0"]) / float(line[f"ms{i}"]) for i in range(len(BARS)) if f"ms{i}" in line}
@@ -131,10 +132,10 @@ def draw(folder, rows):
     for i, (title, _, _) in enumerate(BARS):
         where = f'"inference-chart.csv" using (column("x")+{(i - (len(BARS) - 1) / 2) * width:.4f})'
         plots.append(f'{where}:"speed{i}":({0.92 * width:.4f}) with boxes fill solid 0.85 linetype {i + 1} title "{title}"')
-        plots.append(f'{where}:"speed{i}":"ms{i}" with labels offset 0,0.6 font ",8" notitle')
+        plots.append(f'{where}:"speed{i}":"ms{i}" with labels rotate left offset 0,0.4 font ",8" notitle')
     ticks = ", ".join(f'"{n}\\nbatch {b}\\n{t} thread{"s" if t > 1 else ""}" {i}' for i, (n, b, t) in enumerate(cells))
-    body = (f"set xrange [-0.6:{len(cells) - 0.4}]\nset yrange [0:*]\nset offsets 0, 0, 0.35, 0\nset xtics ({ticks}) noenhanced\n"
-            "set key top left\nset ylabel \"speed (ONNX Runtime float = 1)\"\n"
+    body = (f"set xrange [-0.6:{len(cells) - 0.4}]\nset yrange [0:*]\nset offsets 0, 0, 0.7, 0\nset xtics ({ticks}) noenhanced\n"
+            "set key outside top center horizontal\nset bmargin 5\nset ylabel \"speed (ONNX Runtime float = 1)\"\n"
             "set title 'Inference of a 1W4A network, labels in ms a call' noenhanced\nplot " + ", \\\n    ".join(plots) + "\n")
     drawn = subprocess.run([PRODUCT, "draw", "inference", folder], input=body, text=True, capture_output=True)
     if drawn.returncode:
