@@ -113,12 +113,14 @@ struct Regress: ParsableCommand {
         print("all \(tested) statistics that can be tested lie where \(file) predicts them")
     }
 
+    private var folder: String? { data ?? environment("BCGD_DATA") }
+
     /// Unofficial files are as good as the others here: the checksum of the images in use must be that of the baseline.
     private func images() throws -> [ImageDataset] {
         try Images.allCases.filter { only == nil || only == $0 }.compactMap { set in
             switch set {
             case .fashionMNIST: try FashionMNIST.load(allowUnofficial: true)
-            case .cifar10: try (data ?? environment("BCGD_DATA")).map { try CIFAR10.load(folder: $0, allowUnofficial: true) }
+            case .cifar10: try folder.map { try CIFAR10.load(folder: $0, allowUnofficial: true) }
             }
         }
     }
