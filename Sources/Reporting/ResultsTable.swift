@@ -42,7 +42,7 @@ public struct ResultsTable: Sendable {
             rows: groups.map { group in
                 let top5 = group.top5.map { with($0.mean, $0.interval) } ?? "–"
                 return columns.map { $0.text(group.first.cell) } + [
-                    group.precision, "\(group.first.epochs)", listed(group.seeds), with(group.mean, group.interval),
+                    group.precision, "\(group.first.epochs)", group.first.epochs == 0 ? "–" : listed(group.seeds), with(group.mean, group.interval),
                 ] + (hasTop5 ? [top5] : []) + [
                     two(group.meanBest), two(group.first.reported), group.difference.map { with($0.value, $0.interval) } ?? "–",
                     group.first.reportedSource,
@@ -100,7 +100,7 @@ public struct ResultsTable: Sendable {
 
     /// What the columns mean.
     public static let notes = """
-        Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds; for one seed it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds.
+        Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds; for one seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds.
         “Best on test” was picked on the test images themselves: it stands here for comparison with work that reports it, and is no result.
         The difference is ours minus the reported number, with the interval of ours: that of the reported number is not known.
         Comparisons take the seeds that both cells have in the same precision: the paired t test over seeds, and McNemar's exact test on the same test images for each seed, which compares those two trained networks and says nothing about other seeds. Holm's adjustment is over all tests of one kind in one section.

@@ -58,14 +58,16 @@ public struct RunGroup: Equatable, Sendable {
         let best = runs.compactMap(\.top1Best)
         return best.count == runs.count ? Self.mean(best) : nil
     }
-    /// 95 % interval of `mean`, in percent: Student's over seeds, or for one run the exact binomial one over test images.
-    public var interval: Interval { runs.count == 1 ? first.interval : studentInterval(runs.map(\.top1Final)).interval }
+    /// Whether there is one network only: a single run, or given weights that were not trained, which are the same with every seed.
+    public var isOneNetwork: Bool { runs.count == 1 || first.epochs == 0 }
+    /// 95 % interval of `mean`, in percent: Student's over seeds, or for one network the exact binomial one over test images.
+    public var interval: Interval { isOneNetwork ? first.interval : studentInterval(runs.map(\.top1Final)).interval }
 
     /// Mean top-5 after the last epoch and its interval, likewise; nil unless every run has it.
     public var top5: (mean: Double, interval: Interval)? {
         let values = runs.compactMap(\.top5)
         guard values.count == runs.count else { return nil }
-        return values.count == 1 ? (values[0].value, values[0].interval) : studentInterval(values.map(\.value))
+        return isOneNetwork ? (values[0].value, values[0].interval) : studentInterval(values.map(\.value))
     }
 
     /// `mean` minus the reported number, in points, with the interval of `mean` moved likewise.

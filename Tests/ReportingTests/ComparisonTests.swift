@@ -45,6 +45,16 @@ import Testing
         #expect(groups[1].interval == (try row()).interval)
     }
 
+    /// Given weights are the same network with every seed: equal accuracies of two seeds say nothing about the spread of seeds.
+    @Test func weightsThatWereNotTrainedAreOneNetwork() throws {
+        let runs = try (1...2).map {
+            var run = try row(seed: UInt64($0))
+            run.epochs = 0
+            return run
+        }
+        #expect(RunGroup.all(of: runs).map(\.interval) == [try row().interval])
+    }
+
     /// 91.33 − 64.36 (arXiv 1808.05240, abstract) with the interval above; nothing is reported for BC on Fashion-MNIST.
     @Test func differenceToTheReportedNumber() throws {
         let runs = try (1...3).map { try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd", seed: UInt64($0), correct: 9113 + 10 * $0) }
