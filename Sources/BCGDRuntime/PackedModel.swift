@@ -75,7 +75,8 @@ public struct PackedModel: Sendable {
     }
 
     public let input: Shape
-    /// A byte `x` of channel `c` becomes `(x/255 − mean[c]) / std[c]`, each operation rounded to f32.
+    /// A byte `x` of channel `c` becomes `(x/255 − mean[c]) / std[c]`, each operation rounded to f32. Always four values: those
+    /// of channels that the images lack are 0 and 1.
     public let mean, std: [Float]
     public let fitting: Fitting
     /// Class names; a score's index is one into them.

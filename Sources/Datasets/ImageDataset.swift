@@ -20,6 +20,14 @@ public struct PixelNormalization: Sendable, Equatable {
             (0..<256).map { (Float($0) / 255 - mean[channel]) / std[channel] }
         }
     }
+
+    /// The bytes that normalised values `[…, C]` came from: the inverse of `table`.
+    public func bytes(of values: UnsafeBufferPointer<Float>) -> [UInt8] {
+        values.indices.map { index in
+            let channel = index % mean.count
+            return UInt8(clamping: Int(((values[index] * std[channel] + mean[channel]) * 255).rounded()))
+        }
+    }
 }
 
 /// One split of a data set, in memory. Dimensions: N images, H rows, W columns, C channels.

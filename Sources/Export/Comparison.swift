@@ -26,11 +26,18 @@ public struct ModelComparison: Equatable, Sendable {
 
 /// Runs the evaluation of the checkpoint's network in mixed precision and its packed model side by side.
 /// - Parameters:
-///   - split: images that the model takes.
+///   - split: images of the model's size.
 ///   - progress: is told how many images are done.
+/// - Throws: `ExportError` when the model takes other images than those of `split`, or has other layers than the network; what
+///   reading an image throws.
 public func compare(
-    _ checkpoint: Checkpoint, with model: PackedModel, on split: ImageSplit, threads: Int, progress: (Int) -> Void = { _ in }
+    _ checkpoint: Checkpoint, with model: PackedModel, on split: any ImageSource, threads: Int, progress: (Int) -> Void = { _ in }
 ) throws -> ModelComparison {
+    let input = model.input
+    guard (split.height, split.width, split.channels) == (input.height, input.width, input.channels) else {
+        throw ExportError(
+            "the model takes images of \(input.height)×\(input.width)×\(input.channels), the run's are \(split.height)×\(split.width)×\(split.channels): it was exported from another run")
+    }
     let batch = try checkpoint.description().recipe.batchSize
     let network = try checkpoint.evaluationNetwork(
         input: FeatureShape(height: split.height, width: split.width, channels: split.channels), classes: model.classes.count,
@@ -40,28 +47,26 @@ public func compare(
 
 /// - Parameter network: in mixed precision, planned for `batch` images.
 package func compare(
-    _ network: Network, batch: Int, with model: PackedModel, on split: ImageSplit, threads: Int, progress: (Int) -> Void = { _ in }
+    _ network: Network, batch: Int, with model: PackedModel, on split: any ImageSource, threads: Int, progress: (Int) -> Void = { _ in }
 ) throws -> ModelComparison {
-    precondition(split.height == model.input.height && split.width == model.input.width && split.channels == model.input.channels)
     let classifier = Classifier(model, threads: threads)
-    let images = Tensor([batch, split.height, split.width, split.channels])
-    let table = split.normalization.table
+    let images = Tensor([batch, split.height, split.width, split.channels]), size = split.imageSize
+    let reader = try split.reader(augmentation: nil, seed: 0)
+    let normalization = PixelNormalization(mean: Array(model.mean.prefix(split.channels)), std: Array(model.std.prefix(split.channels)))
     var comparison = ModelComparison(units: model.units.dropLast().map { .init(name: $0.name) })
     for first in stride(from: 0, to: split.count, by: batch) {
         let count = min(batch, split.count - first)
-        for i in 0..<count * split.imageSize {
-            images.pointer[i] = table[256 * (i % split.channels) + Int(split.images[first * split.imageSize + i])]
-        }
+        let labels = try (0..<count).map { try reader.read(first + $0, epoch: 0, into: images.pointer + $0 * size).label }
         let scores = try network.forward(images, batch: count, mode: .evaluation)
         guard let plan = network.evaluationPlan, plan.units.count == comparison.units.count else {
             throw ExportError("the model has other units than the network")
         }
         for image in 0..<count {
-            let at = first + image
-            let activations = classifier.activations(of: Array(split.images[at * split.imageSize..<(at + 1) * split.imageSize]))
+            let pixels = normalization.bytes(of: UnsafeBufferPointer(start: images.pointer + image * size, count: size))
+            let activations = classifier.activations(of: pixels)
             for (index, unit) in plan.units.enumerated() { comparison.units[index].add(activations[index], unit, image: image) }
             let row = UnsafeBufferPointer(start: scores.pointer + image * model.classes.count, count: model.classes.count)
-            comparison.add(Array(row), activations.last, label: Int(split.labels[at]))
+            comparison.add(Array(row), activations.last, label: Int(labels[image]))
         }
         progress(first + count)
     }

@@ -124,7 +124,7 @@ public final class Trainer {
     public func restore(_ checkpoint: Checkpoint) throws {
         guard checkpoint.state.data ?? data == data else {
             throw CheckpointError(
-                description: "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images of "
+                description: "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images and class list of "
                     + "then, or start again in another --out")
         }
         try checkpoint.restore(network, run: run)

@@ -15,14 +15,15 @@ struct Compare: ParsableCommand {
     @Argument(help: "Checkpoint of a quantized run.") var checkpoint: String
     @Argument(help: ArgumentHelp("Packed model.", valueName: "model.bcgd")) var model: String
     @OptionGroup var images: DataOptions
-
+    @OptionGroup var imageNet: ImageNetOptions
     @OptionGroup var computing: ThreadOptions
 
     func run() throws {
         let (checkpoint, model) = (try Checkpoint(path: checkpoint), try PackedModel(path: model))
-        let (run, dataset) = (try checkpoint.description(), try images.load())
-        guard run.dataset == dataset.name else { throw FileError("\(checkpoint.path) was trained on \(run.dataset), not on \(dataset.name)") }
-        let comparison = try compare(checkpoint, with: model, on: dataset.test, threads: computing.threads)
+        let run = try checkpoint.description()
+        let dataset = try images.load(for: run, of: checkpoint.path, imageNet, needsTraining: false)
+        let split = try dataset.sources(imageSize: run.recipe.imageSize).test
+        let comparison = try compare(checkpoint, with: model, on: split, threads: computing.threads)
         for unit in comparison.units { print("\(unit.name): \(unit.differing) of \(unit.compared) differ") }
         print(
             """

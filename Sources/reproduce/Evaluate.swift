@@ -11,7 +11,7 @@ struct Evaluate: ParsableCommand {
         abstract: "Writes which test images finished runs get right, from their checkpoints; trains nothing.",
         discussion: "McNemar's test needs it; runs write it when they finish. It must come to the recorded number of images.")
 
-    @Argument(help: ArgumentHelp("Checkpoints of finished runs on one data set.", valueName: "checkpoint"))
+    @Argument(help: ArgumentHelp("Checkpoints of finished runs.", valueName: "checkpoint"))
     var checkpoints: [String]
 
     @OptionGroup var images: DataOptions
@@ -24,14 +24,9 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         let output = try OutputFolder(out)
-        let runs = try checkpoints.map { path in
-            let checkpoint = try Checkpoint(path: path)
-            return (path, checkpoint, try checkpoint.description())
-        }
-        let isImageNet = runs.contains { Subject(dataset: $0.2.dataset) == .imageNet }
-        let dataset: any Dataset = try isImageNet ? imageNet.load(images.data) : images.load()
-        for (path, checkpoint, run) in runs {
-            guard run.dataset == dataset.name else { throw FileError("\(path) was trained on \(run.dataset), not on \(dataset.name)") }
+        for path in checkpoints {
+            let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
+            let dataset = try images.load(for: run, of: path, imageNet, needsTraining: true)
             let trainer = try Trainer(run, dataset: dataset, threads: computing.threads, loaders: imageNet.loaders)
             try trainer.restore(checkpoint)
             let outcomes = ImageOutcomes(try trainer.finalCorrect())

@@ -137,16 +137,13 @@ final class WeightsEvaluation {
         defer { bar.close() }
         var result = Result()
         loader.start(epoch: 0)
-        let normalization = ImageNet.normalization
         while let batch = try loader.next() {
             images.pointer.update(from: batch.images, count: batch.count * split.imageSize)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
             result.total += loss(scores, labels: batch.labels, batch: batch.count)
             result.labels += UnsafeBufferPointer(start: batch.labels, count: batch.count)
             result.predictions += predictions(scores, count: batch.count)
-            result.pixels += (0..<batch.count * split.imageSize).map {
-                UInt8(clamping: Int(((batch.images[$0] * normalization.std[$0 % 3] + normalization.mean[$0 % 3]) * 255).rounded()))
-            }
+            result.pixels += ImageNet.normalization.bytes(of: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize))
             let seen = Double(result.total.count)
             bar.update(epoch: 1, images: result.total.count, loss: result.total.lossSum / seen, accuracy: 100 * Double(result.total.top1) / seen)
         }

@@ -36,6 +36,14 @@ struct DataOptions: ParsableArguments {
         guard let folder = data ?? environment("BCGD_DATA") else { return try FashionMNIST.load(allowUnofficial: allowUnofficialData) }
         return try CIFAR10.load(folder: folder, allowUnofficial: allowUnofficialData)
     }
+
+    /// The data set that a run was trained on.
+    /// - Parameter path: of the run's checkpoint, for messages.
+    func load(for run: RunDescription, of path: String, _ imageNet: ImageNetOptions, needsTraining: Bool) throws -> any Dataset {
+        let dataset: any Dataset = try Subject(dataset: run.dataset) == .imageNet ? imageNet.load(data, needsTraining: needsTraining) : load()
+        guard run.dataset == dataset.name else { throw FileError("\(path) was trained on \(run.dataset), not on \(dataset.name)") }
+        return dataset
+    }
 }
 
 /// What an experiment is about: each subject has cells, protocols and tables of its own.

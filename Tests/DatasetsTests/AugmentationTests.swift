@@ -41,6 +41,14 @@ func reference(_ split: ImageSplit, image: Int, _ placement: Placement, padding:
         #expect([0, 1, 127, 200, 255].map { FashionMNIST.normalization.table[$0].bitPattern } == gray)
     }
 
+    /// f32 normalisation loses nothing of a byte: neighbours are 1/255/std apart, some 10⁵ roundings.
+    @Test(arguments: [CIFAR10.normalization, FashionMNIST.normalization, ImageNet.normalization])
+    func bytesComeBackFromNormalizedPixels(_ normalization: PixelNormalization) {
+        let (table, channels) = (normalization.table, normalization.mean.count)
+        let values = (0..<256).flatMap { byte in (0..<channels).map { table[256 * $0 + byte] } }
+        #expect(values.withUnsafeBufferPointer(normalization.bytes) == (0..<256).flatMap { Array(repeating: UInt8($0), count: channels) })
+    }
+
     /// Chi-square over the 81 offsets and the flip, 162 cells of expectation 500; seed 5, N = 81 000; the bound is
     /// GSL's `gsl_cdf_chisq_Qinv(1e-6, 161)`.
     @Test func placementsAreUniform() {

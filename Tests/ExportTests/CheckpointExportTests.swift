@@ -66,6 +66,15 @@ import Training
         }
     }
 
+    @Test func aModelOfOtherImagesIsRefused() throws {
+        try checkpoint(try Self.recipe()) { checkpoint, dataset in
+            let format = ImageFormat(height: 28, width: 28, channels: 3, classes: CIFAR10.classes, normalization: CIFAR10.normalization)
+            let model = try packedModel(of: checkpoint, format: format)
+            let error = #expect(throws: ExportError.self) { _ = try compare(checkpoint, with: model, on: dataset.test, threads: 1) }
+            #expect(error?.description.contains("takes images of 28×28×3, the run's are 32×32×3") == true)
+        }
+    }
+
     @Test func networksThatAreNotQuantizedAreRefused() throws {
         for (weights, activations, words) in [(32, 32, "is a float network"), (32, 4, "has float weights"), (1, 32, "has float activations")] {
             var recipe = try Self.recipe()
