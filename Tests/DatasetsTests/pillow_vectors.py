@@ -68,9 +68,10 @@ def test_cases():
 
 def jpeg_cases():
     rgb = smooth(41, 58)
+    inks = (*rgb.convert("CMYK").split()[:3], rgb.transpose(Image.Transpose.ROTATE_180).convert("L"))  # convert leaves black out
     for name, picture, options in [
         ("4:2:0", rgb, {"subsampling": 2}), ("4:4:4", rgb, {"subsampling": 0}), ("4:2:2 progressive", rgb, {"subsampling": 1, "progressive": True}),
-        ("grey", rgb.convert("L"), {}), ("CMYK", rgb.convert("CMYK"), {}),
+        ("grey", rgb.convert("L"), {}), ("CMYK", Image.merge("CMYK", inks), {}),
     ]:
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=85, **options)
