@@ -100,7 +100,7 @@ public struct ResultsTable: Sendable {
 
     /// What the columns mean.
     public static let notes = """
-        Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds; for one seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds.
+        Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds, cut off at 0 and 100 %; for one seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds.
         “Best on test” was picked on the test images themselves: it stands here for comparison with work that reports it, and is no result.
         The difference is ours minus the reported number, with the interval of ours: that of the reported number is not known.
         Comparisons take the seeds that both cells have in the same precision: the paired t test over seeds, and McNemar's exact test on the same test images for each seed, which compares those two trained networks and says nothing about other seeds. Holm's adjustment is over all tests of one kind in one section.

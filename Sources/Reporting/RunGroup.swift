@@ -60,19 +60,25 @@ public struct RunGroup: Equatable, Sendable {
     }
     /// Whether there is one network only: a single run, or given weights that were not trained, which are the same with every seed.
     public var isOneNetwork: Bool { runs.count == 1 || first.epochs == 0 }
-    /// 95 % interval of `mean`, in percent: Student's over seeds, or for one network the exact binomial one over test images.
-    public var interval: Interval { isOneNetwork ? first.interval : studentInterval(runs.map(\.top1Final)).interval }
+    /// 95 % interval of `mean`, in percent: Student's over seeds, cut off at 0 and 100, or for one network the exact binomial one
+    /// over test images.
+    public var interval: Interval { isOneNetwork ? first.interval : Self.overSeeds(runs.map(\.top1Final)).interval }
 
     /// Mean top-5 after the last epoch and its interval, likewise; nil unless every run has it.
     public var top5: (mean: Double, interval: Interval)? {
         let values = runs.compactMap(\.top5)
         guard values.count == runs.count else { return nil }
-        return isOneNetwork ? (values[0].value, values[0].interval) : studentInterval(values.map(\.value))
+        return isOneNetwork ? (values[0].value, values[0].interval) : Self.overSeeds(values.map(\.value))
     }
 
     /// `mean` minus the reported number, in points, with the interval of `mean` moved likewise.
     public var difference: (value: Double, interval: Interval)? {
         first.reported.map { (mean - $0, Interval(low: interval.low - $0, high: interval.high - $0)) }
+    }
+
+    private static func overSeeds(_ percent: [Double]) -> (mean: Double, interval: Interval) {
+        let (mean, interval) = studentInterval(percent)
+        return (mean, Interval(low: max(0, interval.low), high: min(100, interval.high)))
     }
 
     private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }

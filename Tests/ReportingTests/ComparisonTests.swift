@@ -45,6 +45,12 @@ import Testing
         #expect(groups[1].interval == (try row()).interval)
     }
 
+    /// Two seeds, 98 and 99 %: Student's half width is 12.706 · 0.5 = 6.35 points (t with one degree of freedom, as above).
+    @Test func intervalsOfAccuraciesEndAtAHundred() throws {
+        let interval = RunGroup.all(of: [try row(seed: 1, correct: 9800, best: 9800), try row(seed: 2, correct: 9900, best: 9900)])[0].interval
+        #expect(abs(interval.low - (98.5 - 6.3531)) < 1e-3 && interval.high == 100)
+    }
+
     /// Given weights are the same network with every seed: equal accuracies of two seeds say nothing about the spread of seeds.
     @Test func weightsThatWereNotTrainedAreOneNetwork() throws {
         let runs = try (1...2).map {
