@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Statistics
 
-/// A mean validation curve over the runs of a group, with its 95 % interval at each epoch.
+/// A mean validation curve over the runs of a group, with the range of the runs at each epoch. No interval: of two or three
+/// seeds an epoch's would be wider than the axis.
 public struct ValidationCurve: Equatable, Sendable {
     public struct Point: Equatable, Sendable {
         /// Counted from 1.
         public let epoch: Int
         /// Top-1 in percent on the test images.
         public let mean: Double
-        /// Student's over the runs, for this epoch alone; nil for one run.
-        public let interval: Interval?
+        /// From the lowest to the highest run; nil for one run.
+        public let range: ClosedRange<Double>?
 
-        public init(epoch: Int, mean: Double, interval: Interval?) { (self.epoch, self.mean, self.interval) = (epoch, mean, interval) }
+        public init(epoch: Int, mean: Double, range: ClosedRange<Double>?) { (self.epoch, self.mean, self.range) = (epoch, mean, range) }
     }
     /// Names it in the legend.
     public let label: String
@@ -23,14 +23,13 @@ public struct ValidationCurve: Equatable, Sendable {
         let epochs = runs.map { Set($0.keys) }.reduce(nil as Set<Int>?) { $0?.intersection($1) ?? $1 } ?? []
         points = epochs.sorted().map { epoch in
             let values = runs.compactMap { $0[epoch] }
-            guard values.count > 1 else { return Point(epoch: epoch, mean: values[0], interval: nil) }
-            let (mean, interval) = studentInterval(values)
-            return Point(epoch: epoch, mean: mean, interval: interval)
+            let mean = values.reduce(0, +) / Double(values.count), low = values.min() ?? mean, high = values.max() ?? mean
+            return Point(epoch: epoch, mean: mean, range: values.count > 1 ? low...high : nil)
         }
     }
 }
 
-/// Figure 1: validation accuracy against the epoch, each curve with the band of its intervals.
+/// Figure 1: validation accuracy against the epoch, each curve with the band of its runs.
 /// The points of curve k, from 1, go to `NAME-k.csv`.
 public func validationCurveFigure(name: String, title: String, curves: [ValidationCurve]) -> Figure {
     precondition(!curves.isEmpty && curves.allSatisfy { !$0.points.isEmpty }, "a curve needs points")
@@ -38,7 +37,7 @@ public func validationCurveFigure(name: String, title: String, curves: [Validati
     let epochs = curves.flatMap(\.points).map(\.epoch).max() ?? 1
     let step = [1, 2, 5, 10, 20, 50].first { epochs / $0 <= 10 } ?? 100
     let lines = curves.indices.map { "\"\(files[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves[$0].label))" }
-    let bands = curves.indices.filter { curves[$0].points[0].interval != nil }.map {
+    let bands = curves.indices.filter { curves[$0].points[0].range != nil }.map {
         "\"\(files[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 noborder notitle"
     }
     let body = """
@@ -55,5 +54,5 @@ public func validationCurveFigure(name: String, title: String, curves: [Validati
 private func table(_ curve: ValidationCurve) -> CSVTable {
     CSVTable(
         header: ["epoch", "mean", "low", "high"],
-        rows: curve.points.map { ["\($0.epoch)", fixed($0.mean), $0.interval.map { fixed($0.low) } ?? "", $0.interval.map { fixed($0.high) } ?? ""] })
+        rows: curve.points.map { ["\($0.epoch)", fixed($0.mean), $0.range.map { fixed($0.lowerBound) } ?? "", $0.range.map { fixed($0.upperBound) } ?? ""] })
 }

@@ -137,7 +137,7 @@ struct ResultFiles {
         case "figure1", "figure4":
             let curves = try groups.map { group in
                 let runs = try group.runs.compactMap(output.validation)
-                let seeds = runs.count == 1 ? "1 seed" : "mean of \(runs.count) seeds"
+                let seeds = runs.count == 1 ? "1 seed" : "mean and range of \(runs.count) seeds"
                 return ValidationCurve(label: "\(group.first.cell.name), \(group.precision), \(seeds)", runs: runs)
             }.filter { !$0.points.isEmpty }
             return curves.isEmpty ? nil : validationCurveFigure(name: name, title: title, curves: curves)

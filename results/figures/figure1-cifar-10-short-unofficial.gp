@@ -38,7 +38,7 @@ do for [extension in "svg png"] {
     set key bottom right
     plot "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
-        "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, mixed, mean of 2 seeds', \
-        "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bc, mixed, mean of 2 seeds'
+        "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, mixed, mean and range of 2 seeds', \
+        "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bc, mixed, mean and range of 2 seeds'
 }
 set output

@@ -40,9 +40,9 @@ do for [extension in "svg png"] {
         "figure1-fashion-mnist-smoke-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-fashion-mnist-smoke-3.csv" using "epoch":"low":"high" with filledcurves linetype 3 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-fashion-mnist-smoke-4.csv" using "epoch":"low":"high" with filledcurves linetype 4 fillstyle transparent solid 0.2 noborder notitle, \
-        "figure1-fashion-mnist-smoke-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet8-1w4a-bcgd, f32, mean of 4 seeds', \
-        "figure1-fashion-mnist-smoke-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet8-1w4a-bcgd, mixed, mean of 5 seeds', \
-        "figure1-fashion-mnist-smoke-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet8-1w4a-bc, f32, mean of 4 seeds', \
-        "figure1-fashion-mnist-smoke-4.csv" using "epoch":"mean" with lines linetype 4 title 'resnet8-1w4a-bc, mixed, mean of 5 seeds'
+        "figure1-fashion-mnist-smoke-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet8-1w4a-bcgd, f32, mean and range of 4 seeds', \
+        "figure1-fashion-mnist-smoke-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet8-1w4a-bcgd, mixed, mean and range of 5 seeds', \
+        "figure1-fashion-mnist-smoke-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet8-1w4a-bc, f32, mean and range of 4 seeds', \
+        "figure1-fashion-mnist-smoke-4.csv" using "epoch":"mean" with lines linetype 4 title 'resnet8-1w4a-bc, mixed, mean and range of 5 seeds'
 }
 set output

@@ -31,7 +31,7 @@ do for [extension in "svg png"] {
         set terminal png size 900,600 font "DejaVu Sans,11" background "#ffffff"
     } }
     set output "figure4-imagenet-10-classes-brief-unofficial." . extension
-    set title 'Figure 4: validation curves, ResNet-18 with 1-bit weights and 4-bit activations, ImageNet, 10 classes (unofficial files), protocol brief' noenhanced
+    set title 'Figure 4: validation curves, ResNet-18 1W4A, ImageNet, 10 classes (unofficial files), protocol brief' noenhanced
     set xlabel "epoch"
     set xtics 2
     set ylabel "validation top-1 accuracy (%)"
@@ -39,8 +39,8 @@ do for [extension in "svg png"] {
     plot "figure4-imagenet-10-classes-brief-unofficial-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
         "figure4-imagenet-10-classes-brief-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
         "figure4-imagenet-10-classes-brief-unofficial-3.csv" using "epoch":"low":"high" with filledcurves linetype 3 fillstyle transparent solid 0.2 noborder notitle, \
-        "figure4-imagenet-10-classes-brief-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet18-1w4a-bcgd, mixed, mean of 2 seeds', \
-        "figure4-imagenet-10-classes-brief-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet18-1w4a-bc, mixed, mean of 2 seeds', \
-        "figure4-imagenet-10-classes-brief-unofficial-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet18-1w4a-bcgd-inner, mixed, mean of 2 seeds'
+        "figure4-imagenet-10-classes-brief-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet18-1w4a-bcgd, mixed, mean and range of 2 seeds', \
+        "figure4-imagenet-10-classes-brief-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet18-1w4a-bc, mixed, mean and range of 2 seeds', \
+        "figure4-imagenet-10-classes-brief-unofficial-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet18-1w4a-bcgd-inner, mixed, mean and range of 2 seeds'
 }
 set output
