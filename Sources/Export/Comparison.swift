@@ -33,11 +33,6 @@ public struct ModelComparison: Equatable, Sendable {
 public func compare(
     _ checkpoint: Checkpoint, with model: PackedModel, on split: any ImageSource, threads: Int, progress: (Int) -> Void = { _ in }
 ) throws -> ModelComparison {
-    let input = model.input
-    guard (split.height, split.width, split.channels) == (input.height, input.width, input.channels) else {
-        throw ExportError(
-            "the model takes images of \(input.height)×\(input.width)×\(input.channels), the run's are \(split.height)×\(split.width)×\(split.channels): it was exported from another run")
-    }
     let batch = try checkpoint.description().recipe.batchSize
     let network = try checkpoint.evaluationNetwork(
         input: FeatureShape(height: split.height, width: split.width, channels: split.channels), classes: model.classes.count,
@@ -49,6 +44,11 @@ public func compare(
 package func compare(
     _ network: Network, batch: Int, with model: PackedModel, on split: any ImageSource, threads: Int, progress: (Int) -> Void = { _ in }
 ) throws -> ModelComparison {
+    let input = model.input
+    guard (split.height, split.width, split.channels) == (input.height, input.width, input.channels) else {
+        throw ExportError(
+            "the model takes images of \(input.height)×\(input.width)×\(input.channels), the run's are \(split.height)×\(split.width)×\(split.channels): it was exported from another run")
+    }
     let classifier = Classifier(model, threads: threads)
     let images = Tensor([batch, split.height, split.width, split.channels]), size = split.imageSize
     let reader = try split.reader(augmentation: nil, seed: 0)

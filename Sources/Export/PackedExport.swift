@@ -40,7 +40,7 @@ public struct ImageFormat: Sendable {
     public static func imageNet(classes: [String], side: Int = 224) -> ImageFormat {
         ImageFormat(
             height: side, width: side, channels: 3, classes: classes,
-            normalization: PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]),
+            normalization: ImageNet.normalization,
             fitting: .centerCrop(resize: CenterCrop(crop: side).resize ?? side))
     }
 

@@ -42,7 +42,7 @@ public struct ResultsTable: Sendable {
             rows: groups.map { group in
                 let top5 = group.top5.map { with($0.mean, $0.interval) } ?? "–"
                 return columns.map { $0.text(group.first.cell) } + [
-                    group.precision, "\(group.first.epochs)", group.first.epochs == 0 ? "–" : listed(group.seeds), with(group.mean, group.interval),
+                    group.precision, "\(group.first.epochs)", group.isTrained ? listed(group.seeds) : "–", with(group.mean, group.interval),
                 ] + (hasTop5 ? [top5] : []) + [
                     two(group.meanBest), two(group.first.reported), group.difference.map { with($0.value, $0.interval) } ?? "–",
                     group.first.reportedSource,

@@ -58,8 +58,9 @@ public struct RunGroup: Equatable, Sendable {
         let best = runs.compactMap(\.top1Best)
         return best.count == runs.count ? Self.mean(best) : nil
     }
-    /// Whether there is one network only: a single run, or given weights that were not trained, which are the same with every seed.
-    public var isOneNetwork: Bool { runs.count == 1 || first.epochs == 0 }
+    /// False for given weights, which are the same network with every seed.
+    public var isTrained: Bool { first.epochs > 0 }
+    private var isOneNetwork: Bool { runs.count == 1 || !isTrained }
     /// 95 % interval of `mean`, in percent: Student's over seeds, cut off at 0 and 100, or for one network the exact binomial one
     /// over test images.
     public var interval: Interval { isOneNetwork ? first.interval : Self.overSeeds(runs.map(\.top1Final)).interval }

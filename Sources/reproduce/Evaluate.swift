@@ -24,9 +24,11 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         let output = try OutputFolder(out)
+        var loaded: (any Dataset)?  // mostly one for all
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
-            let dataset = try images.load(for: run, of: path, imageNet, needsTraining: true)
+            let dataset = try loaded.flatMap { $0.name == run.dataset ? $0 : nil } ?? images.load(for: run, of: path, imageNet, needsTraining: true)
+            loaded = dataset
             let trainer = try Trainer(run, dataset: dataset, threads: computing.threads, loaders: imageNet.loaders)
             try trainer.restore(checkpoint)
             let outcomes = ImageOutcomes(try trainer.finalCorrect())
