@@ -16,7 +16,7 @@ public struct ReportedValue: Equatable, Sendable {
     public static let notAvailable = "not available in the sources at hand"
 }
 
-/// The published numbers of one file (`Experiments/reported.csv`: id, quantity, value, unit, source), METHOD part 4.
+/// The published numbers of one file (`Experiments/reported.csv`: id, quantity, value, unit, source), METHOD.md part 4.
 public struct ReportedValues: Equatable, Sendable {
     public let values: [ReportedValue]
 
