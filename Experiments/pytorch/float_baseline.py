@@ -4,9 +4,10 @@
 
 It exists to answer one question: does our engine reach the accuracy that PyTorch reaches on the
 same work?  The two share no random stream, so the finals agree only within the seeds' spread; and the
-classifier (650 of 269,722 parameters) starts from PyTorch's default here, from normal(0, sqrt(2/64)) there.
+classifier (650 of ResNet-20's 269,722 parameters) starts from PyTorch's default here, from normal(0, sqrt(2/inputs))
+there and with `--classifier normal`.
 
-    python3 float_baseline.py --data cifar-10-batches-bin --out curve.csv [--seed 1]
+    python3 float_baseline.py --data cifar-10-batches-bin --out curve.csv [--network vgg11] [--seed 1]
 """
 import argparse
 import csv
@@ -47,11 +48,30 @@ def resnet20():
         for i in range(3):
             layers.append(Block(c_in, c_out, stride if i == 0 else 1))
             c_in = c_out
-    net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def vgg11():
+    layers, c_in = [], 3
+    for c_out in (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"):
+        if c_out == "M":
+            layers.append(nn.MaxPool2d(2))
+        else:
+            layers += [nn.Conv2d(c_in, c_out, 3, 1, 1), nn.BatchNorm2d(c_out), nn.ReLU()]
+            c_in = c_out
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 10))
+
+
+def initialize(net, classifier):
     for m in net.modules():
         if isinstance(m, nn.Conv2d):
             k, c = m.kernel_size[0], m.out_channels
             nn.init.normal_(m.weight, 0, (2 / (k * k * c)) ** 0.5)
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+        elif isinstance(m, nn.Linear) and classifier == "normal":
+            nn.init.normal_(m.weight, 0, (2 / m.in_features) ** 0.5)
+            nn.init.zeros_(m.bias)
     return net
 
 
@@ -74,6 +94,8 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--data", required=True)
     p.add_argument("--out", required=True)
+    p.add_argument("--network", choices=["resnet20", "vgg11"], default="resnet20")
+    p.add_argument("--classifier", choices=["default", "normal"], default="default")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--epochs", type=int, default=15)
     p.add_argument("--milestones", type=int, nargs="*", default=[6, 11])
@@ -88,7 +110,7 @@ def main():
     # Zero padding happens on normalised values in the usual torchvision pipeline only if it normalises
     # first; torchvision crops the raw image, so the pad is black. So does this script, and so do we.
     normalise = lambda u: ((u.float() / 255 - MEAN) / STD).contiguous(memory_format=torch.channels_last)
-    net = resnet20().to(memory_format=torch.channels_last)
+    net = initialize({"resnet20": resnet20, "vgg11": vgg11}[a.network](), a.classifier).to(memory_format=torch.channels_last)
     opt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.95, weight_decay=1e-4)
     sched = torch.optim.lr_scheduler.MultiStepLR(opt, a.milestones, gamma=0.1)
     rows, start = [], time.time()
