@@ -43,6 +43,15 @@ public struct CSVTable: Equatable, Sendable {
         }
     }
 
+    /// The table in which a row that differs from one of `earlier` in no column but `columns` is as it is there: what was
+    /// measured before keeps where it came from. A table of other columns has no such rows.
+    public func keeping(_ columns: [String], of earlier: CSVTable) -> CSVTable {
+        guard earlier.header == header else { return self }
+        let measured = header.indices.filter { !columns.contains(header[$0]) }
+        let known = Dictionary(earlier.rows.map { row in (measured.map { row[$0] }, row) }, uniquingKeysWith: { first, _ in first })
+        return CSVTable(header: header, rows: rows.map { row in known[measured.map { row[$0] }] ?? row })
+    }
+
     /// The table as CSV text; fields with a comma, a quote, a line end or outer blanks are quoted.
     public var text: String {
         ([header] + rows).map { row in row.map { Self.quoted($0, alone: row.count == 1) }.joined(separator: ",") + "\n" }.joined()

@@ -34,6 +34,7 @@ struct OutputFolder {
 
     func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }
 
+    /// Epochs of an earlier session keep the commit and the command that made them.
     func write(_ curve: [EpochRecord], of run: RunDescription, commit: String, command: String) throws {
         // ImageNet's second measure, and what its files may lack.
         let isFromFiles = run.recipe.imageSize != nil
@@ -49,7 +50,9 @@ struct OutputFolder {
                 decimal(record.seconds, 1), commit, command,
             ] + more
         }
-        try CSVTable(header: header, rows: rows).write(to: self.curve(run.name))
+        let (path, table) = (self.curve(run.name), CSVTable(header: header, rows: rows))
+        let earlier = (try? CSVTable(contentsOf: path)) ?? table
+        try table.keeping(["commit", "how"], of: earlier).write(to: path)
     }
 
     /// Top-1 in percent on the test images by epoch; nil where the curve is missing or not whole.

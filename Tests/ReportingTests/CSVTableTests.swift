@@ -19,6 +19,13 @@ import Testing
         }
     }
 
+    @Test func keepsWhereMeasurementsCameFrom() {
+        let earlier = CSVTable(header: ["epoch", "loss", "commit"], rows: [["1", "0.5", "a"], ["2", "0.4", "a"]])
+        let table = CSVTable(header: earlier.header, rows: [["1", "0.5", "b"], ["2", "0.3", "b"], ["3", "0.2", "b"]])
+        #expect(table.keeping(["commit"], of: earlier).rows == [["1", "0.5", "a"], ["2", "0.3", "b"], ["3", "0.2", "b"]])
+        #expect(table.keeping(["commit"], of: CSVTable(header: ["epoch", "commit"], rows: [["1", "a"]])) == table)
+    }
+
     @Test func readsCRLFAndByteOrderMarkAndMissingLastLineEnd() throws {
         let expected = CSVTable(header: ["a", "b"], rows: [["1", "2"], ["3", ""]])
         #expect(try CSVTable(parsing: "\u{FEFF}a,b\r\n1,2\r\n3,", name: "t") == expected)
