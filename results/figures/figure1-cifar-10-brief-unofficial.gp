@@ -41,6 +41,7 @@ do for [extension in "svg png"] {
         "figure1-cifar-10-brief-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, f32, mean and range of 3 seeds', \
         "figure1-cifar-10-brief-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bcgd, mixed, mean and range of 3 seeds', \
         "figure1-cifar-10-brief-unofficial-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet20-1w4a-bc, f32, 1 seed', \
-        "figure1-cifar-10-brief-unofficial-4.csv" using "epoch":"mean" with lines linetype 4 title 'vgg11-1w4a-bcgd, mixed, 1 seed'
+        "figure1-cifar-10-brief-unofficial-4.csv" using "epoch":"mean" with lines linetype 4 title 'vgg11-1w4a-bcgd, mixed, 1 seed', \
+        "figure1-cifar-10-brief-unofficial-5.csv" using "epoch":"mean" with lines linetype 5 title 'vgg11-1w4a-bc, mixed, 1 seed'
 }
 set output
