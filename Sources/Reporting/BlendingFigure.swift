@@ -25,10 +25,11 @@ public func blendingFigure(name: String, title: String, series: [(label: String,
     let tables = series.map { _, groups in
         CSVTable(
             header: ["rho", "x", "mean", "low", "high", "seeds"],
-            rows: groups.map { group in
+            rows: groups.compactMap { group in
+                guard let (mean, interval) = group.top1 else { return nil }
                 let rho = group.first.cell.blending ?? 0
                 return [
-                    "\(rho)", "\(rho == 0 ? zero : rho)", fixed(group.mean), fixed(group.interval.low), fixed(group.interval.high),
+                    "\(rho)", "\(rho == 0 ? zero : rho)", fixed(mean), fixed(interval.low), fixed(interval.high),
                     "\(group.runs.count)",
                 ]
             })

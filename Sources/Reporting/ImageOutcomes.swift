@@ -31,7 +31,8 @@ public struct ImageOutcomes: Equatable, Sendable {
         correct = Array(bits.prefix(run.testImages))
         let count = correct.count { $0 }
         guard count == run.correctFinal else {
-            throw FileError("\(path) marks \(count) images as correct, but the run has \(run.correctFinal): make it again with reproduce evaluate")
+            let expected = run.correctFinal.map { "has \($0): make it again with reproduce evaluate" } ?? "diverged: delete the file"
+            throw FileError("\(path) marks \(count) images as correct, but the run \(expected)")
         }
     }
 }

@@ -13,7 +13,7 @@ public struct PairedComparison: Sendable {
     public let mcNemar: [(onlyFirst: Int, onlySecond: Int, test: TestResult)?]
 
     /// - Parameter outcomes: of a run, image by image; nil when there are none.
-    /// - Returns: nil when the groups share no seed or differ in section, precision or number of test images.
+    /// - Returns: nil when the groups share no seed or differ in section, precision or number of test images, or when one diverged.
     public init?(_ first: RunGroup, _ second: RunGroup, outcomes: (RunRow) throws -> ImageOutcomes?) rethrows {
         guard Section(first.first) == Section(second.first), first.precision == second.precision,
             first.first.testImages == second.first.testImages
@@ -22,7 +22,8 @@ public struct PairedComparison: Sendable {
         guard !pairs.isEmpty else { return nil }
         (self.first, self.second) = (first, second)
         seeds = pairs.map(\.0.seed)
-        differences = pairs.map { $0.top1Final - $1.top1Final }
+        differences = pairs.compactMap { first, second in first.top1Final.flatMap { value in second.top1Final.map { value - $0 } } }
+        guard differences.count == pairs.count else { return nil }
         mcNemar = try pairs.map { a, b in
             guard let a = try outcomes(a)?.correct, let b = try outcomes(b)?.correct else { return nil }
             let onlyFirst = zip(a, b).count { $0 && !$1 }, onlySecond = zip(a, b).count { !$0 && $1 }

@@ -40,9 +40,10 @@ public struct ResultsTable: Sendable {
                 "Best on test (no result), %", "Reported, %", "Difference, points [95 %]", "Source of the reported number",
             ],
             rows: groups.map { group in
+                let top1 = group.top1.map { with($0.mean, $0.interval) } ?? group.divergedEpoch.map { "diverged in epoch \($0)" } ?? "–"
                 let top5 = group.top5.map { with($0.mean, $0.interval) } ?? "–"
                 return columns.map { $0.text(group.first.cell) } + [
-                    group.precision, "\(group.first.epochs)", group.isTrained ? listed(group.seeds) : "–", with(group.mean, group.interval),
+                    group.precision, "\(group.first.epochs)", group.isTrained ? listed(group.seeds) : "–", top1,
                 ] + (hasTop5 ? [top5] : []) + [
                     two(group.meanBest), two(group.first.reported), group.difference.map { with($0.value, $0.interval) } ?? "–",
                     group.first.reportedSource,
@@ -102,6 +103,7 @@ public struct ResultsTable: Sendable {
     public static let notes = """
         Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds, cut off at 0 and 100 %; for one seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds.
         “Best on test” was picked on the test images themselves: it stands here for comparison with work that reports it, and is no result.
+        Training diverged where the loss, a parameter or a running statistic was no finite number any more; there is no accuracy then, and the epochs are those finished before.
         The difference is ours minus the reported number, with the interval of ours: that of the reported number is not known.
         Comparisons take the seeds that both cells have in the same precision: the paired t test over seeds, and McNemar's exact test on the same test images for each seed, which compares those two trained networks and says nothing about other seeds. Holm's adjustment is over all tests of one kind in one section.
 

@@ -51,36 +51,34 @@ public struct RunGroup: Equatable, Sendable {
     public var seeds: [UInt64] { runs.map(\.seed) }
     public var precision: String { first.provenance.precision }
 
-    /// Mean top-1 after the last epoch over the seeds, in percent.
-    public var mean: Double { Self.mean(runs.map(\.top1Final)) }
+    /// Counted from 1; nil for runs that came to their end.
+    public var divergedEpoch: Int? { first.divergedEpoch }
     /// Mean top-1 after each run's best epoch on the test images; nil unless every run has it.
     public var meanBest: Double? {
         let best = runs.compactMap(\.top1Best)
-        return best.count == runs.count ? Self.mean(best) : nil
+        return best.count == runs.count ? best.reduce(0, +) / Double(best.count) : nil
     }
     /// False for given weights, which are the same network with every seed.
-    public var isTrained: Bool { first.epochs > 0 }
-    private var isOneNetwork: Bool { runs.count == 1 || !isTrained }
-    /// 95 % interval of `mean`, in percent: Student's over seeds, cut off at 0 and 100, or for one network the exact binomial one
-    /// over test images.
-    public var interval: Interval { isOneNetwork ? first.interval : Self.overSeeds(runs.map(\.top1Final)).interval }
+    public var isTrained: Bool { first.epochs > 0 || divergedEpoch != nil }
 
-    /// Mean top-5 after the last epoch and its interval, likewise; nil unless every run has it.
-    public var top5: (mean: Double, interval: Interval)? {
-        let values = runs.compactMap(\.top5)
-        guard values.count == runs.count else { return nil }
-        return isOneNetwork ? (values[0].value, values[0].interval) : Self.overSeeds(values.map(\.value))
+    /// Mean top-1 after the last epoch over the seeds, and its 95 % interval, in percent: Student's over seeds, cut off at 0 and
+    /// 100, or for one network the exact binomial one over test images. Nil for runs that diverged.
+    public var top1: (mean: Double, interval: Interval)? {
+        overSeeds(runs.compactMap { run in run.top1Final.flatMap { value in run.interval.map { (value, $0) } } })
     }
+    /// Top-5 likewise; nil unless every run has it.
+    public var top5: (mean: Double, interval: Interval)? { overSeeds(runs.compactMap(\.top5)) }
 
-    /// `mean` minus the reported number, in points, with the interval of `mean` moved likewise.
+    /// The mean top-1 minus the reported number, in points, with the mean's interval moved likewise.
     public var difference: (value: Double, interval: Interval)? {
-        first.reported.map { (mean - $0, Interval(low: interval.low - $0, high: interval.high - $0)) }
+        guard let top1, let reported = first.reported else { return nil }
+        return (top1.mean - reported, Interval(low: top1.interval.low - reported, high: top1.interval.high - reported))
     }
 
-    private static func overSeeds(_ percent: [Double]) -> (mean: Double, interval: Interval) {
-        let (mean, interval) = studentInterval(percent)
+    private func overSeeds(_ percent: [(value: Double, interval: Interval)]) -> (mean: Double, interval: Interval)? {
+        guard percent.count == runs.count else { return nil }
+        guard runs.count > 1, isTrained else { return (percent[0].value, percent[0].interval) }
+        let (mean, interval) = studentInterval(percent.map(\.value))
         return (mean, Interval(low: max(0, interval.low), high: min(100, interval.high)))
     }
-
-    private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
 }

@@ -79,14 +79,16 @@ public struct RunProvenance: Equatable, Sendable {
 
 /// One training run: a row of `runs.csv`. The result is the accuracy after the last epoch; the best epoch's is picked on
 /// the test images, so it is no result, and is kept for comparison with work that reports it.
+/// A run that diverged has no accuracy: its weights are no longer numbers.
 public struct RunRow: Equatable, Sendable {
     public var cell: RunCell
     public var seed: UInt64
+    /// Finished ones; a run without accuracy diverged in the next.
     public var epochs: Int
     /// Test images, fewer than 10⁶ so that the counts can be had back from the written percentages.
     public var testImages: Int
-    /// Test images classified correctly after the last epoch.
-    public var correctFinal: Int
+    /// Test images classified correctly after the last epoch; nil for a run that diverged.
+    public var correctFinal: Int?
     /// The same after the epoch that did best on them; nil when not every epoch was evaluated.
     public var correctBest: Int?
     /// Test images with their label among the five highest scores after the last epoch; nil where that is no measure of the
@@ -100,7 +102,7 @@ public struct RunRow: Equatable, Sendable {
 
     /// - Precondition: `0 < testImages < 10⁶`, and the counts lie in `0 … testImages`.
     public init(
-        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?, top5Final: Int? = nil,
+        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int?, correctBest: Int?, top5Final: Int? = nil,
         reportedIn published: ReportedValues, provenance: RunProvenance
     ) {
         let value = published[cell.reportedID]
@@ -110,12 +112,13 @@ public struct RunRow: Equatable, Sendable {
     }
 
     init(
-        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int, correctBest: Int?, top5Final: Int?, reported: Double?,
+        cell: RunCell, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int?, correctBest: Int?, top5Final: Int?, reported: Double?,
         reportedSource: String, provenance: RunProvenance
     ) {
         precondition((1..<1_000_000).contains(testImages))
-        precondition((0...testImages).contains(correctFinal) && (0...testImages).contains(correctBest ?? 0))
-        precondition((correctFinal...testImages).contains(top5Final ?? correctFinal), "a label that scores highest is among the five highest")
+        precondition([correctFinal, correctBest, top5Final].allSatisfy { (0...testImages).contains($0 ?? 0) })
+        precondition(top5Final ?? testImages >= correctFinal ?? 0, "a label that scores highest is among the five highest")
+        precondition(correctFinal != nil || (correctBest == nil && top5Final == nil), "no number of a run that diverged")
         (self.cell, self.seed, self.epochs, self.testImages) = (cell, seed, epochs, testImages)
         (self.correctFinal, self.correctBest, self.top5Final, self.reported) = (correctFinal, correctBest, top5Final, reported)
         (self.reportedSource, self.provenance) = (reportedSource, provenance)
@@ -123,12 +126,14 @@ public struct RunRow: Equatable, Sendable {
 
     /// Names the run's files.
     public var name: String { cell.runName(seed: seed, precision: provenance.precision) }
+    /// Counted from 1; nil for a run that came to its end.
+    public var divergedEpoch: Int? { correctFinal == nil ? epochs + 1 : nil }
     /// Top-1 after the last epoch, in percent.
-    public var top1Final: Double { 100 * Double(correctFinal) / Double(testImages) }
+    public var top1Final: Double? { correctFinal.map { 100 * Double($0) / Double(testImages) } }
     /// Top-1 after the best epoch on the test images, in percent.
     public var top1Best: Double? { correctBest.map { 100 * Double($0) / Double(testImages) } }
     /// Exact (Clopper–Pearson) 95 % interval of `top1Final` over test images like these, in percent. It says nothing about seeds.
-    public var interval: Interval { Self.interval(correctFinal, of: testImages) }
+    public var interval: Interval? { correctFinal.map { Self.interval($0, of: testImages) } }
     /// Top-5 after the last epoch, in percent, and its interval likewise.
     public var top5: (value: Double, interval: Interval)? {
         top5Final.map { (100 * Double($0) / Double(testImages), Self.interval($0, of: testImages)) }

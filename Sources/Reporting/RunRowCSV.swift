@@ -2,7 +2,8 @@
 import Files
 import Foundation
 
-/// `runs.csv`: one row per run, accuracies and interval ends in percent, empty where there is no number.
+/// `runs.csv`: one row per run, accuracies and interval ends in percent, empty where there is no number. A run without
+/// `top1_final` diverged in the epoch after `epochs`.
 extension RunRow {
     public static let columns = [
         "dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "epochs", "n_test", "top1_final",
@@ -18,7 +19,7 @@ extension RunRow {
     public var fields: [String] {
         [
             cell.dataset, cell.network, "\(cell.weightBits)", "\(cell.activationBits)", cell.method, cell.protocolName, "\(seed)",
-            "\(epochs)", "\(testImages)", fixed(top1Final), fixed(interval.low), fixed(interval.high),
+            "\(epochs)", "\(testImages)", top1Final.map(fixed) ?? "", (interval?.low).map(fixed) ?? "", (interval?.high).map(fixed) ?? "",
             top1Best.map(fixed) ?? "", top5.map { fixed($0.value) } ?? "", top5.map { fixed($0.interval.low) } ?? "",
             top5.map { fixed($0.interval.high) } ?? "", reported.map { "\($0)" } ?? "", reportedSource, String(format: "%.1f", provenance.seconds),
             provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
@@ -54,6 +55,10 @@ extension RunRow {
     }
 
     private init(_ fields: Fields) throws {
+        let hasAccuracy = !fields["top1_final"].isEmpty
+        for column in ["ci95_low", "ci95_high", "top1_best"] where !hasAccuracy && !fields[column].isEmpty {
+            throw fields.error(column, "nothing, as top1_final is empty")
+        }
         let testImages = try fields.integer("n_test")
         guard (1..<1_000_000).contains(testImages) else { throw fields.error("n_test", "1 … 999999") }
         guard let seed = UInt64(fields["seed"]) else { throw fields.error("seed", "an integer that is not negative") }
@@ -68,14 +73,15 @@ extension RunRow {
                 inputDerivative: fields["input_derivative"], resolutionDerivative: fields["resolution_derivative"],
                 protocolName: fields["protocol"]),
             seed: seed, epochs: try fields.integer("epochs"), testImages: testImages,
-            correctFinal: try fields.count("top1_final", of: testImages),
+            correctFinal: hasAccuracy ? try fields.count("top1_final", of: testImages) : nil,
             correctBest: fields["top1_best"].isEmpty ? nil : try fields.count("top1_best", of: testImages),
             top5Final: try fields.top5(of: testImages),
             reported: fields["reported"].isEmpty ? nil : try fields.number("reported"), reportedSource: fields["reported_source"],
             provenance: RunProvenance(
                 seconds: try fields.number("seconds"), threads: try fields.integer("threads"), precision: fields["precision"], commit: fields["commit"],
                 recipe: fields["recipe"], recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
-        var ends = [("ci95_low", interval.low, correctFinal), ("ci95_high", interval.high, correctFinal)]
+        var ends: [(String, Double, Int)] = []
+        if let interval, let correctFinal { ends += [("ci95_low", interval.low, correctFinal), ("ci95_high", interval.high, correctFinal)] }
         if let top5, let top5Final { ends += [("top5_low", top5.interval.low, top5Final), ("top5_high", top5.interval.high, top5Final)] }
         for (column, end, count) in ends where abs(try fields.number(column) - end) > 1e-4 {
             throw fields.error(column, "\(fixed(end)), the exact 95 % end for \(count) of \(testImages)")

@@ -5,7 +5,7 @@ import Files
 import Foundation
 import Networks
 
-/// Training went out of bounds.
+/// Training went out of bounds: the loss, a parameter or a running statistic is not finite.
 public struct DivergenceError: Error, CustomStringConvertible {
     public let description: String
 }
@@ -32,6 +32,7 @@ public final class Trainer {
     public var loading: (work: LoaderWork, bytesHeld: Int) { (loader.work, loader.bytesHeld) }
 
     public var imagesPerEpoch: Int { loader.split.count }
+    public var testImages: Int { testLoader.split.count }
 
     private let descent: CoarseGradientDescent
     private let loss: SoftmaxCrossEntropy
@@ -140,6 +141,7 @@ public final class Trainer {
 
     /// Trains until the last epoch or until somebody asks to stop; saves at least once a minute and at every epoch's end.
     ///
+    /// - Throws: `DivergenceError`, and what reading images or saving throws; `state.epoch` epochs are then finished.
     /// - Parameters:
     ///   - path: of the checkpoint, or `nil` to keep none.
     ///   - stepLimit: ends after so many steps as if asked to stop.
@@ -161,6 +163,7 @@ public final class Trainer {
             }
             loader.stop()
             guard state.batch == loader.batchesPerEpoch else { break }
+            try expectFiniteNetwork()
             let test = try evaluate().total
             state.seconds = clock.seconds
             state.close(record(test))
@@ -176,6 +179,13 @@ public final class Trainer {
         let outcome = try passes(batch)
         descent.step(rate: run.recipe.rate(epoch: state.epoch))
         state.add(outcome, replaced: batch.replaced)
+    }
+
+    /// Integer levels hide NaN, so a loss may look well when the network is not.
+    private func expectFiniteNetwork() throws {
+        let tensors = network.parameters.map { ($0.name, $0.value) } + network.statistics.map { ($0.name, $0.tensor) }
+        guard let (name, _) = tensors.first(where: { !$1.values.allSatisfy(\.isFinite) }) else { return }
+        throw DivergenceError(description: "\(name) is not finite after epoch \(state.epoch + 1) of \(run.name); try a smaller rate")
     }
 
     /// The forward and the backward pass of one mini-batch.

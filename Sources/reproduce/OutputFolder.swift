@@ -6,7 +6,7 @@ import Training
 
 /// The files of an output folder that runs write; tables and figures follow from them (`ResultFiles`):
 ///
-///     runs.csv                      one row a finished run
+///     runs.csv                      one row a run that finished or diverged
 ///     curves/RUN.csv                its learning curve
 ///     correct/RUN.txt               which test images it gets right (`ImageOutcomes`)
 ///     checkpoints/RUN.safetensors   where it stands
@@ -55,18 +55,18 @@ struct OutputFolder {
         try table.keeping(["commit", "how"], of: earlier).write(to: path)
     }
 
-    /// Top-1 in percent on the test images by epoch; nil where the curve is missing or not whole.
+    /// Top-1 in percent on the test images by epoch; nil where the run diverged, and where the curve is missing or not whole.
     /// - Throws: `FileError` when it ends at another accuracy than the run's.
     func validation(_ run: RunRow) throws -> [Int: Double]? {
-        guard FileManager.default.fileExists(atPath: curve(run.name)) else { return nil }
+        guard let final = run.top1Final, FileManager.default.fileExists(atPath: curve(run.name)) else { return nil }
         let table = try CSVTable(contentsOf: curve(run.name))
         guard ["epoch", "test_top1"].allSatisfy(table.header.contains) else { throw FileError("\(curve(run.name)): expected the columns epoch and test_top1") }
         let points = table.rows.indices.compactMap { row in
             Int(table[row, "epoch"]).flatMap { epoch in Double(table[row, "test_top1"]).map { (epoch, $0) } }
         }
         guard points.map(\.0) == Array(1...max(1, run.epochs)), let last = points.last?.1 else { return nil }
-        guard abs(last - run.top1Final) < 1e-4 else {
-            throw FileError("\(curve(run.name)) ends at \(last) %, but \(runs) has \(run.top1Final) %: they are not of the same run")
+        guard abs(last - final) < 1e-4 else {
+            throw FileError("\(curve(run.name)) ends at \(last) %, but \(runs) has \(final) %: they are not of the same run")
         }
         return Dictionary(uniqueKeysWithValues: points)
     }

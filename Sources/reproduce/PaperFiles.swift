@@ -66,7 +66,7 @@ struct PaperFiles {
 
     // MARK: Runs
 
-    /// Seeds with a finished run on CIFAR-10, by cell and protocol.
+    /// Seeds with a run on CIFAR-10 that came to its end or diverged, by cell and protocol.
     private static func coverage(_ rows: [RunRow], _ protocols: [ExperimentCells]) -> String {
         let names = protocols.flatMap(\.cells).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         func seeds(_ cell: String, _ runProtocol: RunProtocol) -> String {
@@ -87,7 +87,8 @@ struct PaperFiles {
             header: ["Cell", "Quantity", "Reported", "Source", "Measured here"],
             rows: values.map { value in
                 let ours = groups.filter { $0.first.cell.reportedID.lowercased() == value.id.lowercased() }.map { group in
-                    String(format: "%.2f %% [%.2f, %.2f], protocol ", group.mean, group.interval.low, group.interval.high) + group.first.cell.protocolName
+                    let top1 = group.top1.map { String(format: "%.2f %% [%.2f, %.2f]", $0.mean, $0.interval.low, $0.interval.high) } ?? "diverged"
+                    return "\(top1), protocol \(group.first.cell.protocolName)"
                 }
                 return [value.id, value.quantity, "\(value.value) \(value.unit)", value.source, ours.isEmpty ? "no run" : ours.joined(separator: "; ")]
             })

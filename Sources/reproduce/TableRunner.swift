@@ -108,8 +108,11 @@ struct TableRunner {
         // A float run without its checkpoint cannot be started from, so it is trained again where another run needs it.
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.float)
         for (run, row) in zip(runs, finished) where !stop.isMade {
-            if let row, !startedFrom.contains(run.description) || output.hasCheckpoint(run.description) {
-                note("\(run.description.name): finished before, \(String(format: "%.2f", row.top1Final)) %")
+            if let row, row.divergedEpoch != nil || !startedFrom.contains(run.description) || output.hasCheckpoint(run.description) {
+                let end = row.top1Final.map { String(format: "finished before, %.2f %%", $0) } ?? "diverged before, in epoch \(row.epochs + 1)"
+                note("\(run.description.name): \(end)")
+            } else if let float = run.start.float, try output.rows().contains(where: { $0.name == float.name && $0.provenance.dataOrigin == origin && $0.divergedEpoch != nil }) {
+                note("\(run.description.name): not run, since \(float.name), from which it starts, diverged")
             } else {
                 try train(run)
             }
@@ -146,16 +149,26 @@ struct TableRunner {
         var observer = RunObserver(run: run.description, label: run.label, images: trainer.imagesPerEpoch, output: output)
         defer { observer.close() }
         let before = trainer.state.seconds
-        try trainer.train(checkpoint: path, stop: stop, observer: &observer)
+        do {
+            try trainer.train(checkpoint: path, stop: stop, observer: &observer)
+        } catch let error as DivergenceError {
+            observer.close()
+            note("\(name): \(error)")
+            return try record(row(run, trainer, last: nil), nil)
+        }
         observer.close()
         note("\(name): \(facts(trainer, seconds: trainer.state.seconds - before))")
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
         let correct = try trainer.finalCorrect()
-        try record(
-            RunRow(
-                cell: run.cell, seed: run.description.seed, epochs: trainer.state.epoch, testImages: last.testCount, correctFinal: last.testHits,
-                correctBest: trainer.state.curve.map(\.testHits).max(), top5Final: dataset is ImageNet ? last.testTop5Hits : nil,
-                reportedIn: reported, provenance: provenance(run, seconds: trainer.state.seconds)), correct)
+        try record(row(run, trainer, last: last), correct)
+    }
+
+    /// - Parameter last: the record of the last epoch; nil for a run that diverged.
+    private func row(_ run: PlannedRun, _ trainer: Trainer, last: EpochRecord?) -> RunRow {
+        RunRow(
+            cell: run.cell, seed: run.description.seed, epochs: trainer.state.epoch, testImages: trainer.testImages, correctFinal: last?.testHits,
+            correctBest: last.flatMap { _ in trainer.state.curve.map(\.testHits).max() }, top5Final: dataset is ImageNet ? last?.testTop5Hits : nil,
+            reportedIn: reported, provenance: provenance(run, seconds: trainer.state.seconds))
     }
 
     /// The row of a float network that was trained elsewhere: no epoch here.
@@ -171,8 +184,8 @@ struct TableRunner {
             correct)
     }
 
-    private func record(_ row: RunRow, _ correct: [Bool]) throws {
-        try ImageOutcomes(correct).write(to: output.correct(row.name))
+    private func record(_ row: RunRow, _ correct: [Bool]?) throws {
+        if let correct { try ImageOutcomes(correct).write(to: output.correct(row.name)) }
         try RunRow.record([row], in: output.runs)
         try writeTables()
     }

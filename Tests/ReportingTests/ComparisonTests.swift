@@ -40,14 +40,16 @@ import Testing
         ]
         let groups = RunGroup.all(of: [try row(seed: 2, correct: 9133)] + others + [try row(seed: 1), try row(seed: 3, correct: 9143)])
         #expect(groups.map(\.seeds) == [[1, 2, 3], [1], [4], [5], [6], [7]])
-        #expect(abs(groups[0].mean - 91.33) < 1e-9)
-        #expect(abs(groups[0].interval.low - (91.33 - 0.248414)) < 1e-5 && abs(groups[0].interval.high - (91.33 + 0.248414)) < 1e-5)
-        #expect(groups[1].interval == (try row()).interval)
+        let top1 = try #require(groups[0].top1)
+        #expect(abs(top1.mean - 91.33) < 1e-9)
+        #expect(abs(top1.interval.low - (91.33 - 0.248414)) < 1e-5 && abs(top1.interval.high - (91.33 + 0.248414)) < 1e-5)
+        #expect(groups[1].top1?.interval == (try row()).interval)
     }
 
     /// Two seeds, 98 and 99 %: Student's half width is 12.706 · 0.5 = 6.35 points (t with one degree of freedom, as above).
     @Test func intervalsOfAccuraciesEndAtAHundred() throws {
-        let interval = RunGroup.all(of: [try row(seed: 1, correct: 9800, best: 9800), try row(seed: 2, correct: 9900, best: 9900)])[0].interval
+        let runs = [try row(seed: 1, correct: 9800, best: 9800), try row(seed: 2, correct: 9900, best: 9900)]
+        let interval = try #require(RunGroup.all(of: runs)[0].top1).interval
         #expect(abs(interval.low - (98.5 - 6.3531)) < 1e-3 && interval.high == 100)
     }
 
@@ -58,7 +60,7 @@ import Testing
             run.epochs = 0
             return run
         }
-        #expect(RunGroup.all(of: runs).map(\.interval) == [try row().interval])
+        #expect(RunGroup.all(of: runs).map(\.top1?.interval) == [try row().interval])
     }
 
     /// 91.33 − 64.36 (arXiv 1808.05240, abstract) with the interval above; nothing is reported for BC on Fashion-MNIST.
@@ -143,6 +145,21 @@ import Testing
         let run = try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd", correct: 6536)
         let table = ResultsTable([run], columns: [.bits], cells: ["resnet18-1w4a-bcgd"], comparisons: [], outcomes: { _ in nil })
         #expect(table.latex.contains("& 64.36 & 1.00 {[}") && table.latex.contains("& arXiv 1808.05240 abstract \\\\\n"), "\(table.latex)")
+    }
+
+    /// Seeds that diverged stand in rows of their own, by epoch, are in no mean, and are compared with nothing.
+    @Test func divergedRunsAreMarked() throws {
+        let diverged = try (3...5).map {
+            var run = try row(seed: UInt64($0), correct: nil, best: nil)
+            run.epochs = $0 / 4
+            return run
+        }
+        let table = try table([try row(seed: 1), try row(seed: 2), try row(method: "bc", seed: 3)] + diverged)
+        #expect(table.accuracies.rows.map { $0[4...7] } == [
+            ["3", "1, 2", "91.23 [91.23, 91.23]", "91.50"], ["0", "3", "diverged in epoch 1", "–"], ["1", "4, 5", "diverged in epoch 2", "–"],
+            ["3", "3", "91.23 [90.66, 91.78]", "91.50"],
+        ])
+        #expect(table.differences == nil && table.missing == ["resnet20-1w4a-none"])
     }
 
     /// f32 differences 1, 2, 3 points: t = 2/(1/√3) = 3.4641 at 2 degrees, p = 1 − t/√(t² + 2) = 0.0742; mixed 1, 1.5, 2:

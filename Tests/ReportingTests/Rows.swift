@@ -8,7 +8,7 @@ let experiments = URL(fileURLWithPath: #filePath).deletingLastPathComponent().de
 /// A run of 10,000 test images; the cell's name is `resnet20-1w4a-METHOD`.
 func row(
     dataset: String = "fashion-mnist", method: String = "bcgd", cell: String? = nil, blending: Double = 1e-5, seed: UInt64 = 1,
-    correct: Int = 9123, best: Int? = 9150, digest: String = "0123abcd", origin: RunProvenance.DataOrigin = .official,
+    correct: Int? = 9123, best: Int? = 9150, digest: String = "0123abcd", origin: RunProvenance.DataOrigin = .official,
     precision: String = "f32", images: Int = 10000, top5: Int? = nil
 ) throws -> RunRow {
     RunRow(

@@ -81,6 +81,23 @@ import Testing
         }
     }
 
+    /// A run that diverged has no accuracy, and is read back as such; numbers beside an empty accuracy are refused.
+    @Test func divergedRunsHaveNoAccuracy() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/runs.csv"
+            let run = try row(correct: nil, best: nil)
+            #expect(run.divergedEpoch == 4 && run.top1Final == nil && run.interval == nil)
+            try RunRow.record([run], in: path)
+            #expect(try RunRow.read(from: path).map(\.divergedEpoch) == [4])
+            let table = CSVTable(header: RunRow.columns, rows: [run.fields])
+            #expect(["top1_final", "ci95_low", "ci95_high", "top1_best"].allSatisfy { table[0, $0].isEmpty })
+            try RunRow.record([try row()], in: path)
+            let whole = try text(of: path)
+            try Data(whole.replacingOccurrences(of: "91.2300", with: "").utf8).write(to: URL(fileURLWithPath: path))
+            #expect(message { _ = try RunRow.read(from: path) }.contains("ci95_low: expected nothing, as top1_final is empty"))
+        }
+    }
+
     /// Names of data sets in names of files; a part of ImageNet is never taken for the whole.
     @Test func slugs() throws {
         let part = try row(dataset: "ImageNet, 10 classes", cell: "resnet18-1w4a-bcgd")

@@ -43,4 +43,17 @@ import Training
         let trainer = try Trainer(run, dataset: syntheticDataset(), threads: 1)
         #expect(throws: DivergenceError.self) { try trainer.train(checkpoint: nil, observer: &observer) }
     }
+
+    /// The integer levels of mixed precision hide the NaN of the first layer from the loss; the parameters tell.
+    @Test(arguments: Precision.allCases) func divergenceBehindIntegersIsAnError(_ precision: Precision) throws {
+        let run = RunDescription(
+            name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 5, warmStart: nil, precision: precision)
+        var observer = SilentObserver()
+        let trainer = try Trainer(run, dataset: syntheticDataset(), threads: 1)
+        for parameter in trainer.network.parameters where parameter.kind == .resolution { parameter.value.fill(1) }
+        trainer.network.parameters[0].value.fill(.nan)
+        let error = #expect(throws: DivergenceError.self) { try trainer.train(checkpoint: nil, observer: &observer) }
+        #expect(error?.description.contains(precision == .f32 ? "the loss is not finite in epoch 1, batch 1" : "conv1.weight is not finite after epoch 1") == true)
+        #expect(trainer.state.epoch == 0 && trainer.state.curve.isEmpty)
+    }
 }
