@@ -146,9 +146,9 @@ import Testing
         try withCopy {
             let readme = folder + "/page.md"
             func refusal(_ words: String) throws { try expectRefusal(["report", "--out", results, "--readme", readme], words) }
-            try edit("results/runs.csv", ",clipped-relu,", ",identity,")
+            try edit("results/runs.csv", ",clipped-relu,", ",other,")
             try refusal("other settings than Experiments/cells.yaml")
-            try edit("results/runs.csv", ",identity,", ",clipped-relu,")
+            try edit("results/runs.csv", ",other,", ",clipped-relu,")
             let outcomes = try #require(FileManager.default.contentsOfDirectory(atPath: results + "/correct").first)
             let bits = try String(contentsOfFile: results + "/correct/" + outcomes, encoding: .utf8)
             try String(bits.map { $0 == "f" ? "e" : $0 }).write(toFile: results + "/correct/" + outcomes, atomically: true, encoding: .utf8)
