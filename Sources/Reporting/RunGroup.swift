@@ -11,9 +11,11 @@ public struct Section: Hashable, Sendable {
         (dataset, origin, protocolName) = (run.cell.dataset, run.provenance.dataOrigin, run.cell.protocolName)
     }
 
-    /// The sections of the runs, in order of appearance.
+    /// The sections of the runs, in order of appearance, those of one data set together.
     public static func all(of runs: [RunRow]) -> [Section] {
-        runs.map(Section.init).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        let datasets = runs.map(\.cell.dataset).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        let sections = runs.map(Section.init).reduce(into: [Section]()) { if !$0.contains($1) { $0.append($1) } }
+        return datasets.flatMap { dataset in sections.filter { $0.dataset == dataset } }
     }
 
     /// Such as `CIFAR-10 (unofficial files), protocol brief`.

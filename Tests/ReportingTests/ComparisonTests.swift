@@ -46,6 +46,11 @@ import Testing
         #expect(groups[1].top1?.interval == (try row()).interval)
     }
 
+    @Test func sectionsOfADatasetStandTogether() throws {
+        let runs = [try row(dataset: "CIFAR-10"), try row(dataset: "imagenet"), try row(dataset: "CIFAR-10", origin: .unofficial), try row(dataset: "CIFAR-10")]
+        #expect(Section.all(of: runs).map(\.slug) == ["cifar-10-smoke", "cifar-10-smoke-unofficial", "imagenet-smoke"])
+    }
+
     /// Two seeds, 98 and 99 %: Student's half width is 12.706 · 0.5 = 6.35 points (t with one degree of freedom, as above).
     @Test func intervalsOfAccuraciesEndAtAHundred() throws {
         let runs = [try row(seed: 1, correct: 9800, best: 9800), try row(seed: 2, correct: 9900, best: 9900)]
