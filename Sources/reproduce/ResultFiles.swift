@@ -144,7 +144,7 @@ struct ResultFiles {
         case "figure2":
             let names = groups.map { "\($0.first.cell.network) \($0.first.cell.bits), \($0.precision)" }
             let series = names.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.map { label in
-                let members = zip(names, groups).filter { $0.0 == label }.map(\.1)
+                let members = zip(names, groups).filter { $0.0 == label && $0.1.divergedEpoch == nil }.map(\.1)
                 return (label: label, groups: members.sorted { $0.first.cell.blending ?? 0 < $1.first.cell.blending ?? 0 })
             }.filter { Set($0.groups.map(\.first.cell.blending)).count > 1 }
             return series.isEmpty ? nil : blendingFigure(name: name, title: title, series: series)
