@@ -66,7 +66,7 @@ public struct RunGroup: Equatable, Sendable {
     /// Mean top-1 after the last epoch over the seeds, and its 95 % interval, in percent: Student's over seeds, cut off at 0 and
     /// 100, or for one network the exact binomial one over test images. Nil for runs that diverged.
     public var top1: (mean: Double, interval: Interval)? {
-        overSeeds(runs.compactMap { run in run.top1Final.flatMap { value in run.interval.map { (value, $0) } } })
+        overSeeds(runs.compactMap(\.top1))
     }
     /// Top-5 likewise; nil unless every run has it.
     public var top5: (mean: Double, interval: Interval)? { overSeeds(runs.compactMap(\.top5)) }

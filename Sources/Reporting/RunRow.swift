@@ -133,14 +133,14 @@ public struct RunRow: Equatable, Sendable {
     /// Top-1 after the best epoch on the test images, in percent.
     public var top1Best: Double? { correctBest.map { 100 * Double($0) / Double(testImages) } }
     /// Exact (Clopper–Pearson) 95 % interval of `top1Final` over test images like these, in percent. It says nothing about seeds.
-    public var interval: Interval? { correctFinal.map { Self.interval($0, of: testImages) } }
+    public var interval: Interval? { top1?.interval }
+    /// `top1Final` and its interval.
+    public var top1: (value: Double, interval: Interval)? { correctFinal.map(accuracy) }
     /// Top-5 after the last epoch, in percent, and its interval likewise.
-    public var top5: (value: Double, interval: Interval)? {
-        top5Final.map { (100 * Double($0) / Double(testImages), Self.interval($0, of: testImages)) }
-    }
+    public var top5: (value: Double, interval: Interval)? { top5Final.map(accuracy) }
 
-    private static func interval(_ correct: Int, of images: Int) -> Interval {
-        let proportion = clopperPearson(successes: correct, trials: images, level: 0.95)
-        return Interval(low: 100 * proportion.low, high: 100 * proportion.high)
+    private func accuracy(_ correct: Int) -> (value: Double, interval: Interval) {
+        let proportion = clopperPearson(successes: correct, trials: testImages, level: 0.95)
+        return (100 * Double(correct) / Double(testImages), Interval(low: 100 * proportion.low, high: 100 * proportion.high))
     }
 }

@@ -130,7 +130,7 @@ public struct Checkpoint {
         for (name, tensor) in tensors { tensor.set(try file.floats(named: name, shape: tensor.shape)) }
     }
 
-    private static func named(_ network: Network, momentum: Bool) -> [(name: String, tensor: Tensor)] {
+    static func named(_ network: Network, momentum: Bool) -> [(name: String, tensor: Tensor)] {
         network.parameters.map { ($0.name, $0.value) } + network.statistics.map { ($0.name, $0.tensor) }
             + (momentum ? network.parameters.map { ($0.name + ".momentum", $0.momentum) } : [])
     }

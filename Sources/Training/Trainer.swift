@@ -183,8 +183,8 @@ public final class Trainer {
 
     /// Integer levels hide NaN, so a loss may look well when the network is not.
     private func expectFiniteNetwork() throws {
-        let tensors = network.parameters.map { ($0.name, $0.value) } + network.statistics.map { ($0.name, $0.tensor) }
-        guard let (name, _) = tensors.first(where: { !$1.values.allSatisfy(\.isFinite) }) else { return }
+        let tensors = Checkpoint.named(network, momentum: false)
+        guard let name = tensors.first(where: { !$0.tensor.values.allSatisfy(\.isFinite) })?.name else { return }
         throw DivergenceError(description: "\(name) is not finite after epoch \(state.epoch + 1) of \(run.name); try a smaller rate")
     }
 

@@ -109,9 +109,9 @@ struct TableRunner {
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.float)
         for (run, row) in zip(runs, finished) where !stop.isMade {
             if let row, row.divergedEpoch != nil || !startedFrom.contains(run.description) || output.hasCheckpoint(run.description) {
-                let end = row.top1Final.map { String(format: "finished before, %.2f %%", $0) } ?? "diverged before, in epoch \(row.epochs + 1)"
+                let end = row.divergedEpoch.map { "diverged before, in epoch \($0)" } ?? String(format: "finished before, %.2f %%", row.top1Final ?? 0)
                 note("\(run.description.name): \(end)")
-            } else if let float = run.start.float, try output.rows().contains(where: { $0.name == float.name && $0.provenance.dataOrigin == origin && $0.divergedEpoch != nil }) {
+            } else if let float = run.start.float, try recorded(float, in: output.rows())?.divergedEpoch != nil {
                 note("\(run.description.name): not run, since \(float.name), from which it starts, diverged")
             } else {
                 try train(run)
@@ -123,11 +123,15 @@ struct TableRunner {
     /// The row of this run among those of the folder.
     /// - Throws: `RecipeError` when it was computed with another recipe.
     private func finishedRow(_ run: PlannedRun, in rows: [RunRow]) throws -> RunRow? {
-        let row = rows.first { $0.name == run.description.name && $0.provenance.dataOrigin == origin }
+        let row = recorded(run.description, in: rows)
         guard let row, row.provenance.recipeDigest != run.recipeDigest else { return row }
         throw RecipeError(
             "\(output.runs) holds \(row.name) with recipe \(row.provenance.recipeDigest), now it is \(run.recipeDigest): "
                 + "use another --out, or delete the row")
+    }
+
+    private func recorded(_ run: RunDescription, in rows: [RunRow]) -> RunRow? {
+        rows.first { $0.name == run.name && $0.provenance.dataOrigin == origin }
     }
 
     private func train(_ run: PlannedRun) throws {
