@@ -100,18 +100,24 @@ public struct Checkpoint {
     /// The network as the run's evaluation sees it: its values and statistics, quantized weights projected. Momentum and
     /// training state are left out, and the precision may be another than the run's.
     /// - Parameter input: the shape of the images that the run was trained on.
-    /// - Throws: `CheckpointError` or `SafetensorsError` when the checkpoint does not fit.
+    /// - Throws: `CheckpointError` or `SafetensorsError` when the checkpoint does not fit, or is of a run that diverged.
     public func evaluationNetwork(input: FeatureShape, classes: Int, precision: Precision, in workshop: Workshop) throws -> Network {
         let run = try description()
         try run.recipe.validate()
         guard let architecture = Architecture(name: run.recipe.network) else {
             throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
         }
+        if let held = file.tensors["fc.bias"]?.shape.first, held != classes {
+            throw CheckpointError(description: "\(path) holds a network of \(held) classes, but \(classes) are given")
+        }
         let network = try architecture.network(
             input: input, classes: classes, activation: try run.recipe.activation(), weights: try run.recipe.weightProjection(),
             precision: precision, in: workshop)
         let descent = try CoarseGradientDescent(network, recipe: run.recipe, threads: workshop.engine.threads)
         try restore(network, run: run)
+        if let name = Self.nameOfNotFinite(network) {
+            throw CheckpointError(description: "\(path) holds a run that diverged, so it has no accuracy: \(name) is not finite; try a smaller rate")
+        }
         if run.recipe.evaluation == .current { descent.project() }
         descent.useQuantizedWeights()
         return network
@@ -133,6 +139,11 @@ public struct Checkpoint {
     static func named(_ network: Network, momentum: Bool) -> [(name: String, tensor: Tensor)] {
         network.parameters.map { ($0.name, $0.value) } + network.statistics.map { ($0.name, $0.tensor) }
             + (momentum ? network.parameters.map { ($0.name + ".momentum", $0.momentum) } : [])
+    }
+
+    /// The first parameter or running statistic that holds a number which is not finite. Integer levels hide it from the loss.
+    static func nameOfNotFinite(_ network: Network) -> String? {
+        named(network, momentum: false).first { !$0.tensor.values.allSatisfy(\.isFinite) }?.name
     }
 
     private static func checksum(_ file: SafetensorsFile) -> String {

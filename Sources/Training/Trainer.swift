@@ -181,10 +181,8 @@ public final class Trainer {
         state.add(outcome, replaced: batch.replaced)
     }
 
-    /// Integer levels hide NaN, so a loss may look well when the network is not.
     private func expectFiniteNetwork() throws {
-        let tensors = Checkpoint.named(network, momentum: false)
-        guard let name = tensors.first(where: { !$0.tensor.values.allSatisfy(\.isFinite) })?.name else { return }
+        guard let name = Checkpoint.nameOfNotFinite(network) else { return }
         throw DivergenceError(description: "\(name) is not finite after epoch \(state.epoch + 1) of \(run.name); try a smaller rate")
     }
 
