@@ -141,6 +141,38 @@ import Testing
         }
     }
 
+    /// Figure 2 draws the cells of a sweep that have an accuracy; where too few are left, there is the table alone.
+    @Test(arguments: [0, 1, 2]) func theSweepLeavesDivergedCellsOut(_ diverged: Int) throws {
+        try withCopy {
+            let lines = try String(contentsOfFile: results + "/runs.csv", encoding: .utf8).split(separator: "\n")
+            let columns = lines[0].split(separator: ",").map(String.init)
+            let line = try #require(lines.first { $0.contains(",short,1,") && $0.contains(",resnet20-1w4a-bcgd,") })
+            func row(_ rho: String, diverged: Bool) throws -> String {
+                var fields = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+                for (name, value) in [("cell", "resnet20-1w4a-bcgd-rho1e\(rho)"), ("blending", rho == "-3" ? "0.001" : "0.01")] {
+                    fields[try #require(columns.firstIndex(of: name))] = value
+                }
+                for name in ["top1_final", "ci95_low", "ci95_high", "top1_best"] where diverged {
+                    fields[try #require(columns.firstIndex(of: name))] = ""
+                }
+                return fields.joined(separator: ",")
+            }
+            let rows = [String(lines[0]), try row("-3", diverged: diverged > 0), try row("-2", diverged: diverged > 1)]
+            try (rows.joined(separator: "\n") + "\n").write(toFile: results + "/runs.csv", atomically: true, encoding: .utf8)
+            for folder in ["curves", "correct"] {
+                for file in try FileManager.default.contentsOfDirectory(atPath: "\(results)/\(folder)") {
+                    try FileManager.default.removeItem(atPath: "\(results)/\(folder)/\(file)")
+                }
+            }
+            let written = try report()
+            #expect(written.status == 0, "\(written)")
+            let table = try String(contentsOfFile: results + "/figure2.md", encoding: .utf8)
+            #expect(table.components(separatedBy: "diverged in epoch").count == 1 + diverged)
+            let figures = try FileManager.default.contentsOfDirectory(atPath: results + "/figures")
+            #expect(figures.contains { $0.hasPrefix("figure2-") && $0.hasSuffix(".svg") } == (diverged == 0), "\(figures)")
+        }
+    }
+
     /// What does not fit together is refused, and named.
     @Test func contradictionsAreRefused() throws {
         try withCopy {
