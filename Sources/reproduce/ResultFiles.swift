@@ -34,7 +34,7 @@ struct ResultFiles {
             let test = RegressionTest(statistics: recorded.statistics.count)
             texts.append(("regress/intervals.csv", recorded.intervals(test, newSeeds: Regress.checkSeeds).text))
         }
-        var pages: [String: [String]] = [:]
+        var pages: [String: [(section: Section, text: String)]] = [:]
         var paper = PaperFiles()
         for section in Section.all(of: rows) {
             guard let runProtocol = RunProtocol(rawValue: section.protocolName) else {
@@ -61,7 +61,7 @@ struct ResultFiles {
                 let name = "\(layout.name)-\(section.slug)", title = "\(layout.title), \(section.title)"
                 let figure = try Self.figure(layout.name, named: name, title: title, table.groups, output)
                 if !layout.isCurves {
-                    pages[layout.name, default: []].append("## \(section.title)\n\n\(section.caution)\(table.markdown)")
+                    pages[layout.name, default: []].append((section, "## \(section.title)\n\n\(section.caution)\(table.markdown)"))
                     texts.append(("\(name).tex", Self.mark("%", "") + table.latex))
                     if let text = table.differences?.latex { texts.append(("\(name)-differences.tex", Self.mark("%", "") + text)) }
                     if let text = table.images?.latex { texts.append(("\(name)-images.tex", Self.mark("%", "") + text)) }
@@ -78,9 +78,9 @@ struct ResultFiles {
         }
         for (_, layout) in layouts {
             guard let sections = pages[layout.name] else { continue }
-            let runs = rows.filter { layout.cells.contains($0.cell.name) }
+            let runs = rows.filter { run in layout.cells.contains(run.cell.name) && sections.contains { $0.section == Section(run) } }
             texts.append(("\(layout.name).csv", RunRow.table(runs).text))
-            let body = ["# \(layout.title)"] + sections + [ResultsTable.notes + "\n## Where each run came from\n\n" + ResultsTable.provenance(runs).markdown]
+            let body = ["# \(layout.title)"] + sections.map(\.text) + [ResultsTable.notes + "\n## Where each run came from\n\n" + ResultsTable.provenance(runs).markdown]
             texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
         }
         texts += try paper.texts(rows, output: output, experiments: experiments).map { ("paper/\($0.name).tex", Self.mark("%", "") + $0.text) }
