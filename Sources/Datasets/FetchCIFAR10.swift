@@ -44,8 +44,8 @@ extension CIFAR10 {
     private static func download(_ release: CIFAR10Release, to archive: String, progress: (Int, Int) -> Void) throws {
         let part = archive + ".part"
         func report() { progress(fileSize(part), release.archiveBytes) }
-        func curl() throws -> CommandResult {
-            try run(
+        func curl() throws -> ToolResult {
+            try runTool(
                 "curl",
                 [
                     "--fail", "--location", "--silent", "--show-error", "--connect-timeout", "20",
@@ -84,7 +84,7 @@ extension CIFAR10 {
         try? FileManager.default.removeItem(atPath: scratch)
         try makeFolder(scratch)
         defer { try? FileManager.default.removeItem(atPath: scratch) }
-        let result = try run(
+        let result = try runTool(
             "tar", ["--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", scratch], package: "tar")
         guard result.status == 0 else { throw FileError("cannot unpack \(archive): \(result.complaint)") }
         let unpacked = "\(scratch)/\(CIFAR10Release.folderName)"

@@ -50,7 +50,8 @@ public struct Gnuplot: Sendable {
     /// - Parameter path: folders to search, separated by colons; the environment's PATH when nil.
     /// - Throws: `GnuplotError` when there is no gnuplot.
     public init(path: String? = nil) throws {
-        guard let found = path.map({ findProgram("gnuplot", path: $0) }) ?? findProgram("gnuplot") else {
+        let folders = (path ?? ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+        guard let found = folders.map({ "\($0)/gnuplot" }).first(where: FileManager.default.isExecutableFile) else {
             throw GnuplotError(description: "figures need gnuplot, which is not on the PATH; install it by ./setup.sh")
         }
         program = found
@@ -63,17 +64,12 @@ public struct Gnuplot: Sendable {
         try makeFolder(folder)
         for (file, text) in figure.inputs { try writeAtomically(Data(text.utf8), to: "\(folder)/\(file)") }
         let pictures = ["svg", "png"].map { "\(folder)/\(figure.name).\($0)" }
-        let run: (status: Int32, output: String)
-        do {
-            // -d: the user's start-up file does not change the figure.
-            run = try runCommand(program, ["-d", "\(figure.name).gp"], in: folder, withErrors: true)
-        } catch {
-            throw GnuplotError(description: "cannot run \(program): \(error.localizedDescription)")
-        }
+        // -d: the user's start-up file does not change the figure.
+        let run = try runTool(program, ["-d", "-e", "cd \(gnuplotString(folder))", "\(figure.name).gp"], package: "gnuplot-nox")
         let empty = pictures.filter { (try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int) ?? 0 == 0 }
         guard run.status == 0, empty.isEmpty else {
             for picture in pictures { unlink(picture) }
-            let message = run.output.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+            let message = run.errors.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
                 .filter { !$0.isEmpty && $0 != "^" }.joined(separator: "; ")
             throw GnuplotError(description: "gnuplot could not draw \(folder)/\(figure.name).gp: \(message.isEmpty ? "status \(run.status)" : message)")
         }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Foundation
 
 /// What a result says about the code and the machine that made it.
@@ -6,11 +7,9 @@ public enum SystemFacts {
     /// The short hash of the checkout that holds `folder`, with `-dirty` when its files differ from it or are unknown to it
     /// (`results` and `Paper`, which runs write, aside); `unknown` outside a checkout or without git.
     public static func commit(inFolder folder: String) -> String {
-        guard let git = findProgram("git"),
-            let head = try? runCommand(git, ["rev-parse", "--short", "HEAD"], in: folder, withErrors: false), head.status == 0,
-            let changes = try? runCommand(
-                git, ["status", "--porcelain", "--", ":(top,exclude)results", ":(top,exclude)Paper"], in: folder, withErrors: false),
-            changes.status == 0
+        let asked = [["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", ":(top,exclude)results", ":(top,exclude)Paper"]]
+        let answers = asked.map { try? runTool("git", ["-C", folder] + $0, package: "git") }
+        guard let head = answers[0], head.status == 0, let changes = answers[1], changes.status == 0
         else { return "unknown" }
         return head.output.trimmingCharacters(in: .whitespacesAndNewlines) + (changes.output.isEmpty ? "" : "-dirty")
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Datasets
+import Files
 import Foundation
 import Testing
 
@@ -36,7 +37,7 @@ import Testing
         ])
     func contentEqualsTheOriginalRelease(name: String, expected: String) throws {
         let command = "gzip --decompress --stdout \"$0\" | sha256sum"
-        let result = try run("sh", ["-c", command, "\(FashionMNIST.debianFolder)/\(name).gz"], package: "gzip")
+        let result = try runTool("sh", ["-c", command, "\(FashionMNIST.debianFolder)/\(name).gz"], package: "gzip")
         #expect(result.output.prefix(64) == expected)
     }
 
@@ -45,7 +46,7 @@ import Testing
         func store(_ name: String, _ header: [[UInt8]], _ body: [UInt8]) throws -> UInt32 {
             let path = "\(folder)/\(name)"
             try write(header.flatMap { $0 } + body, path)
-            #expect(try run("gzip", ["--force", path], package: "gzip").status == 0)
+            #expect(try runTool("gzip", ["--force", path], package: "gzip").status == 0)
             return try readGzip(path + ".gz", size: header.count * 4 + body.count).crc32
         }
         let side: [UInt8] = [0, 0, 0, 28]

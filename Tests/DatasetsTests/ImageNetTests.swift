@@ -69,7 +69,7 @@ final class TinyImageNet {
         // The same list as the data's own.
         try FileManager.default.moveItem(atPath: "\(tiny.folder)/list.txt", toPath: "\(tiny.folder)/classes.txt")
         #expect(try ImageNet(folder: tiny.folder, unreadable: silent).numbers == [217, 701])
-        #expect(try message { _ = try ImageNet(folder: tiny.folder, classList: listed("0 n09999999 x", in: tiny.folder), unreadable: silent) }.contains("n09999999"))
+        #expect(message { _ = try ImageNet(folder: tiny.folder, classList: listed("0 n09999999 x", in: tiny.folder), unreadable: silent) }.contains("n09999999"))
         for (text, words) in [
             ("0 tench", ":1: expected a number, an id"), ("0 n01440764 a\n0 n02102040 b", ":2: 0 or n02102040 was given before"),
             ("0 n01440764 a\n1 n01440764 b", ":2:"), ("# none\n", "holds no class"), ("-1 n01440764 a", ":1:"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Datasets
+import Files
 import Foundation
 import Testing
 
@@ -73,7 +74,7 @@ struct TinyCIFAR10 {
     /// The release's archive at `folder/cifar-10-binary.tar.gz`; its sum and size enter `release`.
     static func pack(_ release: inout CIFAR10Release, in folder: String) throws -> String {
         let archive = "\(folder)/cifar-10-binary.tar.gz"
-        let result = try run(
+        let result = try runTool(
             "tar", ["--create", "--gzip", "--file", archive, "--directory", folder, "cifar-10-batches-bin"], package: "tar")
         #expect(result.status == 0)
         release.archiveSHA256 = try sha256(ofFiles: [archive])[0]

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Files
 import Foundation
 
 /// What a finished tool left behind.
-package struct CommandResult {
+package struct ToolResult {
     /// The exit status, or 128 + the signal that ended the tool.
     package let status: Int32
     package let output: String
-    /// The last line of standard error, or the status where there is none.
+    /// What it wrote to standard error.
+    package let errors: String
+    /// The last line of `errors`, or the status where there is none.
     package let complaint: String
 }
 
-/// Runs a tool found on PATH to its end; `whileRunning` is called about 50 times a second.
+/// Runs a tool found on PATH to its end, in the C locale and with nothing to read.
 ///
 /// Not Foundation's `Process`: that puts the tool into a process group of its own, so that Ctrl-C
 /// would leave a download running behind the caller's back.
-/// - Parameter debianPackage: the Debian package that holds the tool, for the message.
+/// - Parameters:
+///   - debianPackage: the Debian package that holds the tool, for the message.
+///   - whileRunning: called about 50 times a second.
 /// - Throws: `FileError` when the tool cannot be started.
-package func run(
+package func runTool(
     _ tool: String, _ arguments: [String], package debianPackage: String, whileRunning: () -> Void = {}
-) throws -> CommandResult {
+) throws -> ToolResult {
     let (output, errors) = (try scratchFile(), try scratchFile())
     defer { close(output); close(errors) }
     var actions = posix_spawn_file_actions_t()
@@ -29,10 +32,12 @@ package func run(
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, errors, 2)
 
-    var words: [UnsafeMutablePointer<CChar>?] = ([tool] + arguments).map { strdup($0) } + [nil]
-    defer { words.forEach { free($0) } }
+    let environment = ProcessInfo.processInfo.environment.merging(["LC_ALL": "C"]) { _, new in new }
+    let words = cStrings([tool] + arguments)
+    let variables = cStrings(environment.map { "\($0)=\($1)" })
+    defer { (words + variables).forEach { free($0) } }
     var child = pid_t()
-    let failure = posix_spawnp(&child, tool, &actions, nil, &words, environ)
+    let failure = posix_spawnp(&child, tool, &actions, nil, words, variables)
     guard failure == 0 else {
         let hint = failure == ENOENT ? "; install it with `apt-get install \(debianPackage)`" : ""
         throw FileError("cannot run \(tool): \(String(cString: strerror(failure)))\(hint)")
@@ -49,20 +54,10 @@ package func run(
         usleep(20_000)
     }
     let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
-    let lastLine = text(of: errors).split(separator: "\n").last.map(String.init)
-    return CommandResult(status: code, output: text(of: output), complaint: lastLine ?? "\(tool) ended with status \(code)")
-}
-
-/// SHA-256 of files, in hexadecimal, by coreutils' `sha256sum`: it is on every Debian machine and costs the
-/// build nothing, where a cryptography package would add minutes to it.
-/// - Throws: `FileError` when a file cannot be read.
-package func sha256(ofFiles paths: [String]) throws -> [String] {
-    let result = try run("sha256sum", ["--zero", "--"] + paths, package: "coreutils")
-    let sums = result.output.split(separator: "\0").map { String($0.prefix(64)) }
-    guard result.status == 0, sums.count == paths.count else {
-        throw FileError("cannot compute checksums: \(result.complaint)")
-    }
-    return sums
+    let errorText = text(of: errors)
+    let lastLine = errorText.split(separator: "\n").last.map(String.init)
+    return ToolResult(
+        status: code, output: text(of: output), errors: errorText, complaint: lastLine ?? "\(tool) ended with status \(code)")
 }
 
 /// An open file without a name, which therefore vanishes when it is closed.
@@ -82,3 +77,6 @@ private func text(of file: Int32) -> String {
     let data = try? FileHandle(fileDescriptor: file, closeOnDealloc: false).readToEnd()
     return String(decoding: data ?? Data(), as: UTF8.self)
 }
+
+/// Copies for the caller to free, with the null at the end that C wants.
+private func cStrings(_ strings: [String]) -> [UnsafeMutablePointer<CChar>?] { strings.map { strdup($0) } + [nil] }
