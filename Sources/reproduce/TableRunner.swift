@@ -96,6 +96,7 @@ struct TableRunner {
 
     /// - Parameter resume: without it, anything that the folder already holds of these runs is an error.
     func run(_ selected: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {
+        _ = try Gnuplot()  // Now, as the figures ask for it only after hours of training.
         let runs = try seeds.flatMap { seed in
             try selected.map { try PlannedRun($0, seed: seed, cells: cells, dataset: dataset.name, precision: precision, pretrained: pretrained) }
         }
