@@ -14,14 +14,15 @@ package struct ToolResult {
 
 /// Runs a tool found on PATH to its end, in the C locale and with nothing to read.
 ///
-/// Not Foundation's `Process`: that puts the tool into a process group of its own, so that Ctrl-C
+/// Not Foundation's `Process`: that always puts the tool into a process group of its own, so that Ctrl-C
 /// would leave a download running behind the caller's back.
 /// - Parameters:
 ///   - debianPackage: the Debian package that holds the tool, for the message.
+///   - outlivesInterrupt: whether Ctrl-C leaves the tool alone, for short work that the caller's clean stop still needs.
 ///   - whileRunning: called about 50 times a second.
 /// - Throws: `FileError` when the tool cannot be started.
 package func runTool(
-    _ tool: String, _ arguments: [String], package debianPackage: String, whileRunning: () -> Void = {}
+    _ tool: String, _ arguments: [String], package debianPackage: String, outlivesInterrupt: Bool = false, whileRunning: () -> Void = {}
 ) throws -> ToolResult {
     let (output, errors) = (try scratchFile(), try scratchFile())
     defer { close(output); close(errors) }
@@ -31,13 +32,17 @@ package func runTool(
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, errors, 2)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    if outlivesInterrupt { posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP)) }
 
     let environment = ProcessInfo.processInfo.environment.merging(["LC_ALL": "C"]) { _, new in new }
     let words = cStrings([tool] + arguments)
     let variables = cStrings(environment.map { "\($0)=\($1)" })
     defer { (words + variables).forEach { free($0) } }
     var child = pid_t()
-    let failure = posix_spawnp(&child, tool, &actions, nil, words, variables)
+    let failure = posix_spawnp(&child, tool, &actions, &attributes, words, variables)
     guard failure == 0 else {
         let hint = failure == ENOENT ? "; install it with `apt-get install \(debianPackage)`" : ""
         throw FileError("cannot run \(tool): \(String(cString: strerror(failure)))\(hint)")

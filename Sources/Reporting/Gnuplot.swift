@@ -58,14 +58,15 @@ public struct Gnuplot: Sendable {
     }
 
     /// Writes the script and its data into `folder` (made when missing) and draws `NAME.svg` and `NAME.png` there.
-    /// - Throws: `FileError` when a file cannot be written; `GnuplotError` with gnuplot's message when it fails, and then
-    ///   leaves the script and the data but no picture.
+    /// - Throws: `FileError` when a file cannot be written or gnuplot not be started; `GnuplotError` with gnuplot's message
+    ///   when it fails, and then leaves the script and the data but no picture.
     public func draw(_ figure: Figure, in folder: String) throws {
         try makeFolder(folder)
         for (file, text) in figure.inputs { try writeAtomically(Data(text.utf8), to: "\(folder)/\(file)") }
         let pictures = ["svg", "png"].map { "\(folder)/\(figure.name).\($0)" }
         // -d: the user's start-up file does not change the figure.
-        let run = try runTool(program, ["-d", "-e", "cd \(gnuplotString(folder))", "\(figure.name).gp"], package: "gnuplot-nox")
+        let run = try runTool(
+            program, ["-d", "-e", "cd \(gnuplotString(folder))", "\(figure.name).gp"], package: "gnuplot-nox", outlivesInterrupt: true)
         let empty = pictures.filter { (try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int) ?? 0 == 0 }
         guard run.status == 0, empty.isEmpty else {
             for picture in pictures { unlink(picture) }

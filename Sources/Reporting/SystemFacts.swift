@@ -7,11 +7,14 @@ public enum SystemFacts {
     /// The short hash of the checkout that holds `folder`, with `-dirty` when its files differ from it or are unknown to it
     /// (`results` and `Paper`, which runs write, aside); `unknown` outside a checkout or without git.
     public static func commit(inFolder folder: String) -> String {
-        let asked = [["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", ":(top,exclude)results", ":(top,exclude)Paper"]]
-        let answers = asked.map { try? runTool("git", ["-C", folder] + $0, package: "git") }
-        guard let head = answers[0], head.status == 0, let changes = answers[1], changes.status == 0
+        func git(_ arguments: [String]) -> String? {
+            let run = try? runTool("git", ["-C", folder] + arguments, package: "git", outlivesInterrupt: true)
+            return run?.status == 0 ? run?.output : nil
+        }
+        guard let head = git(["rev-parse", "--short", "HEAD"]),
+            let changes = git(["status", "--porcelain", "--", ":(top,exclude)results", ":(top,exclude)Paper"])
         else { return "unknown" }
-        return head.output.trimmingCharacters(in: .whitespacesAndNewlines) + (changes.output.isEmpty ? "" : "-dirty")
+        return head.trimmingCharacters(in: .whitespacesAndNewlines) + (changes.isEmpty ? "" : "-dirty")
     }
 
     /// The most memory that this process has held, in 10⁶ bytes.
