@@ -13,7 +13,7 @@ final class ByteStorage: @unchecked Sendable {  // the bytes are never written
     /// every mapped file.
     init(mapping path: String) throws {
         func fail(_ what: String) -> PackedModelError { PackedModelError("cannot \(what) \(path): \(String(cString: strerror(errno)))") }
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe would wait for its writer
         guard file >= 0 else { throw fail("open") }
         defer { close(file) }
         var facts = stat()

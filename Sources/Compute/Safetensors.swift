@@ -83,16 +83,9 @@ public struct SafetensorsFile: Sendable {
         (self.metadata, self.tensors, self.path) = (metadata, tensors, "(not yet a file)")
     }
 
-    /// - Throws: `SafetensorsError` when the file cannot be read or breaks the format.
+    /// - Throws: `FileError` when the file cannot be read, `SafetensorsError` when it breaks the format.
     public init(path: String) throws {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw SafetensorsError("cannot open \(path): \(String(cString: strerror(errno)))") }
-        let handle = FileHandle(fileDescriptor: file, closeOnDealloc: true)
-        let bytes: Data
-        do { bytes = try handle.readToEnd() ?? Data() } catch {
-            throw SafetensorsError("cannot read \(path): is it a regular file?")
-        }
-        try self.init(bytes: bytes, path: path)
+        try self.init(bytes: try readFile(path), path: path)
     }
 
     /// Decodes a file's bytes; `path` is named in messages.

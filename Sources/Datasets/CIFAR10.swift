@@ -96,12 +96,7 @@ public enum CIFAR10 {
     }
 
     private static func contents(of path: String, size: Int) throws -> Data {
-        let data: Data
-        do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
-        } catch {
-            throw FileError("cannot read \(path): \(error.localizedDescription)")
-        }
+        let data = try readFile(path)
         guard data.count == size else {
             throw FileError("\(path) has \(data.count) bytes, expected \(size); the file is damaged: replace it")
         }

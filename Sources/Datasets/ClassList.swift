@@ -23,12 +23,9 @@ public struct ClassList: Sendable, Equatable {
 
     /// - Throws: `FileError` naming the line that is no class, or that gives a number or an id again.
     public init(contentsOf path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
-            throw FileError("cannot read the class list \(path): it is missing or not UTF-8 text")
-        }
         var entries: [Entry] = []
         var numbers: Set<Int> = [], wnids: Set<String> = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in lines(of: try readText(path)).enumerated() {
             let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
             guard let first = words.first, !first.hasPrefix("#") else { continue }
             let place = "\(path):\(index + 1)"

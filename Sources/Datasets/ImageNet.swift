@@ -112,8 +112,7 @@ public struct ImageNet: Dataset {
         guard let truthPath = find([truthName]) else {
             throw FileError("\(folder) holds neither folders named like n01440764 nor does \(truthName) lie beside it; \(advice)")
         }
-        let truth = String(decoding: FileManager.default.contents(atPath: truthPath) ?? Data(), as: UTF8.self)
-            .split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+        let truth = lines(of: try readText(truthPath)).map { $0.trimmingCharacters(in: .whitespaces) }
         let positions = Dictionary(uniqueKeysWithValues: list.entries.enumerated().map { ($1.wnid, $0) })
         var synsets: [Int: String] = [:]
         if truth.contains(where: { !ClassList.isWnid($0) }) {

@@ -96,7 +96,7 @@ package final class JPEGReader: ImageReader {
 
     /// Reads a file; returns its size.
     private func load(_ path: String) throws -> Int {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe would wait for its writer
         guard descriptor >= 0 else { throw ImageFault("cannot be opened (\(String(cString: strerror(errno))))") }
         defer { close(descriptor) }
         var info = stat()

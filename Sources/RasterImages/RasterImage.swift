@@ -26,8 +26,7 @@ public struct RasterImage: Equatable, Sendable {
             self = try Self.cifarRecord(String(path[..<mark]), index: String(path[path.index(after: mark)...])).converted(to: channels)
             return
         }
-        let file: Data
-        do { file = try Data(contentsOf: URL(fileURLWithPath: path)) } catch { throw FileError("cannot read the image \(path)") }
+        let file = try readFile(path, most: 1 << 28)
         switch [UInt8](file.prefix(4)) {
         case [0x89, 0x50, 0x4e, 0x47]: self = try Self.png(file, path: path, channels: channels)
         case let head where head.starts(with: [0xff, 0xd8]):
@@ -92,7 +91,7 @@ public struct RasterImage: Equatable, Sendable {
 
     private static func cifarRecord(_ path: String, index: String) throws -> RasterImage {
         let (side, size) = (32, 1 + 3 * 32 * 32)
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) else { throw FileError("cannot read \(path)") }
+        let data = try readFile(path)
         guard data.count > 0, data.count % size == 0 else { throw FileError("\(path) has \(data.count) bytes, expected a multiple of \(size): no file of CIFAR-10's binary version") }
         guard let record = Int(index), (0..<data.count / size).contains(record) else { throw FileError("\(path) has the records 0 to \(data.count / size - 1), not \(index)") }
         let planes = [UInt8](data[record * size + 1..<(record + 1) * size])

@@ -65,11 +65,7 @@ public struct CSVTable: Equatable, Sendable {
     /// Reads a CSV file whose first record is the header.
     /// - Throws: `FileError` naming the file, the line and what was expected there.
     public init(contentsOf path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw FileError("cannot read \(path): " + (FileManager.default.fileExists(atPath: path) ? "permission denied, or a folder" : "no such file"))
-        }
-        guard let text = String(validating: data, as: UTF8.self) else { throw FileError("\(path): expected UTF-8 text") }
-        try self.init(parsing: text, name: path)
+        try self.init(parsing: try readText(path), name: path)
     }
 
     /// Parses CSV text; `name` stands for the file in error messages.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Foundation
 
 /// The progress of a training run: epoch, rate, loss, accuracy and time left.
@@ -119,6 +120,6 @@ extension ProgressBar {
                 var size = winsize()
                 return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
             },
-            write: { FileHandle.standardError.write(Data($0.utf8)) })
+            write: writeToStandardError)
     }
 }

@@ -121,8 +121,7 @@ public struct BaseRecipe: Equatable, Sendable {
         return try files.filter { $0.hasSuffix(".yaml") }.sorted().compactMap { file in
             let path = "\(folder)/\(file)"
             guard try Settings(contentsOf: path).hasPhases else { return nil }
-            let lines = String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self).split(separator: "\n")
-            let about = lines.prefix { $0.hasPrefix("#") }.map { $0.drop { $0 == "#" || $0 == " " } }.joined(separator: " ")
+            let about = lines(of: try readText(path)).prefix { $0.hasPrefix("#") }.map { $0.drop { $0 == "#" || $0 == " " } }.joined(separator: " ")
             return BaseRecipe(name: (file as NSString).deletingPathExtension, path: path, about: about)
         }
     }

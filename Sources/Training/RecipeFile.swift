@@ -12,9 +12,7 @@ public struct Settings {
 
     /// - Throws: `FileError` when the file cannot be read, `RecipeError` when it is not a YAML mapping.
     public init(contentsOf path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
-            throw FileError("cannot read \(path): it is missing or not UTF-8 text")
-        }
+        let text = try readText(path)
         let node: Node?
         do { node = try Yams.compose(yaml: text) } catch {
             throw RecipeError("\(path) is not valid YAML: \(String(describing: error).split(separator: "\n").first ?? "")")

@@ -47,9 +47,7 @@ struct ExportCommand: ParsableCommand {
 
     private func format(_ run: RunDescription) throws -> ImageFormat {
         if let classNames {
-            guard let text = try? String(contentsOfFile: classNames, encoding: .utf8) else { throw FileError("cannot read the class names in \(classNames)") }
-            let names = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            return .imageNet(classes: names.last == "" ? names.dropLast() : names, side: run.recipe.imageSize ?? 224)
+            return .imageNet(classes: lines(of: try readText(classNames)), side: run.recipe.imageSize ?? 224)
         }
         guard let format = ImageFormat(dataset: run.dataset) else {
             throw FileError("the classes of \(run.dataset) are not known by name: name a file that lists them with --class-names")

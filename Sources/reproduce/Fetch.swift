@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Datasets
+import Files
 import Foundation
 
 struct Fetch: ParsableCommand {
@@ -17,7 +18,7 @@ struct Fetch: ParsableCommand {
     func run() throws {
         let isTerminal = isatty(STDERR_FILENO) == 1
         let folder = try CIFAR10.fetch(into: into) { done, total in
-            if isTerminal { FileHandle.standardError.write(Data("\r\(done >> 20) of \(total >> 20) MiB".utf8)) }
+            if isTerminal { writeToStandardError("\r\(done >> 20) of \(total >> 20) MiB") }
         }
         if isTerminal { note("") }
         print("CIFAR-10 is in \(folder); use it with --data \(into)")

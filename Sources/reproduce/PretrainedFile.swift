@@ -26,7 +26,7 @@ struct PretrainedFile {
 
     /// - Throws: `FileError` or `SafetensorsError` when it cannot be read.
     init(path: String) throws {
-        guard let bytes = FileManager.default.contents(atPath: path) else { throw FileError("cannot read the weights \(path)") }
+        let bytes = try readFile(path)
         (self.path, weights, digest) = (path, try SafetensorsFile(bytes: bytes, path: path), "file \(crc32Hex(bytes))")
     }
 

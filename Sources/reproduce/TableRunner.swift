@@ -227,5 +227,3 @@ func commandLine() -> String {
     let program = CommandLine.arguments.first.map { ($0 as NSString).lastPathComponent } ?? "reproduce"
     return ([program] + CommandLine.arguments.dropFirst()).joined(separator: " ")
 }
-
-func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }

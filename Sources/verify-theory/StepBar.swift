@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Foundation
 
 /// The progress of a run in steps, on standard error: one redrawn line on a terminal, else a plain line every tenth.
@@ -12,14 +13,12 @@ struct StepBar {
         if isTerminal {
             let full = total == 0 ? 20 : 20 * done / total
             let bar = String(repeating: "#", count: full) + String(repeating: ".", count: 20 - full)
-            write("\r[\(bar)] \(done)/\(total)  \(elapsed)  \(next.prefix(40))\u{1B}[K")
+            writeToStandardError("\r[\(bar)] \(done)/\(total)  \(elapsed)  \(next.prefix(40))\u{1B}[K")
         } else if total > 0, 10 * done / total > tenth {
             tenth = 10 * done / total
-            write("\(done)/\(total)  \(elapsed)  \(next)\n")
+            writeToStandardError("\(done)/\(total)  \(elapsed)  \(next)\n")
         }
     }
 
-    func close() { if isTerminal { write("\r\u{1B}[K") } }
-
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    func close() { if isTerminal { writeToStandardError("\r\u{1B}[K") } }
 }
