@@ -34,6 +34,8 @@ let package = Package(
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
 
         // MARK: Swift
+        .plugin(name: "RecordCommit", capability: .buildTool()),
+        .target(name: "BuildFacts", plugins: ["RecordCommit"]),
         .target(name: "Files", dependencies: ["CZlib"]),
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
         .target(name: "Statistics", dependencies: ["CGSL", "CRandom123"]),
@@ -51,16 +53,17 @@ let package = Package(
         .executableTarget(
             name: "reproduce",
             dependencies: [
-                "BCGDRuntime", "RasterImages", "Export", "Training", "Datasets", "Networks", "Quantization", "Compute", "Statistics",
+                "BuildFacts", "BCGDRuntime", "RasterImages", "Export", "Training", "Datasets", "Networks", "Quantization", "Compute", "Statistics",
                 "Reporting", "Files", argumentParser,
             ]),
         .executableTarget(
-            name: "verify-theory", dependencies: ["CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
+            name: "verify-theory", dependencies: ["BuildFacts", "CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
-            dependencies: ["CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
+            dependencies: ["BuildFacts", "CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Tests
+        .testTarget(name: "BuildFactsTests"),
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Statistics"]),
         .testTarget(name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files"]),

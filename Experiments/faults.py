@@ -81,7 +81,7 @@ def faulty(source, edits):
 
 def copy_checkout():
     """Brings the scratch copy to the checkout's state; files that are the same keep their times, so builds stay short."""
-    files = subprocess.run(["git", "ls-files", "-z", "--", "Package.swift", "Sources", "Experiments", "Tests"], cwd=ROOT, check=True,
+    files = subprocess.run(["git", "ls-files", "-z", "--", "Package.swift", "Plugins", "Sources", "Experiments", "Tests"], cwd=ROOT, check=True,
                            capture_output=True, text=True).stdout.split("\0")
     for file in filter(None, files):
         put(SCRATCH / file, (ROOT / file).read_bytes())
@@ -138,8 +138,14 @@ def summary(fault, rows, how):
     runs = list(dict.fromkeys(row["statistic"].split(".")[0] for row in outside))
     return dict(
         fault=fault.name, what=fault.what, verdict="caught" if outside else "passed", statistics_outside=f"{len(outside)} of {len(rows)}",
-        runs=" ".join(runs), strongest=strongest["statistic"], how=how,
-        **{key: strongest[key] for key in ["dataset", "precision", "value", "expected_low", "expected_high", "t", "p", "seeds", "commit"]})
+        runs=" ".join(runs), strongest=strongest["statistic"], commit=commit(), how=how,
+        **{key: strongest[key] for key in ["dataset", "precision", "value", "expected_low", "expected_high", "t", "p", "seeds"]})
+
+
+def commit():
+    """Of the sources that the faults are planted in: the faulty copies are no checkout."""
+    subprocess.run([ROOT / "Plugins/RecordCommit/commit.sh", ROOT, SCRATCH / "commit"], check=True)
+    return (SCRATCH / "commit/Commit.swift").read_text().split('"')[1]
 
 
 def write(rows, out):

@@ -54,14 +54,16 @@ def build(product):
         fail("the engine does not build (the compiler's message is above); ./setup.sh installs what it needs")
 
 
+def commit():
+    """That of the program that is timed, once it is built."""
+    return command(PRODUCT, "--version").stdout.strip() or "unknown"
+
+
 def facts():
     with open("/proc/cpuinfo") as file:
         names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    head = command("git", "rev-parse", "--short", "HEAD", cwd=ROOT).stdout.strip()
-    dirty = command("git", "status", "--porcelain", "--", ":(top,exclude)results", cwd=ROOT).stdout.strip()
     return {
         "processor": names[0] if names else platform.machine(),
-        "commit": (head + ("-dirty" if dirty else "")) or "unknown",
         "load_before": f"{os.getloadavg()[0]:.1f}",
         "date": date.today().isoformat(),
         "how": shlex.join(["python3", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),

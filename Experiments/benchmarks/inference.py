@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import tempfile
 
-from environment import HERE, PRODUCT, ROOT, VENV, build, command, facts, fail, python_with
+from environment import HERE, PRODUCT, ROOT, VENV, build, command, commit, facts, fail, python_with
 from training_engines import Engine, EngineError
 from training_results import write_csv
 
@@ -166,6 +166,7 @@ def main(arguments=None):
     options.versions.pop("onnx")
     for product in ("benchmark-step", "reproduce"):
         build(product)
+    options.facts["commit"] = commit()
     os.makedirs(options.out, exist_ok=True)
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ import os
 import statistics
 
 import inference
-from environment import HERE, PRODUCT, ROOT, VENV, build, facts, fail, python_with
+from environment import HERE, PRODUCT, ROOT, VENV, build, commit, facts, fail, python_with
 from training_engines import Engine, EngineError, allocators
 from training_results import COLUMNS, draw_chart, rows_of, write_csv
 
@@ -186,6 +186,7 @@ def main():
     options.python, versions = python_with(["torch"], options.venv, options.pip_arguments)
     options.torch = versions["torch"]
     build("benchmark-step")
+    options.facts["commit"] = commit()
     os.makedirs(options.out, exist_ok=True)
     rows = []
     for name in options.networks:

@@ -57,7 +57,7 @@ public struct RunProvenance: Equatable, Sendable {
     public var threads: Int
     /// The arithmetic of the training steps: `f32` or `mixed`.
     public var precision: String
-    /// As `SystemFacts.commit` gives it.
+    /// Of the program, as `BuildFacts.commit` gives it.
     public var commit: String
     /// The base recipe's name, and a digest of all settings of the run and of the float run that it started from; it
     /// does not depend on the seed.

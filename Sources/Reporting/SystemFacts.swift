@@ -4,19 +4,6 @@ import Foundation
 
 /// What a result says about the code and the machine that made it.
 public enum SystemFacts {
-    /// The short hash of the checkout that holds `folder`, with `-dirty` when its files differ from it or are unknown to it
-    /// (`results` and `Paper`, which runs write, aside); `unknown` outside a checkout or without git.
-    public static func commit(inFolder folder: String) -> String {
-        func git(_ arguments: [String]) -> String? {
-            let run = try? runTool("git", ["-C", folder] + arguments, package: "git", outlivesInterrupt: true)
-            return run?.status == 0 ? run?.output : nil
-        }
-        guard let head = git(["rev-parse", "--short", "HEAD"]),
-            let changes = git(["status", "--porcelain", "--", ":(top,exclude)results", ":(top,exclude)Paper"])
-        else { return "unknown" }
-        return head.trimmingCharacters(in: .whitespacesAndNewlines) + (changes.isEmpty ? "" : "-dirty")
-    }
-
     /// The most memory that this process has held, in 10⁶ bytes.
     public static var peakMegabytes: Double {
         var usage = rusage()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import BuildFacts
 import CAllocations
 import Files
 import Foundation
@@ -11,7 +12,7 @@ import Training
 @main struct BenchmarkStep: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark-step",
-        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.",
+        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: BuildFacts.commit,
         subcommands: [StepCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import BuildFacts
 import Files
 import Foundation
 import Networks
@@ -50,7 +51,7 @@ struct ComparePrecision: ParsableCommand {
                 table.appendOrReplace(
                     [run.name, row.parameter, "\(row.count)", "\(comparison.batches)"] + numbers.map { String(format: "%.6f", $0) }
                         + ["\(run.seed)", run.digest, dataset.isOfficial ? "official" : "unofficial", "\(computing.threads)",
-                           SystemFacts.commit(inFolder: "."), commandLine()],
+                           BuildFacts.commit, commandLine()],
                     key: ["run", "parameter"])
             }
             print(summary(run.name, comparison))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import BuildFacts
 import Compute
 import Datasets
 import Files
@@ -75,7 +76,7 @@ struct EvaluateWeights: ParsableCommand {
         guard table.header == Self.columns else { throw FileError("\(record):1: expected the columns \(Self.columns.joined(separator: ","))") }
         let engine = "this suite, \(precision.rawValue)", choice = restrict ? "restricted" : "all"
         let shared = [dataset.name, "\(result.total.count)", file.network, preprocessing, choice]
-        let facts = [SystemFacts.commit(inFolder: "."), commandLine()]
+        let facts = [BuildFacts.commit, commandLine()]
         func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]) -> [String] {
             shared + [engine] + top1.fields + top5.fields + differences + facts
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import BuildFacts
 import Datasets
 import Files
 import Foundation
@@ -12,7 +13,7 @@ struct RegressionRunner {
     let plan: RegressionPlan
     let threads: Int
     let stop: StopRequest
-    let commit = SystemFacts.commit(inFolder: ".")
+    let commit = BuildFacts.commit
 
     init(plan: RegressionPlan, threads: Int, stop: StopRequest) { (self.plan, self.threads, self.stop) = (plan, threads, stop) }
 

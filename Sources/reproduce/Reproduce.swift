@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import BuildFacts
 import Compute
 
 @main
 struct Reproduce: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Reproduces the tables of “Blended coarse gradient descent for full quantization of deep neural networks”.",
-        discussion: "Run it from the package's folder, where Experiments/ is.",
+        discussion: "Run it from the package's folder, where Experiments/ is.", version: BuildFacts.commit,
         subcommands: [
             TableOne.self, TableTwo.self, TableThree.self, Figures.self, All.self, Report.self, Evaluate.self, EvaluateWeights.self,
             ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, Classify.self,

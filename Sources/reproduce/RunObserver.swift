@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import BuildFacts
 import Reporting
 import Training
 
@@ -7,7 +8,7 @@ struct RunObserver: TrainingObserver {
     private var bar: ProgressBar
     private let run: RunDescription
     private let output: OutputFolder
-    private let commit = SystemFacts.commit(inFolder: ".")
+    private let commit = BuildFacts.commit
 
     init(run: RunDescription, label: String, images: Int, output: OutputFolder) {
         (self.run, self.output) = (run, output)

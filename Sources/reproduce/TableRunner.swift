@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import BuildFacts
 import Datasets
 import Files
 import Foundation
@@ -212,7 +213,7 @@ struct TableRunner {
 
     private func provenance(_ run: PlannedRun, seconds: Double) -> RunProvenance {
         RunProvenance(
-            seconds: seconds, threads: threads, precision: run.description.precision.rawValue, commit: SystemFacts.commit(inFolder: "."),
+            seconds: seconds, threads: threads, precision: run.description.precision.rawValue, commit: BuildFacts.commit,
             recipe: run.recipeName, recipeDigest: run.recipeDigest, dataOrigin: origin, how: commandLine())
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import BuildFacts
 import CoarseGradient
 import Foundation
 import Reporting
@@ -29,7 +30,7 @@ struct TheoryReport {
 
     /// Where every row comes from.
     private static let provenance = ["seed", "commit", "how"]
-    private var provenance: [String] { ["\(settings.seed)", SystemFacts.commit(inFolder: "."), command] }
+    private var provenance: [String] { ["\(settings.seed)", BuildFacts.commit, command] }
 
     private func table(_ header: [String], _ rows: [[String]]) -> CSVTable {
         let provenance = provenance
