@@ -14,7 +14,7 @@ let package = Package(
         .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Export", "Reporting", "Files"]),
+            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Export", "Reporting", "Files", "Parallelism"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -37,11 +37,12 @@ let package = Package(
         .plugin(name: "RecordCommit", capability: .buildTool()),
         .target(name: "BuildFacts", plugins: ["RecordCommit"]),
         .target(name: "Files", dependencies: ["CZlib"]),
+        .target(name: "Parallelism", dependencies: ["CKernels", "Files"]),
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
         .target(name: "Statistics", dependencies: ["CGSL", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
-        .target(name: "Compute", dependencies: ["COneDNN", "CKernels", "Files"]),
+        .target(name: "Compute", dependencies: ["COneDNN", "CKernels", "Files", "Parallelism"]),
         .target(name: "Networks", dependencies: ["Compute", "Quantization", "Statistics"]),
         .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CKernels", "Files", "Statistics"]),
         .target(name: "RasterImages", dependencies: ["CPNG", "Datasets", "Files"]),
@@ -53,11 +54,11 @@ let package = Package(
         .executableTarget(
             name: "reproduce",
             dependencies: [
-                "BuildFacts", "BCGDRuntime", "RasterImages", "Export", "Training", "Datasets", "Networks", "Quantization", "Compute", "Statistics",
+                "BuildFacts", "Parallelism", "BCGDRuntime", "RasterImages", "Export", "Training", "Datasets", "Networks", "Quantization", "Compute", "Statistics",
                 "Reporting", "Files", argumentParser,
             ]),
         .executableTarget(
-            name: "verify-theory", dependencies: ["BuildFacts", "CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
+            name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
             dependencies: ["BuildFacts", "CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
@@ -65,6 +66,7 @@ let package = Package(
         // MARK: Tests
         .testTarget(name: "BuildFactsTests"),
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels"]),
         .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Statistics"]),
         .testTarget(name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files"]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),

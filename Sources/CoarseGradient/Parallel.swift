@@ -31,6 +31,3 @@ func parallelMap<Value: Sendable>(_ count: Int, threads: Int, _ body: @Sendable 
     }
     return try results.map { try $0.get() }
 }
-
-/// To be called first thing in a program's `main`: idle threads sleep instead of spinning (`ck_sleep_when_idle`).
-public func sleepWhenIdle() { ck_sleep_when_idle(CommandLine.unsafeArgv) }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 import COneDNN
+import Parallelism
 
 /// A oneDNN call that did not succeed.
 public struct ComputeError: Error, CustomStringConvertible {
     public let description: String
+
+    init(_ description: String) { self.description = description }
 
     init(_ status: dnnl_status_t, in call: String) {
         let reason: String
@@ -14,7 +17,7 @@ public struct ComputeError: Error, CustomStringConvertible {
         case dnnl_unimplemented: reason = "not implemented for this shape on this processor"
         default: reason = "status \(status.rawValue)"
         }
-        description = "oneDNN \(call): \(reason)"
+        self.init("oneDNN \(call): \(reason)")
     }
 }
 
@@ -32,8 +35,15 @@ public final class Engine {
     let stream: dnnl_stream_t
 
     /// - Parameter threads: 1 or more; more than the processor has only slows it down.
+    /// - Throws: `ComputeError` where OpenMP starts fewer threads: oneDNN would leave their share of each sum undone.
     public init(threads: Int) throws {
         precondition(threads >= 1, "an engine needs a thread")
+        let delivered = deliveredThreads(threads)
+        guard delivered == threads else {
+            throw ComputeError(
+                "\(threads) threads were asked for, but OpenMP starts only \(delivered): use --threads \(delivered), or raise what limits it "
+                    + "(OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS)")
+        }
         self.threads = threads
         var engine: dnnl_engine_t?
         try check(dnnl_engine_create(&engine, dnnl_cpu, 0), "engine")
@@ -51,10 +61,4 @@ public final class Engine {
 
     /// OpenMP keeps its thread count per calling thread; this sets ours before every oneDNN call.
     func claimThreads() { ck_set_openmp_threads(Int32(threads)) }
-}
-
-extension Engine {
-    /// To be called first thing in a program's `main`: idle threads sleep instead of spinning, which on a busy machine makes
-    /// steps ten times faster. Restarts the process once, unless OMP_WAIT_POLICY or GOMP_SPINCOUNT is set.
-    public static func sleepWhenIdle() { ck_sleep_when_idle(CommandLine.unsafeArgv) }
 }

@@ -38,6 +38,8 @@ public struct TrainingState: Codable, Equatable, Sendable {
     public var replaced: Int?
     /// What the run is trained on, in words; `nil` in checkpoints from before it was kept.
     public var data: String?
+    /// Threads that compute, on which the last bits depend; `nil` in checkpoints from before it was kept.
+    public var threads: Int?
     public var seconds = 0.0
     public var curve: [EpochRecord] = []
 

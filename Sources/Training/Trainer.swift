@@ -38,6 +38,7 @@ public final class Trainer {
     private let loss: SoftmaxCrossEntropy
     private let loader, testLoader: BatchLoader
     private let images: Tensor
+    public let threads: Int
     /// How many training images there are, and a digest of the classes' names.
     private let data: String
 
@@ -74,7 +75,7 @@ public final class Trainer {
         let (train, test) = try dataset.sources(imageSize: recipe.imageSize)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
-        self.run = run
+        (self.run, self.threads) = (run, threads)
         network = try build(shape, dataset.classes.count, workshop)
         network.initialize(seed: run.seed)
         descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
@@ -88,7 +89,7 @@ public final class Trainer {
         loader = BatchLoader(
             split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: loaders)
         testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: loaders)
-        state.data = data
+        (state.data, state.threads) = (data, threads)
     }
 
     /// Starts from a finished float run: its weights and statistics, projected, and the resolutions calibrated from the
@@ -128,9 +129,14 @@ public final class Trainer {
                 description: "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images and class list of "
                     + "then, or start again in another --out")
         }
+        guard checkpoint.state.threads ?? threads == threads else {
+            throw CheckpointError(
+                description: "\(checkpoint.path) was computed by \(checkpoint.state.threads ?? 0) threads, on which its last bits depend: go on with "
+                    + "as many (--threads), or start again in another --out")
+        }
         try checkpoint.restore(network, run: run)
         state = checkpoint.state
-        state.data = data
+        (state.data, state.threads) = (data, threads)
         if run.recipe.evaluation == .current { descent.project() }  // else it came with the checkpoint
         descent.start(epoch: state.epoch)
     }

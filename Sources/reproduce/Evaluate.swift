@@ -29,7 +29,7 @@ struct Evaluate: ParsableCommand {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
             let dataset = try loaded.flatMap { $0.name == run.dataset ? $0 : nil } ?? images.load(for: run, of: path, imageNet, needsTraining: true)
             loaded = dataset
-            let trainer = try Trainer(run, dataset: dataset, threads: computing.threads, loaders: imageNet.loaders)
+            let trainer = try Trainer(run, dataset: dataset, threads: computing.threads(goingOnFrom: checkpoint), loaders: imageNet.loaders)
             try trainer.restore(checkpoint)
             let outcomes = ImageOutcomes(try trainer.finalCorrect())
             let file = output.correct(((path as NSString).lastPathComponent as NSString).deletingPathExtension)

@@ -4,6 +4,7 @@ import Datasets
 import Files
 import Foundation
 import Networks
+import Parallelism
 import Reporting
 import Training
 
@@ -12,11 +13,16 @@ extension Precision: ExpressibleByArgument {}
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
-    @Option(help: "Threads that compute (default: all processors).")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    @Option(name: .customLong("threads"), help: "Threads that compute (default: all processors that may be used; of a run that goes on, its own).")
+    var asked: Int?
+
+    var threads: Int { asked ?? standardThreads() }
+
+    /// Those of the run that goes on, where no others are asked for.
+    func threads(goingOnFrom checkpoint: Checkpoint?) -> Int { asked ?? checkpoint?.state.threads ?? standardThreads() }
 
     func validate() throws {
-        guard (1...256).contains(threads) else { throw ValidationError("--threads must be 1 to 256, not \(threads)") }
+        if let asked { guard (1...256).contains(asked) else { throw ValidationError("--threads must be 1 to 256, not \(asked)") } }
     }
 }
 

@@ -58,9 +58,9 @@ struct RegressionRecorder {
         guard resume else { throw FileError("\(partial) holds a recording that was stopped: add --resume to go on with it, or delete it") }
         let recording = try RegressionSamples(contentsOf: partial)
         guard recording.statistics == statistics,
-            recording.samples.allSatisfy({ $0.provenance.recipeDigest == runner.plan.digest && $0.provenance.commit == runner.commit })
+            recording.samples.allSatisfy({ $0.provenance.recipeDigest == runner.plan.digest && $0.provenance.commit == runner.commit && $0.provenance.threads == runner.threads })
         else {
-            throw FileError("\(partial) is of another commit or recipe than this one (\(runner.commit), \(runner.plan.digest)): delete it to start again")
+            throw FileError("\(partial) is of another commit, recipe or number of threads than this (\(runner.commit), \(runner.plan.digest), \(runner.threads)): delete it to start again")
         }
         return recording
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import BuildFacts
-import Compute
+import Parallelism
 
 @main
 struct Reproduce: ParsableCommand {
@@ -15,7 +15,7 @@ struct Reproduce: ParsableCommand {
         ])
 
     static func main() {
-        Engine.sleepWhenIdle()
+        sleepWhenIdle()
         main(nil)
     }
 }

@@ -82,7 +82,7 @@ extension RunCell {
 struct TableRunner {
     let cells: ExperimentCells
     let dataset: any Dataset
-    let threads: Int
+    let computing: ThreadOptions
     /// Threads that prepare images.
     let loaders: Int
     /// For the cells that have integer passes; the others run in f32.
@@ -138,11 +138,13 @@ struct TableRunner {
 
     private func train(_ run: PlannedRun) throws {
         let (name, path) = (run.description.name, output.checkpoint(run.description.name))
-        let trainer = try Trainer(run.description, dataset: dataset, threads: threads, loaders: loaders)
+        let checkpoint = output.hasCheckpoint(run.description) ? try Checkpoint(path: path) : nil
+        let trainer = try Trainer(
+            run.description, dataset: dataset, threads: computing.threads(goingOnFrom: checkpoint), loaders: loaders)
         switch run.start {
         case .fileAsItIs(let file): return try evaluate(file, run, trainer)
-        case _ where output.hasCheckpoint(run.description):
-            try trainer.restore(try Checkpoint(path: path))
+        case _ where checkpoint != nil:
+            try checkpoint.map(trainer.restore)
             note("\(name): going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)")
         case .float(let float):
             try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(float.name)), of: float)
@@ -174,7 +176,7 @@ struct TableRunner {
         RunRow(
             cell: run.cell, seed: run.description.seed, epochs: trainer.state.epoch, testImages: trainer.testImages, correctFinal: last?.testHits,
             correctBest: last.flatMap { _ in trainer.state.curve.map(\.testHits).max() }, top5Final: dataset is ImageNet ? last?.testTop5Hits : nil,
-            reportedIn: reported, provenance: provenance(run, seconds: trainer.state.seconds))
+            reportedIn: reported, provenance: provenance(run, trainer, seconds: trainer.state.seconds))
     }
 
     /// The row of a float network that was trained elsewhere: no epoch here.
@@ -186,7 +188,7 @@ struct TableRunner {
         try record(
             RunRow(
                 cell: run.cell, seed: run.description.seed, epochs: 0, testImages: total.count, correctFinal: total.top1, correctBest: nil,
-                top5Final: total.top5, reportedIn: reported, provenance: provenance(run, seconds: (ContinuousClock.now - start) / .seconds(1))),
+                top5Final: total.top5, reportedIn: reported, provenance: provenance(run, trainer, seconds: (ContinuousClock.now - start) / .seconds(1))),
             correct)
     }
 
@@ -211,9 +213,9 @@ struct TableRunner {
 
     private var origin: RunProvenance.DataOrigin { dataset.isOfficial ? .official : .unofficial }
 
-    private func provenance(_ run: PlannedRun, seconds: Double) -> RunProvenance {
+    private func provenance(_ run: PlannedRun, _ trainer: Trainer, seconds: Double) -> RunProvenance {
         RunProvenance(
-            seconds: seconds, threads: threads, precision: run.description.precision.rawValue, commit: BuildFacts.commit,
+            seconds: seconds, threads: trainer.threads, precision: run.description.precision.rawValue, commit: BuildFacts.commit,
             recipe: run.recipeName, recipeDigest: run.recipeDigest, dataOrigin: origin, how: commandLine())
     }
 

@@ -56,7 +56,7 @@ struct TrainingOptions: ParsableArguments {
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
         let runner = TableRunner(
-            cells: cells, dataset: dataset, threads: computing.threads, loaders: loaders, precision: precision, pretrained: pretrained,
+            cells: cells, dataset: dataset, computing: computing, loaders: loaders, precision: precision, pretrained: pretrained,
             reported: try experiment.reported(), output: try OutputFolder(out), experiments: experiment.experiments, stop: stop)
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {

@@ -4,6 +4,7 @@ import BuildFacts
 import CoarseGradient
 import Files
 import Foundation
+import Parallelism
 
 struct VerifyTheory: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,7 +19,7 @@ struct VerifyTheory: ParsableCommand {
     var samples = 1 << 25
     @Option(help: ArgumentHelp("Seed of all random numbers.", valueName: "number"))
     var seed: UInt64 = 1
-    @Option(help: ArgumentHelp("Threads; results do not depend on it. Default: all cores.", valueName: "count"))
+    @Option(help: ArgumentHelp("Threads; results do not depend on it. Default: all processors that may be used.", valueName: "count"))
     var threads: Int?
     @Option(help: ArgumentHelp("Claims to check, by identifier, separated by commas. Default: all (see --list).", valueName: "ids"))
     var claims: String?
@@ -69,11 +70,11 @@ struct VerifyTheory: ParsableCommand {
         guard (1 << 18...1 << 34).contains(samples) else {
             throw ValidationError("--samples expects \(1 << 18) to \(1 << 34), found \(samples)")
         }
-        let cores = ProcessInfo.processInfo.activeProcessorCount
-        guard (1...1024).contains(threads ?? cores) else { throw ValidationError("--threads expects 1 to 1024, found \(threads ?? cores)") }
+        let threads = threads ?? standardThreads()
+        guard (1...1024).contains(threads) else { throw ValidationError("--threads expects 1 to 1024, found \(threads)") }
         guard level > 1e-30, level < 0.5 else { throw ValidationError("--level expects a probability between 1e-30 and 0.5, found \(level)") }
         return VerificationSettings(
-            samples: samples, seed: seed, threads: threads ?? cores, dimensions: try parsedDimensions(), level: level)
+            samples: samples, seed: seed, threads: threads, dimensions: try parsedDimensions(), level: level)
     }
 
     private func parsedDimensions() throws -> [Dimensions] {

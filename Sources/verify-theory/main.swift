@@ -2,6 +2,7 @@
 import ArgumentParser
 import CoarseGradient
 import Foundation
+import Parallelism
 
 sleepWhenIdle()
 

@@ -10,13 +10,14 @@ final class Program {
     private let pipe = Pipe()
     private var read = ""
 
-    init(_ name: String, _ arguments: [String]) throws {
+    init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws {
         // The programs lie beside the test program.
         let products = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString
         process.executableURL = URL(fileURLWithPath: "\(products.deletingLastPathComponent)/\(name)")
         process.arguments = arguments
         process.currentDirectoryURL = Self.package
         process.environment = ProcessInfo.processInfo.environment.filter { !["BCGD_DATA", "BCGD_IMAGENET"].contains($0.key) }
+            .merging(environment) { _, new in new }
         (process.standardOutput, process.standardError) = (pipe, pipe)
         try process.run()
     }
@@ -42,8 +43,10 @@ final class Program {
 }
 
 /// Expects a refusal: a non-zero status, and one `Error:` line with the words (usage errors add the usage below it).
-func expectRefusal(_ arguments: [String], _ words: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let (status, output) = try Program("reproduce", arguments).finish()
+func expectRefusal(
+    _ arguments: [String], _ words: String, environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let (status, output) = try Program("reproduce", arguments, environment: environment).finish()
     let errors = output.split(separator: "\n").filter { $0.hasPrefix("Error:") }
     #expect(status != 0 && errors.count == 1 && errors[0].contains(words), "\(status): \(output)", sourceLocation: sourceLocation)
 }

@@ -2,12 +2,19 @@
 #pragma once
 #include <stddef.h>
 
-/// Runs `body(context, worker, workers)` once on each of `threads` workers and waits for all.
+/// Runs `body(context, worker, workers)` once for each of `threads` workers, side by side, and waits for all; workers must not
+/// wait for each other. `workers` is always `threads`, so results do not depend on how many threads OpenMP really starts.
 /// The workers are libgomp's, shared with oneDNN, so there is never a second pool on the same cores.
 void ck_parallel(int threads, void (*body)(void *context, int worker, int workers), void *context);
 
 /// The thread count that OpenMP regions started from the calling thread (oneDNN's) will use.
 void ck_set_openmp_threads(int threads);
+
+/// How many of `threads` threads a region started from the calling thread really gets.
+int ck_delivered_threads(int threads);
+
+/// Processors that the process may run on.
+int ck_affinity_count(void);
 
 /// Makes idle workers sleep after a thousand spins (a few microseconds), unless the environment already says how they wait
 /// (OMP_WAIT_POLICY or GOMP_SPINCOUNT). libgomp reads that before `main`, so the process starts itself again, once: call it
