@@ -54,9 +54,9 @@ def build(product):
         fail("the engine does not build (the compiler's message is above); ./setup.sh installs what it needs")
 
 
-def commit():
-    """That of the program that is timed, once it is built."""
-    return command(PRODUCT, "--version").stdout.strip() or "unknown"
+def commit(program=PRODUCT):
+    """That which the timed program was built from, once it is built."""
+    return command(program, "--version").stdout.strip() or "unknown"
 
 
 def facts():

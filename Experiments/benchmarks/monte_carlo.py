@@ -21,6 +21,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from environment import commit, facts
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = 256
 SIZES = [(4, 6), (32, 64)]
@@ -185,6 +187,7 @@ def main():
     folder = subprocess.run(
         ["swift", "build", "-c", "release", "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
     binary = f"{folder}/verify-theory"
+    origin = {**facts(), "commit": commit(binary)}
     rows = []
     for m, n in SIZES:
         # Seconds a pass, as in use (33 million samples a point): less would time the allocation of the covariances.
@@ -206,7 +209,7 @@ def main():
         for name, pairs in rates.items():
             speed = [wall["this package"] / wall[name], processor["this package"] / processor[name]]
             numbers = [wall[name], min(p[0] for p in pairs), max(p[0] for p in pairs), processor[name]]
-            rows.append([m, n, options.threads, name, *(f"{x:.4g}" for x in numbers), *(f"{x:.3g}" for x in speed)])
+            rows.append([m, n, options.threads, name, *(f"{x:.4g}" for x in numbers), *(f"{x:.3g}" for x in speed), *origin.values()])
             print(f"m={m} n={n}  {name:32s} {wall[name]:10.3g} samples/s [{numbers[1]:.3g}, {numbers[2]:.3g}], {processor[name]:10.3g} a second of processor time;"
                   f" this package is {speed[0]:.1f} times as fast ({speed[1]:.1f} by processor time)", flush=True)
         share = processor["this package"] / processor["its generation alone"]
@@ -215,7 +218,7 @@ def main():
     with open(options.out, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["m", "n", "threads", "implementation", "samples_per_second", "lowest", "highest", "samples_per_processor_second",
-                         "this_package_times_as_fast", "times_by_processor_time"])
+                         "this_package_times_as_fast", "times_by_processor_time", *origin])
         writer.writerows(rows)
 
 
