@@ -26,12 +26,14 @@ let package = Package(
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
-        .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
 
         // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
         .target(name: "CAllocations"),
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
+
+        // MARK: libpng behind a plain function, as its errors are long jumps
+        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png16")]),
 
         // MARK: Swift
         .plugin(name: "RecordCommit", capability: .buildTool()),
@@ -44,8 +46,8 @@ let package = Package(
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
         .target(name: "Compute", dependencies: ["COneDNN", "CKernels", "Files", "Parallelism"]),
         .target(name: "Networks", dependencies: ["Compute", "Quantization", "Statistics"]),
-        .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CKernels", "Files", "Statistics"]),
-        .target(name: "RasterImages", dependencies: ["CPNG", "Datasets", "Files"]),
+        .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CPNG", "CKernels", "Files", "Statistics"]),
+        .target(name: "RasterImages", dependencies: ["Datasets", "Files"]),
         .target(
             name: "Training",
             dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
@@ -68,7 +70,9 @@ let package = Package(
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels"]),
         .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Statistics"]),
-        .testTarget(name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files"]),
+        .testTarget(
+            name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files"], exclude: ["png_vectors.py"],
+            resources: [.copy("Vectors")]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
@@ -84,7 +88,7 @@ let package = Package(
             name: "ExportTests",
             dependencies: ["Export", "BCGDRuntime", "Training", "Datasets", "Networks", "Compute", "Quantization", "Statistics"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
-        .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "Compute", "Datasets", "Networks"]),
+        .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "BCGDRuntime", "Compute", "Datasets", "Networks"]),
         .testTarget(name: "GuideTests", dependencies: ["Training", "Networks", "Datasets", "Compute", "Statistics", "Files"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
     ],

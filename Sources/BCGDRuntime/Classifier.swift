@@ -145,10 +145,10 @@ extension Classifier {
     public func classify(_ image: [UInt8], top: Int = 5) -> [Prediction] {
         let scores = scores(of: image)
         let highest = scores.max() ?? 0
-        let exponentials = scores.map { Float(exp(Double($0 - highest))) }
+        let exponentials = scores.map { exp(Double($0) - Double(highest)) }
         let sum = exponentials.reduce(0, +)
         return scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }.prefix(max(top, 0)).map {
-            Prediction(index: $0, name: model.classes[$0], score: scores[$0], probability: exponentials[$0] / sum)
+            Prediction(index: $0, name: model.classes[$0], score: scores[$0], probability: Float(exponentials[$0] / sum))
         }
     }
 

@@ -9,46 +9,47 @@ final class InferencePlan {
     let mapBytes, scratchBytes: Int
 
     init(_ model: PackedModel, path: Classifier.Path) {
-        var memory = MapMemory(model)
-        var (steps, offsets): ([InferenceStep], [Int]) = ([], [])
+        let places = MapPlaces(model.units, model.shapes)
+        var steps: [InferenceStep] = []
         for (index, unit) in model.units.enumerated() {
-            var subsampled: Int?
-            if unit.shortcut == .subsampled {
-                let offset = memory.place(model.shapes[index].count, lastUse: index, at: index)
-                steps.append(.subsampling(model, unit: index, input: offsets[unit.shortcutInput], output: offset))
-                subsampled = offset
+            let subsampled = places.subsampled[index]
+            if let subsampled {
+                steps.append(.subsampling(model, unit: index, input: places.results[unit.shortcutInput], output: subsampled))
             }
-            let bytes = model.shapes[index].count * (unit.activationBits == 0 ? MemoryLayout<Float>.stride : 1)
-            let output = unit.kind == .classifier ? 0 : memory.place(bytes, lastUse: memory.lastUse[index], at: index)
-            let input = unit.input < 0 ? 0 : offsets[unit.input]
-            let shortcut = subsampled ?? (unit.shortcut == .none ? nil : offsets[unit.shortcutInput])
-            steps.append(.unit(model, index, path: path, input: input, shortcut: shortcut, output: output))
-            offsets.append(output)
+            let input = unit.input < 0 ? 0 : places.results[unit.input]
+            let shortcut = subsampled ?? (unit.shortcut == .none ? nil : places.results[unit.shortcutInput])
+            steps.append(.unit(model, index, path: path, input: input, shortcut: shortcut, output: places.results[index]))
         }
         self.steps = steps
-        mapBytes = memory.bytes
+        mapBytes = places.bytes
         scratchBytes = steps.map(\.scratchBytes).max() ?? 0
     }
 }
 
-/// Gives maps their places: those that are needed at the same time never overlap.
-private struct MapMemory {
-    /// The last unit that reads each unit's result.
-    let lastUse: [Int]
+/// The places of all maps in one piece of memory, multiples of 64: those that are needed at the same time never overlap.
+struct MapPlaces {
+    /// Of each unit's result, and of its shortcut after subsampling; a classifier's scores lie elsewhere.
+    private(set) var results: [Int] = []
+    private(set) var subsampled: [Int?] = []
     private(set) var bytes = 0
     private var taken: [(range: Range<Int>, lastUse: Int)] = []
 
-    init(_ model: PackedModel) {
-        var last = Array(model.units.indices)
-        for (index, unit) in model.units.enumerated() {
+    init(_ units: [PackedModel.Unit], _ shapes: [PackedModel.Shape]) {
+        // The last unit that reads each unit's result.
+        var last = Array(units.indices)
+        for (index, unit) in units.enumerated() {
             if unit.input >= 0 { last[unit.input] = index }
             if unit.shortcutInput >= 0 { last[unit.shortcutInput] = index }
         }
-        lastUse = last
+        for (index, unit) in units.enumerated() {
+            subsampled.append(unit.shortcut == .subsampled ? place(shapes[index].count, lastUse: index, at: index) : nil)
+            let size = shapes[index].count * (unit.activationBits == 0 ? MemoryLayout<Float>.stride : 1)
+            results.append(unit.kind == .classifier ? 0 : place(size, lastUse: last[index], at: index))
+        }
     }
 
-    /// The lowest free place, a multiple of 64, for a map that unit `index` writes.
-    mutating func place(_ count: Int, lastUse: Int, at index: Int) -> Int {
+    /// The lowest free place for a map that unit `index` writes.
+    private mutating func place(_ count: Int, lastUse: Int, at index: Int) -> Int {
         taken.removeAll { $0.lastUse < index }
         taken.sort { $0.range.lowerBound < $1.range.lowerBound }
         let size = (count + 63) & ~63

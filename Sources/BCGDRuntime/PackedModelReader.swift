@@ -12,7 +12,7 @@ enum PackedLayout {
     static let version: UInt32 = 1
     static let headerBytes = 128, unitBytes = 64
     static let checksumStart = 16
-    static let most = (side: 4096, channels: 1 << 16, units: 1024, elements: 1 << 27, classes: 1 << 20)
+    static let most = (side: 4096, channels: 1 << 16, units: 1024, elements: 1 << 27, classes: 1 << 20, name: 1 << 12, file: 1 << 32)
 }
 
 extension PackedModel {
@@ -45,19 +45,25 @@ extension PackedModel {
         try reader.zeros(72..<96, "the header")
         (mean, std) = (try reader.finite(at: 96, count: 4), try reader.finite(at: 112, count: 4))
         guard std.allSatisfy({ $0 > 0 }) else { throw reader.fail("a standard deviation of the pixels is not above 0") }
-        var (units, shapes, sections): ([Unit], [Shape], [Sections]) = ([], [], [])
+        var (units, shapes, sections, cost): ([Unit], [Shape], [Sections], ModelCost) = ([], [], [], ModelCost())
         for index in 0..<unitCount {
             let (unit, section) = try reader.unit(index)
             let check = UnitCheck(unit, index: index, of: unitCount, input: input, classes: classCount, units: units, shapes: shapes) {
                 reader.fail("unit \(index): \($0)")
             }
             let (shape, weights) = try check.validated()
+            if let excess = cost.adding(unit, weights: weights, from: index == 0 ? input : shapes[unit.input], to: shape) {
+                throw reader.fail("unit \(index): \(excess)")
+            }
             try reader.checkNumbers(unit, section, weights: weights)
             units.append(unit)
             shapes.append(shape)
             sections.append(section)
         }
+        let bytes = MapPlaces(units, shapes).bytes
+        guard bytes <= ModelCost.mostMapBytes else { throw reader.fail("its maps need \(bytes) bytes, more than \(ModelCost.mostMapBytes)") }
         (self.units, self.shapes, self.sections, self.storage) = (units, shapes, sections, storage)
+        try checkMagnitudes(reader.fail)
     }
 }
 
@@ -133,9 +139,10 @@ struct PackedReader {
         guard let kind = PackedModel.Unit.Kind(rawValue: bytes[start]), let shortcut = PackedModel.Unit.Shortcut(rawValue: bytes[start + 6]) else {
             throw fail("unit \(index): kind \(byte(0)) with shortcut \(byte(6)), which this version does not know")
         }
-        let numbers = try finite(at: start + 24, count: 2)
+        let numbers = try finite(at: start + 24, count: 2), nameLength = Int(word(start + 60))
+        guard nameLength <= PackedLayout.most.name else { throw fail("unit \(index): a name of \(nameLength) bytes, more than \(PackedLayout.most.name)") }
         let unit = PackedModel.Unit(
-            name: try string(UInt64(word(start + 56)), Int(word(start + 60))), kind: kind, kernel: byte(1), stride: byte(2), padding: byte(3),
+            name: try string(UInt64(word(start + 56)), nameLength), kind: kind, kernel: byte(1), stride: byte(2), padding: byte(3),
             weightBits: byte(4), activationBits: byte(5), shortcut: shortcut, shortcutStride: byte(7), input: index32(8),
             shortcutInput: index32(12), outputChannels: Int(word(start + 16)), scaleCount: Int(word(start + 20)), step: numbers[0],
             resolution: numbers[1])

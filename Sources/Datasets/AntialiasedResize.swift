@@ -92,15 +92,24 @@ package func resize(
     }
 }
 
-/// A whole image resized: `[H, W, C]` with C ≤ 4 becomes `[height, width, C]`.
-package func resized(_ pixels: [UInt8], height: Int, width: Int, channels: Int, toHeight: Int, toWidth: Int) -> [UInt8] {
-    precondition(pixels.count == height * width * channels && channels <= 4 && toHeight > 0 && toWidth > 0, "pixels are [H, W, C]")
-    var four = [UInt8](repeating: 0, count: height * width * 4)
-    for i in pixels.indices { four[i / channels * 4 + i % channels] = pixels[i] }
-    func axis(_ inputs: Int, _ outputs: Int) -> ResizeAxis {
-        ResizeAxis(inputs: inputs, window: 0...Double(inputs), outputs: outputs, kept: 0..<outputs)
+/// An image resized: `[H, W, C]` with C ≤ 4 becomes `[height, width, C]`, of which the wanted rows and columns are computed.
+/// - Parameter size: of the whole image after resizing; `rows` and `columns` lie in it, and are not empty.
+package func resized(
+    _ pixels: [UInt8], height: Int, width: Int, channels: Int, to size: (height: Int, width: Int), rows: Range<Int>, columns: Range<Int>
+) -> [UInt8] {
+    precondition(pixels.count == height * width * channels && channels <= 4, "pixels are [H, W, C]")
+    precondition(!rows.isEmpty && !columns.isEmpty && (0..<size.height).contains(rows) && (0..<size.width).contains(columns))
+    let four = [UInt8](unsafeUninitializedCapacity: height * width * 4) { four, count in
+        for pixel in 0..<height * width {
+            for c in 0..<4 { four[4 * pixel + c] = c < channels ? pixels[pixel * channels + c] : 0 }
+        }
+        count = height * width * 4
     }
-    var (scratch, result) = ([UInt8](), [UInt8](repeating: 0, count: toHeight * toWidth * 4))
-    resize(four, stride: 4 * width, horizontal: axis(width, toWidth), vertical: axis(height, toHeight), scratch: &scratch, to: &result)
-    return (0..<toHeight * toWidth * channels).map { result[$0 / channels * 4 + $0 % channels] }
+    func axis(_ inputs: Int, _ outputs: Int, _ kept: Range<Int>) -> ResizeAxis {
+        ResizeAxis(inputs: inputs, window: 0...Double(inputs), outputs: outputs, kept: kept)
+    }
+    let (horizontal, vertical) = (axis(width, size.width, columns), axis(height, size.height, rows))
+    var (scratch, result) = ([UInt8](), [UInt8](repeating: 0, count: rows.count * columns.count * 4))
+    resize(four, stride: 4 * width, horizontal: horizontal, vertical: vertical, scratch: &scratch, to: &result)
+    return (0..<rows.count * columns.count * channels).map { result[$0 / channels * 4 + $0 % channels] }
 }

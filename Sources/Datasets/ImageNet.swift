@@ -155,6 +155,7 @@ private func wnidFolders(in folder: String) throws -> [String] {
     try contents(of: folder).filter { ClassList.isWnid($0) && isFolder("\(folder)/\($0)") }
 }
 
+/// Hidden files are no images: other systems leave their notes as ._NAME.JPEG.
 private func jpegNames(in folder: String) throws -> [String] {
-    try contents(of: folder).filter { ["jpeg", "jpg"].contains(($0 as NSString).pathExtension.lowercased()) }
+    try contents(of: folder).filter { !$0.hasPrefix(".") && ["jpeg", "jpg"].contains(($0 as NSString).pathExtension.lowercased()) }
 }

@@ -27,7 +27,7 @@ struct ImageFiles: Sendable {
     }
 }
 
-/// One split in JPEG files that are read again in every epoch: random resized crop and flip for training, a central crop else.
+/// One split in image files (`ImageDecoder`) that are read again in every epoch: random resized crop and flip for training, a central crop else.
 ///
 /// A training image that cannot be read is replaced by the next one in the split's order that can, cropped as the first one
 /// would have been, with its own label; batches keep their size, and what they hold still depends on seed, epoch and the files
@@ -60,18 +60,17 @@ package final class JPEGReader: ImageReader {
     private let augmentation: Augmentation?
     private let seed: UInt64
     private let table: [Float]
-    private let decoder: JPEGDecoder
+    private let decoder = ImageDecoder()
     private var file: [UInt8] = []
     private var scratch: [UInt8] = []
     /// `[H, W, 4]`, before normalisation.
     package private(set) var window: [UInt8]
 
-    /// No JPEG of ImageNet comes near it.
+    /// No file of ImageNet comes near it.
     private static let maximumFile = 1 << 28
 
     package init(_ split: JPEGSplit, _ augmentation: Augmentation?, _ seed: UInt64) throws {
         (self.split, self.augmentation, self.seed, table) = (split, augmentation, seed, split.normalization.table)
-        decoder = try JPEGDecoder()
         window = Array(repeating: 0, count: split.height * split.width * 4)
     }
 
@@ -126,7 +125,7 @@ package final class JPEGReader: ImageReader {
             }
             let (part, isFlipped) = augmentation.window(
                 seed: seed, epoch: epoch, image: image, height: header.height, width: header.width)
-            let reduction = split.reducesDecoding ? Self.reduction(of: part, to: split.height) : 1
+            let reduction = split.reducesDecoding && header.isReducible ? Self.reduction(of: part, to: split.height) : 1
             resize(part, of: try decoder.decode(file, header, reduction: reduction), reduction: reduction)
             return isFlipped
         }
@@ -138,7 +137,7 @@ package final class JPEGReader: ImageReader {
     }
 
     /// `part` of the full image becomes the whole window; pixels outside it play no role, as if it had been cut out first.
-    private func resize(_ part: PixelWindow, of pixels: JPEGDecoder.Pixels, reduction: Int) {
+    private func resize(_ part: PixelWindow, of pixels: ImageDecoder.Pixels, reduction: Int) {
         func axis(_ start: Int, _ size: Int, limit: Int, outputs: Int) -> (first: Int, axis: ResizeAxis) {
             let first = start / reduction, end = min((start + size + reduction - 1) / reduction, limit)
             let low = Double(start) / Double(reduction) - Double(first)
@@ -151,7 +150,7 @@ package final class JPEGReader: ImageReader {
     }
 
     /// The centre of the resized image; only what is kept is computed.
-    package func cropCenter(_ pixels: JPEGDecoder.Pixels) {
+    package func cropCenter(_ pixels: ImageDecoder.Pixels) {
         let (height, width) = split.test.resized(height: pixels.height, width: pixels.width)
         guard height >= split.height, width >= split.width else {
             return padCenter(pixels)
@@ -164,7 +163,7 @@ package final class JPEGReader: ImageReader {
     }
 
     /// Where nothing is resized and the image is smaller than the crop: black around it, as torchvision's `CenterCrop` pads.
-    private func padCenter(_ pixels: JPEGDecoder.Pixels) {
+    private func padCenter(_ pixels: ImageDecoder.Pixels) {
         let (height, width) = (split.height, split.width)
         let (above, left) = (max(0, height - pixels.height) / 2, max(0, width - pixels.width) / 2)
         let (row, column) = (max(0, split.test.start(pixels.height)), max(0, split.test.start(pixels.width)))
@@ -177,7 +176,7 @@ package final class JPEGReader: ImageReader {
         }
     }
 
-    private func fill(_ pixels: JPEGDecoder.Pixels, row: Int, column: Int, _ rows: ResizeAxis, _ columns: ResizeAxis) {
+    private func fill(_ pixels: ImageDecoder.Pixels, row: Int, column: Int, _ rows: ResizeAxis, _ columns: ResizeAxis) {
         window.withUnsafeMutableBufferPointer { window in
             guard let output = window.baseAddress else { return }
             Datasets.resize(

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CPNG
 import Datasets
 import Files
 import Foundation
 
 /// An image as bytes `[H, W, C]`, C being 3 (red, green, blue) or 1 (grey).
+///
+/// Whatever the kind of file, pixels are those that Pillow gives by `convert("RGB")` or `convert("L")`; where that is no choice
+/// (16-bit grey, orientation), `ImageDecoder` says what is done.
 public struct RasterImage: Equatable, Sendable {
     public let height, width, channels: Int
     public let pixels: [UInt8]
@@ -14,12 +16,9 @@ public struct RasterImage: Equatable, Sendable {
         (self.height, self.width, self.channels, self.pixels) = (height, width, channels, pixels)
     }
 
-    /// What cannot be an ordinary picture is refused before memory is taken for it.
-    static let mostPixels = 1 << 28
-
     /// Reads a JPEG, a PNG, a binary PPM or PGM, or a record of CIFAR-10's binary files, named `FILE.bin#INDEX`, index counted from 0.
-    /// - Parameter channels: 3 or 1; colours are converted to it (grey as Rec. 709 weighs them).
-    /// - Throws: `FileError` when the file cannot be read, is damaged or of a kind that is not read.
+    /// - Parameter channels: 3 or 1; colours are converted to it.
+    /// - Throws: `FileError` when the file cannot be read, is damaged or too large, or of a kind that is not read.
     public init(path: String, channels: Int) throws {
         precondition(channels == 3 || channels == 1, "colour or grey")
         if let mark = path.lastIndex(of: "#"), path[..<mark].hasSuffix(".bin") {
@@ -27,47 +26,36 @@ public struct RasterImage: Equatable, Sendable {
             return
         }
         let file = try readFile(path, most: 1 << 28)
-        switch [UInt8](file.prefix(4)) {
-        case [0x89, 0x50, 0x4e, 0x47]: self = try Self.png(file, path: path, channels: channels)
-        case let head where head.starts(with: [0xff, 0xd8]):
-            self = try Self.jpeg([UInt8](file), path: path).converted(to: channels)
-        case let head where head.starts(with: Array("P6".utf8)) || head.starts(with: Array("P5".utf8)):
-            self = try Self.portable(file, path: path).converted(to: channels)
-        default: throw FileError("\(path) is no image that is read here: JPEG, PNG, binary PPM or PGM, or FILE.bin#INDEX of CIFAR-10")
-        }
-    }
-
-    private static func jpeg(_ file: [UInt8], path: String) throws -> RasterImage {
         do {
-            let image = try decodeJPEG(file)
-            return RasterImage(height: image.height, width: image.width, channels: 3, pixels: image.pixels)
+            if file.starts(with: Data("P6".utf8)) || file.starts(with: Data("P5".utf8)) {
+                self = try Self.portable(file).converted(to: channels)
+            } else if file.starts(with: [0xff, 0xd8]) || file.starts(with: [0x89, 0x50, 0x4e, 0x47]) {
+                self = try Self.decoded(file, channels: channels)
+            } else {
+                throw ImageFault("is no image that is read here: JPEG, PNG, binary PPM or PGM, or FILE.bin#INDEX of CIFAR-10")
+            }
         } catch let fault as ImageFault { throw FileError("\(path) \(fault)") }
     }
 
-    /// By libpng; an alpha channel is composed on black.
-    private static func png(_ file: Data, path: String, channels: Int) throws -> RasterImage {
-        var image = png_image()
-        image.version = png_uint_32(PNG_IMAGE_VERSION)
-        defer { png_image_free(&image) }
-        func fail() -> FileError {
-            let message = withUnsafeBytes(of: image.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            return FileError("\(path) is a damaged PNG: \(message.isEmpty ? "libpng does not say why" : message)")
-        }
-        return try file.withUnsafeBytes { bytes in
-            guard png_image_begin_read_from_memory(&image, bytes.baseAddress, bytes.count) != 0 else { throw fail() }
-            let (height, width) = (Int(image.height), Int(image.width))
-            guard height * width <= mostPixels else { throw FileError("\(path) has \(width)×\(height) pixels, more than \(mostPixels)") }
-            image.format = png_uint_32(channels == 3 ? PNG_FORMAT_FLAG_COLOR : 0)
-            var pixels = [UInt8](repeating: 0, count: height * width * channels)
-            var black = png_color(red: 0, green: 0, blue: 0)
-            guard png_image_finish_read(&image, &black, &pixels, 0, nil) != 0 else { throw fail() }
-            return RasterImage(height: height, width: width, channels: channels, pixels: pixels)
+    private static func decoded(_ file: Data, channels: Int) throws -> RasterImage {
+        try file.withUnsafeBytes { file in
+            let (decoder, file) = (ImageDecoder(), file.bindMemory(to: UInt8.self))
+            let image = try decoder.decode(file, try decoder.header(file))
+            let count = image.height * image.width
+            let pixels = [UInt8](unsafeUninitializedCapacity: count * channels) { pixels, initialized in
+                for i in 0..<count {
+                    let at = image.bytes + 4 * i
+                    if channels == 1 { pixels[i] = grey(at[0], at[1], at[2]) } else { for c in 0..<3 { pixels[3 * i + c] = at[c] } }
+                }
+                initialized = count * channels
+            }
+            return RasterImage(height: image.height, width: image.width, channels: channels, pixels: pixels)
         }
     }
 
     /// P6 (colour) or P5 (grey) with one byte a value: magic, width, height, 255, one white space, pixels.
-    private static func portable(_ file: Data, path: String) throws -> RasterImage {
-        func fail(_ what: String) -> FileError { FileError("\(path) is a damaged PPM or PGM: \(what)") }
+    private static func portable(_ file: Data) throws -> RasterImage {
+        func fail(_ what: String) -> ImageFault { ImageFault("is a damaged PPM or PGM: \(what)") }
         var rest = file.dropFirst(2)
         func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
         func number() throws -> Int {
@@ -82,16 +70,16 @@ public struct RasterImage: Equatable, Sendable {
         let (width, height, most) = (try number(), try number(), try number())
         guard most == 255 else { throw fail("values up to \(most), expected 255") }
         guard let byte = rest.first, isSpace(byte) else { throw fail("nothing after its header") }
-        guard width > 0, height > 0, width <= mostPixels, height <= mostPixels / width else { throw fail("\(width)×\(height) pixels") }
+        try ImageDecoder.check(width: width, height: height)
         let channels = file[file.startIndex + 1] == UInt8(ascii: "6") ? 3 : 1
-        let pixels = [UInt8](rest.dropFirst())
-        guard pixels.count == width * height * channels else { throw fail("\(pixels.count) bytes of pixels, expected \(width * height * channels)") }
-        return RasterImage(height: height, width: width, channels: channels, pixels: pixels)
+        rest = rest.dropFirst()
+        guard rest.count == width * height * channels else { throw fail("\(rest.count) bytes of pixels, expected \(width * height * channels)") }
+        return RasterImage(height: height, width: width, channels: channels, pixels: [UInt8](rest))
     }
 
     private static func cifarRecord(_ path: String, index: String) throws -> RasterImage {
         let (side, size) = (32, 1 + 3 * 32 * 32)
-        let data = try readFile(path)
+        let data = try readFile(path, most: 1 << 28)
         guard data.count > 0, data.count % size == 0 else { throw FileError("\(path) has \(data.count) bytes, expected a multiple of \(size): no file of CIFAR-10's binary version") }
         guard let record = Int(index), (0..<data.count / size).contains(record) else { throw FileError("\(path) has the records 0 to \(data.count / size - 1), not \(index)") }
         let planes = [UInt8](data[record * size + 1..<(record + 1) * size])
@@ -101,12 +89,20 @@ public struct RasterImage: Equatable, Sendable {
 
     private func converted(to wanted: Int) -> RasterImage {
         guard wanted != channels else { return self }
-        let converted: [UInt8] = wanted == 3
-            ? pixels.flatMap { [$0, $0, $0] }
-            : stride(from: 0, to: pixels.count, by: 3).map {
-                let sum = 0.2126 * Double(pixels[$0]) + 0.7152 * Double(pixels[$0 + 1]) + 0.0722 * Double(pixels[$0 + 2])
-                return UInt8(sum.rounded())
+        let count = height * width
+        let converted = [UInt8](unsafeUninitializedCapacity: count * wanted) { converted, initialized in
+            for i in 0..<count {
+                if wanted == 1 { converted[i] = Self.grey(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]) }
+                else { for c in 0..<3 { converted[3 * i + c] = pixels[i] } }
             }
+            initialized = count * wanted
+        }
         return RasterImage(height: height, width: width, channels: wanted, pixels: converted)
+    }
+
+    /// Pillow's `L`, of the bytes as they are: 0.299 red + 0.587 green + 0.114 blue in 1/65536 (ITU-R BT.601), rounded.
+    static func grey(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> UInt8 {
+        let sum: UInt32 = UInt32(red) * 19_595 + UInt32(green) * 38_470 + UInt32(blue) * 7_471
+        return UInt8((sum + 0x8000) >> 16)
     }
 }

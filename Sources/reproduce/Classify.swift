@@ -8,7 +8,11 @@ import RasterImages
 struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Classifies images by a packed model: the five best classes of each.",
-        discussion: "Images are JPEG, PNG, binary PPM or PGM files, or records FILE.bin#INDEX of CIFAR-10's binary version.")
+        discussion: """
+            Images are JPEG, PNG, binary PPM or PGM files, or records FILE.bin#INDEX of CIFAR-10's binary version. Their pixels are \
+            taken as they are stored: no colour profile, gamma or EXIF orientation is applied, and transparency plays no role. An \
+            image that cannot be classified is named on standard error, the others are classified, and the exit status is 1.
+            """)
 
     @Argument(help: ArgumentHelp("Packed model, from `reproduce export`.", valueName: "model.bcgd"))
     var model: String
@@ -30,14 +34,24 @@ struct Classify: ParsableCommand {
     }
 
     func run() throws {
-        let classifier = Classifier(try PackedModel(path: model), threads: computing.threads)
+        let packed = try PackedModel(path: model)
+        guard [1, 3].contains(packed.input.channels) else {
+            throw FileError("\(model) takes images of \(packed.input.channels) channels; those that are read here have 1 or 3")
+        }
+        let classifier = Classifier(packed, threads: computing.threads)
+        var failures = 0
         for path in images {
-            let image = try fitted(try RasterImage(path: path, channels: classifier.model.input.channels), path: path, to: classifier.model)
-            print(path)
-            for prediction in classifier.classify(image.pixels, top: top) {
-                print(String(format: "  %5.1f %%  ", 100 * prediction.probability) + prediction.name)
+            do {
+                let image = try RasterImage(path: path, channels: classifier.model.input.channels)
+                let predictions = classifier.classify(try fitted(image, path: path, to: classifier.model).pixels, top: top)
+                print(path)
+                for prediction in predictions { print(String(format: "  %5.1f %%  ", 100 * prediction.probability) + prediction.name) }
+            } catch {
+                failures += 1
+                note("Error: \(error)")
             }
         }
+        if failures > 0 { throw ExitCode.failure }
     }
 
     private func fitted(_ image: RasterImage, path: String, to model: PackedModel) throws -> RasterImage {
@@ -45,7 +59,7 @@ struct Classify: ParsableCommand {
         if image.height == height && image.width == width { return image }
         switch model.fitting {
         case .centerCrop(let side):
-            return image.resized(shorterSide: side).centerCropped(height: height, width: width)
+            return image.centerCropped(resize: side, height: height, width: width)
         case .none:
             guard resize else {
                 throw FileError("\(path) has \(image.width)×\(image.height) pixels, the model takes \(width)×\(height): cut it out or scale it, or let --resize do it")

@@ -49,21 +49,32 @@ import Testing
         }
     }
 
-    /// Numbers that overflow to infinity and cancel to NaN, which a forged file may hold, still give levels in range.
-    @Test(arguments: paths)
-    func absurdNumbersGiveLevels(path: Classifier.Path) throws {
-        var contents = RandomModel().contents()
-        let huge = Float.greatestFiniteMagnitude
-        contents.entries = contents.entries.map { entry -> PackedModelContents.Entry in
-            let a: [Float] = entry.a.indices.map { $0 % 2 == 0 ? huge : -huge }
-            let b = [Float](repeating: -huge, count: entry.b.count)
-            let scales = [Float](repeating: huge, count: entry.scales.count)
-            return PackedModelContents.Entry(entry.unit, codes: entry.codes, weights: entry.weights, scales: scales, a: a, b: b)
+    /// Numbers near the largest that are allowed give levels in range and finite scores, on every path the reference's.
+    @Test(arguments: paths, [false, true])
+    func hugeNumbersGiveLevelsAndFiniteScores(path: Classifier.Path, isFloatOutside: Bool) throws {
+        let random = RandomModel(isFloatOutside: isFloatOutside)
+        let model = try PackedModel(bytes: random.contents().changed(a: { $0 % 2 == 0 ? 1e22 : -1e22 }, b: { _ in -1e29 }, scales: { _ in 1e3 }).encoded())
+        let image = random.images(1), results = Classifier(model, path: path).activations(of: image)
+        #expect(results == ReferenceClassifier(model).activations(of: image))
+        for activation in results {
+            switch activation.values {
+            case .levels(let levels): #expect(levels.allSatisfy { $0 <= 15 })
+            case .floats(let values): #expect(values.allSatisfy { $0.isFinite })
+            }
         }
-        let model = try PackedModel(bytes: contents.encoded())
-        for activation in Classifier(model, path: path).activations(of: RandomModel().images(1)) {
-            if case .levels(let levels) = activation.values { #expect(levels.allSatisfy { $0 <= 15 }) }
+    }
+
+    /// A class far above all others, and classes at the same score.
+    @Test func probabilitiesOfExtremeScoresAreRight() throws {
+        func probabilities(_ bias: @escaping (Int) -> Float) throws -> [Float] {
+            let contents = RandomModel().contents().changed(a: { _ in 0 }, b: bias, scales: { _ in 0 })
+            return Classifier(try PackedModel(bytes: contents.encoded())).classify(RandomModel().images(1), top: 11).map(\.probability)
         }
+        #expect(try probabilities { $0 == 4 ? 1e29 : -1e29 } == [1] + [Float](repeating: 0, count: 10))
+        #expect(try probabilities { _ in -1e29 } == [Float](repeating: 1 / 11, count: 11))
+        // 1/(1 + 10·e^-7) and e^-7/(1 + 10·e^-7), by Python.
+        let found = try probabilities { $0 == 0 ? 7 : 0 }
+        #expect(abs(found[0] - 0.9909636) < 1e-6 && abs(found[10] - 0.000903641) < 1e-9)
     }
 
     @Test func predictionsAreSortedAndSumToOne() throws {

@@ -80,3 +80,25 @@ struct RandomModel: CustomStringConvertible, Sendable {
         return (0..<count * height * width * channels).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     }
 }
+
+extension PackedModelContents {
+    /// With other numbers, by their position, wherever there are such numbers.
+    func changed(
+        step: Float? = nil, weights: ((Int) -> Float)? = nil, a: ((Int) -> Float)? = nil, b: ((Int) -> Float)? = nil, scales: ((Int) -> Float)? = nil
+    ) -> PackedModelContents {
+        var contents = self
+        func change(_ values: [Float], _ new: ((Int) -> Float)?) -> [Float] { new.map { values.indices.map($0) } ?? values }
+        contents.entries = entries.map { entry in
+            let u = entry.unit
+            let unit = PackedModel.Unit(
+                name: u.name, kind: u.kind, kernel: u.kernel, stride: u.stride, padding: u.padding, weightBits: u.weightBits,
+                activationBits: u.activationBits, shortcut: u.shortcut, shortcutStride: u.shortcutStride, input: u.input,
+                shortcutInput: u.shortcutInput, outputChannels: u.outputChannels, scaleCount: u.scaleCount,
+                step: u.shortcut == .none ? u.step : step ?? u.step, resolution: u.resolution)
+            return Entry(
+                unit, codes: entry.codes, weights: change(entry.weights, weights), scales: change(entry.scales, scales), a: change(entry.a, a),
+                b: change(entry.b, b))
+        }
+        return contents
+    }
+}

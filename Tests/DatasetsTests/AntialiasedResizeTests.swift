@@ -60,7 +60,7 @@ import Testing
             let pixels = hashedPixels(height: vector.height, width: vector.width, seed: vector.seed)
             let reader = try JPEGReader(data.testSplit(CenterCrop(resize: vector.resize, crop: vector.crop)), nil, 0)
             pixels.withUnsafeBufferPointer {
-                reader.cropCenter(JPEGDecoder.Pixels(width: vector.width, height: vector.height, bytes: $0.baseAddress!))
+                reader.cropCenter(ImageDecoder.Pixels(width: vector.width, height: vector.height, bytes: $0.baseAddress!))
             }
             #expect(rgb(reader.window) == Array(vector.rgb), "seed \(vector.seed)")
         }

@@ -58,6 +58,16 @@ final class TinyImageNet {
         #expect(message { _ = try ImageDataset(name: "x", classes: [], train: syntheticSplit(count: 1), test: syntheticSplit(count: 1), isOfficial: true).sources(imageSize: 32) }.contains("leave image_size out"))
     }
 
+    /// What other systems leave beside files, and whatever else is hidden, is no image.
+    @Test func hiddenFilesAreNoImages() throws {
+        let tiny = try TinyImageNet()
+        for path in ["train/n01440764/._n01440764_0.JPEG", "train/n02102040/.jpeg", "val/n01440764/._n01440764_0.JPEG"] {
+            try write([0, 5, 22, 7], "\(tiny.folder)/\(path)")
+        }
+        let (train, test) = try ImageNet(folder: tiny.folder, unreadable: silent).sources(imageSize: 32)
+        #expect(train.count == 30 && test.count == 9)
+    }
+
     /// A class list selects classes and gives their places among all; the labels are its positions, or those places.
     @Test func classListSelects() throws {
         let tiny = try TinyImageNet()
@@ -97,6 +107,7 @@ final class TinyImageNet {
         #expect(message { _ = try load() }.contains("devkit_synsets.py"))
         try write(Array(ids.map { "\($0.0) \($0.1) \($0.2)" }.joined(separator: "\n").utf8), "\(tiny.folder)/ILSVRC2012_synsets.txt")
         let expected: [Int32] = [0, 0, 0, 1, 1, 1, 2, 2, 2]
+        try write([0, 5, 22, 7], "\(tiny.folder)/val/._ILSVRC2012_val_00000001.JPEG")
         func found() throws -> [Int32] {
             let split = try load().testSplit(CenterCrop(crop: 32))
             #expect((0..<split.count).map { split.path(of: $0) } == (1...9).map { "\(tiny.folder)/val/ILSVRC2012_val_0000000\($0).JPEG" })

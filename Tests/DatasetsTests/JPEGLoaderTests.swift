@@ -62,7 +62,7 @@ import Testing
         for image in 0..<split.count {
             _ = try values.withUnsafeMutableBufferPointer { try reader.read(image, epoch: 1, into: $0.baseAddress!) }
             let file = [UInt8](try Data(contentsOf: URL(fileURLWithPath: split.path(of: image))))
-            let decoder = try JPEGDecoder()
+            let decoder = ImageDecoder()
             let (pixels, width) = try file.withUnsafeBufferPointer { file in
                 let decoded = try decoder.decode(file, decoder.header(file))
                 return (Array(UnsafeBufferPointer(start: decoded.bytes, count: decoded.stride * decoded.height)), decoded.width)
@@ -106,6 +106,38 @@ import Testing
         // Image 8 of class 1 was the split's last of its class: its stand-in comes from class 2, and has that label.
         let labels = try epoch(split, 0).flatMap(\.labels)
         #expect((0..<3).map { label in labels.count { $0 == label } } == [10, 8, 11])
+    }
+
+    /// libjpeg-turbo's decoder refuses every file after one whose header it could not read; a file's pixels must not depend on that.
+    @Test(arguments: [1, 2, 3, 8]) func aDamagedHeaderHarmsNoOtherImage(workers: Int) throws {
+        let tiny = try TinyImageNet()
+        let whole = try epoch(try split(tiny, limit: 0), 1)
+        // A table of length 1, less than its length takes; and one that says nothing at all.
+        try write([0xff, 0xd8, 0xff, 0xdb, 0, 1, 0xff, 0xd9], tiny.train(0, 3))
+        try write([0xff, 0xd8, 0xff, 0xd9], tiny.train(1, 3))
+        let heard = Heard()
+        let found = try epoch(try split(tiny, limit: 2, heard: heard), 1, workers: workers)
+        #expect(heard.all.count == 2 && heard.all.contains { $0.hasPrefix(tiny.train(0, 3)) }, "\(heard.all)")
+        #expect(found.map(\.replaced).reduce(0, +) == 2 && found.map(\.labels) == whole.map(\.labels))
+        let size = 32 * 32 * 3
+        func images(_ copies: [Copy]) -> [ArraySlice<UInt32>] { copies.flatMap { copy in copy.labels.indices.map { copy.images[$0 * size..<($0 + 1) * size] } } }
+        #expect(zip(images(found), images(whole)).count { !$0.elementsEqual($1) } == 2)
+    }
+
+    /// ImageNet's n02105855_2933.JPEG is a PNG: it is read as what it is, for training and for an accuracy.
+    @Test func aPNGNamedJPEGIsRead() throws {
+        let tiny = try TinyImageNet()
+        // 3×2 pixels, written by Pillow 13.0.0.
+        let png = try #require(Data(base64Encoded: "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGklEQVR4nAXBgQEAIAjAIOxyvXyBEHpqb5kPQ3IGgLc6VY0AAAAASUVORK5CYII="))
+        try write([UInt8](png), tiny.train(1, 4))
+        try write([UInt8](png), "\(tiny.folder)/val/n02102040/n02102040_1.JPEG")
+        let copies = try epoch(try split(tiny), 0, workers: 2)
+        #expect(copies.map(\.replaced).allSatisfy { $0 == 0 } && copies.map(\.labels.count).reduce(0, +) == 30)
+        let data = try ImageNet(folder: tiny.folder, unreadable: UnreadableImages(limit: 0) { _ in }), test = data.testSplit(CenterCrop(crop: 32))
+        let reader = try test.reader(augmentation: nil, seed: 0), image = try #require((0..<test.count).first { test.path(of: $0).hasSuffix("n02102040_1.JPEG") })
+        var values = [Float](repeating: 0, count: test.imageSize)
+        let read = try values.withUnsafeMutableBufferPointer { try reader.read(image, epoch: 0, into: $0.baseAddress!) }
+        #expect(read.label == 1 && Set(values).count > 20)
     }
 
     @Test func tooManyEndTheRun() throws {

@@ -44,8 +44,9 @@ import Testing
         let folder = try Folder()
         let ppm = try folder.write(Data("P6 # by hand\n3\t2\n255\n".utf8) + Data(Self.pixels), "a.ppm")
         #expect(try RasterImage(path: ppm, channels: 3).pixels == Self.pixels)
-        // Rec. 709: 0.2126·255 = 54.2, 0.7152·255 = 182.4, 0.0722·255 = 18.4.
-        #expect(try RasterImage(path: ppm, channels: 1).pixels == [54, 182, 18, 255, 128, 0])
+        // Pillow 13.0.0, `convert("L")`; the same picture in a PNG gives the same.
+        #expect(try RasterImage(path: ppm, channels: 1).pixels == [76, 150, 29, 255, 128, 0])
+        #expect(try RasterImage(path: folder.write(Self.png, "a.png"), channels: 1) == RasterImage(path: ppm, channels: 1))
     }
 
     @Test func readsRecordsOfCIFAR() throws {
@@ -72,8 +73,69 @@ import Testing
         #expect(try message(Data("P6 2 2 255\n".utf8) + Data(count: 11)).contains("11 bytes of pixels, expected 12"))
         #expect(try message(Data("P6 2 2 65535\n".utf8)).contains("expected 255"))
         #expect(try message(Data("P6 999999999 999999999 255\n".utf8)).contains("999999999×999999999"))
+        #expect(try message(Data("P5 70000 1 255\n".utf8) + Data(count: 70000)).contains("claims 70000×1 pixels, more than the 65535 a side"))
         #expect(try message(Data("P6 2".utf8)).contains("lacks a number"))
         for cut in stride(from: 5, to: Self.png.count - 12, by: 3) { #expect(try message(Self.png.prefix(cut)) != "accepted") }
+    }
+
+    struct Vectors: Decodable {
+        struct Picture: Decodable, Sendable { let name: String, file, rgb, grey: Data }
+        let height, width: Int
+        let png: [Picture]
+    }
+
+    /// Every depth and kind, whatever the file says of gamma, white point, profile, significant bits, background or transparency.
+    @Test func pixelsOfPNGsAreThoseOfPillow() throws {
+        let folder = try Folder(), url = try #require(Bundle.module.url(forResource: "Vectors/png", withExtension: "json"))
+        let vectors = try JSONDecoder().decode(Vectors.self, from: Data(contentsOf: url))
+        #expect(vectors.png.count == 81)
+        for picture in vectors.png {
+            let path = try folder.write(picture.file, "a.png")
+            for (channels, expected) in [(3, picture.rgb), (1, picture.grey)] {
+                let image = try RasterImage(path: path, channels: channels)
+                #expect(image.height == vectors.height && image.width == vectors.width && image.pixels == [UInt8](expected), "\(picture.name)")
+            }
+        }
+    }
+
+    /// The beginning of a PNG that claims a size: more is not looked at.
+    private func png(width: UInt32, height: UInt32) -> Data {
+        Self.png.prefix(16) + [width, height].flatMap { value in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } } + Self.png[24...]
+    }
+
+    @Test func sizesAreBoundedBeforeMemoryIsTaken() throws {
+        let folder = try Folder()
+        for (width, height, words) in [
+            (1, 200_000, "claims 1×200000 pixels, more than the 65535 a side"), (16_384, 16_384, "more than the 67108864 that are decoded"),
+            (0, 3, "claims 0×3 pixels"), (.max, .max, "more than the 65535 a side"),
+            (5, 7, "is a damaged PNG"),  // the checksum of the first chunk is wrong
+        ] as [(UInt32, UInt32, String)] {
+            let path = try folder.write(png(width: width, height: height), "a.png")
+            #expect { try RasterImage(path: path, channels: 3) } throws: { "\($0)".hasPrefix(path) && "\($0)".contains(words) }
+        }
+    }
+
+    @Test func aPipeIsNoImage() throws {
+        let folder = try Folder(), path = folder.path + "/pipe.png"
+        try #require(mkfifo(path, 0o600) == 0)
+        for name in [path, folder.path] {
+            #expect { try RasterImage(path: name, channels: 3) } throws: { "\($0)".contains("cannot read \(name): it is") }
+        }
+        let records = folder.path + "/pipe.bin"
+        try #require(mkfifo(records, 0o600) == 0)
+        #expect(throws: FileError.self) { try RasterImage(path: records + "#0", channels: 3) }
+    }
+
+    /// One column, which resized whole would have 256 × 15 million pixels. Expected of the smaller one: Pillow 13.0.0, resized to
+    /// 4×12000 and then cropped.
+    @Test func longImagesAreCroppedWithoutBeingResizedWhole() throws {
+        func column(_ height: Int) -> RasterImage {
+            RasterImage(height: height, width: 1, channels: 1, pixels: (0..<height).map { UInt8($0 * 7 % 251) })
+        }
+        let expected: [UInt8] = [203, 205, 206, 208].flatMap { [$0, $0, $0, $0] }
+        #expect(column(3000).centerCropped(resize: 4, height: 4, width: 4).pixels == expected)
+        #expect(column(60_000).centerCropped(resize: 256, height: 224, width: 224).pixels.count == 224 * 224)
+        #expect(column(60_000).resized(height: 32, width: 32).pixels.count == 1024)
     }
 
     /// Expected values are Pillow's (`resize` with BILINEAR).
@@ -84,9 +146,8 @@ import Testing
         for (result, expected) in [(image.resized(height: 3, width: 4), smaller), (image.resized(height: 6, width: 9), larger)] {
             #expect(result.pixels == expected)
         }
-        let side = image.resized(shorterSide: 3)
-        #expect(side.height == 3 && side.width == 4)
+        #expect(image.centerCropped(resize: 3, height: 3, width: 3).pixels == [0, 1, 2, 4, 5, 6, 8, 9, 10].map { smaller[$0] })
         // torchvision's CenterCrop begins at round(1.5) = 2 in both directions.
-        #expect(image.centerCropped(height: 2, width: 4).pixels == [5, 38, 73, 110, 27, 74, 123, 174])
+        #expect(image.centerCropped(resize: 5, height: 2, width: 4).pixels == [5, 38, 73, 110, 27, 74, 123, 174])
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import BCGDRuntime
 import Foundation
 import Testing
 
@@ -33,6 +34,33 @@ import Testing
         try expectRefusal(["classify", model, other], "40×40 pixels, the model takes 32×32")
     }
 
+    /// One bad file of many: named in one line, the others classified, and the exit status says so.
+    @Test func goesOnAfterBadImages() throws {
+        let (good, other) = (try image("a.ppm", side: 32), try image("b.ppm", side: 32))
+        let (bad, pipe) = ("\(folder)/bad.png", "\(folder)/pipe.jpg")
+        try Data([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]).write(to: URL(fileURLWithPath: bad))
+        try #require(mkfifo(pipe, 0o600) == 0)
+        let (status, output) = try Program("reproduce", ["classify", model, bad, good, folder + "/none.png", pipe, folder, other]).finish()
+        let lines = output.split(separator: "\n").map(String.init)
+        #expect(status == 1 && lines.count == 16, "\(output)")
+        let errors = lines.filter { $0.hasPrefix("Error: ") }
+        #expect(errors.count == 4 && zip(errors, ["bad.png is a damaged PNG", "none.png: No such file", "pipe.jpg: it is no regular file", "it is a folder"]).allSatisfy { $0.contains($1) }, "\(output)")
+        #expect(lines.filter { $0 == good || $0 == other } == [good, other])
+    }
+
+    /// The format knows images of 1 to 4 channels, files have 1 or 3.
+    @Test func otherChannelsAreRefused() throws {
+        let one = [Float](repeating: 1, count: 16)
+        let bytes = try PackedModelContents(
+            input: .init(height: 1, width: 1, channels: 2), mean: [0, 0], std: [1, 1], fitting: .none, classes: ["x"], provenance: "",
+            entries: [
+                .init(.init(name: "a", kind: .first, weightBits: 1, activationBits: 1, input: -1, outputChannels: 16, scaleCount: 1), codes: [Int8](repeating: 1, count: 32), scales: [1], a: one, b: one),
+                .init(.init(name: "b", kind: .classifier, weightBits: 1, input: 0, outputChannels: 1, scaleCount: 1), codes: [Int8](repeating: 1, count: 16), scales: [1], b: [0]),
+            ]).encoded()
+        try bytes.write(to: URL(fileURLWithPath: folder + "/two.bcgd"))
+        try expectRefusal(["classify", folder + "/two.bcgd", image("a.ppm", side: 1)], "takes images of 2 channels")
+    }
+
     @Test func exportsONNXFromAPackedModel() throws {
         for form in ["float", "qonnx", "unrounded"] {
             let graph = "\(folder)/\(form).onnx"
@@ -46,7 +74,7 @@ import Testing
         let path = try image("a.ppm", side: 32)
         try expectRefusal(["classify", path, path], "not a packed model")
         try expectRefusal(["classify", folder + "/none.bcgd", path], "No such file")
-        try expectRefusal(["classify", model, folder + "/none.png"], "cannot read the image")
+        try expectRefusal(["classify", model, folder + "/none.png"], "cannot read \(folder)/none.png: No such file")
         try expectRefusal(["classify", model, model], "no image that is read here")
         try expectRefusal(["classify", model], "image")
         try expectRefusal(["export", folder + "/none.safetensors", "-o", folder + "/a.bcgd"], "No such file")
