@@ -21,9 +21,14 @@ public struct AvailableMemory: Equatable, Sendable {
     /// grant more, and end the process when the memory is used.
     ///
     /// - Parameters: where Linux shows them; `nil` is returned where it does not.
-    public static func now(processes: String = "/proc", groups: String = "/sys/fs/cgroup") -> AvailableMemory? {
+    public static func left(processes: String, groups: String) -> AvailableMemory? {
         let all = machine(processes) + limits(processes) + controlGroups(processes, groups)
         return all.min { $0.bytes < $1.bytes }
+    }
+
+    /// The same of this process, with what it has freed and may use again.
+    public static func now() -> AvailableMemory? {
+        left(processes: "/proc", groups: "/sys/fs/cgroup").map { AvailableMemory(bytes: $0.bytes + ck_reusable_bytes(), source: $0.source) }
     }
 
     /// - Parameter use: what the memory is for.
@@ -40,11 +45,15 @@ public struct AvailableMemory: Equatable, Sendable {
         return [AvailableMemory(bytes: product(kilobytes, 1024), source: "MemAvailable")]
     }
 
+    /// Address space that threads reserve for their stacks and heaps, which counts for `ulimit -v` alone: about 72 MB each.
+    private static let threads = 256 << 20
+
     /// `ulimit -v` and `ulimit -d`.
     private static func limits(_ processes: String) -> [AvailableMemory] {
-        [("Max address space", "VmSize:", "ulimit -v"), ("Max data size", "VmData:", "ulimit -d")].compactMap { limit, used, name in
+        let all = [("Max address space", "VmSize:", "ulimit -v", threads), ("Max data size", "VmData:", "ulimit -d", 0)]
+        return all.compactMap { limit, used, name, besides in
             guard let most = numbers(in: "\(processes)/self/limits", limit).first, let now = numbers(in: "\(processes)/self/status", used).first else { return nil }
-            return AvailableMemory(bytes: most - product(now, 1024), source: name)
+            return AvailableMemory(bytes: most - product(now, 1024) - besides, source: name)
         }
     }
 

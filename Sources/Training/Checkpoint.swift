@@ -11,8 +11,9 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
 
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
 /// running statistics, all f32, and in the metadata the format and its version, the run's description, the training
-/// state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not stored, unless the run's
-/// evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the projection it uses.
+/// state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
+/// stored, unless the run's evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the
+/// projection it uses.
 public struct Checkpoint {
     static let format = "bcgd-checkpoint"
     static let version = "1"
@@ -70,11 +71,13 @@ public struct Checkpoint {
         if let classes {
             guard names != classes else { return }
             let place = zip(names, classes).enumerated().first { $1.0 != $1.1 }
-            let first = place.map { "class \($0.offset + 1) is \($0.element.1), not \($0.element.0)" } ?? "there are \(classes.count), not \(names.count)"
+            let first = place.map { "class \($0.offset + 1) is \($0.element.1), not \($0.element.0)" }
+                ?? "there are \(classes.count), not \(names.count)"
             throw CheckpointError(description: "\(origin) has other classes than \(path), or another order: of the checkpoint's, \(first)")
         }
         // Older checkpoints hold a digest of the names alone.
-        guard let count = state.data.flatMap({ Int($0.prefix { $0.isNumber }) }), state.data != TrainingState.data(images: count, classes: names) else { return }
+        guard let count = state.data.flatMap({ Int($0.prefix { $0.isNumber }) }) else { return }
+        guard state.data != TrainingState.data(images: count, classes: names) else { return }
         throw CheckpointError(description: "\(origin) has other classes than \(path) was trained on, or another order (\(state.data ?? ""))")
     }
 
@@ -95,7 +98,9 @@ public struct Checkpoint {
         }
         let stateText = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
         var file = SafetensorsFile(
-            metadata: ["format": format, "version": version, "run": run.canonical, "state": stateText, "classes": classes.joined(separator: "\n")],
+            metadata: [
+                "format": format, "version": version, "run": run.canonical, "state": stateText, "classes": classes.joined(separator: "\n"),
+            ],
             tensors: tensors)
         file.metadata["checksum"] = checksum(file)
         try file.write(to: path)

@@ -149,9 +149,8 @@ public struct Recipe: Codable, Equatable, Sendable {
         }
         try need(!knownNetwork || Architecture(name: network) != nil, .network, "one of \(Architecture.allowed)", network)
         for (key, value) in numbers { try need(key.allowed.contains(value), key, "\(key.allowed)", value) }
-        try need(
-            zip(milestones, milestones.dropFirst()).allSatisfy { $0 < $1 } && milestones.allSatisfy { CodingKeys.milestones.allowed.contains(Double($0)) },
-            .milestones, "\(CodingKeys.milestones.allowed)", milestones)
+        let allowed = CodingKeys.milestones.allowed, isAscending = zip(milestones, milestones.dropFirst()).allSatisfy { $0 < $1 }
+        try need(isAscending && milestones.allSatisfy { allowed.contains(Double($0)) }, .milestones, "\(allowed)", milestones)
         let isFloat = weightBits == 32 && activationBits == 32
         try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
         try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
@@ -159,7 +158,9 @@ public struct Recipe: Codable, Equatable, Sendable {
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
         try need(resolutionMaximum ?? .infinity >= resolutionMinimum, .resolutionMaximum, "at least resolution_minimum", resolutionMaximum ?? 0)
         try need(relaxationEnd >= relaxationStart, .relaxationEnd, "at least relaxation_start", relaxationEnd)
-        try need(relaxationEnd / relaxationStart <= 1e30, .relaxationStart, "above 0, and not 1e30 times smaller than relaxation_end", relaxationStart)
+        try need(
+            relaxationEnd / relaxationStart <= 1e30, .relaxationStart, "above 0, and not 1e30 times smaller than relaxation_end",
+            relaxationStart)
     }
 
     /// Every setting that is one number, those left out not.

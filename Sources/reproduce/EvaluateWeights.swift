@@ -147,7 +147,9 @@ final class WeightsEvaluation {
             result.total += loss(scores, labels: batch.labels, batch: batch.count)
             if let image = loss.notFinite {
                 let number = result.total.count - batch.count + image
-                throw FileError("\(split.path(of: number)), validation image \(number + 1) of \(split.count), has scores that are not finite: these weights give it no class")
+                throw FileError(
+                    "\(split.path(of: number)), validation image \(number + 1) of \(split.count), has scores that are not finite: "
+                        + "these weights give it no class")
             }
             result.labels += UnsafeBufferPointer(start: batch.labels, count: batch.count)
             result.predictions += predictions(scores, count: batch.count)

@@ -75,7 +75,9 @@ struct ExportCommand: ParsableCommand {
             throw FileError("\(classNames) must give two or more classes, one a line, with different names; it has \(names.count) lines")
         }
         try checkpoint.expectClasses(names, of: classNames)
-        if checkpoint.classes == nil, checkpoint.state.data == nil { note("\(checkpoint.path) cannot tell whether the order of \(classNames) is that of its scores") }
+        if checkpoint.classes == nil, checkpoint.state.data == nil {
+            note("\(checkpoint.path) cannot tell whether the order of \(classNames) is that of its scores")
+        }
         return names
     }
 }

@@ -109,7 +109,9 @@ struct StepCost {
     init(measuring recipe: Recipe, on images: PlannedImages, precision: Precision, threads: Int) throws {
         guard let architecture = Architecture(name: recipe.network) else { throw RecipeError("unknown network \(recipe.network)") }
         (self.recipe, self.images) = (recipe, images)
-        guard let side = recipe.imageSize ?? images.side else { throw RecipeError("the images of \(images.name) have many sizes: the recipe needs image_size") }
+        guard let side = recipe.imageSize ?? images.side else {
+            throw RecipeError("the images of \(images.name) have many sizes: the recipe needs image_size")
+        }
         let shape = FeatureShape(height: side, width: side, channels: images.channels)
         func build(in workshop: Workshop) throws -> Network {
             try architecture.network(

@@ -13,7 +13,7 @@ import Testing
             try FileManager.default.createDirectory(atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
             try text.write(toFile: path, atomically: true, encoding: .utf8)
         }
-        return AvailableMemory.now(processes: folder + "/proc", groups: folder + "/groups").map { memory in
+        return AvailableMemory.left(processes: folder + "/proc", groups: folder + "/groups").map { memory in
             AvailableMemory(bytes: memory.bytes, source: memory.source.replacingOccurrences(of: folder, with: ""))
         }
     }
@@ -38,12 +38,13 @@ import Testing
         #expect(try available(files) == AvailableMemory(bytes: 100_000, source: "limit of the control group /groups/memory/m"))
         // The process's own limits.
         files.merge([
-            "proc/self/limits": "Limit   Soft Limit   Hard Limit   Units\nMax data size             unlimited    unlimited    bytes\nMax address space         1024000     unlimited   bytes\n",
+            "proc/self/limits": "Limit   Soft Limit   Hard Limit   Units\nMax data size             unlimited    unlimited    bytes\nMax address space         269459456     unlimited   bytes\n",
             "proc/self/status": "Name: x\nVmSize:  \t 950 kB\nVmData: 10 kB\n",
         ]) { $1 }
+        // 1024000 more than the 256 MiB that are set aside for threads.
         #expect(try available(files) == AvailableMemory(bytes: 51_200, source: "ulimit -v"))
         // Over a limit already: nothing is left.
-        files["proc/self/status"] = "VmSize: 2000 kB\n"
+        files["proc/self/status"] = "VmSize: 900000 kB\n"
         #expect(try available(files)?.bytes == 0)
     }
 

@@ -56,7 +56,7 @@ import Testing
         ("stem.conv.weight", 5, Float.nan, "stem.conv.weight holds nan at place 5 of 108, which is not finite"),
         ("linear.bias", 4, .infinity, "linear.bias holds inf at place 4 of 5"), ("block1.bn1.weight", 0, -.infinity, "block1.bn1.weight holds -inf"),
         ("stem.bn.running_mean", 3, .signalingNaN, "stem.bn.running_mean holds"), ("stem.bn.running_var", 3, -0.5, "stem.bn.running_var holds -0.5 at place 3 of 4, which is no variance"),
-        ("stem.act.resolution", 0, 0, "stem.act.resolution holds 0.0 at place 0 of 1, which is no resolution"), ("stem.act.resolution", 0, -1, "which is no resolution"),
+        ("stem.act.resolution", 0, 0, "stem.act.resolution holds 0.0 at place 0 of 1, which is no resolution"), ("stem.act.resolution", 0, -1, "stem.act.resolution holds -1.0"),
     ])
     func impossibleNumbersAreRefused(_ name: String, _ place: Int, _ value: Float, _ words: String) throws {
         let network = try tinyNetwork(batch: 1)

@@ -70,7 +70,7 @@ import Testing
         let products = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString
         let shell = Process(), pipe = Pipe()
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        shell.arguments = ["-c", "ulimit -v 2500000; exec \(products.deletingLastPathComponent)/reproduce list --protocol paper --precision f32 --threads 1"]
+        shell.arguments = ["-c", "ulimit -v 600000; exec \(products.deletingLastPathComponent)/reproduce list --protocol paper --precision f32 --threads 1"]
         shell.currentDirectoryURL = Program.package
         (shell.standardOutput, shell.standardError) = (pipe, pipe)
         try shell.run()
