@@ -4,8 +4,8 @@
 
     python3 convert_torchvision.py resnet18-f37072fd.pth resnet18.safetensors
 
-Also takes a training checkpoint whose `state_dict` holds the weights, with or without DataParallel's prefix `module.`.
-PyTorch's counters `num_batches_tracked` are left out.
+Also takes a training checkpoint whose `state_dict` holds the weights, and safetensors of other types. A prefix that all names
+share, such as DataParallel's `module.` or a wrapper's `model.`, is taken off. PyTorch's counters `num_batches_tracked` are left out.
 """
 import argparse
 import json
@@ -19,15 +19,23 @@ import torch
 def weights_of(path):
     """The file's tensors by name, f32."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load_file  # only needed here
+            content = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except ImportError:
+        sys.exit("convert_torchvision.py: to read safetensors, install the package of that name (pip install safetensors)")
     except OSError as error:
         sys.exit(f"convert_torchvision.py: cannot read {path}: {error.strerror}")
     except Exception:  # torch.load raises whatever its readers raise
-        sys.exit(f"convert_torchvision.py: {path} is no file of tensors that torch.save wrote, or it is damaged")
+        sys.exit(f"convert_torchvision.py: {path} is no file of tensors that torch.save or safetensors wrote, or it is damaged")
     content = content.get("state_dict", content) if isinstance(content, dict) else None
     if not content or not all(isinstance(value, torch.Tensor) for value in content.values()):
         sys.exit(f"convert_torchvision.py: {path} holds no state_dict (names and tensors)")
-    return {name.removeprefix("module."): value.detach().float().contiguous()
+    prefix = os.path.commonprefix([name for name in content if not name.endswith("num_batches_tracked")])
+    prefix = prefix[:prefix.rfind(".") + 1]
+    return {name.removeprefix(prefix): value.detach().float().contiguous()
             for name, value in content.items() if not name.endswith("num_batches_tracked")}
 
 

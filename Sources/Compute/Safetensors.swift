@@ -92,6 +92,7 @@ public struct SafetensorsFile: Sendable {
     /// - Throws: `SafetensorsError` when the bytes break the format.
     public init(bytes: Data, path: String) throws {
         func fail(_ message: String) -> SafetensorsError { SafetensorsError("\(path): \(message)") }
+        if let message = Self.otherFormat(bytes) { throw fail(message) }
         guard bytes.count >= 8 else {
             throw fail("expected a safetensors file, 8 bytes at least, found \(bytes.count): truncated?")
         }
@@ -125,6 +126,22 @@ public struct SafetensorsFile: Sendable {
             throw fail("\(bytes.count - start - end) bytes after the last tensor, expected none")
         }
         (self.metadata, self.tensors, self.path) = (header.metadata, tensors, path)
+    }
+
+    /// What files are that end up under this name by mistake, and what to do about it; `nil` for anything else.
+    private static func otherFormat(_ bytes: Data) -> String? {
+        let start = String(decoding: bytes.prefix(200), as: UTF8.self)
+        if start.hasPrefix("version https://git-lfs.github.com/spec/") {
+            return "only a pointer of Git LFS, not the file itself: fetch that with `git lfs pull`, or download it"
+        }
+        if start.trimmingCharacters(in: .whitespacesAndNewlines).lowercased().firstMatch(of: /^(<!doctype html|<html|<\?xml|<head)/) != nil {
+            return "a web page, not the file itself: open its address in a browser to see what the server says, and download the file anew"
+        }
+        if bytes.starts(with: [0x50, 0x4B, 3, 4]) || bytes.starts(with: [0x80, 2]) || bytes.starts(with: [0x80, 4]) {
+            return "a file of PyTorch's (.pth: \(bytes.first == 0x50 ? "a zip archive" : "a pickle")), not safetensors: turn it into one with "
+                + "`python3 Experiments/pytorch/convert_torchvision.py FILE.pth OUT.safetensors`"
+        }
+        return bytes.starts(with: [0x1F, 0x8B]) ? "compressed with gzip: unpack it with `gzip --decompress`" : nil
     }
 
     /// The values of one tensor, row-major; `shape` `nil` accepts any.

@@ -31,6 +31,9 @@ public final class BatchLoader {
     /// Of the batches kept ready and the one in use.
     public var bytesHeld: Int { slots.count * batchSize * (split.imageSize + 1) * 4 }
 
+    /// Batches kept ready ahead of the consumer, where nothing else is asked.
+    public static let depth = 4
+
     private let seed: UInt64
     private let augmentation: Augmentation?
     private let shuffled: Bool
@@ -45,7 +48,7 @@ public final class BatchLoader {
     ///   - depth: batches kept ready ahead of the consumer.
     public init(
         split: any ImageSource, batchSize: Int, seed: UInt64, augmentation: Augmentation? = nil, shuffled: Bool,
-        workers: Int = 1, depth: Int = 4
+        workers: Int = 1, depth: Int = BatchLoader.depth
     ) {
         precondition(batchSize > 0 && workers > 0 && depth > 0, "batch size, workers and depth are at least 1")
         (self.split, self.batchSize, self.seed) = (split, batchSize, seed)

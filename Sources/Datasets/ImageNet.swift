@@ -22,7 +22,7 @@ public struct ImageNet: Dataset {
     public let classes: [String]
     /// All 1000 classes and as many images as the release has. There is no checksum: hashing 144 GB would take longer than it helps.
     public let isOfficial: Bool
-    /// The place of each class among ImageNet-1k's scores; `nil` where neither a class list nor the number of classes tells.
+    /// The place of each class among ImageNet-1k's scores; `nil` where neither a class list nor the ids tell.
     public let numbers: [Int]?
     private let train, test: ImageFiles
     private let unreadable: UnreadableImages
@@ -56,11 +56,11 @@ public struct ImageNet: Dataset {
         let isFlat = try wnidFolders(in: testFolder).isEmpty
         test = isFlat ? try Self.flatFiles(in: testFolder, of: folder, list) : try Self.files(in: testFolder, list)
         let count = list.entries.count
-        isOfficial = count == 1000 && train.count == Self.trainImages && test.count == Self.testImages
-        // Never the plain name for less than all classes: published numbers are those of all 1000.
-        name = count == 1000 ? "ImageNet" : "ImageNet, \(count) classes"
+        isOfficial = list.isImageNet1k && train.count == Self.trainImages && test.count == Self.testImages
+        // Never the plain name for other classes or fewer: published numbers are those of these 1000.
+        name = list.isImageNet1k ? "ImageNet" : "ImageNet, \(count) classes"
         classes = list.entries.map(\.name)
-        numbers = list.isSorted && count != 1000 ? nil : list.entries.map(\.number)
+        numbers = list.hasPlaces ? list.entries.map(\.number) : nil
         self.unreadable = unreadable
     }
 
@@ -88,7 +88,7 @@ public struct ImageNet: Dataset {
         if FileManager.default.fileExists(atPath: path) { return try ClassList(contentsOf: path) }
         let wnids = try wnidFolders(in: folders)
         guard !wnids.isEmpty else { throw FileError("\(folders) holds no folders named like n01440764, one a class; \(advice)") }
-        return ClassList(wnids: wnids)
+        return try ClassList(wnids: wnids, in: folders)
     }
 
     /// A folder for each class.
@@ -112,7 +112,8 @@ public struct ImageNet: Dataset {
         guard let truthPath = find([truthName]) else {
             throw FileError("\(folder) holds neither folders named like n01440764 nor does \(truthName) lie beside it; \(advice)")
         }
-        let truth = lines(of: try readText(truthPath)).map { $0.trimmingCharacters(in: .whitespaces) }
+        var truth = lines(of: try readText(truthPath)).map { $0.trimmingCharacters(in: .whitespaces) }
+        while truth.last == "" { truth.removeLast() }
         let positions = Dictionary(uniqueKeysWithValues: list.entries.enumerated().map { ($1.wnid, $0) })
         var synsets: [Int: String] = [:]
         if truth.contains(where: { !ClassList.isWnid($0) }) {
@@ -122,7 +123,7 @@ public struct ImageNet: Dataset {
                     "\(truthPath) gives ILSVRC2012_IDs, and no file says which WordNet ids they are: make \(names[0]) with "
                         + "Experiments/pytorch/devkit_synsets.py, or put \(names[1]) there")
             }
-            synsets = Dictionary(uniqueKeysWithValues: try ClassList(contentsOf: path).entries.map { ($0.number, $0.wnid) })
+            synsets = Dictionary(uniqueKeysWithValues: try ClassList(contentsOf: path, numbering: .kitIDs).entries.map { ($0.number, $0.wnid) })
         }
         var files = ImageFiles(folders: [folder])
         for name in try jpegNames(in: folder) {

@@ -29,14 +29,18 @@ public struct ModelComparison: Equatable, Sendable {
 ///   - split: images of the model's size.
 ///   - progress: is told how many images are done.
 /// - Throws: `ExportError` when the model takes other images than those of `split`, or has other layers than the network; what
-///   reading an image throws.
+///   reading an image throws, and `MemoryError` when the run's batches would not fit into memory.
 public func compare(
     _ checkpoint: Checkpoint, with model: PackedModel, on split: any ImageSource, threads: Int, progress: (Int) -> Void = { _ in }
 ) throws -> ModelComparison {
     let batch = try checkpoint.description().recipe.batchSize
-    let network = try checkpoint.evaluationNetwork(
-        input: FeatureShape(height: split.height, width: split.width, channels: split.channels), classes: model.classes.count,
-        precision: .mixed, in: Workshop(engine: try Engine(threads: threads), batch: batch))
+    func network(in workshop: Workshop) throws -> Network {
+        try checkpoint.evaluationNetwork(
+            input: FeatureShape(height: split.height, width: split.width, channels: split.channels), classes: model.classes.count,
+            precision: .mixed, in: workshop)
+    }
+    try NetworkMemory(threads: threads, build: network).expectRoom(batch: batch, besides: 4 * split.imageSize, for: checkpoint.path)
+    let network = try network(in: Workshop(engine: try Engine(threads: threads), batch: batch))
     return try compare(network, batch: batch, with: model, on: split, threads: threads, progress: progress)
 }
 
@@ -66,7 +70,7 @@ package func compare(
             let activations = classifier.activations(of: pixels)
             for (index, unit) in plan.units.enumerated() { comparison.units[index].add(activations[index], unit, image: image) }
             let row = UnsafeBufferPointer(start: scores.pointer + image * model.classes.count, count: model.classes.count)
-            comparison.add(Array(row), activations.last, label: Int(labels[image]))
+            try comparison.add(Array(row), activations.last, label: Int(labels[image]))
         }
         progress(first + count)
     }
@@ -89,9 +93,12 @@ extension ModelComparison.Unit {
 }
 
 extension ModelComparison {
-    fileprivate mutating func add(_ network: [Float], _ activation: UnitActivation?, label: Int) {
+    fileprivate mutating func add(_ network: [Float], _ activation: UnitActivation?, label: Int) throws {
         guard case .floats(let model)? = activation?.values else { return }
         images += 1
+        for (scores, owner) in [(network, "the network"), (model, "the packed model")] where !scores.allSatisfy(\.isFinite) {
+            throw ExportError("the scores that \(owner) gives test image \(images) are not finite: it has no class")
+        }
         let (theirs, ours) = (network.firstIndex(of: network.max() ?? 0), model.firstIndex(of: model.max() ?? 0))
         if theirs != ours { differingClasses += 1 }
         if theirs == label { networkCorrect += 1 }

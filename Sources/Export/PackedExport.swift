@@ -56,7 +56,8 @@ public func packedModel(of checkpoint: Checkpoint, format: ImageFormat, threads:
     try requireLevels(run)
     let network = try checkpoint.evaluationNetwork(
         input: format.shape, classes: format.classes.count, precision: .mixed, in: workshop)
-    let text = "\(run.name), seed \(run.seed), \(run.dataset), epoch \(checkpoint.state.epoch) of \(run.recipe.epochs), description \(run.digest)"
+    let epoch = checkpoint.state.epoch, epochs = run.recipe.epochs
+    let text = "\(run.name), seed \(run.seed), \(run.dataset), \(epoch < epochs ? "unfinished: " : "")epoch \(epoch) of \(epochs), description \(run.digest)"
     return try packedModel(of: network, weightBits: run.recipe.weightBits, format: format, provenance: text)
 }
 

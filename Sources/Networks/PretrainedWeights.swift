@@ -17,13 +17,27 @@ extension Network {
             guard let tensor = wanted[name], stored.type != .f32 || stored.shape != tensor.shape else { return nil }
             return "\(name) (\(stored.type.rawValue) \(stored.shape), expected F32 \(tensor.shape))"
         }
+        try file.expectOwnNames(as: wanted.keys.filter { !$0.hasSuffix(".resolution") }.min() ?? "")
         let faults = [("lacks", missing), ("has the unknown", unknown), ("has another shape or type of", misfits)]
             .filter { !$0.1.isEmpty }.map { "\($0) \(Self.listed($1))" }
         guard faults.isEmpty else {
             throw SafetensorsError("\(file.path) does not hold the weights of this network: it \(faults.joined(separator: "; it "))")
         }
         let values = try given.map { name, _ in (name, try file.floats(named: name)) }
+        let impossible = values.compactMap { Self.impossibleValue($1, named: $0) }
+        guard impossible.isEmpty else { throw SafetensorsError("\(file.path) holds no usable weights: \(Self.listed(impossible))") }
         for (name, values) in values { wanted[name]?.set(values) }
+    }
+
+    /// What no trained network holds, in words: a value that is not finite, a variance below 0, a resolution that is not above 0.
+    /// - Parameter name: of the parameter or running statistic.
+    package static func impossibleValue(_ values: [Float], named name: String) -> String? {
+        func first(_ isFault: (Float) -> Bool, _ rule: String) -> String? {
+            values.firstIndex(where: isFault).map { "\(name) holds \(values[$0]) at place \($0) of \(values.count), which \(rule)" }
+        }
+        return first({ !$0.isFinite }, "is not finite")
+            ?? (name.hasSuffix(".running_var") ? first({ $0 < 0 }, "is no variance") : nil)
+            ?? (name.hasSuffix(".resolution") ? first({ $0 <= 0 }, "is no resolution: one is above 0") : nil)
     }
 
     /// All parameters, the float ones `w_f` of quantized weights, and running statistics, to be written to a file.
@@ -44,6 +58,17 @@ extension Network {
 }
 
 extension SafetensorsFile {
+    /// - Parameter name: of a tensor that the file should hold.
+    /// - Throws: `SafetensorsError` when it holds it under a name with something before it, as all others then are.
+    public func expectOwnNames(as name: String) throws {
+        guard tensors[name] == nil, let longer = tensors.keys.filter({ $0.hasSuffix("." + name) }).min() else { return }
+        let prefix = longer.dropLast(name.count)
+        guard tensors.keys.allSatisfy({ $0.hasPrefix(prefix) }) else { return }
+        throw SafetensorsError(
+            "\(path): every name begins with \"\(prefix)\", as wrappers of PyTorch's write them: `python3 Experiments/pytorch/convert_torchvision.py "
+                + "\(path) OUT.safetensors` takes it off")
+    }
+
     /// The same weights with a classifier (`fc.weight`, `fc.bias`) of these classes alone, in this order: predictions
     /// restricted to them.
     /// - Throws: `SafetensorsError` when there is no such classifier or a class is none of its.

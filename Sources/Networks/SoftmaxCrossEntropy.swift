@@ -23,11 +23,13 @@ public struct BatchOutcome: Equatable, Sendable {
 ///     ℓ = −(1/N) Σ_n log p[n, label],   p = softmax(z),   dz = (p − onehot)/N
 ///
 /// A label's rank counts the scores above it, and equal scores of lower index: as an arg-max that takes the first.
-/// Scores that are not finite count as wrong.
+/// Scores that are not finite count as wrong, and `notFinite` says that there were any: they are no prediction.
 public final class SoftmaxCrossEntropy {
     public let gradient: Tensor
     /// Of the last call, per image `[N]`: whether the label had the highest score.
     public private(set) var correct: [Bool]
+    /// Of the last call: the first image that has a score which is not finite.
+    public private(set) var notFinite: Int?
     private let classes: Int
 
     public init(classes: Int, in workshop: Workshop) {
@@ -39,6 +41,7 @@ public final class SoftmaxCrossEntropy {
     public func callAsFunction(_ scores: Tensor, labels: UnsafePointer<Int32>, batch: Int) -> BatchOutcome {
         var outcome = BatchOutcome()
         outcome.count = batch
+        notFinite = nil
         for n in 0..<batch {
             let z = UnsafeBufferPointer(start: scores.pointer + n * classes, count: classes)
             let (label, dz) = (Int(labels[n]), gradient.pointer + n * classes)
@@ -52,6 +55,7 @@ public final class SoftmaxCrossEntropy {
             }
             let rank = z.indices.count { z[$0] > z[label] || (z[$0] == z[label] && $0 < label) }
             let isUsable = z.allSatisfy(\.isFinite)
+            if !isUsable { notFinite = notFinite ?? n }
             correct[n] = isUsable && rank < 1
             outcome.top1 += correct[n] ? 1 : 0
             outcome.top5 += isUsable && rank < 5 ? 1 : 0

@@ -11,14 +11,17 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
 
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
 /// running statistics, all f32, and in the metadata the format and its version, the run's description, the training
-/// state, and a checksum of all of it. Quantized weights are the projection of the float ones and not stored, unless the run's
-/// evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the projection it uses.
+/// state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
+/// stored, unless the run's evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the
+/// projection it uses.
 public struct Checkpoint {
     static let format = "bcgd-checkpoint"
     static let version = "1"
 
     public let path: String
     public let state: TrainingState
+    /// The classes' names in the order of the scores; `nil` in checkpoints from before they were kept.
+    public let classes: [String]?
     let run: String
     private let file: SafetensorsFile
 
@@ -46,20 +49,40 @@ public struct Checkpoint {
         guard let state = try? JSONDecoder().decode(TrainingState.self, from: Data(try entry("state").utf8)) else {
             throw CheckpointError(description: "\(path) is damaged: its training state cannot be read")
         }
+        classes = file.metadata["classes"]?.components(separatedBy: "\n")
         (self.path, self.file, self.state, run) = (path, file, state, try entry("run"))
     }
 
     /// The run that wrote it.
-    /// - Throws: `CheckpointError` when its recipe has keys or values of another version.
+    /// - Throws: `CheckpointError` when its recipe has keys or values of another version, or impossible ones.
     public func description() throws -> RunDescription {
         guard let description = try? JSONDecoder().decode(RunDescription.self, from: Data(run.utf8)) else {
             throw CheckpointError(description: "\(path) describes its run in the words of another version: \(run)")
         }
+        do { try description.recipe.validate(knownNetwork: false) } catch let error as RecipeError {
+            throw CheckpointError(description: "\(path): the run's recipe is impossible: \(error)")
+        }
         return description
     }
 
+    /// - Parameter origin: where the names come from, for the message.
+    /// - Throws: `CheckpointError` when the run's classes are known, and these are others or in another order.
+    public func expectClasses(_ names: [String], of origin: String) throws {
+        if let classes {
+            guard names != classes else { return }
+            let place = zip(names, classes).enumerated().first { $1.0 != $1.1 }
+            let first = place.map { "class \($0.offset + 1) is \($0.element.1), not \($0.element.0)" }
+                ?? "there are \(classes.count), not \(names.count)"
+            throw CheckpointError(description: "\(origin) has other classes than \(path), or another order: of the checkpoint's, \(first)")
+        }
+        // Older checkpoints hold a digest of the names alone.
+        guard let count = state.data.flatMap({ Int($0.prefix { $0.isNumber }) }) else { return }
+        guard state.data != TrainingState.data(images: count, classes: names) else { return }
+        throw CheckpointError(description: "\(origin) has other classes than \(path) was trained on, or another order (\(state.data ?? ""))")
+    }
+
     /// Writes atomically: a crash leaves the former checkpoint.
-    static func save(_ network: Network, _ state: TrainingState, _ run: RunDescription, to path: String) throws {
+    static func save(_ network: Network, _ state: TrainingState, _ run: RunDescription, classes: [String], to path: String) throws {
         var tensors: [String: StoredTensor] = [:]
         for (name, tensor) in named(network, momentum: true) {
             tensors[name] = StoredTensor(shape: tensor.shape, tensor.values)
@@ -75,7 +98,10 @@ public struct Checkpoint {
         }
         let stateText = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
         var file = SafetensorsFile(
-            metadata: ["format": format, "version": version, "run": run.canonical, "state": stateText], tensors: tensors)
+            metadata: [
+                "format": format, "version": version, "run": run.canonical, "state": stateText, "classes": classes.joined(separator: "\n"),
+            ],
+            tensors: tensors)
         file.metadata["checksum"] = checksum(file)
         try file.write(to: path)
     }
@@ -91,9 +117,13 @@ public struct Checkpoint {
         try copy(Self.named(network, momentum: true))
         guard run.recipe.evaluation == .lagged else { return }
         for weight in network.weights where weight.codes != nil {
-            weight.restoreProjection(
-                codes: try file.values(Int8.self, named: weight.name + ".codes", shape: weight.value.shape),
-                scales: try file.floats(named: weight.name + ".scales", shape: [weight.slices]))
+            let codes = try file.values(Int8.self, named: weight.name + ".codes", shape: weight.value.shape)
+            let scales = try file.floats(named: weight.name + ".scales", shape: [weight.slices])
+            let largest = run.recipe.weightBits == 1 ? 1 : 1 << (run.recipe.weightBits - 1) - 1
+            guard scales.allSatisfy({ $0.isFinite && $0 >= 0 }), codes.allSatisfy({ abs(Int($0)) <= largest }) else {
+                throw CheckpointError(description: "\(path): the projection of \(weight.name) is none of \(run.recipe.weightBits) bits")
+            }
+            weight.restoreProjection(codes: codes, scales: scales)
         }
     }
 
@@ -103,7 +133,6 @@ public struct Checkpoint {
     /// - Throws: `CheckpointError` or `SafetensorsError` when the checkpoint does not fit, or is of a run that diverged.
     public func evaluationNetwork(input: FeatureShape, classes: Int, precision: Precision, in workshop: Workshop) throws -> Network {
         let run = try description()
-        try run.recipe.validate()
         guard let architecture = Architecture(name: run.recipe.network) else {
             throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
         }
@@ -115,9 +144,6 @@ public struct Checkpoint {
             precision: precision, in: workshop)
         let descent = try CoarseGradientDescent(network, recipe: run.recipe, threads: workshop.engine.threads)
         try restore(network, run: run)
-        if let name = Self.nameOfNotFinite(network) {
-            throw CheckpointError(description: "\(path) holds a run that diverged, so it has no accuracy: \(name) is not finite; try a smaller rate")
-        }
         if run.recipe.evaluation == .current { descent.project() }
         descent.useQuantizedWeights()
         return network
@@ -133,7 +159,13 @@ public struct Checkpoint {
     func isOf(_ run: RunDescription) -> Bool { self.run == run.canonical }
 
     private func copy(_ tensors: [(name: String, tensor: Tensor)]) throws {
-        for (name, tensor) in tensors { tensor.set(try file.floats(named: name, shape: tensor.shape)) }
+        for (name, tensor) in tensors {
+            let values = try file.floats(named: name, shape: tensor.shape)
+            if let fault = Network.impossibleValue(values, named: name) {
+                throw CheckpointError(description: "\(path) holds a run that diverged, so it has no accuracy: \(fault); try a smaller rate")
+            }
+            tensor.set(values)
+        }
     }
 
     static func named(_ network: Network, momentum: Bool) -> [(name: String, tensor: Tensor)] {
@@ -146,7 +178,7 @@ public struct Checkpoint {
         named(network, momentum: false).first { !$0.tensor.values.allSatisfy(\.isFinite) }?.name
     }
 
-    private static func checksum(_ file: SafetensorsFile) -> String {
+    package static func checksum(_ file: SafetensorsFile) -> String {
         var parts = file.metadata.filter { $0.key != "checksum" }.sorted { $0.key < $1.key }.map { $0.key + "=" + $0.value }
         parts += file.tensors.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.shape) \(crc32Hex($0.value.data))" }
         return crc32Hex(Data(parts.joined(separator: "\n").utf8))

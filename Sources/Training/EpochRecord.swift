@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
 import Networks
 
 /// One line of a learning curve. Losses are means in nats, accuracies percent.
@@ -44,6 +46,11 @@ public struct TrainingState: Codable, Equatable, Sendable {
     public var curve: [EpochRecord] = []
 
     public init() {}
+
+    /// What `data` says of so many training images and of classes of these names.
+    static func data(images: Int, classes: [String]) -> String {
+        "\(images) training images of classes \(crc32Hex(Data(classes.joined(separator: "\n").utf8)))"
+    }
 
     mutating func add(_ outcome: BatchOutcome, replaced count: Int) {
         batch += 1

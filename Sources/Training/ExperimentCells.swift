@@ -42,7 +42,12 @@ public struct ExperimentCells: Sendable {
             guard let name = try cell.take(string: "cell") else { throw RecipeError("\(cell.source) needs the key cell") }
             names.append(name)
             let baseName = try cell.take(string: "base") ?? commonBase
-            if let only = try cell.take(strings: "protocols"), !only.contains(runProtocol.rawValue) { return nil }
+            if let only = try cell.take(strings: "protocols") {
+                if let unknown = only.first(where: { RunProtocol(rawValue: $0) == nil }) {
+                    throw RecipeError("\(cell.source): unknown protocol \(unknown); there are \(RunProtocol.allCases.map(\.rawValue).joined(separator: ", "))")
+                }
+                guard only.contains(runProtocol.rawValue) else { return nil }
+            }
             var base = try Settings(contentsOf: "\(folder)/\(baseName)")
             let phases = try base.takePhases()
             let layers = [cell.isFloat ? phases.float : phases.quantized, cell.isFloat ? schedules.float : schedules.quantized, cell]

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
 import Datasets
 import Networks
 import Statistics
@@ -35,6 +36,7 @@ public struct PrecisionComparison {
         guard run.dataset == dataset.name else {
             throw CheckpointError(description: "\(checkpoint.path) was trained on \(run.dataset), not on \(dataset.name)")
         }
+        try checkpoint.expectClasses(dataset.classes, of: dataset.name)
         let (f32, mixed) = (try GradientRecord(checkpoint, run, .f32, dataset, batches, threads),
             try GradientRecord(checkpoint, run, .mixed, dataset, batches, threads))
         rows = f32.names.indices.map { Self.row(f32.names[$0], f32.gradients.map(\.[$0]), mixed.gradients.map(\.[$0])) }
@@ -81,10 +83,17 @@ private struct GradientRecord {
         let trainer = try Trainer(run, dataset: dataset, threads: threads)
         let parameters = trainer.network.parameters
         names = parameters.map(\.name)
+        // Of both precisions, and of one parameter at a time in f64.
+        let numbers = parameters.reduce(0) { $0 + $1.value.count }
+        try AvailableMemory.expect(3 * 4 * batches * numbers, of: .now(), for: "keeping the gradients of \(batches) mini-batches")
         var (gradients, losses): ([[[Float]]], [Double]) = ([], [])
         try trainer.gradients(at: checkpoint, batches: batches) { outcome in
             gradients.append(parameters.map(\.gradient.values))
             losses.append(outcome.lossSum / Double(outcome.count))
+        }
+        for (batch, gradient) in gradients.enumerated() {
+            guard let index = gradient.firstIndex(where: { !$0.allSatisfy(\.isFinite) }) else { continue }
+            throw DivergenceError(description: "\(run.name) in \(precision.rawValue): the gradient of \(names[index]) in mini-batch \(batch + 1) is not finite")
         }
         (self.gradients, self.losses) = (gradients, losses)
     }

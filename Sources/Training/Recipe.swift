@@ -145,50 +145,50 @@ public struct Recipe: Codable, Equatable, Sendable {
     /// - Throws: `RecipeError` naming the key, what it may be and what it is.
     public func validate(knownNetwork: Bool = true) throws {
         func need(_ condition: Bool, _ key: CodingKeys, _ allowed: String, _ found: Any) throws {
-            if !condition { throw RecipeError("\(key.rawValue) must be \(allowed), not \(found)") }
+            if !condition { throw RecipeError("\(key.rawValue) must be \(allowed), not \(found)", key: key.rawValue) }
         }
         try need(!knownNetwork || Architecture(name: network) != nil, .network, "one of \(Architecture.allowed)", network)
-        func bits(_ count: Int) -> Bool { count >= 1 && count <= 8 }
-        try need(bits(weightBits) || weightBits == 32, .weightBits, "1 to 8, or 32 for float", weightBits)
-        try need(bits(activationBits) || activationBits == 32, .activationBits, "1 to 8, or 32 for ReLU", activationBits)
+        for (key, value) in numbers { try need(key.allowed.contains(value), key, "\(key.allowed)", value) }
+        let allowed = CodingKeys.milestones.allowed, isAscending = zip(milestones, milestones.dropFirst()).allSatisfy { $0 < $1 }
+        try need(isAscending && milestones.allSatisfy { allowed.contains(Double($0)) }, .milestones, "\(allowed)", milestones)
         let isFloat = weightBits == 32 && activationBits == 32
         try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
         try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
-        try need(blending >= 0 && blending < 1, .blending, "at least 0 and below 1", blending)
-        try need(batchSize >= 1, .batchSize, "at least 1", batchSize)
-        try need(epochs >= 1, .epochs, "at least 1", epochs)
-        try need(rate > 0 && rate.isFinite, .rate, "above 0", rate)
-        try need(rateDivisor >= 1, .rateDivisor, "at least 1", rateDivisor)
-        try need(milestones == milestones.sorted() && milestones.allSatisfy { $0 >= 1 }, .milestones, "ascending epochs", milestones)
-        try need(resolutionRateFactor >= 0, .resolutionRateFactor, "at least 0", resolutionRateFactor)
-        try need(resolutionMinimum > 0, .resolutionMinimum, "above 0", resolutionMinimum)
-        try need(momentum >= 0 && momentum < 1, .momentum, "at least 0 and below 1", momentum)
-        try need(weightDecay >= 0, .weightDecay, "at least 0", weightDecay)
-        try need((0...16).contains(cropPadding), .cropPadding, "0 to 16", cropPadding)
-        if let size = imageSize {
-            try need((32...1024).contains(size), .imageSize, "32 to 1024", size)
-            try need(cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
-        }
-        try need(smallestCrop > 0 && smallestCrop <= 1, .smallestCrop, "above 0, at most 1", smallestCrop)
-        try need(lloydIterations >= 1, .lloydIterations, "at least 1", lloydIterations)
-        try need(resolutionDecay >= 0 && resolutionDecay.isFinite, .resolutionDecay, "at least 0", resolutionDecay)
+        try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
+        try need(resolutionMaximum ?? .infinity >= resolutionMinimum, .resolutionMaximum, "at least resolution_minimum", resolutionMaximum ?? 0)
+        try need(relaxationEnd >= relaxationStart, .relaxationEnd, "at least relaxation_start", relaxationEnd)
         try need(
-            resolutionGradientFactor >= 0 && resolutionGradientFactor.isFinite, .resolutionGradientFactor, "at least 0",
-            resolutionGradientFactor)
-        if let limit = resolutionGradientLimit { try need(limit > 0 && limit.isFinite, .resolutionGradientLimit, "above 0", limit) }
-        if let maximum = resolutionMaximum {
-            try need(maximum >= resolutionMinimum && maximum.isFinite, .resolutionMaximum, "at least resolution_minimum", maximum)
-        }
-        try need(relaxationStart > 0 && relaxationStart.isFinite, .relaxationStart, "above 0", relaxationStart)
-        try need(
-            relaxationEnd >= relaxationStart && relaxationEnd.isFinite, .relaxationEnd, "at least relaxation_start", relaxationEnd)
-        try need(relaxationShare > 0 && relaxationShare < 1, .relaxationShare, "above 0 and below 1", relaxationShare)
+            relaxationEnd / relaxationStart <= 1e30, .relaxationStart, "above 0, and not 1e30 times smaller than relaxation_end",
+            relaxationStart)
+    }
+
+    /// Every setting that is one number, those left out not.
+    private var numbers: [(CodingKeys, Double)] {
+        let integers: [(CodingKeys, Int?)] = [
+            (.weightBits, weightBits), (.activationBits, activationBits), (.batchSize, batchSize), (.epochs, epochs), (.cropPadding, cropPadding),
+            (.imageSize, imageSize), (.lloydIterations, lloydIterations),
+        ]
+        let singles: [(CodingKeys, Float?)] = [
+            (.blending, blending), (.resolutionMinimum, resolutionMinimum), (.momentum, momentum), (.weightDecay, weightDecay),
+            (.resolutionDecay, resolutionDecay), (.resolutionGradientFactor, resolutionGradientFactor),
+            (.resolutionGradientLimit, resolutionGradientLimit), (.resolutionMaximum, resolutionMaximum), (.relaxationStart, relaxationStart),
+            (.relaxationEnd, relaxationEnd), (.relaxationShare, relaxationShare),
+        ]
+        let doubles = [
+            (CodingKeys.rate, rate), (.rateDivisor, rateDivisor), (.resolutionRateFactor, resolutionRateFactor), (.smallestCrop, smallestCrop),
+        ]
+        return integers.compactMap { key, value in value.map { (key, Double($0)) } }
+            + singles.compactMap { key, value in value.map { (key, Double($0)) } } + doubles
     }
 }
 
 /// A recipe or table file that says something impossible.
 public struct RecipeError: Error, CustomStringConvertible, Equatable {
     public let description: String
-    public init(_ description: String) { self.description = description }
+    /// The key at fault, where it is one key's.
+    let key: String?
+
+    public init(_ description: String) { self.init(description, key: nil) }
+    init(_ description: String, key: String?) { (self.description, self.key) = (description, key) }
 }

@@ -30,11 +30,7 @@ public struct RegressionPlan: Codable, Equatable, Sendable {
             guard let value else { throw RecipeError("\(file.source) needs the key \(key)") }
             return value
         }
-        func count(_ key: String) throws -> Int {
-            let text = try need(try file.take(string: key), key)
-            guard let count = Int(text), count >= 1 else { throw RecipeError("\(file.source): \(key) must be a number of images, not \(text)") }
-            return count
-        }
+        func count(_ key: String) throws -> Int { try need(try file.take(images: key, upTo: 1_000_000), key) }
         let baseName = try need(try file.take(string: "base"), "base")
         (trainImages, testImages) = (try count("train_images"), try count("test_images"))
         let (common, floatOnly) = (try file.take(mapping: "common"), try file.take(mapping: "float"))

@@ -61,11 +61,11 @@ extension Recipe {
     }
 }
 
-/// JSON with sorted keys.
+/// JSON with sorted keys. Numbers that are not finite, which `Recipe.validate` refuses, become strings.
 func canonicalJSON(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    // Encoding fails only for numbers that are not finite, which `Recipe.validate` refuses.
-    guard let data = try? encoder.encode(value) else { preconditionFailure("a recipe that was not validated") }
-    return String(decoding: data, as: UTF8.self)
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    // Nothing else in a description or a recipe can fail to be encoded.
+    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? ""
 }

@@ -41,6 +41,7 @@ public final class Trainer {
     public let threads: Int
     /// How many training images there are, and a digest of the classes' names.
     private let data: String
+    private let classes: [String]
 
     /// Trains the network that the recipe names.
     /// - Parameters:
@@ -63,8 +64,10 @@ public final class Trainer {
     /// - Parameters:
     ///   - dataset: must have the run's name.
     ///   - loaders: threads that prepare images; they do not change what is computed.
-    ///   - build: makes the network for images of a shape and a number of classes.
-    /// - Throws: `RecipeError` for impossible settings, and what `build` throws.
+    ///   - build: makes the network for images of a shape and a number of classes; called for small batches first, to see
+    ///     how much memory it takes.
+    /// - Throws: `RecipeError` for impossible settings, `MemoryError` when a batch would not fit into memory, `FileError` for
+    ///   classes that cannot be told apart, and what `build` throws.
     public init(
         _ run: RunDescription, dataset: any Dataset, threads: Int, loaders: Int = 1,
         build: (_ input: FeatureShape, _ classes: Int, Workshop) throws -> Network
@@ -73,8 +76,11 @@ public final class Trainer {
         precondition(dataset.name == run.dataset, "the data set is not the run's")
         let recipe = run.recipe
         let (train, test) = try dataset.sources(imageSize: recipe.imageSize)
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
+        classes = dataset.classes
+        try Self.expectDistinct(classes, of: dataset.name)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
+        try Self.expectRoom(for: run, images: shape, threads: threads) { try build(shape, dataset.classes.count, $0) }
+        let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         (self.run, self.threads) = (run, threads)
         network = try build(shape, dataset.classes.count, workshop)
         network.initialize(seed: run.seed)
@@ -82,8 +88,7 @@ public final class Trainer {
         descent.project()
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
         images = shape.tensor(batch: recipe.batchSize)
-        let names = crc32Hex(Data(dataset.classes.joined(separator: "\n").utf8))
-        data = "\(train.count) training images of classes \(names)"
+        data = TrainingState.data(images: train.count, classes: classes)
         let augmentation = recipe.imageSize == nil
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
@@ -134,6 +139,7 @@ public final class Trainer {
                 description: "\(checkpoint.path) was computed by \(checkpoint.state.threads ?? 0) threads, on which its last bits depend: go on with "
                     + "as many (--threads), or start again in another --out")
         }
+        try checkpoint.expectPosition(epochs: run.recipe.epochs, batches: loader.batchesPerEpoch)
         try checkpoint.restore(network, run: run)
         state = checkpoint.state
         (state.data, state.threads) = (data, threads)
@@ -141,7 +147,7 @@ public final class Trainer {
         descent.start(epoch: state.epoch)
     }
 
-    public func save(to path: String) throws { try Checkpoint.save(network, state, run, to: path) }
+    public func save(to path: String) throws { try Checkpoint.save(network, state, run, classes: classes, to: path) }
 
     public var isFinished: Bool { state.epoch >= run.recipe.epochs }
 
@@ -156,7 +162,11 @@ public final class Trainer {
     ) throws {
         var clock = Stopwatch(before: state.seconds)
         var steps = 0
-        func save() throws { if let path { try self.save(to: path) } }
+        func save() throws {
+            guard let path else { return }
+            try expectFiniteNetwork()
+            try self.save(to: path)
+        }
         while !isFinished && !stop.isMade && steps < stepLimit {
             descent.start(epoch: state.epoch)
             loader.start(epoch: state.epoch, firstBatch: state.batch)
@@ -189,7 +199,7 @@ public final class Trainer {
 
     private func expectFiniteNetwork() throws {
         guard let name = Checkpoint.nameOfNotFinite(network) else { return }
-        throw DivergenceError(description: "\(name) is not finite after epoch \(state.epoch + 1) of \(run.name); try a smaller rate")
+        throw DivergenceError(description: "\(name) is not finite in epoch \(state.epoch + 1) of \(run.name); try a smaller rate")
     }
 
     /// The forward and the backward pass of one mini-batch.
@@ -198,7 +208,7 @@ public final class Trainer {
         descent.prepareStep()
         let scores = try network.forward(images, batch: batch.count, mode: .training)
         let outcome = loss(scores, labels: batch.labels, batch: batch.count)
-        guard outcome.lossSum.isFinite else {
+        guard outcome.lossSum.isFinite, loss.notFinite == nil else {
             throw DivergenceError(
                 description: "the loss is not finite in epoch \(state.epoch + 1), batch \(batch.index + 1) of \(run.name); "
                     + "try a smaller rate")
@@ -223,6 +233,7 @@ public final class Trainer {
 
     /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.
     /// - Returns: the sums, and for each image in the split's order whether its label scored highest.
+    /// - Throws: `DivergenceError` naming the first image with a score that is not finite: it has no class.
     public func evaluate() throws -> (total: BatchOutcome, correct: [Bool]) {
         var total = BatchOutcome()
         var correct: [Bool] = []
@@ -236,6 +247,10 @@ public final class Trainer {
             copy(batch)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
             total += loss(scores, labels: batch.labels, batch: batch.count)
+            if let image = loss.notFinite {
+                let number = total.count - batch.count + image + 1
+                throw DivergenceError(description: "\(run.name): the scores of test image \(number) of \(testImages) are not finite; try a smaller rate")
+            }
             correct += loss.correct.prefix(batch.count)
         }
         return (total, correct)

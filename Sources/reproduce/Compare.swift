@@ -22,6 +22,7 @@ struct Compare: ParsableCommand {
         let (checkpoint, model) = (try Checkpoint(path: checkpoint), try PackedModel(path: model))
         let run = try checkpoint.description()
         let dataset = try images.load(for: run, of: checkpoint.path, imageNet, needsTraining: false)
+        try checkpoint.expectClasses(dataset.classes, of: "the data set's list")
         let split = try dataset.sources(imageSize: run.recipe.imageSize).test
         let comparison = try compare(checkpoint, with: model, on: split, threads: computing.threads)
         for unit in comparison.units { print("\(unit.name): \(unit.differing) of \(unit.compared) differ") }

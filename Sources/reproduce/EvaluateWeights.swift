@@ -125,9 +125,13 @@ final class WeightsEvaluation {
 
     init(network name: String, weights: SafetensorsFile, classes: Int, precision: Precision, threads: Int, imageSize: Int) throws {
         guard let architecture = Architecture(name: name) else { throw RecipeError("unknown network \(name)") }
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
         let shape = FeatureShape(height: imageSize, width: imageSize, channels: 3)
-        network = try architecture.network(input: shape, classes: classes, activation: .relu, precision: precision, in: workshop)
+        func build(in workshop: Workshop) throws -> Network {
+            try architecture.network(input: shape, classes: classes, activation: .relu, precision: precision, in: workshop)
+        }
+        try NetworkMemory(threads: threads, build: build).expectRoom(batch: batch, besides: (BatchLoader.depth + 2) * 4 * shape.count, for: name)
+        let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
+        network = try build(in: workshop)
         try network.takeWeights(from: weights)
         (loss, images, self.classes) = (SoftmaxCrossEntropy(classes: classes, in: workshop), shape.tensor(batch: batch), classes)
     }
@@ -142,6 +146,12 @@ final class WeightsEvaluation {
             images.pointer.update(from: batch.images, count: batch.count * split.imageSize)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
             result.total += loss(scores, labels: batch.labels, batch: batch.count)
+            if let image = loss.notFinite {
+                let number = result.total.count - batch.count + image
+                throw FileError(
+                    "\(split.path(of: number)), validation image \(number + 1) of \(split.count), has scores that are not finite: "
+                        + "these weights give it no class")
+            }
             result.labels += UnsafeBufferPointer(start: batch.labels, count: batch.count)
             result.predictions += predictions(scores, count: batch.count)
             result.pixels += ImageNet.normalization.bytes(of: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize))
@@ -189,6 +199,9 @@ struct ReferenceComparison {
         let theirs = try file.values(UInt8.self, named: "pixels")
         let logits = try file.floats(named: "logits", shape: [count, classes])
         let labels = try file.values(Int32.self, named: "labels", shape: [count])
+        if let score = logits.firstIndex(where: { !$0.isFinite }) {
+            throw FileError("\(path): the scores of image \(score / classes + 1) of \(count) are not finite")
+        }
         guard theirs.count == ours.pixels.count, labels == ours.labels else {
             throw FileError("\(path) holds other images, another size or another order than these validation images")
         }

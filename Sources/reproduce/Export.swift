@@ -22,36 +22,62 @@ struct ExportCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write: .bcgd or .onnx.", valueName: "file"))
     var output: String
 
-    @Option(help: ArgumentHelp("Class names, one a line in the order of the labels, for data sets other than CIFAR-10 and Fashion-MNIST: images are then ImageNet's, of the size that the run was trained with.", valueName: "file"))
+    @Option(help: ArgumentHelp("Class names of ImageNet, one a line in the order of the labels: for checkpoints that do not hold them; otherwise they must be the same.", valueName: "file"))
     var classNames: String?
 
-    @Option(help: "Of an ONNX file: \(ONNXForm.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var form = ONNXForm.float
+    @Option(help: "Of an ONNX file: \(ONNXForm.allCases.map(\.rawValue).joined(separator: ", ")) (default: float).")
+    var form: ONNXForm?
 
     func validate() throws {
         guard output.hasSuffix(".bcgd") || output.hasSuffix(".onnx") else { throw ValidationError("--output must end in .bcgd or .onnx, not \(output)") }
+        guard form == nil || output.hasSuffix(".onnx") else { throw ValidationError("--form is for ONNX files, and \(output) is a packed model: leave it out") }
+        guard classNames == nil || !isPacked else { throw ValidationError("--class-names is for checkpoints: the packed model \(checkpoint) holds its classes") }
     }
+
+    private var isPacked: Bool { checkpoint.hasSuffix(".bcgd") }
 
     func run() throws {
         let model = try model()
-        let bytes = output.hasSuffix(".onnx") ? onnx(model, form: form) : model.bytes
+        let bytes = output.hasSuffix(".onnx") ? onnx(model, form: form ?? .float) : model.bytes
         try writeAtomically(bytes, to: output)
         print("\(output): \(bytes.count) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; \(model.provenance)")
     }
 
     private func model() throws -> PackedModel {
-        if checkpoint.hasSuffix(".bcgd") { return try PackedModel(path: checkpoint) }
-        let checkpoint = try Checkpoint(path: checkpoint)
-        return try packedModel(of: checkpoint, format: try format(try checkpoint.description()))
+        if isPacked { return try PackedModel(path: checkpoint) }
+        let checkpoint = try Checkpoint(path: checkpoint), run = try checkpoint.description()
+        if checkpoint.state.epoch < run.recipe.epochs {
+            note("\(checkpoint.path) is of an unfinished run: epoch \(checkpoint.state.epoch) of \(run.recipe.epochs); the model says so")
+        }
+        return try packedModel(of: checkpoint, format: try format(checkpoint, run))
     }
 
-    private func format(_ run: RunDescription) throws -> ImageFormat {
-        if let classNames {
-            return .imageNet(classes: lines(of: try readText(classNames)), side: run.recipe.imageSize ?? 224)
+    private func format(_ checkpoint: Checkpoint, _ run: RunDescription) throws -> ImageFormat {
+        if let format = ImageFormat(dataset: run.dataset) {
+            guard classNames == nil else { throw FileError("--class-names is for ImageNet: the classes of \(run.dataset) are known, leave it out") }
+            try checkpoint.expectClasses(format.classes, of: run.dataset)
+            return format
         }
-        guard let format = ImageFormat(dataset: run.dataset) else {
-            throw FileError("the classes of \(run.dataset) are not known by name: name a file that lists them with --class-names")
+        guard Subject(dataset: run.dataset) == .imageNet, let side = run.recipe.imageSize else {
+            throw FileError("the images of \(run.dataset) are not known by name: CIFAR-10, Fashion-MNIST and ImageNet can be exported")
         }
-        return format
+        return .imageNet(classes: try classes(checkpoint, run), side: side)
+    }
+
+    private func classes(_ checkpoint: Checkpoint, _ run: RunDescription) throws -> [String] {
+        guard let classNames else {
+            if let held = checkpoint.classes { return held }
+            throw FileError("\(checkpoint.path) is of a version that kept no class names: name a file that lists those of \(run.dataset) with --class-names")
+        }
+        var names = lines(of: try readText(classNames)).map { $0.trimmingCharacters(in: .whitespaces) }
+        while names.last == "" { names.removeLast() }
+        guard names.count > 1, Set(names).count == names.count, !names.contains("") else {
+            throw FileError("\(classNames) must give two or more classes, one a line, with different names; it has \(names.count) lines")
+        }
+        try checkpoint.expectClasses(names, of: classNames)
+        if checkpoint.classes == nil, checkpoint.state.data == nil {
+            note("\(checkpoint.path) cannot tell whether the order of \(classNames) is that of its scores")
+        }
+        return names
     }
 }

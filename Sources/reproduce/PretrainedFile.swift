@@ -3,6 +3,7 @@ import Compute
 import Datasets
 import Files
 import Foundation
+import Networks
 import Training
 
 /// What a table does with weights that came in a file.
@@ -28,6 +29,7 @@ struct PretrainedFile {
     init(path: String) throws {
         let bytes = try readFile(path)
         (self.path, weights, digest) = (path, try SafetensorsFile(bytes: bytes, path: path), "file \(crc32Hex(bytes))")
+        try weights.expectOwnNames(as: "conv1.weight")
     }
 
     /// The network that has its blocks, by `Architecture`'s name.

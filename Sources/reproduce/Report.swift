@@ -46,7 +46,7 @@ struct ResultsBlock {
     /// - Throws: `FileError` when the file cannot be read or does not hold the two marks once each, in order.
     init(path: String, results: String) throws {
         let (open, close) = ("<!-- results -->\n", "<!-- /results -->")
-        let old = try readText(path)
+        let old = lines(of: try readText(path)).joined(separator: "\n") + "\n"  // whatever ends its lines
         let (before, after) = (old.components(separatedBy: open), old.components(separatedBy: close))
         guard before.count == 2, after.count == 2, before[0].count < after[0].count else {
             throw FileError("\(path) must hold the line <!-- results --> and then the line <!-- /results -->, once each")

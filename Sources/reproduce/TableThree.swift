@@ -32,7 +32,7 @@ struct ImageNetOptions: ParsableArguments {
     func load(_ folder: String?, needsTraining: Bool = true) throws -> ImageNet {
         guard let folder = self.folder(folder) else { throw FileError("no folder with images was named; \(ImageNet.advice)") }
         let unreadable = UnreadableImages(limit: maxUnreadable) { note("warning: \($0)") }
-        return try ImageNet(folder: folder, classList: try classes.map(ClassList.init), unreadable: unreadable, needsTraining: needsTraining)
+        return try ImageNet(folder: folder, classList: try classes.map { try ClassList(contentsOf: $0) }, unreadable: unreadable, needsTraining: needsTraining)
     }
 }
 
@@ -83,8 +83,8 @@ struct TableThree: ParsableCommand {
     private func estimate(_ cell: ExperimentCell, of selected: [ExperimentCell]) throws -> String {
         let quantized = selected.first { !$0.isFloat && $0.recipe.network == cell.recipe.network } ?? cell
         note("measuring a training step of \(quantized.name) …")
-        let cost = try StepCost(measuring: quantized.recipe, precision: options.precision, threads: options.computing.threads)
-        let epochs = quantized.recipe.epochs, time = timeInWords(cost.seconds(epochs: epochs, recipe: quantized.recipe))
+        let cost = try StepCost(measuring: quantized.recipe, on: .imageNet, precision: options.precision, threads: options.computing.threads)
+        let epochs = quantized.recipe.epochs, time = timeInWords(cost.seconds(epochs: epochs))
         return String(format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, options.precision.rawValue, 1000 * cost.secondsAnImage)
             + "protocol \(options.experiment.runProtocol.rawValue), \(epochs) epoch\(epochs == 1 ? "" : "s"), would take about \(time), and \(selected.count) cells are selected"
     }

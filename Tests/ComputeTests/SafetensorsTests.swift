@@ -33,6 +33,23 @@ import Testing
         #expect(try SafetensorsFile(bytes: Self.fromPython, path: "python").encoded() == Self.fromPython)
     }
 
+    /// Files that come under the name of a safetensors file by mistake each get a sentence that says what to do.
+    @Test(arguments: [
+        (Data("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 46830571\n".utf8), "pointer of Git LFS", "git lfs pull"),
+        (Data("<!DOCTYPE html><html><head><title>Access denied</title></head></html>".utf8), "a web page", "download"),
+        (Data("\n  <html lang=\"en\">".utf8), "a web page", "download"), (Data("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".utf8), "a web page", "download"),
+        (Data([0x50, 0x4B, 3, 4]) + Data(count: 3000), "(.pth: a zip archive)", "convert_torchvision.py"),
+        (Data([0x80, 2, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9]) + Data(count: 100), "(.pth: a pickle)", "convert_torchvision.py"),
+        (Data([0x1F, 0x8B, 8, 0]) + Data(count: 100), "compressed with gzip", "gzip --decompress"),
+    ])
+    func anotherFormatIsNamed(_ bytes: Data, _ what: String, _ advice: String) {
+        for bytes in [bytes, (Data([1]) + bytes).dropFirst()] {
+            let error = #expect(throws: SafetensorsError.self) { try SafetensorsFile(bytes: bytes, path: "w.safetensors") }
+            let text = error?.description ?? ""
+            #expect(text.hasPrefix("w.safetensors: ") && text.contains(what) && text.contains(advice) && !text.contains("\n"), "\(text)")
+        }
+    }
+
     /// Data slices keep their start index: neither reading nor storing may count from 0.
     @Test func sliceOfALargerBuffer() throws {
         let slice = (Data([1, 2, 3, 4, 5]) + Self.fromPython).dropFirst(5)
@@ -83,8 +100,9 @@ import Testing
         #expect(message { _ = try file.floats(named: "b", shape: [1]) } == "weights.safetensors: no tensor \"b\", expected F32 [1]")
         #expect(message { _ = try file.floats(named: "a", shape: [3, 2]) } == "weights.safetensors: tensor \"a\": expected F32 [3, 2], found F32 [2, 3], 24 bytes")
         #expect(message { _ = try file.floats(named: "h") } == "weights.safetensors: tensor \"h\": expected F32, found F16 [3], 6 bytes")
-        #expect(message { _ = try SafetensorsFile(path: "/no/such") } == "cannot open /no/such: No such file or directory")
-        #expect(message { _ = try SafetensorsFile(path: "/") } == "cannot read /: is it a regular file?")
+        for (path, words) in [("/no/such", "cannot read /no/such: No such file or directory"), ("/", "cannot read /: it is a folder")] {
+            #expect(#expect(throws: FileError.self) { try SafetensorsFile(path: path) }?.description == words)
+        }
     }
 
     @Test(arguments: [[3], [-1], [Int.max, Int.max], [Int.max / 2, 1]])

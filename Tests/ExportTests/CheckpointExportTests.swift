@@ -62,7 +62,18 @@ import Training
             let model = try packedModel(of: checkpoint, format: try #require(ImageFormat(dataset: "CIFAR-10")))
             let comparison = try compare(checkpoint, with: model, on: dataset.test, threads: 1)
             #expect(comparison.differing == 0 && comparison.differingClasses == 0 && comparison.images == 20, "\(Self.recipes[index].name)")
+            #expect(model.provenance.contains("unfinished: epoch 1 of \(recipe.epochs)"), "\(model.provenance)")
             #expect(model.classes == CIFAR10.classes && model.units[0].weightBits == (recipe.quantizedLayers == .inner ? 32 : recipe.weightBits))
+        }
+    }
+
+    /// A model of a finished run does not say that it is unfinished.
+    @Test func aFinishedRunsProvenance() throws {
+        var recipe = try Self.recipe()
+        (recipe.epochs, recipe.milestones) = (1, [])
+        try checkpoint(recipe) { checkpoint, _ in
+            let model = try packedModel(of: checkpoint, format: try #require(ImageFormat(dataset: "CIFAR-10")))
+            #expect(model.provenance.contains("CIFAR-10, epoch 1 of 1, description"), "\(model.provenance)")
         }
     }
 

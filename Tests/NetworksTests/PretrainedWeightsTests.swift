@@ -51,6 +51,47 @@ import Testing
         #expect(try network.weightsFile().encoded() == before)
     }
 
+    /// Weights that are no numbers, a variance below 0 and a resolution that is not above 0: refused by name, and nothing is taken.
+    @Test(arguments: [
+        ("stem.conv.weight", 5, Float.nan, "stem.conv.weight holds nan at place 5 of 108, which is not finite"),
+        ("linear.bias", 4, .infinity, "linear.bias holds inf at place 4 of 5"), ("block1.bn1.weight", 0, -.infinity, "block1.bn1.weight holds -inf"),
+        ("stem.bn.running_mean", 3, .signalingNaN, "stem.bn.running_mean holds"), ("stem.bn.running_var", 3, -0.5, "stem.bn.running_var holds -0.5 at place 3 of 4, which is no variance"),
+        ("stem.act.resolution", 0, 0, "stem.act.resolution holds 0.0 at place 0 of 1, which is no resolution"), ("stem.act.resolution", 0, -1, "stem.act.resolution holds -1.0"),
+    ])
+    func impossibleNumbersAreRefused(_ name: String, _ place: Int, _ value: Float, _ words: String) throws {
+        let network = try tinyNetwork(batch: 1)
+        network.initialize(seed: 4)
+        let before = try network.weightsFile().encoded()
+        var file = network.weightsFile()
+        let tensor = try #require(file.tensors[name])
+        var values = try file.floats(named: name)
+        values[place] = value
+        file.tensors[name] = StoredTensor(shape: tensor.shape, values)
+        let error = #expect(throws: SafetensorsError.self) { try network.takeWeights(from: file) }
+        #expect(error?.description.contains("holds no usable weights: \(words)") == true, "\(error?.description ?? "")")
+        #expect(try network.weightsFile().encoded() == before)
+    }
+
+    /// A variance of 0 is one: batch norm adds ε.
+    @Test func aVarianceMayBeZero() throws {
+        let network = try tinyNetwork(batch: 1)
+        var file = network.weightsFile()
+        file.tensors["stem.bn.running_var"] = StoredTensor(shape: [4], [0, 1, 2, 3] as [Float])
+        try network.takeWeights(from: file)
+    }
+
+    /// Names as DataParallel and wrappers write them: the message says what takes the prefix off.
+    @Test(arguments: ["module.", "model.", "module.model."]) func aPrefixIsNamed(_ prefix: String) throws {
+        let network = try tinyNetwork(batch: 1)
+        var file = network.weightsFile()
+        file.tensors = Dictionary(uniqueKeysWithValues: file.tensors.map { (prefix + $0.key, $0.value) })
+        let error = #expect(throws: SafetensorsError.self) { try network.takeWeights(from: file) }
+        #expect(error?.description.contains("every name begins with \"\(prefix)\"") == true && error?.description.contains("convert_torchvision.py") == true, "\(error?.description ?? "")")
+        // One tensor without it, and it is no prefix.
+        file.tensors["x"] = StoredTensor(shape: [1], [1] as [Float])
+        #expect(#expect(throws: SafetensorsError.self) { try network.takeWeights(from: file) }?.description.contains("it lacks") == true)
+    }
+
     /// Rows of the classifier in the order asked for; all else stays.
     @Test func selectingClasses() throws {
         var file = SafetensorsFile(metadata: ["a": "b"])

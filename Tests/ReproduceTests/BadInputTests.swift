@@ -31,6 +31,62 @@ import Testing
         try expectRefusal(["list", "--experiments", folder], "unknown key colour")
     }
 
+    /// A comma for a point, a number without end, and batches that no machine holds: traced to their line, before anything is trained.
+    @Test(arguments: [
+        ("paper.yaml", "momentum: 0.95", "momentum: 0,95", "paper.yaml:11: momentum must be at least 0 and below 1, not 0,95"),
+        ("paper.yaml", "weight_decay: 1.0e-4", "weight_decay: .inf", "paper.yaml:12: weight_decay must be at least 0 and at most 1000000, not .inf"),
+        ("protocols/smoke.yaml", "batch_size: 128", "batch_size: 1000000000", "smoke.yaml:"),
+        ("paper.yaml", "batch_size: 128", "batch_size: 60000", "with batches of 60000 images would take about"),
+    ])
+    func impossibleRecipes(_ file: String, _ old: String, _ new: String, _ words: String) throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.copyItem(atPath: Program.package.path + "/Experiments", toPath: folder)
+        let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+        // A protocol that says nothing of the batch gets a line of its own.
+        let changed = text.contains(old) ? text.replacingOccurrences(of: old, with: new) : text.replacingOccurrences(of: "{ epochs", with: "{ \(new), epochs")
+        try #require(changed != text)
+        try changed.write(toFile: "\(folder)/\(file)", atomically: true, encoding: .utf8)
+        for command in [["list"], ["table1", "--out", folder + "/out"]] {
+            try expectRefusal(command + ["--experiments", folder, "--precision", "f32", "--threads", "1"], words)
+        }
+    }
+
+    /// A README whose lines end as on Windows, with a byte-order mark or without a last line end, is the same README.
+    @Test func theResultsBlockHasAnyLineEnds() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let readme = folder + "/README.md", text = try String(contentsOfFile: Program.package.path + "/README.md", encoding: .utf8)
+        for variant in [text, text.replacingOccurrences(of: "\n", with: "\r\n"), "\u{FEFF}" + text, String(text.dropLast())] {
+            try variant.write(toFile: readme, atomically: true, encoding: .utf8)
+            let (status, output) = try Program("reproduce", ["report", "--check", "--readme", readme]).finish()
+            #expect(!output.contains(readme), "\(status): \(output)")
+        }
+        try Data(text.utf8.flatMap { [$0, 0] as [UInt8] }).write(to: URL(fileURLWithPath: readme))
+        try expectRefusal(["report", "--check", "--readme", readme], readme)
+    }
+
+    /// With little memory (`ulimit -v`) the refusal comes before the images are trained on, not from the allocator.
+    @Test func tooLittleMemory() throws {
+        let products = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString
+        let shell = Process(), pipe = Pipe()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = ["-c", "ulimit -v 600000; exec \(products.deletingLastPathComponent)/reproduce list --protocol paper --precision f32 --threads 1"]
+        shell.currentDirectoryURL = Program.package
+        (shell.standardOutput, shell.standardError) = (pipe, pipe)
+        try shell.run()
+        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        shell.waitUntilExit()
+        #expect(shell.terminationStatus == 1 && output.contains("MB are left (ulimit -v)"), "\(output.suffix(500))")
+    }
+
+    /// The data set, protocol and precision are those of `table1` with the same options.
+    @Test func listPlansTheTable() throws {
+        for (more, words) in [([], "Fashion-MNIST (60000 training and 10000 test images), 1 threads, f32"), (["--data", "/anywhere"], "CIFAR-10 (50000 training and 10000 test images), 1 threads, f32")] {
+            let listed = try Program("reproduce", ["list", "--threads", "1", "--precision", "f32"] + more).finish()
+            #expect(listed.status == 0 && listed.output.contains("protocol smoke, \(words)"), "\(listed.output.prefix(300))")
+        }
+    }
+
     @Test(arguments: [
         (["--threads", "0"], "--threads must be 1 to 256, not 0"), (["--seeds", "0"], "--seeds must be 1 to 1000"),
         (["--record", "--seeds", "9"], "--seeds must be 10 to 1000, not 9"), (["--resume"], "--resume is for --record"),

@@ -78,6 +78,8 @@ import Testing
         try expectRefusal(["classify", model, model], "no image that is read here")
         try expectRefusal(["classify", model], "image")
         try expectRefusal(["export", folder + "/none.safetensors", "-o", folder + "/a.bcgd"], "No such file")
+        try expectRefusal(["export", model, "-o", folder + "/a.bcgd", "--form", "float"], "--form is for ONNX files")
+        try expectRefusal(["export", model, "-o", folder + "/a.onnx", "--class-names", path], "--class-names is for checkpoints")
         try expectRefusal(["export", path, "-o", folder + "/a.bcgd"], "not safetensors")
         try expectRefusal(["export", model, "-o", folder + "/a.txt"], "must end in .bcgd or .onnx")
         try expectRefusal(["export", model, "-o", "/dev/null/a.onnx"], "/dev/null/a.onnx")

@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import Networks
 import Testing
+import Training
 
 /// `reproduce table3` and `evaluate-weights` on a folder of generated JPEGs, as a user would run them.
 @Suite(.serialized) struct ImageNetTests {
@@ -122,6 +123,76 @@ import Testing
             }
             #expect(try String(contentsOfFile: folder + "/e.csv", encoding: .utf8).split(separator: "\n").count == 4)
             try expectRefusal(evaluate + ["--resize", "10"], "--resize must be 0 or 32 to 2048")
+        }
+    }
+
+    /// Weights that are no numbers, in a file and beyond it: no accuracy, and nothing is recorded.
+    @Test func weightsThatAreNoNumbersHaveNoAccuracy() throws {
+        try withTrial {
+            let evaluate = ["evaluate-weights", weights, "--data", data, "--classes", list, "--image-size", "32", "--threads", "1", "--record", folder + "/e.csv"]
+            let whole = try SafetensorsFile(path: weights)
+            func refuse(_ name: String, _ words: String, _ change: (inout [Float]) -> Void) throws {
+                var (file, values) = (whole, try whole.floats(named: name))
+                change(&values)
+                file.tensors[name] = StoredTensor(shape: try #require(whole.tensors[name]).shape, values)
+                try file.write(to: weights)
+                try expectRefusal(evaluate, words)
+                try expectRefusal(evaluate + ["--restrict"], words)
+                try expectRefusal(table3("n"), words)
+            }
+            try refuse("fc.weight", "fc.weight holds nan at place 0") { for i in $0.indices { $0[i] = .nan } }
+            try refuse("conv1.weight", "conv1.weight holds nan at place 7") { $0[7] = .nan }
+            try refuse("bn1.running_var", "bn1.running_var holds -0.5 at place 3 of 64, which is no variance") { $0[3] = -0.5 }
+            // Finite weights whose scores are not.
+            var file = whole
+            file.tensors["fc.weight"] = StoredTensor(shape: [6, 512], [Float](repeating: 3e38, count: 6 * 512))
+            try file.write(to: weights)
+            try expectRefusal(evaluate, "n00000001/0.JPEG, validation image 1 of 12, has scores that are not finite")
+            #expect(!FileManager.default.fileExists(atPath: folder + "/e.csv"))
+            try expectRefusal(table3("m").map { $0 == "resnet18-1w4a-bcgd" ? "resnet18-float" : $0 }, "the scores of test image 1 of 12 are not finite")
+        }
+    }
+
+    /// A checkpoint's classes go into its model; a list in another order is refused, for old checkpoints by its digest.
+    @Test func theModelsClassesAreTheRuns() throws {
+        try withTrial {
+            try edit("protocols/smoke.yaml") { _ in "float: { epochs: 1, milestones: [], image_size: 32, batch_size: 12 }\nquantized: { epochs: 1, milestones: [], image_size: 32, batch_size: 12 }\n" }
+            let trained = try Program("reproduce", table3("a")).finish()
+            try #require(trained.status == 0, "\(trained)")
+            let (names, sorted, model) = (folder + "/names.txt", folder + "/sorted.txt", folder + "/model.bcgd")
+            try "a\r\nb\r\nc\r\n".write(toFile: names, atomically: true, encoding: .utf8)
+            try "b\na\nc\n".write(toFile: sorted, atomically: true, encoding: .utf8)
+            let export = ["export", checkpoint("a"), "-o", model]
+            for more in [[], ["--class-names", names]] {
+                let exported = try Program("reproduce", export + more).finish()
+                #expect(exported.status == 0 && !exported.output.contains("unfinished"), "\(exported)")
+                #expect(try Data(contentsOf: URL(fileURLWithPath: model)).range(of: Data("a\nb\nc".utf8)) != nil)
+            }
+            try expectRefusal(export + ["--class-names", sorted], "of the checkpoint's, class 1 is a, not b")
+            // As checkpoints were before they held the names.
+            var old = try SafetensorsFile(path: checkpoint("a"))
+            old.metadata["classes"] = nil
+            old.metadata["checksum"] = Checkpoint.checksum(old)
+            try old.write(to: checkpoint("a"))
+            try expectRefusal(export, "kept no class names: name a file")
+            try expectRefusal(export + ["--class-names", sorted], "sorted.txt has other classes than")
+            #expect(try Program("reproduce", export + ["--class-names", names]).finish().status == 0)
+            // Another list of as many classes is another run's data.
+            try "5 n00000003 a\n1 n00000001 b\n2 n00000002 c\n".write(toFile: list, atomically: true, encoding: .utf8)
+            try expectRefusal(["compare-model", checkpoint("a"), model, "--data", data, "--classes", list], "has other classes than")
+        }
+    }
+
+    /// What `list` plans is what the table would run: the folder's classes and images, the precision.
+    @Test func listPlansTheFolder() throws {
+        try withTrial {
+            let arguments = ["list", "--imagenet", "--experiments", folder + "/Experiments", "--data", data, "--classes", list, "--precision", "f32", "--threads", "1"]
+            try edit("cells.yaml") { _ in "base: imagenet.yaml\ncells:\n  - { cell: resnet18-float, network: imagenet-resnet10, method: float }\n" }
+            for table in ["table3", "figure4"] {
+                try edit(table + ".yaml") { _ in "title: t\ncolumns: [network]\ncells: [resnet18-float]\n" }
+            }
+            let listed = try Program("reproduce", arguments).finish()
+            #expect(listed.status == 0 && listed.output.contains("ImageNet, 3 classes (36 training and 12 test images), 1 threads, f32"), "\(listed)")
         }
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
+import Datasets
 import Foundation
+import Networks
 import Testing
 import Training
 
@@ -66,6 +68,112 @@ import Training
         let run = RunDescription(name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: float.run)
         let trainer = try Trainer(run, dataset: syntheticDataset(), threads: 1)
         expectRefusal("not the finished float run") { try trainer.warmStart(from: Checkpoint(path: path), of: float.run) }
+    }
+
+    /// Writes the checkpoint anew with some tensors or metadata changed, and a checksum that fits.
+    private func changed(_ path: String, _ change: (inout SafetensorsFile) throws -> Void) throws -> Checkpoint {
+        var file = try SafetensorsFile(path: path)
+        try change(&file)
+        file.metadata["checksum"] = Checkpoint.checksum(file)
+        try file.write(to: path)
+        return try Checkpoint(path: path)
+    }
+
+    /// Numbers that no training leaves behind are refused wherever a checkpoint enters: going on, evaluation, warm start.
+    @Test(arguments: [
+        ("conv1.weight", Float.nan, "conv1.weight holds nan at place 1"), ("fc.bias", .infinity, "fc.bias holds inf at place 1"),
+        ("conv1.weight.momentum", -.infinity, "conv1.weight.momentum holds -inf"), ("bn1.running_mean", .nan, "bn1.running_mean holds nan"),
+        ("bn1.running_var", -0.5, "bn1.running_var holds -0.5 at place 1 of 16, which is no variance"),
+    ])
+    func impossibleNumbersAreRefused(_ name: String, _ value: Float, _ words: String) throws {
+        let folder = try TemporaryFolder()
+        let (trainer, path) = try saved(folder, changes: ["epochs": "1", "milestones": "[]"])
+        var observer = SilentObserver()
+        try trainer.train(checkpoint: path, observer: &observer)
+        let checkpoint = try changed(path) { file in
+            let tensor = try #require(file.tensors[name])
+            var values = try file.floats(named: name)
+            values[1] = value
+            file.tensors[name] = StoredTensor(shape: tensor.shape, values)
+        }
+        expectRefusal(words) { try trainer.restore(checkpoint) }
+        let input = FeatureShape(height: 8, width: 8, channels: 3)
+        expectRefusal(words) {
+            _ = try checkpoint.evaluationNetwork(input: input, classes: 4, precision: .f32, in: Workshop(engine: try Engine(threads: 1), batch: 1))
+        }
+        guard !name.hasSuffix("momentum") else { return }
+        let quantized = RunDescription(name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: trainer.run)
+        expectRefusal(words) { try Trainer(quantized, dataset: syntheticDataset(), threads: 1).warmStart(from: checkpoint, of: trainer.run) }
+    }
+
+    @Test(arguments: [Float(0), -1, .nan]) func aResolutionIsAboveZero(_ value: Float) throws {
+        let folder = try TemporaryFolder()
+        let (trainer, path) = try saved(folder, changes: quantizedChanges)
+        let checkpoint = try changed(path) { $0.tensors["act1.resolution"] = StoredTensor(shape: [1], [value]) }
+        expectRefusal("act1.resolution holds") { try trainer.restore(checkpoint) }
+    }
+
+    /// A position beyond the run's end or the epoch's would end the program.
+    @Test(arguments: [(-1, 0), (9, 0), (0, 6), (0, -1), (1, 0)]) func anImpossiblePositionIsRefused(_ epoch: Int, _ batch: Int) throws {
+        let folder = try TemporaryFolder()
+        let (trainer, path) = try saved(folder)
+        var state = trainer.state
+        (state.epoch, state.batch) = (epoch, batch)
+        let text = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
+        let checkpoint = try changed(path) { $0.metadata["state"] = text }
+        expectRefusal("stands at epoch \(epoch), batch \(batch)") { try trainer.restore(checkpoint) }
+    }
+
+    @Test func anImpossibleRecipeIsRefused() throws {
+        let folder = try TemporaryFolder()
+        let (_, path) = try saved(folder)
+        let checkpoint = try changed(path) { $0.metadata["run"] = $0.metadata["run"]?.replacingOccurrences(of: "\"momentum\":0.9", with: "\"momentum\":1.9") }
+        expectRefusal("momentum must be at least 0 and below 1, not 1.89999") { _ = try checkpoint.description() }
+    }
+
+    /// Scores that are not finite are no class: the error says whose they are. Here a finite weight overflows.
+    @Test func scoresThatAreNotFiniteAreNoAccuracy() throws {
+        let folder = try TemporaryFolder()
+        let (trainer, path) = try saved(folder)
+        let checkpoint = try changed(path) { file in
+            let tensor = try #require(file.tensors["fc.weight"])
+            file.tensors["fc.weight"] = StoredTensor(shape: tensor.shape, [Float](repeating: 3e38, count: tensor.data.count / 4))
+        }
+        try trainer.restore(checkpoint)
+        expectRefusal("the scores of test image 1 of 60 are not finite") { _ = try trainer.evaluate() }
+        var observer = SilentObserver()
+        #expect(throws: DivergenceError.self) { try trainer.train(checkpoint: nil, observer: &observer) }
+    }
+
+    /// The classes travel with the checkpoint; one from before they did still knows their digest.
+    @Test func classesAreKept() throws {
+        let folder = try TemporaryFolder()
+        let (trainer, path) = try saved(folder)
+        let new = try Checkpoint(path: path)
+        #expect(new.classes == ["a", "b", "c", "d"])
+        try new.expectClasses(["a", "b", "c", "d"], of: "list")
+        expectRefusal("list has other classes") { try new.expectClasses(["a", "b", "d", "c"], of: "list") }
+        expectRefusal("of the checkpoint's, class 3 is c, not d") { try new.expectClasses(["a", "b", "d", "c"], of: "list") }
+        expectRefusal("there are 4, not 3") { try new.expectClasses(["a", "b", "c"], of: "list") }
+        let old = try changed(path) { $0.metadata["classes"] = nil }
+        #expect(old.classes == nil)
+        try old.expectClasses(["a", "b", "c", "d"], of: "list")
+        expectRefusal("list has other classes") { try old.expectClasses(["a", "c", "b", "d"], of: "list") }
+        try trainer.restore(old)
+    }
+
+    @Test(arguments: [["a"], ["a", "b", "a", "d"], []]) func classesThatCannotBeToldApartAreRefused(_ classes: [String]) throws {
+        let some = syntheticDataset()
+        let data = ImageDataset(name: "synthetic", classes: classes, train: some.train, test: some.test, isOfficial: true)
+        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(), seed: 3, warmStart: nil)
+        expectRefusal("expected two or more with different names") { _ = try Trainer(run, dataset: data, threads: 1) }
+    }
+
+    /// 65536 images of resnet1202's maps are terabytes: said before they are allocated.
+    @Test func aBatchThatDoesNotFitIsRefusedBeforeTraining() throws {
+        let run = RunDescription(
+            name: "run", dataset: "synthetic", recipe: try recipe(["batch_size": "65536", "network": "resnet1202"]), seed: 3, warmStart: nil)
+        expectRefusal("resnet1202 (run) with batches of 65536 images would take about") { _ = try Trainer(run, dataset: syntheticDataset(), threads: 1) }
     }
 
     @Test func aFullDiskKeepsTheOldCheckpoint() throws {

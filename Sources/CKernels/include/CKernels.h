@@ -8,6 +8,7 @@
 #include "inference.h"
 #include "level_maps.h"
 #include "level_pooling.h"
+#include "memory.h"
 #include "monte_carlo.h"
 #include "norm_activation.h"
 #include "parallel.h"

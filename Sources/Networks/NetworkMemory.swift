@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+
+/// The memory that a network plans, measured at networks for one image and for two: it is linear in the batch.
+public struct NetworkMemory: Equatable, Sendable {
+    /// Bytes of parameters and of each image.
+    public let fixed, perImage: Int
+
+    /// Both are 0 with a C library that keeps no account.
+    /// - Parameter build: makes the network.
+    public init(threads: Int, build: (Workshop) throws -> Network) throws {
+        let engine = try Engine(threads: threads)
+        func bytes(_ batch: Int) throws -> Int {
+            let before = ck_allocated_bytes()
+            let network = try build(Workshop(engine: engine, batch: batch))
+            return withExtendedLifetime(network) { max(0, ck_allocated_bytes() - before) }
+        }
+        let (one, two) = (try bytes(1), try bytes(2))
+        perImage = max(0, two - one)
+        fixed = max(0, one - perImage)
+    }
+
+    /// Bytes for a batch, with what the primitives plan at their first call, and what else the caller holds for each image.
+    public func bytes(batch: Int, besides perImage: Int = 0) -> Int {
+        let images = Double(batch) * (Double(self.perImage) * Self.planned + Double(perImage))
+        return Int(min(Double(fixed) * Self.planned + images, 1e18))
+    }
+
+    /// Measured: peak memory of training steps over what the networks allocate before.
+    private static let planned = 1.1
+
+    /// - Parameters:
+    ///   - perImage: bytes that the caller holds for each image of the batch besides.
+    ///   - use: names the network in the message.
+    /// - Throws: `MemoryError` when a batch would not fit.
+    public func expectRoom(batch: Int, besides perImage: Int = 0, for use: String, available: AvailableMemory? = .now()) throws {
+        try AvailableMemory.expect(bytes(batch: batch, besides: perImage), of: available, for: "\(use) with batches of \(batch) images")
+    }
+}

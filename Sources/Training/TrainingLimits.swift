@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Datasets
+import Files
+import Networks
+
+/// What a run needs before its first step, so that it is not found out by an end in the middle.
+extension Trainer {
+    /// - Throws: `FileError` for classes that cannot be told apart, or too few to learn anything.
+    static func expectDistinct(_ classes: [String], of dataset: String) throws {
+        guard classes.count > 1, Set(classes).count == classes.count, !classes.contains(where: { $0.contains("\n") }) else {
+            throw FileError("\(dataset) has the classes \(classes.prefix(20)): expected two or more with different names of one line")
+        }
+    }
+
+    /// Room for the network, the batches that are kept ready for training and evaluation, and the one in use.
+    /// - Throws: `MemoryError` with what is needed and what there is.
+    static func expectRoom(for run: RunDescription, images: FeatureShape, threads: Int, build: (Workshop) throws -> Network) throws {
+        let slots = 2 * (BatchLoader.depth + 1) + 1
+        try NetworkMemory(threads: threads, build: build).expectRoom(
+            batch: run.recipe.batchSize, besides: slots * 4 * images.count, for: "\(run.recipe.network) (\(run.name))")
+    }
+}
+
+extension Checkpoint {
+    /// - Throws: `CheckpointError` when the run stands where it cannot have come to.
+    func expectPosition(epochs: Int, batches: Int) throws {
+        guard (0...epochs).contains(state.epoch), (0...batches).contains(state.batch), state.curve.count == state.epoch else {
+            throw CheckpointError(
+                description: "\(path) stands at epoch \(state.epoch), batch \(state.batch), and there are \(epochs) epochs of \(batches) batches")
+        }
+    }
+}
