@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// What a model may cost, so that a small file cannot ask for hours or for all memory: far above networks that are in use
-/// (ResNet-152 on images of 448² has 46·10⁹ multiply-adds, 60·10⁶ weights and 13 MB of maps).
+/// (ResNet-152 on images of 448² has 46·10⁹ multiply-adds and 60·10⁶ weights).
 package struct ModelCost {
     /// Multiply-adds, comparisons of maxima, and numbers written, of one image.
     static let mostOperations = 1 << 37
