@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// What a model may cost, so that a small file cannot ask for hours or for all memory: far above networks that are in use
-/// (ResNet-152 on images of 448² has 46·10⁹ multiply-adds, 60·10⁶ weights and 13 MB of maps).
-struct ModelCost {
+/// (ResNet-152 on images of 448² has 46·10⁹ multiply-adds and 60·10⁶ weights).
+package struct ModelCost {
     /// Multiply-adds, comparisons of maxima, and numbers written, of one image.
     static let mostOperations = 1 << 37
     /// Numbers in all maps together, whether or not they share memory.
@@ -14,9 +14,13 @@ struct ModelCost {
 
     private var operations = 0, results = 0, weightBytes = 0
 
+    package init() {}
+
     /// - Parameter weights: how many the unit has.
     /// - Returns: what is too much with this unit, or `nil`.
-    mutating func adding(_ unit: PackedModel.Unit, weights: Int, from input: PackedModel.Shape, to shape: PackedModel.Shape) -> String? {
+    package mutating func adding(
+        _ unit: PackedModel.Unit, weights: Int, from input: PackedModel.Shape, to shape: PackedModel.Shape
+    ) -> String? {
         let window = unit.kernel * unit.kernel
         // In floating point, as a forged unit's products need not fit 64 bits.
         let own: Double = switch unit.kind {

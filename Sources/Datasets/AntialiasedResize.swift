@@ -95,7 +95,8 @@ package func resize(
 /// An image resized: `[H, W, C]` with C ≤ 4 becomes `[height, width, C]`, of which the wanted rows and columns are computed.
 /// - Parameter size: of the whole image after resizing; `rows` and `columns` lie in it, and are not empty.
 package func resized(
-    _ pixels: [UInt8], height: Int, width: Int, channels: Int, to size: (height: Int, width: Int), rows: Range<Int>, columns: Range<Int>
+    _ pixels: [UInt8], height: Int, width: Int, channels: Int, to size: (height: Int, width: Int), rows: Range<Int>,
+    columns: Range<Int>
 ) -> [UInt8] {
     precondition(pixels.count == height * width * channels && channels <= 4, "pixels are [H, W, C]")
     precondition(!rows.isEmpty && !columns.isEmpty && (0..<size.height).contains(rows) && (0..<size.width).contains(columns))

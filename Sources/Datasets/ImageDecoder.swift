@@ -105,7 +105,9 @@ private let pngSignature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0
 
 /// Signature, then the chunk IHDR: length, name, width and height, big-endian; the rest is libpng's matter.
 private func pngHeader(_ file: UnsafeBufferPointer<UInt8>) throws -> ImageDecoder.Header {
-    guard file.count >= 24, file[12..<16].elementsEqual("IHDR".utf8) else { throw ImageFault("is a damaged PNG: it does not begin with its size") }
+    guard file.count >= 24, file[12..<16].elementsEqual("IHDR".utf8) else {
+        throw ImageFault("is a damaged PNG: it does not begin with its size")
+    }
     func number(_ offset: Int) -> Int { file[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) } }
     return ImageDecoder.Header(width: number(16), height: number(20), kind: .png)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-@testable import BCGDRuntime
+import BCGDRuntime
 import Foundation
 import Testing
 

@@ -112,16 +112,18 @@ import Testing
     @Test(arguments: [1, 2, 3, 8]) func aDamagedHeaderHarmsNoOtherImage(workers: Int) throws {
         let tiny = try TinyImageNet()
         let whole = try epoch(try split(tiny, limit: 0), 1)
-        // A table of length 1, less than its length takes; and one that says nothing at all.
+        // A table of length 1, less than its length takes; a file that says nothing at all; and a pipe, which nobody fills.
         try write([0xff, 0xd8, 0xff, 0xdb, 0, 1, 0xff, 0xd9], tiny.train(0, 3))
         try write([0xff, 0xd8, 0xff, 0xd9], tiny.train(1, 3))
+        try FileManager.default.removeItem(atPath: tiny.train(2, 3))
+        try #require(mkfifo(tiny.train(2, 3), 0o600) == 0)
         let heard = Heard()
-        let found = try epoch(try split(tiny, limit: 2, heard: heard), 1, workers: workers)
-        #expect(heard.all.count == 2 && heard.all.contains { $0.hasPrefix(tiny.train(0, 3)) }, "\(heard.all)")
-        #expect(found.map(\.replaced).reduce(0, +) == 2 && found.map(\.labels) == whole.map(\.labels))
+        let found = try epoch(try split(tiny, limit: 3, heard: heard), 1, workers: workers)
+        #expect(heard.all.count == 3 && heard.all.contains { $0.hasPrefix(tiny.train(0, 3)) }, "\(heard.all)")
+        #expect(found.map(\.replaced).reduce(0, +) == 3 && found.map(\.labels) == whole.map(\.labels))
         let size = 32 * 32 * 3
         func images(_ copies: [Copy]) -> [ArraySlice<UInt32>] { copies.flatMap { copy in copy.labels.indices.map { copy.images[$0 * size..<($0 + 1) * size] } } }
-        #expect(zip(images(found), images(whole)).count { !$0.elementsEqual($1) } == 2)
+        #expect(zip(images(found), images(whole)).count { !$0.elementsEqual($1) } == 3)
     }
 
     /// ImageNet's n02105855_2933.JPEG is a PNG: it is read as what it is, for training and for an accuracy.
