@@ -39,7 +39,7 @@ public func compare(
             input: FeatureShape(height: split.height, width: split.width, channels: split.channels), classes: model.classes.count,
             precision: .mixed, in: workshop)
     }
-    try NetworkMemory(threads: threads, build: network).expectRoom(batch: batch, besides: 4 * split.imageSize, for: checkpoint.path)
+    try NetworkMemory(try checkpoint.description().recipe.network, threads: threads, build: network).expectRoom(batch: batch, besides: 4 * split.imageSize, for: checkpoint.path)
     let network = try network(in: Workshop(engine: try Engine(threads: threads), batch: batch))
     return try compare(network, batch: batch, with: model, on: split, threads: threads, progress: progress)
 }

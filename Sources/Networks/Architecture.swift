@@ -24,6 +24,21 @@ public enum Architecture: Equatable, Sendable {
 
     public static let allowed = "resnet20, 32, 44, 56, 110 (any 6n + 2 from resnet8), vgg11, vgg13, vgg16, imagenet-resnet18, imagenet-resnet34"
 
+    /// About how many weights its convolutions have.
+    package var weights: Int {
+        func block(_ input: Int, _ output: Int) -> Int { 9 * output * (input + output) + (input == output ? 0 : input * output) }
+        switch self {
+        case .cifarResNet(let depth):
+            return (depth - 2) / 6 * [16, 32, 64].reduce(0) { $0 + block($1, $1) }
+        case .vgg(let depth):
+            let channels = (VGG.configurations[depth] ?? []).compactMap { step in if case .conv(let channels) = step { channels } else { nil } }
+            return zip([3] + channels, channels).reduce(0) { $0 + 9 * $1.0 * $1.1 }
+        case .imageNetResNet(let depth):
+            let stages = zip(ImageNetResNet.blocks[depth] ?? [], [64, 128, 256, 512])
+            return stages.reduce(0) { $0 + block(max(64, $1.1 / 2), $1.1) + ($1.0 - 1) * block($1.1, $1.1) }
+        }
+    }
+
     /// - Parameters:
     ///   - weights: how weights will be projected, or `nil` for float ones.
     ///   - precision: the arithmetic; the tensors' names do not depend on it.

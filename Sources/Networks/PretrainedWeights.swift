@@ -80,6 +80,10 @@ extension SafetensorsFile {
             throw SafetensorsError("\(path) has a classifier of \(shape[0]) classes: there is no class \(row) (counted from 0)")
         }
         let (weight, bias) = (try floats(named: "fc.weight"), try floats(named: "fc.bias", shape: [shape[0]]))
+        // Before rows are left out: a file with such numbers is none to start from.
+        if let fault = Network.impossibleValue(weight, named: "fc.weight") ?? Network.impossibleValue(bias, named: "fc.bias") {
+            throw SafetensorsError("\(path) holds no usable weights: \(fault)")
+        }
         var selected = self
         selected.tensors["fc.weight"] = StoredTensor(
             shape: [rows.count, shape[1]], rows.flatMap { weight[$0 * shape[1]..<($0 + 1) * shape[1]] })

@@ -17,7 +17,7 @@ extension Trainer {
     /// - Throws: `MemoryError` with what is needed and what there is.
     static func expectRoom(for run: RunDescription, images: FeatureShape, threads: Int, build: (Workshop) throws -> Network) throws {
         let slots = 2 * (BatchLoader.depth + 1) + 1
-        try NetworkMemory(threads: threads, build: build).expectRoom(
+        try NetworkMemory(run.recipe.network, threads: threads, build: build).expectRoom(
             batch: run.recipe.batchSize, besides: slots * 4 * images.count, for: "\(run.recipe.network) (\(run.name))")
     }
 }

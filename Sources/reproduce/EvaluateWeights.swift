@@ -129,7 +129,7 @@ final class WeightsEvaluation {
         func build(in workshop: Workshop) throws -> Network {
             try architecture.network(input: shape, classes: classes, activation: .relu, precision: precision, in: workshop)
         }
-        try NetworkMemory(threads: threads, build: build).expectRoom(batch: batch, besides: (BatchLoader.depth + 2) * 4 * shape.count, for: name)
+        try NetworkMemory(name, threads: threads, build: build).expectRoom(batch: batch, besides: (BatchLoader.depth + 2) * 4 * shape.count, for: name)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
         network = try build(in: workshop)
         try network.takeWeights(from: weights)

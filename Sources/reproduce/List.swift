@@ -118,7 +118,7 @@ struct StepCost {
                 input: shape, classes: images.classes, activation: try recipe.activation(), weights: try recipe.passProjection(),
                 precision: precision, in: workshop)
         }
-        try NetworkMemory(threads: threads, build: build).expectRoom(
+        try NetworkMemory(recipe.network, threads: threads, build: build).expectRoom(
             batch: recipe.batchSize, besides: 2 * (BatchLoader.depth + 2) * 4 * shape.count, for: recipe.network)
         let batch = recipe.imageSize == nil ? recipe.batchSize : min(recipe.batchSize, 32)
         let network = try build(in: Workshop(engine: try Engine(threads: threads), batch: batch))

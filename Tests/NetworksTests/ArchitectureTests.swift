@@ -16,6 +16,9 @@ import Testing
             input: FeatureShape(height: 32, width: 32, channels: 3), classes: 10, activation: .relu, in: workshop(batch: 1))
         let count = network.parameters.reduce(0) { $0 + $1.value.count }
         #expect(abs(Double(count) / 1e6 - millions) < (millions < 1 ? 0.005 : 0.06), "\(count)")
+        // What memory is asked for before the network is made.
+        let weights = try #require(Architecture(name: name)).weights
+        #expect(abs(Double(weights) / Double(count) - 1) < 0.1, "\(weights) of \(count)")
     }
 
     /// Both inputs, both precisions, mixed with maps of levels and of bf16: one pass forward and back gives finite scores and gradients.

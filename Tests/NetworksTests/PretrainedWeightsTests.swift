@@ -103,6 +103,11 @@ import Testing
         #expect(try selected.floats(named: "fc.bias", shape: [2]) == [3, 1])
         #expect(try selected.floats(named: "conv1.weight") == [7] && selected.metadata == ["a": "b"])
         #expect(throws: SafetensorsError.self) { try file.selectingClasses([4]) }
+        // Also in a row that is left out.
+        var wild = file
+        wild.tensors["fc.bias"] = StoredTensor(shape: [4], [0, 1, .infinity, 3] as [Float])
+        let error = #expect(throws: SafetensorsError.self) { try wild.selectingClasses([3, 1]) }
+        #expect(error?.description.contains("fc.bias holds inf at place 2 of 4") == true)
         file.tensors["fc.bias"] = nil
         #expect(throws: SafetensorsError.self) { try file.selectingClasses([0]) }
         #expect(throws: SafetensorsError.self) { try SafetensorsFile().selectingClasses([0]) }
