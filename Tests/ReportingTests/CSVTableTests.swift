@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func readsBackWhatItWrote() throws {
-        let nasty = ["", ",", "\"", "\"\"", "\r\n", "\n", "ä ± 3", " x ", "a\"b,c\nd", "\r"]
+        let nasty = ["", ",", "\"", "\"\"", "\r\n", "\n", "ä ± 3", " x ", "a\"b,c\nd", "\r", "\"\u{301},", "a,\u{301}b", " \u{301}"]
         for width in 1...3 {
             let rows = nasty.indices.map { row in (0..<width).map { nasty[(row + 3 * $0) % nasty.count] } }
             let table = CSVTable(header: Array(["h", "i, \"j\"", "k"].prefix(width)), rows: rows)
