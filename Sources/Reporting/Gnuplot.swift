@@ -41,17 +41,23 @@ public struct Figure: Sendable {
     }
 }
 
-/// Text as a single-quoted gnuplot string, in which nothing is special but the quote (plot it `noenhanced`).
+/// Text as a gnuplot string that reads the same, a blank for what ends a line or controls (plot it `noenhanced`).
 ///
-/// By scalars, as gnuplot reads: a quote that a combining mark follows is one character to Swift and a quote to gnuplot.
+/// In single quotes, in which nothing is special but the quote. Text with a quote is in octal: gnuplot 5.4 does not know a doubled
+/// quote at a string's beginning. By scalars, as gnuplot reads: a quote that a combining mark follows is another character to Swift.
 public func gnuplotString(_ text: String) -> String {
-    "'" + text.unicodeScalars.map { $0 == "'" ? "''" : isLineEndOrControl($0) ? " " : String($0) }.joined() + "'"
+    let scalars = text.unicodeScalars.map { isLineEndOrControl($0) ? " " : $0 }
+    let line = scalars.map { String($0) }.joined()
+    return scalars.contains("'") ? gnuplotOctal(line) : "'\(line)'"
 }
 
-/// A path as a gnuplot string that holds its bytes whatever they are: all but plain ones in octal, within double quotes.
-private func gnuplotPath(_ path: String) -> String {
-    let bytes = ((path.hasPrefix("/") ? "" : "./") + path).utf8  // a leading ~ would stand for a home
-    return "\"" + bytes.map { "/.-_".utf8.contains($0) || isLetterOrDigit($0) ? String(UnicodeScalar($0)) : octal($0) }.joined() + "\""
+/// A path as a gnuplot string. A leading ~ would stand for a home.
+private func gnuplotPath(_ path: String) -> String { gnuplotOctal(path.hasPrefix("/") ? path : "./" + path) }
+
+/// A double-quoted gnuplot string of these bytes, whatever they are: all but plain ones in octal, so that gnuplot finds neither the
+/// end of the string nor backquotes nor macros in it.
+private func gnuplotOctal(_ text: String) -> String {
+    "\"" + text.utf8.map { "/.-_ ".utf8.contains($0) || isLetterOrDigit($0) ? String(UnicodeScalar($0)) : octal($0) }.joined() + "\""
 }
 
 private func isLetterOrDigit(_ byte: UInt8) -> Bool {

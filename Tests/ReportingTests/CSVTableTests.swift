@@ -68,7 +68,7 @@ import Testing
 
     @Test func filesThatCannotBeReadAreNamed() throws {
         try withTemporaryFolder { folder in
-            #expect(message { _ = try CSVTable(contentsOf: folder + "/none.csv") } == "cannot read \(folder)/none.csv: no such file")
+            #expect(message { _ = try CSVTable(contentsOf: folder + "/none.csv") } == "cannot read \(folder)/none.csv: No such file or directory")
             #expect(message { _ = try CSVTable(contentsOf: folder) }.contains("a folder"))
             try Data([0x61, 0xFF, 0x0A]).write(to: URL(fileURLWithPath: folder + "/latin.csv"))
             #expect(message { _ = try CSVTable(contentsOf: folder + "/latin.csv") }.contains("expected UTF-8"))

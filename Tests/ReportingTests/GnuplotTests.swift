@@ -57,11 +57,11 @@ private let curves = [
     }
 
     @Test func labelsCannotLeaveTheirQuotes() {
-        #expect(gnuplotString("a'; system 'x'\nb") == "'a''; system ''x'' b'")
+        #expect(gnuplotString("a; `b` \"c\"\nd") == "'a; `b` \"c\" d'")
+        #expect(gnuplotString("a'; `b`") == #""a\047\073 \140b\140""#)
         // To Swift these are one character each, to gnuplot a quote and something else.
         for text in ["'\u{301}", "'\u{20DD}", "'\u{FE0F}", "'\u{200D}'"] {
-            let quotes = gnuplotString(text).unicodeScalars.filter { $0 == "'" }.count
-            #expect(quotes == 2 + 2 * text.unicodeScalars.filter { $0 == "'" }.count, "\(text)")
+            #expect(!gnuplotString(text).unicodeScalars.contains("'") && gnuplotString(text).utf8.allSatisfy { $0 < 0x80 }, "\(text)")
         }
     }
 
@@ -70,15 +70,14 @@ private let curves = [
     @Test func nothingInATextRuns() throws {
         let texts = [
             "A'\u{301} noenhanced; `touch pwned` #", "'; system 'touch pwned'; '", "\"; system(\"touch pwned\")", "`touch pwned`", "@pwned $(touch pwned)",
-            "' . system('touch pwned') . '", "{/=20 x} \\", "x\\' noenhanced; `touch pwned`",
+            "' . system('touch pwned') . '", "''; system ''touch pwned''", "'''`touch pwned`'''", "a''`touch pwned`''''b", "{/=20 x} \\", "x\\' noenhanced; `touch pwned`",
         ]
         try withTemporaryFolder { folder in
             let place = folder + "/it's `touch pwned` \"e\u{301}\"\n\\x"
             for (index, text) in texts.enumerated() {
                 let curves = [ValidationCurve(label: text, runs: [[1: 70, 2: 71]]), ValidationCurve(label: "b", runs: [[1: 70], [1: 72]])]
                 try Gnuplot().draw(validationCurveFigure(name: "f\(index)", title: text, curves: curves), in: place)
-                let drawn = try ReportingTests.text(of: place + "/f\(index).svg").replacingOccurrences(of: "]]>]]&gt;<![CDATA[", with: "")
-                #expect(drawn.unicodeScalars.split(separator: ">").count { String($0).hasPrefix(text) || String($0).contains("[" + text) } == 2, "\(text)")
+                #expect(try ReportingTests.text(of: place + "/f\(index).svg").contains(text), "\(text)")
             }
             let files = try FileManager.default.subpathsOfDirectory(atPath: folder) + FileManager.default.contentsOfDirectory(atPath: ".")
             #expect(!files.contains { $0.hasSuffix("pwned") }, "\(files)")

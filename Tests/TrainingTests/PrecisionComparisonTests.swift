@@ -12,8 +12,10 @@ import Training
         #expect(abs(row.error - 0.1) < tolerance && abs(row.slope + 0.1) < tolerance && abs(row.noise - 1) < tolerance)
         // ‖Σd‖² = 0.01·50, Σ‖d‖² = 0.01·50.
         #expect(abs(row.drift - 1) < tolerance)
-        let interval = try #require(row.slopeInterval)
-        #expect(interval.low <= row.slope && interval.high >= row.slope && interval.high < 0)
+        #expect(row.slopeInterval == nil)  // both mini-batches have the same
+        // d = −0.1·g and −0.2·g: Student's t(0.975; 1) = 12.7062 times 0.0707107/√2 to either side of −0.15.
+        let other = PrecisionComparison.row("w", [[3, 4], [4, -3]], [[2.7, 3.6], [3.2, -2.4]]), interval = try #require(other.slopeInterval)
+        #expect(abs(other.slope + 0.15) < tolerance && abs(interval.low + 0.785310) < 1e-5 && abs(interval.high - 0.485310) < 1e-5)
     }
 
     @Test func theSameErrorEachTimeDriftsByTheRootOfTheBatches() {
