@@ -7,7 +7,7 @@
 training.py runs it too. Without --model a network has random weights, which timing does not depend on. ONNX Runtime and
 PyTorch run the exported network as it is (`float`: Conv, Add, Ceil, Clip) and without the rounding (`unrounded`: Conv, Add,
 Relu: faster, but another function); ONNX Runtime's int8 is its static quantization of the latter. Latency is a call of one
-image, throughput one of 64. Writes results/benchmarks/inference.csv and a bar chart.
+image, throughput one of 64. Writes runs/benchmarks/inference.csv and a bar chart.
 """
 import argparse
 import math
@@ -153,7 +153,7 @@ def main(arguments=None):
     parser.add_argument("--paths", default="best,vnni", help="of our kernels, best first (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=9, help="interleaved rounds (default: %(default)s; results need 7)")
     parser.add_argument("--seconds", type=float, default=0.3, help="of a block (default: %(default)s)")
-    parser.add_argument("--out", default=os.path.join(ROOT, "results", "benchmarks"), help="(default: results/benchmarks)")
+    parser.add_argument("--out", default=os.path.join(ROOT, "runs", "benchmarks"), help="(default: runs/benchmarks; committed ones are in results/benchmarks)")
     options = parser.parse_args(arguments)
     options.networks, options.paths = options.networks.split(","), options.paths.split(",")
     options.models = dict(m.split("=", 1) for m in options.model if "=" in m)

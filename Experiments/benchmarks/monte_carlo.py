@@ -181,7 +181,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", default=str(ROOT / "results" / "theory" / "benchmark.csv"))
+    parser.add_argument("--out", default=str(ROOT / "runs" / "theory" / "benchmark.csv"))
     options = parser.parse_args()
     subprocess.run(["swift", "build", "-c", "release", "--product", "verify-theory"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     folder = subprocess.run(

@@ -5,7 +5,7 @@
     python3 Experiments/benchmarks/training.py
 
 makes a virtual environment with PyTorch, builds the engine, looks for PyTorch's best configuration of each precision,
-times the best ones and ours in turn (A B C A B C ...), and writes results/benchmarks/training.csv and a bar chart.
+times the best ones and ours in turn (A B C A B C ...), and writes runs/benchmarks/training.csv and a bar chart.
 Then it does the same for inference (inference.py, which also runs alone).
 A step is forward, loss, backward with the gradients in alpha, blend, SGD with momentum, projection.
 """
@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave torch.compile out")
     parser.add_argument("--no-allocators", action="store_true", help="leave other allocators out")
     parser.add_argument("--no-inference", dest="inference", action="store_false", help="leave inference out (inference.py)")
-    parser.add_argument("--out", default=os.path.join(ROOT, "results", "benchmarks"), help="(default: results/benchmarks)")
+    parser.add_argument("--out", default=os.path.join(ROOT, "runs", "benchmarks"), help="(default: runs/benchmarks; committed ones are in results/benchmarks)")
     options = parser.parse_args()
     for flag, known in (("networks", NETWORKS), ("bits", BITS), ("torch_precisions", ("f32", "bf16"))):
         values = getattr(options, flag).split(",")

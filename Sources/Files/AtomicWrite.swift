@@ -36,6 +36,19 @@ public func writeAtomically(_ data: Data, to path: String) throws {
     guard rename(part, path) == 0 else { throw fail("replace") }
 }
 
+/// Syncs the file `new`, which another program wrote beside `path`, and renames it over `path`.
+/// - Throws: `FileError` with the system's reason.
+public func replace(_ path: String, by new: String) throws {
+    func fail() -> FileError { FileError("cannot write \(path): \(String(cString: strerror(errno)))") }
+    let file = open(new, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw fail() }
+    let isSynced = fsync(file) == 0
+    let reason = fail()
+    close(file)
+    guard isSynced else { throw reason }
+    guard rename(new, path) == 0 else { throw fail() }
+}
+
 /// Creates the folder and its parents where missing.
 /// - Throws: `FileError` when that fails or `path` is not a folder that can be written.
 public func makeFolder(_ path: String) throws {

@@ -9,8 +9,12 @@ public func blendingFigure(name: String, title: String, series: [(label: String,
     precondition(!positive.isEmpty, "a sweep needs a positive factor")
     let zero = (positive.min() ?? 1) / 10
     let files = series.indices.map { "\(name)-\($0 + 1).csv" }
-    let plots = series.indices.map {
-        "\"\(files[$0])\" using \"x\":\"mean\":\"low\":\"high\" with yerrorlines linetype \($0 + 1) title \(gnuplotString(series[$0].label))"
+    // Lines and bars apart: a point without an interval keeps its place in the line.
+    let plots = series.indices.flatMap {
+        [
+            "\"\(files[$0])\" using \"x\":\"mean\" with linespoints linetype \($0 + 1) title \(gnuplotString(series[$0].label))",
+            "\"\(files[$0])\" using \"x\":\"mean\":\"low\":\"high\" with yerrorbars linetype \($0 + 1) notitle",
+        ]
     }
     let body = """
         set title \(gnuplotString(title)) noenhanced
@@ -29,7 +33,7 @@ public func blendingFigure(name: String, title: String, series: [(label: String,
                 guard let (mean, interval) = group.top1 else { return nil }
                 let rho = group.first.cell.blending ?? 0
                 return [
-                    "\(rho)", "\(rho == 0 ? zero : rho)", fixed(mean), fixed(interval.low), fixed(interval.high),
+                    "\(rho)", "\(rho == 0 ? zero : rho)", fixed(mean), interval.map { fixed($0.low) } ?? "", interval.map { fixed($0.high) } ?? "",
                     "\(group.runs.count)",
                 ]
             })

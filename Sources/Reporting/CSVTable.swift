@@ -88,8 +88,9 @@ public struct CSVTable: Equatable, Sendable {
     private static func quoted(_ field: String, alone: Bool) -> String {
         let special = field.unicodeScalars.contains { ",\"\r\n".unicodeScalars.contains($0) }
         // A lone empty field would be a blank line, and blank lines end up as nothing in some readers.
-        guard special || field.first == " " || field.last == " " || (alone && field.isEmpty) else { return field }
-        return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+        guard special || field.unicodeScalars.first == " " || field.unicodeScalars.last == " " || (alone && field.isEmpty) else { return field }
+        // By scalars: a quote that a combining mark follows is another character to Swift, and a quote to every reader.
+        return "\"" + field.unicodeScalars.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
     }
 }
 

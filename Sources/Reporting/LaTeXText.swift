@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// Text that LaTeX sets as it reads here: special characters escaped, mathematical ones as math.
+///
+/// By scalars, as LaTeX reads: an `&` that a combining mark follows is another character to Swift.
 public func escapedForLaTeX(_ text: String) -> String {
-    joined(text.map(piece))
+    joined(text.flatMap(texPieces))
 }
 
 /// The same for text with formulas in it, such as `w_q⁺ = 2√(2π)‖v*‖²`: single letters but the article are variables
@@ -15,18 +17,18 @@ public func formulaForLaTeX(_ text: String) -> String {
             pieces.append(Piece("\(size.1)\\times\(size.2)", isMath: true))
             rest = rest[size.range.upperBound...]
         } else if let number = rest.prefixMatch(of: /-?[0-9]+(?:\.[0-9]+)?(?:e[-−]?[0-9]+)?/)?.output {
-            pieces += number.map { piece($0 == "-" ? "−" : $0) }
+            pieces += number.flatMap { texPieces($0 == "-" ? "−" : $0) }
             rest = rest.dropFirst(number.count)
         } else if let match = rest.prefixMatch(of: /([_^])(?:\{([^}]*)\}|\(([^)]*)\)|([a-zα-ω]+))/) {
             let content = match.2 ?? match.3 ?? match.4 ?? ""
             // What is in it is set upright, and as mathematics already.
-            pieces.append(Piece(String(match.1) + "{\\mathrm{" + content.map { piece($0).text }.joined() + "}}", isMath: true))
+            pieces.append(Piece(String(match.1) + "{\\mathrm{" + content.flatMap(texPieces).map(\.text).joined() + "}}", isMath: true))
             rest = rest[match.range.upperBound...]
         } else if let word = rest.prefixMatch(of: /'?[A-Za-z]+[0-9]*/)?.output {  // the s of “layer's” is none
             pieces.append(Piece(String(word), isMath: word.wholeMatch(of: /[b-zA-Z]|[JP][vw]/) != nil))
             rest = rest.dropFirst(word.count)
         } else {
-            pieces.append(character == "*" ? Piece("^{*}", isMath: true) : piece(character))
+            pieces += character == "*" ? [Piece("^{*}", isMath: true)] : texPieces(character)
             rest = rest.dropFirst()
         }
     }
@@ -40,9 +42,13 @@ private struct Piece {
     init(_ text: String, isMath: Bool) { (self.text, self.isMath) = (text, isMath) }
 }
 
-private func piece(_ character: Character) -> Piece {
-    if let math = mathematics[character] { return Piece(math, isMath: true) }
-    return Piece(escapes[character] ?? (character.isNewline ? " " : String(character)), isMath: false)
+/// Of a character that is known as a whole (p̂), or of each of its scalars.
+private func texPieces(_ character: Character) -> [Piece] {
+    if let math = mathematics[character] { return [Piece(math, isMath: true)] }
+    return character.unicodeScalars.map { scalar in
+        if let math = mathematics[Character(scalar)] { return Piece(math, isMath: true) }
+        return Piece(escapes[scalar] ?? (isLineEndOrControl(scalar) ? " " : String(scalar)), isMath: false)
+    }
 }
 
 /// Neighbouring mathematics shares its dollars, so that `w⁺` is one formula.
@@ -60,7 +66,7 @@ private func joined(_ pieces: [Piece]) -> String {
     return text + (isMath ? "$" : "")
 }
 
-private let escapes: [Character: String] = [
+private let escapes: [Unicode.Scalar: String] = [
     "\\": "\\textbackslash{}", "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_", "{": "\\{", "}": "\\}",
     "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "[": "{[}", "]": "{]}", "\"": "''", "–": "--", "’": "'", "‘": "`", "“": "``", "”": "''", "…": "\\dots{}",
 ]

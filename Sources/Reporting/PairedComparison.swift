@@ -22,7 +22,10 @@ public struct PairedComparison: Sendable {
         guard !pairs.isEmpty else { return nil }
         (self.first, self.second) = (first, second)
         seeds = pairs.map(\.0.seed)
-        differences = pairs.compactMap { first, second in first.top1Final.flatMap { value in second.top1Final.map { value - $0 } } }
+        // From the counts: equal differences are equal to the last bit.
+        differences = pairs.compactMap { first, second in
+            first.correctFinal.flatMap { count in second.correctFinal.map { 100 * Double(count - $0) / Double(first.testImages) } }
+        }
         guard differences.count == pairs.count else { return nil }
         mcNemar = try pairs.map { a, b in
             guard let a = try outcomes(a)?.correct, let b = try outcomes(b)?.correct else { return nil }
@@ -33,7 +36,8 @@ public struct PairedComparison: Sendable {
 
     /// Mean of `differences`.
     public var difference: Double { differences.reduce(0, +) / Double(differences.count) }
-    /// Student's 95 % interval of the mean difference, and the paired t test that it is 0; nil for one seed.
+    /// Student's 95 % interval of the mean difference, and the paired t test that it is 0; nil for one seed, and where all seeds
+    /// have the same difference.
     public var interval: Interval? { seeds.count > 1 ? studentInterval(differences).interval : nil }
     public var tTest: TestResult? { seeds.count > 1 ? Statistics.tTest(differences) : nil }
 }

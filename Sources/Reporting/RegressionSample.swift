@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Files
 import Foundation
+import Statistics
 
 /// What the runs of `reproduce regress` came to with one seed: a row of `seeds.csv`.
 public struct RegressionSample: Equatable, Sendable {
@@ -116,7 +117,7 @@ public struct RegressionSamples: Equatable, Sendable {
         guard group.count >= RegressionTest.fewestSeeds else {
             throw unfit("it has \(group.count) seeds, \(RegressionTest.fewestSeeds) are needed")
         }
-        if let index = statistics.indices.first(where: { index in Set(group.map { $0.values[index] }).count == 1 }) {
+        if let index = statistics.indices.first(where: { index in !haveSpread(group.map { $0.values[index] }) }) {
             throw unfit("\(statistics[index]) is the same with every seed, which allows no interval")
         }
         return group

@@ -45,11 +45,12 @@ public struct RegressionTest: Sendable {
     ///   - baseline, new: the statistic's values, seed by seed. A new one that is no number is a regression, tested or not.
     public func verdict(_ statistic: String, baseline: [Double], new: [Double], isTested: Bool = true) -> RegressionVerdict {
         let test = predictionTest(baseline, new: new)
-        let isRegression = isTested ? !(test.pValue >= tail) : !new.allSatisfy(\.isFinite)
+        let p = isTested ? test?.pValue : nil
+        let isRegression = p.map { !($0 >= tail) } ?? !new.allSatisfy(\.isFinite)
         return RegressionVerdict(
             statistic: statistic, value: new.reduce(0, +) / Double(new.count),
-            interval: predictionInterval(baseline, newCount: new.count, level: 1 - tail), statisticT: test.statistic, pValue: test.pValue,
-            outcome: isRegression ? .regression : isTested ? .ok : .notTested)
+            interval: predictionInterval(baseline, newCount: new.count, level: 1 - tail), statisticT: test?.statistic, pValue: test?.pValue,
+            outcome: isRegression ? .regression : p == nil ? .notTested : .ok)
     }
 }
 
@@ -57,27 +58,28 @@ public struct RegressionTest: Sendable {
 public struct RegressionVerdict: Equatable, Sendable {
     public enum Outcome: String, Sendable {
         case ok, regression
-        /// The recorded values are not normal, so that the interval means nothing.
+        /// The recorded values are not normal, so that the interval means nothing, or all the same, so that there is none.
         case notTested = "not tested"
     }
 
     public let statistic: String
     /// Mean over the new seeds.
     public let value: Double
-    /// Where it was expected.
-    public let interval: Interval
-    /// Student's t of the difference, and its two-sided probability, without any correction.
-    public let statisticT, pValue: Double
+    /// Where it was expected; nil where the recorded values are all the same.
+    public let interval: Interval?
+    /// Student's t of the difference, and its two-sided probability, without any correction; nil likewise.
+    public let statisticT, pValue: Double?
     public let outcome: Outcome
     public var isRegression: Bool { outcome == .regression }
 
     /// For the terminal.
     public var line: String {
-        let range = "[\(sixDigits(interval.low)), \(sixDigits(interval.high))]"
+        let range = interval.map { "[\(sixDigits($0.low)), \(sixDigits($0.high))]" } ?? "the value of every recorded seed"
+        let p = pValue.map { ", p = \(String(format: "%.1e", $0))" } ?? ""
         return switch outcome {
         case .ok: "ok \(statistic): \(sixDigits(value)) in \(range)"
-        case .regression: "REGRESSION \(statistic): \(sixDigits(value)), expected in \(range), p = \(String(format: "%.1e", pValue))"
-        case .notTested: "not tested (recorded seeds are not normal) \(statistic): \(sixDigits(value))"
+        case .regression: "REGRESSION \(statistic): \(sixDigits(value)), expected in \(range)\(p)"
+        case .notTested: "not tested (recorded seeds are \(interval == nil ? "all the same" : "not normal")) \(statistic): \(sixDigits(value))"
         }
     }
 }
@@ -86,6 +88,7 @@ extension RegressionSamples {
     /// What is expected of the mean of `newSeeds` new seeds, from the recorded ones: one row a data set, precision and
     /// statistic, with Anderson and Darling's test that the recorded values are normal (Holm's adjustment over a data set's and precision's).
     public func intervals(_ test: RegressionTest, newSeeds: Int) -> CSVTable {
+        func text(_ value: Double?) -> String { value.map(sixDigits) ?? "" }
         let groups = samples.map { [$0.dataset, $0.precision] }.reduce(into: [[String]]()) { if !$0.contains($1) { $0.append($1) } }
         let rows = groups.flatMap { group -> [[String]] in
             let members = samples.filter { [$0.dataset, $0.precision] == group }
@@ -96,8 +99,8 @@ extension RegressionSamples {
                 let values = members.map { $0.values[index] }
                 let (mean, interval) = studentInterval(values)
                 let expected = predictionInterval(values, newCount: newSeeds, level: 1 - test.tail)
-                return group + [statistics[index], "\(values.count)"] + [mean, interval.low, interval.high].map(sixDigits) + ["\(newSeeds)"]
-                    + [expected.low, expected.high, normality.single[index], normality.adjusted[index]].map(sixDigits)
+                return group + [statistics[index], "\(values.count)"] + [mean, interval?.low, interval?.high].map(text) + ["\(newSeeds)"]
+                    + [expected?.low, expected?.high, normality.single[index], normality.adjusted[index]].map(text)
                     + [
                         normality.adjusted[index] >= RegressionTest.normalityLevel ? "yes" : "no", members[0].provenance.recipeDigest,
                         members[0].dataChecksum, commits,

@@ -69,7 +69,7 @@ public struct ResultsTable: Sendable {
             header: ["First", "Second", "Precision", "Seeds", "First − second, points [95 %]", "p, paired t", "p, Holm"],
             rows: comparisons.enumerated().map { index, pair in
                 Self.names(pair) + [
-                    listed(pair.seeds), pair.interval.map { with(pair.difference, $0) } ?? two(pair.difference),
+                    listed(pair.seeds), with(pair.difference, pair.interval),
                     probability(pair.tTest?.pValue), probability(holm[index]),
                 ]
             })
@@ -95,13 +95,13 @@ public struct ResultsTable: Sendable {
     /// All of it, without the notes.
     public var markdown: String {
         let number = groups.first.map { "Top-1 after the last epoch on \($0.first.testImages) test images.\n\n" } ?? ""
-        let absent = missing.isEmpty ? "" : "\nWithout a run: \(missing.joined(separator: ", ")).\n"
+        let absent = missing.isEmpty ? "" : "\nWithout a run: \(escapedForMarkdown(missing.joined(separator: ", "))).\n"
         return number + accuracies.markdown + absent + [differences, images].compactMap { $0 }.map { "\n" + $0.markdown }.joined()
     }
 
     /// What the columns mean.
     public static let notes = """
-        Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds, cut off at 0 and 100 %; for one seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds.
+        Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds, cut off at 0 and 100 %; for one seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds. Seeds that all have the same accuracy, or the same difference, do not show how far others would lie from it: there is no interval then, and no test.
         “Best on test” was picked on the test images themselves: it stands here for comparison with work that reports it, and is no result.
         Training diverged where the loss, a parameter or a running statistic was no finite number any more; there is no accuracy then, and the epochs are those finished before.
         The difference is ours minus the reported number, with the interval of ours: that of the reported number is not known.
@@ -129,5 +129,5 @@ public struct ResultsTable: Sendable {
 
 private func listed(_ seeds: [UInt64]) -> String { seeds.map { "\($0)" }.joined(separator: ", ") }
 private func two(_ value: Double?) -> String { value.map { String(format: "%.2f", $0) } ?? "–" }
-private func with(_ value: Double, _ ends: Interval) -> String { String(format: "%.2f [%.2f, %.2f]", value, ends.low, ends.high) }
+private func with(_ value: Double, _ ends: Interval?) -> String { two(value) + (ends.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "") }
 private func probability(_ p: Double?) -> String { p.map { $0 < 1e-4 ? "<0.0001" : String(format: "%.4f", $0) } ?? "–" }

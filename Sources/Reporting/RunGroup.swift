@@ -64,23 +64,24 @@ public struct RunGroup: Equatable, Sendable {
     public var isTrained: Bool { first.epochs > 0 || divergedEpoch != nil }
 
     /// Mean top-1 after the last epoch over the seeds, and its 95 % interval, in percent: Student's over seeds, cut off at 0 and
-    /// 100, or for one network the exact binomial one over test images. Nil for runs that diverged.
-    public var top1: (mean: Double, interval: Interval)? {
+    /// 100, or for one network the exact binomial one over test images; no interval where all seeds have the same accuracy. Nil
+    /// for runs that diverged.
+    public var top1: (mean: Double, interval: Interval?)? {
         overSeeds(runs.compactMap(\.top1))
     }
     /// Top-5 likewise; nil unless every run has it.
-    public var top5: (mean: Double, interval: Interval)? { overSeeds(runs.compactMap(\.top5)) }
+    public var top5: (mean: Double, interval: Interval?)? { overSeeds(runs.compactMap(\.top5)) }
 
     /// The mean top-1 minus the reported number, in points, with the mean's interval moved likewise.
-    public var difference: (value: Double, interval: Interval)? {
+    public var difference: (value: Double, interval: Interval?)? {
         guard let top1, let reported = first.reported else { return nil }
-        return (top1.mean - reported, Interval(low: top1.interval.low - reported, high: top1.interval.high - reported))
+        return (top1.mean - reported, top1.interval.map { Interval(low: $0.low - reported, high: $0.high - reported) })
     }
 
-    private func overSeeds(_ percent: [(value: Double, interval: Interval)]) -> (mean: Double, interval: Interval)? {
+    private func overSeeds(_ percent: [(value: Double, interval: Interval)]) -> (mean: Double, interval: Interval?)? {
         guard percent.count == runs.count else { return nil }
         guard runs.count > 1, isTrained else { return (percent[0].value, percent[0].interval) }
         let (mean, interval) = studentInterval(percent.map(\.value))
-        return (mean, Interval(low: max(0, interval.low), high: min(100, interval.high)))
+        return (mean, interval.map { Interval(low: max(0, $0.low), high: min(100, $0.high)) })
     }
 }

@@ -21,7 +21,8 @@ extension RunRow {
             cell.dataset, cell.network, "\(cell.weightBits)", "\(cell.activationBits)", cell.method, cell.protocolName, "\(seed)",
             "\(epochs)", "\(testImages)", top1Final.map(fixed) ?? "", (interval?.low).map(fixed) ?? "", (interval?.high).map(fixed) ?? "",
             top1Best.map(fixed) ?? "", top5.map { fixed($0.value) } ?? "", top5.map { fixed($0.interval.low) } ?? "",
-            top5.map { fixed($0.interval.high) } ?? "", reported.map { "\($0)" } ?? "", reportedSource, String(format: "%.1f", provenance.seconds),
+            top5.map { fixed($0.interval.high) } ?? "", reported.map { "\($0)" } ?? "", reportedSource,
+            String(format: "%.1f", max(provenance.seconds, 0.1)),  // more than 0
             provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
             provenance.precision, cell.name, cell.quantizedLayers, cell.blending.map { "\($0)" } ?? "", cell.inputDerivative,
             cell.resolutionDerivative, provenance.how,
@@ -36,7 +37,21 @@ extension RunRow {
         guard table.header == columns || table.header == columns.filter({ !top5Columns.contains($0) }) else {
             throw FileError("\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
         }
-        return try table.rows.indices.map { try RunRow(Fields(table: table, row: $0, path: path)) }
+        let rows = try table.rows.indices.map { try RunRow(Fields(table: table, row: $0, path: path)) }
+        try refuseRepetitions(in: rows, path)
+        return rows
+    }
+
+    /// A run that is there twice would count as two seeds, or twice in one file of two machines leave open which numbers are its own.
+    private static func refuseRepetitions(in rows: [RunRow], _ path: String) throws {
+        var places: [String: Int] = [:]
+        for (index, row) in rows.enumerated() {
+            guard let first = places.updateValue(index, forKey: "\(row.name) \(row.provenance.dataOrigin)") else { continue }
+            let differing = zip(columns, zip(rows[first].fields, row.fields)).filter { $1.0 != $1.1 }.map { "\($0) \(visible($1.0)) and \(visible($1.1))" }
+            throw FileError(
+                "\(path): rows \(first + 1) and \(index + 1) are the same run, \(row.name), "
+                    + (differing.isEmpty ? "with the same numbers: delete one" : "with different \(differing.joined(separator: ", ")): keep one"))
+        }
     }
 
     /// The rows as a table of `columns`.
@@ -55,12 +70,27 @@ extension RunRow {
     }
 
     private init(_ fields: Fields) throws {
+        guard isLabel(fields["dataset"]) else { throw fields.error("dataset", "a name of letters, digits, blanks and -_.,()+&") }
+        for column in ["network", "method", "protocol", "recipe_digest", "precision", "cell"] where !isName(fields[column]) {
+            throw fields.error(column, "a name of letters, digits and -_.+")
+        }
+        for column in ["quantized_layers", "input_derivative", "resolution_derivative"] where !fields[column].isEmpty && !isName(fields[column]) {
+            throw fields.error(column, "nothing, or a name of letters, digits and -_.+")
+        }
+        for column in ["reported_source", "commit", "recipe", "how"] where !isPlainText(fields[column]) {
+            throw fields.error(column, plainTextRule)
+        }
         let hasAccuracy = !fields["top1_final"].isEmpty
         for column in ["ci95_low", "ci95_high", "top1_best"] where !hasAccuracy && !fields[column].isEmpty {
             throw fields.error(column, "nothing, as top1_final is empty")
         }
         let testImages = try fields.integer("n_test")
         guard (1..<1_000_000).contains(testImages) else { throw fields.error("n_test", "1 … 999999") }
+        let epochs = try fields.integer("epochs")
+        guard epochs <= 1_000_000 else { throw fields.error("epochs", "at most 1000000") }
+        let seconds = try fields.number("seconds"), threads = try fields.integer("threads")
+        guard seconds > 0 else { throw fields.error("seconds", "more than 0") }
+        guard threads > 0 else { throw fields.error("threads", "more than 0") }
         guard let seed = UInt64(fields["seed"]) else { throw fields.error("seed", "an integer that is not negative") }
         guard let origin = RunProvenance.DataOrigin(rawValue: fields["data_origin"]) else {
             throw fields.error("data_origin", "official or unofficial")
@@ -72,14 +102,15 @@ extension RunRow {
                 quantizedLayers: fields["quantized_layers"], blending: fields["blending"].isEmpty ? nil : try fields.number("blending"),
                 inputDerivative: fields["input_derivative"], resolutionDerivative: fields["resolution_derivative"],
                 protocolName: fields["protocol"]),
-            seed: seed, epochs: try fields.integer("epochs"), testImages: testImages,
+            seed: seed, epochs: epochs, testImages: testImages,
             correctFinal: hasAccuracy ? try fields.count("top1_final", of: testImages) : nil,
             correctBest: fields["top1_best"].isEmpty ? nil : try fields.count("top1_best", of: testImages),
             top5Final: try fields.top5(of: testImages),
             reported: fields["reported"].isEmpty ? nil : try fields.number("reported"), reportedSource: fields["reported_source"],
             provenance: RunProvenance(
-                seconds: try fields.number("seconds"), threads: try fields.integer("threads"), precision: fields["precision"], commit: fields["commit"],
+                seconds: seconds, threads: threads, precision: fields["precision"], commit: fields["commit"],
                 recipe: fields["recipe"], recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
+        if let correctBest, let correctFinal, correctBest < correctFinal { throw fields.error("top1_best", "at least top1_final") }
         var ends: [(String, Double, Int)] = []
         if let interval, let correctFinal { ends += [("ci95_low", interval.low, correctFinal), ("ci95_high", interval.high, correctFinal)] }
         if let top5, let top5Final { ends += [("top5_low", top5.interval.low, top5Final), ("top5_high", top5.interval.high, top5Final)] }
@@ -98,7 +129,7 @@ private struct Fields {
     subscript(column: String) -> String { table[row, column] }
 
     func error(_ column: String, _ expected: String) -> FileError {
-        FileError("\(path): row \(row + 1), \(column): expected \(expected), found \"\(self[column])\"")
+        FileError("\(path): row \(row + 1), \(column): expected \(expected), found \"\(visible(self[column]))\"")
     }
 
     func integer(_ column: String) throws -> Int {

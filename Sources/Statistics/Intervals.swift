@@ -33,11 +33,20 @@ private func bisect(_ isBelow: (Double) -> Bool) -> Double {
     }
 }
 
-/// Student's interval of a mean from the values of `values.count ≥ 2` independent normal repetitions.
-public func studentInterval(_ values: [Double], level: Double = 0.95) -> (mean: Double, interval: Interval) {
+/// Student's interval of a mean from the values of `values.count ≥ 2` independent normal repetitions; nil without spread.
+public func studentInterval(_ values: [Double], level: Double = 0.95) -> (mean: Double, interval: Interval?) {
     precondition(values.count > 1 && level > 0 && level < 1)
     let n = Double(values.count), mean = values.reduce(0, +) / n
+    guard haveSpread(values) else { return (mean, nil) }
     let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
     let half = Distribution.studentQuantile(tail: (1 - level) / 2, df: n - 1) * (variance / n).squareRoot()
     return (mean, Interval(low: mean - half, high: mean + half))
+}
+
+/// Whether repetitions differ by more than rounding, 1e-12 of the largest. Equal ones tell nothing of how far others would lie from
+/// them: measured on a grid (accuracies of n images), two of a few are often equal by chance, and Student's formulas then take
+/// the spread for 0 and the mean for certain.
+public func haveSpread(_ values: [Double]) -> Bool {
+    guard let low = values.min(), let high = values.max() else { return false }
+    return !(high - low <= 1e-12 * max(abs(low), abs(high)))
 }

@@ -5,9 +5,11 @@ import Foundation
 /// the `values.count ≥ 2` given ones are independent draws from one normal distribution:
 /// `mean ± t_{n−1} s √(1/n + 1/newCount)`.
 ///
+/// Values without spread (`haveSpread`) have none: nil.
 /// At `newCount = 1` it is the interval for one new observation (Hahn and Meeker, Statistical Intervals, 1991, section 4.7).
-public func predictionInterval(_ values: [Double], newCount: Int, level: Double) -> Interval {
+public func predictionInterval(_ values: [Double], newCount: Int, level: Double) -> Interval? {
     precondition(values.count > 1 && newCount > 0 && level > 0 && level < 1)
+    guard haveSpread(values) else { return nil }
     let moments = Moments(values)
     let half = Distribution.studentQuantile(tail: (1 - level) / 2, df: moments.count - 1) * moments.deviation(ofMeanOf: newCount)
     return Interval(low: moments.mean - half, high: moments.mean + half)
@@ -15,9 +17,10 @@ public func predictionInterval(_ values: [Double], newCount: Int, level: Double)
 
 /// The two-sided test that belongs to `predictionInterval`: `p < 1 − level` just where the mean of `new` lies outside.
 ///
-/// Values without any spread have p = 1 where the new ones equal them, else 0; a new value that is no number has p = 0.
-public func predictionTest(_ values: [Double], new: [Double]) -> TestResult {
+/// Values without spread (`haveSpread`) have no test: nil. A new value that is no number has p = 0.
+public func predictionTest(_ values: [Double], new: [Double]) -> TestResult? {
     precondition(values.count > 1 && !new.isEmpty)
+    guard haveSpread(values) else { return nil }
     let moments = Moments(values), difference = new.reduce(0, +) / Double(new.count) - moments.mean
     guard difference != 0 else { return TestResult(statistic: 0, pValue: 1) }
     let t = difference / moments.deviation(ofMeanOf: new.count)
@@ -43,7 +46,7 @@ private struct Moments {
 public func andersonDarlingNormality(_ values: [Double]) -> TestResult {
     precondition(values.count >= 8)
     let moments = Moments(values), n = values.count
-    guard moments.variance > 0 else { return TestResult(statistic: .infinity, pValue: 0) }
+    guard haveSpread(values), moments.variance > 0 else { return TestResult(statistic: .infinity, pValue: 0) }
     let z = values.sorted().map { ($0 - moments.mean) / moments.variance.squareRoot() }
     let sum = z.indices.reduce(0.0) { sum, i in
         sum + Double(2 * i + 1) * (log(Distribution.normalTail(-z[i])) + log(Distribution.normalTail(z[n - 1 - i])))

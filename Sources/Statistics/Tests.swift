@@ -18,9 +18,10 @@ public func zTest(estimate: Double, standardError: Double, expected: Double) -> 
 /// Student's two-sided test that the mean of `values.count ≥ 2` independent normal repetitions is `expected`; of the
 /// differences of pairs it is the paired test.
 ///
-/// Values without any spread have the statistic ±∞ and p = 0, or 0 and p = 1 when they all equal `expected`.
-public func tTest(_ values: [Double], expected: Double = 0) -> TestResult {
+/// Values without spread (`haveSpread`) have no test: nil.
+public func tTest(_ values: [Double], expected: Double = 0) -> TestResult? {
     precondition(values.count > 1)
+    guard haveSpread(values) else { return nil }
     let n = Double(values.count), mean = values.reduce(0, +) / n
     let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
     guard mean != expected else { return TestResult(statistic: 0, pValue: 1) }

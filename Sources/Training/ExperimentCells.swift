@@ -40,8 +40,10 @@ public struct ExperimentCells: Sendable {
         cells = try entries.compactMap { entry in
             var cell = entry
             guard let name = try cell.take(string: "cell") else { throw RecipeError("\(cell.source) needs the key cell") }
+            guard isName(name) else { throw RecipeError("\(cell.source): a cell's name is letters, digits and -_.+, not \"\(name)\"") }
             names.append(name)
             let baseName = try cell.take(string: "base") ?? commonBase
+            guard isPlainText(baseName) else { throw RecipeError("\(cell.source): base must be \(plainTextRule)") }
             if let only = try cell.take(strings: "protocols") {
                 if let unknown = only.first(where: { RunProtocol(rawValue: $0) == nil }) {
                     throw RecipeError("\(cell.source): unknown protocol \(unknown); there are \(RunProtocol.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -89,17 +91,18 @@ public struct ExperimentCells: Sendable {
         return float
     }
 
-    /// Eight hexadecimal digits that stand for all settings of a cell and of the float run it starts from, that run's
-    /// precision included: runs of different seeds share them.
+    /// All settings of a cell and of the float run it starts from, that run's precision included: runs of different seeds share
+    /// them.
     /// - Parameter pretrained: the digest of the file that the float run starts from.
-    public func recipeDigest(of cell: ExperimentCell, startingIn precision: Precision, pretrained: String = "") throws -> String {
-        let recipes = cell.isFloat ? [cell.recipe] : [cell.recipe, try warmStart(of: cell).recipe]
-        return Recipe.digest(recipes, startingIn: cell.isFloat ? .f32 : precision, pretrained: pretrained)
+    public func settings(of cell: ExperimentCell, startingIn precision: Precision, pretrained: String = "") throws -> RunSettings {
+        RunSettings(
+            recipe: cell.recipe, floatRun: cell.isFloat ? nil : try warmStart(of: cell).recipe, startingIn: cell.isFloat ? .f32 : precision,
+            pretrained: pretrained)
     }
 
     /// The same of a cell that takes the weights of a file as they are, without a float run.
-    public func recipeDigest(of cell: ExperimentCell, from pretrained: String) -> String {
-        Recipe.digest([cell.recipe], pretrained: "as it is: " + pretrained)
+    public func settings(of cell: ExperimentCell, from pretrained: String) -> RunSettings {
+        RunSettings(recipe: cell.recipe, floatRun: nil, startingIn: .f32, pretrained: "as it is: " + pretrained)
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 
 /// A table or figure of the paper as `Experiments/NAME.yaml` states it: which cells it shows, in which order, and which
 /// it compares. The runs themselves belong to no table.
@@ -22,6 +23,9 @@ public struct ExperimentTable: Equatable, Sendable {
         }
         self.name = name
         title = try need(try file.take(string: "title"), "title")
+        guard !title.isEmpty, isPlainText(title) else {
+            throw RecipeError("\(file.source): title must be \(plainTextRule)")
+        }
         columns = try need(try file.take(strings: "columns"), "columns")
         cells = try need(try file.take(strings: "cells"), "cells")
         comparisons = try file.take(stringLists: "comparisons")

@@ -18,12 +18,13 @@ public struct PrecisionComparison {
         public let parameter: String
         public let count: Int
         public let error, noise, slope, drift: Double
-        public let slopeInterval: Interval
+        /// Nil where all mini-batches have the same slope.
+        public let slopeInterval: Interval?
     }
 
     public let rows: [Row]
-    /// The mean over mini-batches of the loss in mixed precision minus that in f32, with Student's interval.
-    public let lossDifference: (mean: Double, interval: Interval)
+    /// The mean over mini-batches of the loss in mixed precision minus that in f32, with Student's interval where they differ.
+    public let lossDifference: (mean: Double, interval: Interval?)
     public let batches: Int
 
     /// - Parameters:

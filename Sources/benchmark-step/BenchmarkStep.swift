@@ -98,6 +98,10 @@ struct DrawCommand: ParsableCommand {
     @Argument var name: String
     @Argument var folder: String
 
+    func validate() throws {
+        guard Figure.isFileName(name) else { throw ValidationError("NAME must be letters, digits and -_., not \(name)") }
+    }
+
     func run() throws {
         let body = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
         try Gnuplot().draw(Figure(name: name, body: body, data: []), in: folder)

@@ -27,7 +27,7 @@ struct ComparePrecision: ParsableCommand {
     @OptionGroup var computing: ThreadOptions
 
     @Option(help: ArgumentHelp("The table, a CSV file; rows of these checkpoints replace those in it.", valueName: "file"))
-    var out = "results/precision/gradients.csv"
+    var out = "runs/precision/gradients.csv"
 
     func validate() throws {
         guard (2...10_000).contains(batches) else { throw ValidationError("--batches must be 2 to 10000, not \(batches)") }
@@ -47,9 +47,9 @@ struct ComparePrecision: ParsableCommand {
             let run = try checkpoint.description()
             let comparison = try PrecisionComparison(checkpoint, dataset: dataset, batches: batches, threads: computing.threads)
             for row in comparison.rows {
-                let numbers = [row.error, row.noise, row.slope, row.slopeInterval.low, row.slopeInterval.high, row.drift]
+                let numbers = [row.error, row.noise, row.slope, row.slopeInterval?.low, row.slopeInterval?.high, row.drift]
                 table.appendOrReplace(
-                    [run.name, row.parameter, "\(row.count)", "\(comparison.batches)"] + numbers.map { String(format: "%.6f", $0) }
+                    [run.name, row.parameter, "\(row.count)", "\(comparison.batches)"] + numbers.map { $0.map { String(format: "%.6f", $0) } ?? "" }
                         + ["\(run.seed)", run.digest, dataset.isOfficial ? "official" : "unofficial", "\(computing.threads)",
                            BuildFacts.commit, commandLine()],
                     key: ["run", "parameter"])
@@ -67,9 +67,9 @@ struct ComparePrecision: ParsableCommand {
         let rows = comparison.rows, loss = comparison.lossDifference
         return String(
             format: "%@: median over %d parameters: error %.1f %%, noise %.0f %%, slope %+.3f %%, drift %.2f (independent: 1, same: %.1f); "
-                + "largest error %.1f %%; loss mixed − f32 %+.5f [%+.5f, %+.5f]",
+                + "largest error %.1f %%; loss mixed − f32 %+.5f",
             name, rows.count, 100 * median(rows.map(\.error)), 100 * median(rows.map(\.noise)), 100 * median(rows.map(\.slope)),
-            median(rows.map(\.drift)), Double(comparison.batches).squareRoot(), 100 * (rows.map(\.error).max() ?? 0), loss.mean,
-            loss.interval.low, loss.interval.high)
+            median(rows.map(\.drift)), Double(comparison.batches).squareRoot(), 100 * (rows.map(\.error).max() ?? 0), loss.mean)
+            + (loss.interval.map { String(format: " [%+.5f, %+.5f]", $0.low, $0.high) } ?? "")
     }
 }

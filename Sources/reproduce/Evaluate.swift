@@ -20,7 +20,7 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var computing: ThreadOptions
 
     @Option(help: ArgumentHelp("Output folder; the files go to its folder correct, named after the checkpoints.", valueName: "dir"))
-    var out = "results"
+    var out = "runs"
 
     func run() throws {
         let output = try OutputFolder(out)

@@ -10,13 +10,14 @@ import Training
 ///     curves/RUN.csv                its learning curve
 ///     correct/RUN.txt               which test images it gets right (`ImageOutcomes`)
 ///     checkpoints/RUN.safetensors   where it stands
+///     recipes/DIGEST.json           what a row's recipe digest stands for (`RunSettings`)
 struct OutputFolder {
     let path: String
 
     /// Makes what is missing of it.
     init(_ path: String) throws {
         self.path = path
-        for folder in [path, "\(path)/curves", "\(path)/correct", "\(path)/checkpoints"] { try makeFolder(folder) }
+        for folder in [path] + ["curves", "correct", "checkpoints", "recipes"].map({ "\(path)/\($0)" }) { try makeFolder(folder) }
     }
 
     /// An existing folder, to be read.
@@ -30,9 +31,28 @@ struct OutputFolder {
     func curve(_ run: String) -> String { "\(path)/curves/\(run).csv" }
     func correct(_ run: String) -> String { "\(path)/correct/\(run).txt" }
 
+    func recipe(_ digest: String) -> String { "\(path)/recipes/\(digest).json" }
+
+    func keep(_ settings: RunSettings) throws {
+        let path = recipe(settings.digest)
+        if !FileManager.default.fileExists(atPath: path) { try writeAtomically(Data(settings.text.utf8), to: path) }
+    }
+
+    /// In which settings those of the digest differ, in words.
+    func changes(to settings: RunSettings, from digest: String) -> String {
+        guard FileManager.default.fileExists(atPath: recipe(digest)) else { return "which settings changed is not known: there is no \(recipe(digest))" }
+        do { return try settings.changes(from: RunSettings(contentsOf: recipe(digest))).joined(separator: "; ") } catch { return "\(error)" }
+    }
+
     func hasCheckpoint(_ run: RunDescription) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run.name)) }
 
-    func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }
+    /// - Throws: `FileError` naming the row and column that are not what a run writes.
+    func rows() throws -> [RunRow] {
+        guard FileManager.default.fileExists(atPath: runs) else { return [] }
+        let rows = try RunRow.read(from: runs)
+        for (index, row) in rows.enumerated() { try row.checkSettings("\(runs): row \(index + 1)") }
+        return rows
+    }
 
     /// Epochs of an earlier session keep the commit and the command that made them.
     func write(_ curve: [EpochRecord], of run: RunDescription, commit: String, command: String) throws {

@@ -87,7 +87,9 @@ struct PaperFiles {
             header: ["Cell", "Quantity", "Reported", "Source", "Measured here"],
             rows: values.map { value in
                 let ours = groups.filter { $0.first.cell.reportedID.lowercased() == value.id.lowercased() }.map { group in
-                    let top1 = group.top1.map { String(format: "%.2f %% [%.2f, %.2f]", $0.mean, $0.interval.low, $0.interval.high) } ?? "diverged"
+                    let top1 = group.top1.map { top1 in
+                        String(format: "%.2f %%", top1.mean) + (top1.interval.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "")
+                    } ?? "diverged"
                     return "\(top1), protocol \(group.first.cell.protocolName)"
                 }
                 return [value.id, value.quantity, "\(value.value) \(value.unit)", value.source, ours.isEmpty ? "no run" : ours.joined(separator: "; ")]
@@ -141,7 +143,9 @@ struct PaperFiles {
 
     private static func benchmarks(_ folder: String) throws -> String {
         let place = "\(folder)/benchmarks"
+        // Their names stand in commands of LaTeX.
         let files = (FileManager.default.enumerator(atPath: place)?.compactMap { $0 as? String } ?? []).sorted()
+            .filter { $0.split(separator: "/").allSatisfy { Figure.isFileName(String($0)) } }
         var text = ""
         func add(_ title: String, _ table: TextTable) { text += "\\resulttabular{\(escapedForLaTeX(title))}{%\n\(table.latex)}\n" }
         for file in files where (file as NSString).lastPathComponent == "training.csv" {

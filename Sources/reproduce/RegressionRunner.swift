@@ -50,9 +50,9 @@ struct RegressionRunner {
     /// Of the file of verdicts.
     func row(_ verdict: RegressionVerdict, of baseline: [RegressionSample], _ new: [RegressionSample]) -> [String] {
         let facts = new[0].provenance
-        let numbers = [verdict.value, verdict.interval.low, verdict.interval.high, verdict.statisticT, verdict.pValue]
+        let numbers = [verdict.value, verdict.interval?.low, verdict.interval?.high, verdict.statisticT, verdict.pValue]
         return [new[0].dataset, facts.precision, verdict.statistic, verdict.outcome.rawValue]
-            + numbers.map { String(format: "%.6g", $0) }
+            + numbers.map { $0.map { String(format: "%.6g", $0) } ?? "" }
             + [
                 new.map { "\($0.seed)" }.joined(separator: " "), "\(baseline.count)", new[0].dataChecksum, facts.dataOrigin.rawValue, facts.recipe,
                 facts.recipeDigest, "\(facts.threads)", facts.commit, baseline[0].provenance.commit, facts.how,

@@ -8,7 +8,7 @@ struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Rebuilds every table and figure and the README's results from the CSVs alone; trains nothing.")
 
-    @Option(help: ArgumentHelp("Output folder of the runs.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Output folder of the runs: results is what is committed, runs what your own runs wrote.", valueName: "dir"))
     var out = "results"
 
     @Option(help: ArgumentHelp("Folder with the layouts of the tables.", valueName: "dir"))
@@ -22,14 +22,16 @@ struct Report: ParsableCommand {
 
     func run() throws {
         let output = try OutputFolder(existing: out)
-        let files = try ResultFiles(output, experiments: experiments)
-        let page = try (readme ?? (out == "results" ? "README.md" : nil)).map { try ResultsBlock(path: $0, results: files.readme) }
-        guard check else {
-            try withLock(on: out) { try files.write() }
-            try page?.write()
-            return
+        // The rows are read under the lock, too: else a run that ends meanwhile would lose its place in the tables.
+        let drift = try withLock(on: out) {
+            let files = try ResultFiles(output, experiments: experiments)
+            let page = try (readme ?? (out == "results" ? "README.md" : nil)).map { try ResultsBlock(path: $0, results: files.readme) }
+            if !check {
+                try files.write()
+                try page?.write()
+            }
+            return check ? try files.drift() + (page.flatMap { $0.isCurrent ? nil : [$0.path] } ?? []) : []
         }
-        let drift = try files.drift() + (page.flatMap { $0.isCurrent ? nil : [$0.path] } ?? [])
         guard drift.isEmpty else {
             print(drift.map { "\($0) is not what `reproduce report` makes of \(output.runs)" }.joined(separator: "\n"))
             throw ExitCode(1)

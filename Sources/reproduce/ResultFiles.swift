@@ -10,6 +10,7 @@ import Training
 ///     regress/intervals.csv, where there is regress/seeds.csv
 ///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…
 ///     paper/…                                          what the report in Paper/ includes (`PaperFiles`)
+///     MANIFEST                                         all of these (`Manifest`)
 struct ResultFiles {
     static let tables = Subject.smallImages.tables
 
@@ -44,9 +45,17 @@ struct ResultFiles {
             let cells = try ExperimentCells(runProtocol, folder: folder)
             let known = Set(cells.cells.map(\.name))
             let runs = rows.filter { Section($0) == section }
-            for (run, cell) in runs.compactMap({ run in cells.cells.first { $0.name == run.cell.name }.map { (run, $0) } })
-            where RunCell(cell, dataset: section.dataset, runProtocol: runProtocol) != run.cell {
-                throw FileError("\(output.runs): \(run.name) was run with other settings than \(folder)/cells.yaml now gives \(cell.name)")
+            for (run, cell) in runs.compactMap({ run in cells.cells.first { $0.name == run.cell.name }.map { (run, $0) } }) {
+                guard RunCell(cell, dataset: section.dataset, runProtocol: runProtocol) == run.cell else {
+                    throw FileError("\(output.runs): \(run.name) was run with other settings than \(folder)/cells.yaml now gives \(cell.name)")
+                }
+                guard run.hasEpochs(of: cell) else {
+                    let found = run.divergedEpoch.map { "diverged in epoch \($0)" } ?? "has \(run.epochs) epochs"
+                    throw FileError("\(output.runs): \(run.name) \(found), protocol \(runProtocol.rawValue) has \(cell.recipe.epochs)")
+                }
+            }
+            if let other = runs.first(where: { $0.testImages != runs[0].testImages }) {
+                throw FileError("\(output.runs): \(runs[0].name) has \(runs[0].testImages) test images, \(other.name) has \(other.testImages): they cannot stand in one table")
             }
             var (parts, shown) = ([String](), Set<String>())
             paper.begin(section, isSmoke: runProtocol == .smoke)
@@ -61,17 +70,17 @@ struct ResultFiles {
                 let name = "\(layout.name)-\(section.slug)", title = "\(layout.title), \(section.title)"
                 let figure = try Self.figure(layout.name, named: name, title: title, table.groups, output)
                 if !layout.isCurves {
-                    pages[layout.name, default: []].append((section, "## \(section.title)\n\n\(section.caution)\(table.markdown)"))
+                    pages[layout.name, default: []].append((section, "## \(escapedForMarkdown(section.title))\n\n\(section.caution)\(table.markdown)"))
                     texts.append(("\(name).tex", Self.mark("%", "") + table.latex))
                     if let text = table.differences?.latex { texts.append(("\(name)-differences.tex", Self.mark("%", "") + text)) }
                     if let text = table.images?.latex { texts.append(("\(name)-images.tex", Self.mark("%", "") + text)) }
                     paper.add(table, title: title, name: name)
-                    parts.append("**\(title)**\n\n\(section.caution)\(table.markdown)")
+                    parts.append("**\(escapedForMarkdown(title))**\n\n\(section.caution)\(table.markdown)")
                 }
                 if let figure {
                     figures.append(figure)
                     paper.addFigure(title: title, file: "figures/\(name).png")
-                    parts.append("![\(title)](\(output.path)/figures/\(name).png)\n")
+                    parts.append("![\(escapedForMarkdown(title))](\(Self.link(output.path))/figures/\(name).png)\n")
                 }
             }
             if runProtocol != .smoke { readme += parts.map { $0 + "\n" }.joined() }
@@ -80,7 +89,7 @@ struct ResultFiles {
             guard let sections = pages[layout.name] else { continue }
             let runs = rows.filter { run in layout.cells.contains(run.cell.name) && sections.contains { $0.section == Section(run) } }
             texts.append(("\(layout.name).csv", RunRow.table(runs).text))
-            let body = ["# \(layout.title)"] + sections.map(\.text) + [ResultsTable.notes + "\n## Where each run came from\n\n" + ResultsTable.provenance(runs).markdown]
+            let body = ["# \(escapedForMarkdown(layout.title))"] + sections.map(\.text) + [ResultsTable.notes + "\n## Where each run came from\n\n" + ResultsTable.provenance(runs).markdown]
             texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
         }
         texts += try paper.texts(rows, output: output, experiments: experiments).map { ("paper/\($0.name).tex", Self.mark("%", "") + $0.text) }
@@ -90,34 +99,43 @@ struct ResultFiles {
         }
     }
 
+    /// By their paths in the folder.
+    private var pictures: [String] { figures.flatMap(\.pictures).map { "figures/\($0)" } }
+    private var inputs: [(path: String, text: String)] { texts + figures.flatMap(\.inputs).map { ("figures/\($0.file)", $0.text) } }
+    private var made: Set<String> { Set(inputs.map(\.path) + pictures) }
+
     /// Writes all of it, draws the figures, and removes what earlier reports made and this one does not.
     func write() throws {
+        let earlier = try Manifest(of: folder)
         try makeFolder("\(folder)/paper")
         for (path, text) in texts { try writeAtomically(Data(text.utf8), to: "\(folder)/\(path)") }
         let gnuplot = try Gnuplot()
         for figure in figures { try gnuplot.draw(figure, in: "\(folder)/figures") }
-        for path in try leftOver() { try FileManager.default.removeItem(atPath: path) }
-    }
-
-    /// The files that `write` would change; a picture's bytes depend on gnuplot's version, so it only has to be there.
-    func drift() throws -> [String] {
-        let inputs = texts + figures.flatMap { figure in figure.inputs.map { ("figures/\($0.file)", $0.text) } }
-        let stale = inputs.map { ("\(folder)/\($0.path)", $0.text) }.filter { FileManager.default.contents(atPath: $0) != Data($1.utf8) }
-        let pictures = figures.flatMap { figure in ["svg", "png"].map { "\(folder)/figures/\(figure.name).\($0)" } }
-        return stale.map(\.0) + pictures.filter { !FileManager.default.fileExists(atPath: $0) } + (try leftOver())
-    }
-
-    /// Files named like ours that this report does not make.
-    private func leftOver() throws -> [String] {
-        let made = Set(
-            texts.map(\.path)
-                + figures.flatMap { figure in (figure.inputs.map(\.file) + ["\(figure.name).svg", "\(figure.name).png"]).map { "figures/\($0)" } })
-        let files = try ["", "figures/", "paper/"].flatMap { place in
-            let names = FileManager.default.fileExists(atPath: "\(folder)/\(place)") ? try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(place)") : []
-            return names.map { place + $0 }
+        for path in earlier.leftOver(besides: made) {
+            if earlier.isUnchanged(path) {
+                try FileManager.default.removeItem(atPath: "\(folder)/\(path)")
+            } else {
+                note("\(folder)/\(path) was made by an earlier report and changed since: it stays, and is yours now")
+            }
         }
-        let ours = files.filter { $0.wholeMatch(of: /(figures\/)?(table|figure)[0-9].*\.(csv|md|tex|gp|svg|png)|paper\/.*\.tex/) != nil }
-        return ours.filter { !made.contains($0) }.sorted().map { "\(folder)/\($0)" }
+        try Manifest(listing: made, in: folder).write()
+    }
+
+    /// The files that `write` would change; a picture's bytes depend on gnuplot's version, so it only has to be whole and what
+    /// `write` drew.
+    func drift() throws -> [String] {
+        let manifest = try Manifest(of: folder)
+        let stale = inputs.filter { FileManager.default.contents(atPath: "\(folder)/\($0.path)") != Data($0.text.utf8) }.map(\.path)
+        let damaged = pictures.filter { !isWholePicture("\(folder)/\($0)") || (manifest.lists($0) && !manifest.isUnchanged($0)) }
+        let left = manifest.leftOver(besides: made).filter(manifest.isUnchanged)
+        let changed = stale + damaged + left
+        let isCurrent = manifest.paths == made && inputs.allSatisfy { manifest.isUnchanged($0.path) }
+        return (changed.isEmpty && !isCurrent ? [Manifest.name] : changed).map { "\(folder)/\($0)" }
+    }
+
+    /// A path in a Markdown link.
+    private static func link(_ path: String) -> String {
+        path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed.subtracting(CharacterSet(charactersIn: "()"))) ?? path
     }
 
     private static func mark(_ open: String, _ close: String) -> String { "\(open) made by reproduce report\(close)\n" }
@@ -146,7 +164,7 @@ struct ResultFiles {
             let series = names.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.map { label in
                 let members = zip(names, groups).filter { $0.0 == label && $0.1.divergedEpoch == nil }.map(\.1)
                 return (label: label, groups: members.sorted { $0.first.cell.blending ?? 0 < $1.first.cell.blending ?? 0 })
-            }.filter { Set($0.groups.map(\.first.cell.blending)).count > 1 }
+            }.filter { Set($0.groups.map(\.first.cell.blending)).count > 1 && !$0.groups.contains { $0.first.cell.blending == nil } }
             return series.isEmpty ? nil : blendingFigure(name: name, title: title, series: series)
         default: return nil
         }

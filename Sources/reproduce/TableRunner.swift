@@ -22,7 +22,8 @@ struct PlannedRun {
     let cell: RunCell
     let description: RunDescription
     let start: Start
-    let recipeName, recipeDigest: String
+    let recipeName: String
+    let settings: RunSettings
     /// Short, for the progress bar.
     let label: String
 
@@ -44,13 +45,13 @@ struct PlannedRun {
         let name = self.cell.runName(seed: seed, precision: precision.rawValue)
         switch start {
         case .scratch, .float:
-            recipeDigest = try cells.recipeDigest(of: cell, startingIn: start.float?.precision ?? .f32, pretrained: file?.digest ?? "")
+            settings = try cells.settings(of: cell, startingIn: start.float?.precision ?? .f32, pretrained: file?.digest ?? "")
             description = RunDescription(
                 name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: start.float, precision: precision)
         case .file(let file), .fileAsItIs(let file):
-            recipeDigest = pretrained?.use == .asItIs
-                ? cells.recipeDigest(of: cell, from: file.digest)
-                : try cells.recipeDigest(of: cell, startingIn: .f32, pretrained: file.digest)
+            settings = pretrained?.use == .asItIs
+                ? cells.settings(of: cell, from: file.digest)
+                : try cells.settings(of: cell, startingIn: .f32, pretrained: file.digest)
             description = RunDescription(
                 name: name, dataset: dataset, recipe: cell.recipe, seed: seed, pretrained: file.digest, precision: precision)
         }
@@ -97,16 +98,22 @@ struct TableRunner {
 
     /// - Parameter resume: without it, anything that the folder already holds of these runs is an error.
     func run(_ selected: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {
-        _ = try Gnuplot()  // Now, as the figures ask for it only after hours of training.
+        // Now, as the rows, the tables and the figures ask for these only after hours of training.
+        _ = try Gnuplot()
+        guard isLabel(dataset.name) else {
+            throw FileError("a data set's name is letters, digits, blanks and -_.,()+&, not \"\(dataset.name)\"")
+        }
         let runs = try seeds.flatMap { seed in
             try selected.map { try PlannedRun($0, seed: seed, cells: cells, dataset: dataset.name, precision: precision, pretrained: pretrained) }
         }
         let rows = try output.rows()
+        if !rows.isEmpty { _ = try ResultFiles(output, experiments: experiments) }
         let finished = try runs.map { try finishedRow($0, in: rows) }
         for (run, row) in zip(runs, finished) where !resume && (row != nil || output.hasCheckpoint(run.description)) {
             throw FileError(
                 "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
         }
+        for run in runs { try output.keep(run.settings) }
         // A float run without its checkpoint cannot be started from, so it is trained again where another run needs it.
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.float)
         for (run, row) in zip(runs, finished) where !stop.isMade {
@@ -126,10 +133,10 @@ struct TableRunner {
     /// - Throws: `RecipeError` when it was computed with another recipe.
     private func finishedRow(_ run: PlannedRun, in rows: [RunRow]) throws -> RunRow? {
         let row = recorded(run.description, in: rows)
-        guard let row, row.provenance.recipeDigest != run.recipeDigest else { return row }
+        guard let row, row.provenance.recipeDigest != run.settings.digest else { return row }
         throw RecipeError(
-            "\(output.runs) holds \(row.name) with recipe \(row.provenance.recipeDigest), now it is \(run.recipeDigest): "
-                + "use another --out, or delete the row")
+            "\(output.runs) holds \(row.name) with recipe \(row.provenance.recipeDigest), now it is \(run.settings.digest) "
+                + "(\(output.changes(to: run.settings, from: row.provenance.recipeDigest))): use another --out, or delete the row")
     }
 
     private func recorded(_ run: RunDescription, in rows: [RunRow]) -> RunRow? {
@@ -216,7 +223,7 @@ struct TableRunner {
     private func provenance(_ run: PlannedRun, _ trainer: Trainer, seconds: Double) -> RunProvenance {
         RunProvenance(
             seconds: seconds, threads: trainer.threads, precision: run.description.precision.rawValue, commit: BuildFacts.commit,
-            recipe: run.recipeName, recipeDigest: run.recipeDigest, dataOrigin: origin, how: commandLine())
+            recipe: run.recipeName, recipeDigest: run.settings.digest, dataOrigin: origin, how: commandLine())
     }
 
     private func writeTables() throws {
@@ -225,8 +232,5 @@ struct TableRunner {
     }
 }
 
-/// The command line, the program by its name alone.
-func commandLine() -> String {
-    let program = CommandLine.arguments.first.map { ($0 as NSString).lastPathComponent } ?? "reproduce"
-    return ([program] + CommandLine.arguments.dropFirst()).joined(separator: " ")
-}
+/// The command line that repeats this one from the package's folder, as a shell reads it.
+func commandLine() -> String { shellCommand(["swift", "run", "-c", "release", "reproduce"] + CommandLine.arguments.dropFirst()) }

@@ -26,7 +26,7 @@ struct TrainingOptions: ParsableArguments {
     var precision = Precision.best
 
     @Option(help: ArgumentHelp("Output folder.", valueName: "dir"))
-    var out = "results"
+    var out = "runs"
 
     @Flag(help: "Keep what the output folder holds of these runs, and go on.")
     var resume = false

@@ -20,10 +20,11 @@ struct ReportFolder {
     func write(_ text: TheoryReport) throws {
         let tables = text.report.outcomes.flatMap(\.evidence.tables)
         let figures = theoryFigures(tables)
-        for (figure, _) in figures { try gnuplot.draw(figure, in: "\(path)/figures") }
         try text.claims.write(to: "\(path)/theory.csv")
         try text.tests.write(to: "\(path)/theory-tests.csv")
         if text.power { try text.faults.write(to: "\(path)/theory-power.csv") }
+        // After the numbers: what gnuplot cannot draw must not cost them.
+        for (figure, _) in figures { try gnuplot.draw(figure, in: "\(path)/figures") }
         let markdown = text.markdown(figures: figures.map { ($0.figure.name, $0.caption) })
         try writeAtomically(Data(markdown.utf8), to: "\(path)/theory.md")
     }

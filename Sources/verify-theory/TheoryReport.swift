@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BuildFacts
 import CoarseGradient
+import Files
 import Foundation
 import Reporting
 
@@ -24,8 +25,11 @@ struct TheoryReport {
 
     /// The command that repeats the run, all its defaults spelt out.
     private var command: String {
-        "verify-theory --samples \(settings.samples) --seed \(settings.seed) --threads \(settings.threads) "
-            + "--dimensions \(settings.dimensions.map(\.description).joined(separator: ","))\(power ? " --power" : "")"
+        var words = ["swift", "run", "-c", "release", "verify-theory", "--samples", "\(settings.samples)", "--seed", "\(settings.seed)"]
+        words += ["--threads", "\(settings.threads)", "--dimensions", settings.dimensions.map(\.description).joined(separator: ",")]
+        words += ["--level", "\(settings.level)"]
+        if verification.claims.count < Claim.all.count { words += ["--claims", verification.claims.map(\.id).joined(separator: ",")] }
+        return shellCommand(words + (power ? ["--power"] : []))
     }
 
     /// Where every row comes from.

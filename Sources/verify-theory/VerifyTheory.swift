@@ -28,7 +28,7 @@ struct VerifyTheory: ParsableCommand {
     @Option(help: ArgumentHelp("Probability of any false alarm in the run (Holm).", valueName: "probability"))
     var level = 1e-6
     @Option(help: ArgumentHelp("Folder for theory.csv, theory.md and figures.", valueName: "folder"))
-    var out = "theory"
+    var out = "runs/theory"
     @Flag(help: "Also break every formula and show that each fault is rejected.")
     var power = false
     @Flag(help: "List the claims and end.")

@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func readsBackWhatItWrote() throws {
-        let nasty = ["", ",", "\"", "\"\"", "\r\n", "\n", "ä ± 3", " x ", "a\"b,c\nd", "\r"]
+        let nasty = ["", ",", "\"", "\"\"", "\r\n", "\n", "ä ± 3", " x ", "a\"b,c\nd", "\r", "\"\u{301},", "a,\u{301}b", " \u{301}"]
         for width in 1...3 {
             let rows = nasty.indices.map { row in (0..<width).map { nasty[(row + 3 * $0) % nasty.count] } }
             let table = CSVTable(header: Array(["h", "i, \"j\"", "k"].prefix(width)), rows: rows)
@@ -68,7 +68,7 @@ import Testing
 
     @Test func filesThatCannotBeReadAreNamed() throws {
         try withTemporaryFolder { folder in
-            #expect(message { _ = try CSVTable(contentsOf: folder + "/none.csv") } == "cannot read \(folder)/none.csv: no such file")
+            #expect(message { _ = try CSVTable(contentsOf: folder + "/none.csv") } == "cannot read \(folder)/none.csv: No such file or directory")
             #expect(message { _ = try CSVTable(contentsOf: folder) }.contains("a folder"))
             try Data([0x61, 0xFF, 0x0A]).write(to: URL(fileURLWithPath: folder + "/latin.csv"))
             #expect(message { _ = try CSVTable(contentsOf: folder + "/latin.csv") }.contains("expected UTF-8"))

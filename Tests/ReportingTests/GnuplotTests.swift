@@ -57,6 +57,82 @@ private let curves = [
     }
 
     @Test func labelsCannotLeaveTheirQuotes() {
-        #expect(gnuplotString("a'; system 'x'\nb") == "'a''; system ''x'' b'")
+        #expect(gnuplotString("a; `b` \"c\"\nd") == "'a; `b` \"c\" d'")
+        #expect(gnuplotString("a'; `b`") == #""a\047\073 \140b\140""#)
+        // To Swift these are one character each, to gnuplot a quote and something else.
+        for text in ["'\u{301}", "'\u{20DD}", "'\u{FE0F}", "'\u{200D}'"] {
+            #expect(!gnuplotString(text).unicodeScalars.contains("'") && gnuplotString(text).utf8.allSatisfy { $0 < 0x80 }, "\(text)")
+        }
+    }
+
+    /// Titles and labels of all kinds that would run a command in another place are drawn as they read, and run none; the folder's
+    /// name may hold anything.
+    @Test func nothingInATextRuns() throws {
+        let texts = [
+            "A'\u{301} noenhanced; `touch pwned` #", "'; system 'touch pwned'; '", "\"; system(\"touch pwned\")", "`touch pwned`", "@pwned $(touch pwned)",
+            "' . system('touch pwned') . '", "''; system ''touch pwned''", "'''`touch pwned`'''", "a''`touch pwned`''''b", "{/=20 x} \\", "x\\' noenhanced; `touch pwned`",
+        ]
+        try withTemporaryFolder { folder in
+            let place = folder + "/it's `touch pwned` \"e\u{301}\"\n\\x"
+            for (index, text) in texts.enumerated() {
+                let curves = [ValidationCurve(label: text, runs: [[1: 70, 2: 71]]), ValidationCurve(label: "b", runs: [[1: 70], [1: 72]])]
+                try Gnuplot().draw(validationCurveFigure(name: "f\(index)", title: text, curves: curves), in: place)
+                #expect(try ReportingTests.text(of: place + "/f\(index).svg").contains(text), "\(text)")
+            }
+            let files = try FileManager.default.subpathsOfDirectory(atPath: folder) + FileManager.default.contentsOfDirectory(atPath: ".")
+            #expect(!files.contains { $0.hasSuffix("pwned") }, "\(files)")
+        }
+    }
+
+    /// A gnuplot that runs out of disk says nothing: it leaves the first part of a picture and status 0. That is an error, and no
+    /// picture is left, under no name.
+    @Test(arguments: ["svg", "png"]) func picturesThatAreCutOffAreRefused(_ cut: String) throws {
+        try withTemporaryFolder { folder in
+            let whole = folder + "/whole", figure = Figure(name: "f", body: "plot x", data: [])
+            try Gnuplot().draw(figure, in: whole)
+            try Gnuplot().draw(figure, in: folder + "/out")
+            let fake = folder + "/bin/gnuplot"
+            try FileManager.default.createDirectory(atPath: folder + "/bin", withIntermediateDirectories: true)
+            let script = "#!/bin/sh\ncd '\(folder)/out'\nfor e in svg png; do cp '\(whole)'/f.$e f.$e.part; done\ntruncate -s -1 f.\(cut).part\n"
+            try Data(script.utf8).write(to: URL(fileURLWithPath: fake))
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: fake)
+            // One byte is a line end in SVG's case, and may be missing; two are the tag's.
+            if cut == "svg" { try Data(script.replacingOccurrences(of: "-s -1", with: "-s -3").utf8).write(to: URL(fileURLWithPath: fake)) }
+            let said = message { try Gnuplot(path: folder + "/bin").draw(figure, in: folder + "/out") }
+            #expect(said.contains("f.\(cut) came out cut off"), "\(said)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/out") == ["f.gp"])
+        }
+    }
+
+    /// The real gnuplot under a limit on the size of files, as a stand-in for a full disk: it ends with status 0.
+    @Test func aFullDiskIsNoticed() throws {
+        try withTemporaryFolder { folder in
+            let fake = folder + "/gnuplot"
+            let real = try #require(["/usr/bin/gnuplot", "/usr/local/bin/gnuplot"].first(where: FileManager.default.isExecutableFile))
+            try Data("#!/bin/sh\ntrap '' XFSZ\nulimit -f 8\n\(real) \"$@\"\nexit 0\n".utf8).write(to: URL(fileURLWithPath: fake))
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: fake)
+            let figure = Figure(name: "f", body: "set samples 5000\nplot for [k=1:9] sin(k*x)", data: [])
+            #expect(message { try Gnuplot(path: folder).draw(figure, in: folder + "/out") }.contains("gnuplot could not draw"))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/out") == ["f.gp"])
+        }
+    }
+
+    @Test func pictureFilesAreCheckedToTheirEnds() throws {
+        try withTemporaryFolder { folder in
+            try Gnuplot().draw(Figure(name: "f", body: "plot x", data: []), in: folder)
+            let png = try Data(contentsOf: URL(fileURLWithPath: folder + "/f.png")), svg = try Data(contentsOf: URL(fileURLWithPath: folder + "/f.svg"))
+            func isWhole(_ data: Data, _ name: String) throws -> Bool {
+                try data.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+                return isWholePicture("\(folder)/\(name)")
+            }
+            #expect(try isWhole(png, "g.png") && isWhole(svg, "g.svg") && isWholePicture(folder + "/none.png") == false)
+            for count in [0, 1, 7, 8, 12, 20, 100, png.count / 2, png.count - 13, png.count - 12, png.count - 4, png.count - 1] {
+                #expect(try !isWhole(png.prefix(count), "g.png"), "\(count)")
+            }
+            var damaged = png
+            damaged[png.count / 2] ^= 1
+            #expect(try !isWhole(damaged, "g.png") && !isWhole(png + png.suffix(12), "g.png"))
+            for count in [0, 10, svg.count / 2, svg.count - 8] { #expect(try !isWhole(svg.prefix(count), "g.svg"), "\(count)") }
+        }
     }
 }

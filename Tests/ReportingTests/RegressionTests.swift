@@ -82,11 +82,11 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
 
 @Suite struct RegressionTestTests {
     /// The interval is that of `PredictionTests` with the level of one among 4·10; just beyond either end is a regression.
-    @Test func verdictsTurnAtTheEnds() {
+    @Test func verdictsTurnAtTheEnds() throws {
         let baseline = recorded().samples.map { $0.values[0] }
         let test = RegressionTest(statistics: 10)
         #expect(test.tail == 2.5e-6)
-        let ends = predictionInterval(baseline, newCount: 3, level: 1 - 2.5e-6)
+        let ends = try #require(predictionInterval(baseline, newCount: 3, level: 1 - 2.5e-6))
         for (value, isRegression) in [(ends.low - 1e-9, true), (ends.low + 1e-9, false), (ends.high - 1e-9, false), (ends.high + 1e-9, true)] {
             let verdict = test.verdict("x", baseline: baseline, new: [value, value, value])
             #expect(verdict.isRegression == isRegression && verdict.interval == ends && verdict.line.hasPrefix("REGRESSION") == isRegression)
@@ -107,6 +107,20 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
         #expect(outcomes([.nan, .nan]) == [.regression, .regression])
     }
 
+    /// What every recorded seed has alike predicts nothing: no interval of no width, and no verdict but on what is no number.
+    @Test func whatHasNoSpreadIsNotTested() {
+        let same = RegressionSamples(statistics: statistics, samples: (1...12).map { sample(seed: $0, [0.5, Double($0 * $0 % 7)]) })
+        let test = RegressionTest(statistics: 2)
+        let baseline = same.samples.map { $0.values[0] }
+        for (value, outcome) in [(0.5, RegressionVerdict.Outcome.notTested), (9, .notTested), (.nan, .regression)] {
+            let verdict = test.verdict("x", baseline: baseline, new: [value])
+            #expect(verdict.outcome == outcome && verdict.interval == nil && verdict.pValue == nil)
+        }
+        let table = same.intervals(test, newSeeds: 3)
+        #expect(["ci95_low", "ci95_high", "expected_low", "expected_high"].allSatisfy { table[0, $0].isEmpty && !table[1, $0].isEmpty })
+        #expect(table[0, "mean"] == "0.5" && table[0, "tested"] == "no")
+    }
+
     /// One call's false alarms: 400,000 normal statistics (seed 8) in 10,000 families of 40 at a hundred times the level give 1 % at
     /// most; five standard errors above that are 1.5 %. The tests are independent here, so nearly all of it is reached: 0.5 % at least.
     @Test func familiesFailAsRarelyAsPromised() {
@@ -114,7 +128,7 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
         let alarms = (0..<10_000).count { _ in
             (0..<40).contains { _ in
                 let baseline = (0..<12).map { _ in random.normal() }, new = (0..<3).map { _ in random.normal() }
-                return predictionTest(baseline, new: new).pValue < 100 * RegressionTest(statistics: 10).tail
+                return predictionTest(baseline, new: new).map { $0.pValue < 100 * RegressionTest(statistics: 10).tail } ?? true
             }
         }
         #expect((50...150).contains(alarms), "\(alarms)")

@@ -48,8 +48,8 @@ import Testing
         try withTemporaryFolder { folder in
             let path = folder + "/runs.csv"
             try RunRow.record([try row(seed: 1), try row(seed: 2, best: nil)], in: path)
-            try RunRow.record([try row(seed: 1, correct: 9200), try row(seed: 1, origin: .unofficial)], in: path)
-            var expected = [try row(seed: 1, correct: 9200), try row(seed: 2, best: nil), try row(seed: 1, origin: .unofficial)]
+            try RunRow.record([try row(seed: 1, correct: 9200, best: 9200), try row(seed: 1, origin: .unofficial)], in: path)
+            var expected = [try row(seed: 1, correct: 9200, best: 9200), try row(seed: 2, best: nil), try row(seed: 1, origin: .unofficial)]
             for index in expected.indices { expected[index].provenance.seconds = 12.3 }  // written with one decimal
             #expect(try RunRow.read(from: path) == expected)
         }
@@ -154,13 +154,36 @@ import Testing
         }
     }
 
+    /// A run that is there twice, with the same or other numbers, is no further seed, in whatever way its seed and data set are written.
+    @Test(arguments: [
+        ("", "", "with the same numbers"), ("12.3", "99.9", "with different seconds 12.3 and 99.9"),
+        ("smoke,1,", "smoke,01,", "with the same numbers"), ("fashion-mnist", "Fashion MNIST", "with different dataset fashion-mnist and Fashion MNIST"),
+        ("abc1234", "def5678", "with different commit abc1234 and def5678"),
+    ])
+    func repeatedRunsAreRefused(_ old: String, _ new: String, _ expected: String) throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/runs.csv"
+            try RunRow.record([try row(seed: 1), try row(seed: 2)], in: path)
+            let good = try text(of: path), line = good.split(separator: "\n")[1]
+            try Data((good + line.replacingOccurrences(of: old, with: new) + "\n").utf8).write(to: URL(fileURLWithPath: path))
+            let said = message { _ = try RunRow.read(from: path) }
+            #expect(said.contains("rows 1 and 3 are the same run, fashion-mnist-resnet20-1w4a-bcgd-smoke-seed1, \(expected)"), "\(said)")
+        }
+    }
+
     /// Each edit of a good file must be refused, by row and column, and must leave the file as it was when recording into it.
     @Test(arguments: [
         ("91.2300", "91.2345", "row 1, top1_final: expected a whole number of 10000 images"), ("91.2300", "91.3300", "row 1, ci95_low: expected"),
         ("91.2300", "9e999", "row 1, top1_final: expected a number"), ("91.2300", "101", "row 1, top1_final: expected a percentage"),
         (",10000,", ",0,", "row 1, n_test: expected 1"), ("official,2", "official,two", "row 1, threads: expected an integer"),
         (",official", ",mine", "row 1, data_origin: expected official or unofficial"), ("smoke,1,", "smoke,-1,", "row 1, seed: expected"),
-        ("top1_best", "top1", ":1: expected the columns"),
+        ("top1_best", "top1", ":1: expected the columns"), ("91.5000", "91.2000", "row 1, top1_best: expected at least top1_final"),
+        (",12.3,", ",0.0,", "row 1, seconds: expected more than 0"), (",12.3,", ",-1,", "row 1, seconds: expected more"), (",12.3,", ",nan,", "row 1, seconds: expected a number"),
+        ("official,2", "official,0", "row 1, threads: expected more than 0"), (",3,10000", ",9223372036854775807,10000", "row 1, epochs: expected at most"),
+        ("fashion-mnist", "fashion'\u{301} `x`", "row 1, dataset: expected a name"), ("fashion-mnist", "<b>", "row 1, dataset: expected a name"),
+        ("resnet20-1w4a-bcgd", "../x", "row 1, cell: expected a name"), ("resnet20,", "=cmd,", "row 1, network: expected a name"),
+        ("clipped-relu", "clipped\u{7}", "row 1, input_derivative: expected nothing, or a name of letters, digits and -_.+, found \"clipped\\u{7}\""), ("abc1234", "abc\u{301}", "row 1, commit: expected text without"),
+        ("not available", "=not available", "row 1, reported_source: expected text"), (",paper,", ",pa\u{202E}per,", "row 1, recipe: expected text"),
     ])
     func editedFilesAreRefused(old: String, new: String, expected: String) throws {
         try withTemporaryFolder { folder in

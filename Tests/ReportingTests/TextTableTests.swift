@@ -60,6 +60,26 @@ import Testing
     ])
     func formulas(text: String, latex: String) { #expect(formulaForLaTeX(text) == latex) }
 
+    /// A mark after a special character makes another character of it to Swift, and not to Markdown and LaTeX.
+    @Test(arguments: ["\u{301}", "\u{338}", "\u{FE0F}", "\u{200D}"]) func marksHideNoSpecialCharacter(_ mark: String) {
+        func escaped(_ escape: (String) -> String, _ special: String) -> [String] {
+            special.map { character in
+                let alone = escape(String(character)), marked = escape(String(character) + mark)
+                return marked.unicodeScalars.elementsEqual((alone + mark).unicodeScalars) ? "" : "\(character): \(marked)"
+            }.filter { !$0.isEmpty }
+        }
+        #expect(escaped(escapedForMarkdown, "|*_<`\\").isEmpty)
+        #expect(escaped(escapedForLaTeX, "\\&%$#_{}~^\"").isEmpty && escaped(formulaForLaTeX, "\\&%$#{}~\"").isEmpty)
+        #expect(!formulaForLaTeX("x_{a}\(mark)}\\input{f}").contains("\\input{"))
+    }
+
+    /// By hand from the CommonMark specification: no HTML, no link, no entity, no second line.
+    @Test(arguments: [
+        ("<script>x</script>", "\\<script>x\\</script>"), ("[a](b) [c]: d [95 %]", "[a\\](b) [c\\]: d [95 %]"), ("&lt; & R&D &#60;", "\\&lt; & R\\&D \\&#60;"),
+        ("a\nb\r\nc\u{2028}d\u{0}e", "a b  c d e"),
+    ])
+    func markdownStaysText(_ text: String, _ expected: String) { #expect(escapedForMarkdown(text) == expected) }
+
     @Test func textColumnsStayLeft() {
         #expect(markdownTable(header: ["seed"], rows: [["1"], ["mean of 2"]]).contains("| 1         |"))
     }

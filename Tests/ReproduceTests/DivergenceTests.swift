@@ -25,5 +25,13 @@ import Testing
         let second = try Program("reproduce", arguments + ["--resume"]).finish()
         #expect(second.status == 0 && second.output.contains("diverged before, in epoch 1") && second.output.contains("not run, since"), "\(second)")
         #expect(try String(contentsOfFile: out + "/table1.md", encoding: .utf8) == table)
+
+        // With another recipe the setting is named; where the old recipe was lost, that is said.
+        let other = Array(arguments.dropLast(4)) + ["--out", out, "--resume"]
+        try expectRefusal(other, "(rate: 1e+30, now 0.1)")
+        let row = try #require(String(contentsOfFile: out + "/runs.csv", encoding: .utf8).split(separator: "\n").last)
+        #expect(row.contains("swift run -c release reproduce table1 --only resnet8-1w4a-bcgd --threads 1 --experiments"), "\(row)")
+        try FileManager.default.removeItem(atPath: out + "/recipes")
+        try expectRefusal(other, "which settings changed is not known: there is no \(out)/recipes/")
     }
 }

@@ -25,11 +25,19 @@ import Testing
     }
 
     /// Student's own sleep data as R documents it (datasets::sleep): t = −4.0621 on 9 degrees of freedom, p = 0.002833.
-    @Test func pairedTOfTheSleepData() {
-        let result = tTest([-1.2, -2.4, -1.3, -1.3, 0, -1, -1.8, -0.8, -4.6, -1.4])
+    @Test func pairedTOfTheSleepData() throws {
+        let result = try #require(tTest([-1.2, -2.4, -1.3, -1.3, 0, -1, -1.8, -0.8, -4.6, -1.4]))
         #expect(abs(result.statistic + 4.0621) < 5e-5 && abs(result.pValue - 0.002833) < 5e-7)
         #expect(tTest([2, 3], expected: 2.5) == TestResult(statistic: 0, pValue: 1))
-        #expect(tTest([2, 2]).pValue == 0 && tTest([0, 0]).pValue == 1)
+    }
+
+    /// Equal values, also up to rounding, are no measure of their own spread: neither p = 0 nor p = 1.
+    @Test func noSpreadIsNoTest() {
+        let third = 100.0 / 3
+        for values in [[2, 2], [0, 0], [0.1 + 0.2, 0.3, 0.3], [third, third * (1 + 1e-15), third]] {
+            #expect(tTest(values) == nil && studentInterval(values).interval == nil && !haveSpread(values), "\(values)")
+        }
+        #expect(haveSpread([0, 1e-300]) && haveSpread([40, 40.0001]))
     }
 
     @Test func singularCovarianceIsRefused() {

@@ -16,7 +16,7 @@ import Training
     func committedRunsKeepTheirDigests(_ name: String, _ digest: String, _ runProtocol: RunProtocol) throws {
         let cells = try ExperimentCells(runProtocol, folder: Self.experiments)
         let cell = try #require(cells.cells.first { $0.name == name })
-        #expect(try cells.recipeDigest(of: cell, startingIn: .f32) == digest)
+        #expect(try cells.settings(of: cell, startingIn: .f32).digest == digest)
     }
 
     /// A run's own digest, by which a quantized run knows the float one that it starts from: results/table1.csv at commit

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
+import Networks
 import Quantization
 import Testing
 import Training
@@ -138,7 +139,7 @@ import Training
                 """
             _ = try folder.write(text, to: "cells.yaml")
             let cells = try ExperimentCells(.smoke, folder: folder.path)
-            return try cells.cells.dropFirst().flatMap { [try cells.recipeDigest(of: $0, startingIn: .f32), try cells.recipeDigest(of: $0, startingIn: .mixed)] }
+            return try cells.cells.dropFirst().flatMap { cell in try [Precision.f32, .mixed].map { precision in try cells.settings(of: cell, startingIn: precision).digest } }
         }
         let same = try digests("")
         #expect(same[0] == same[2] && same[1] == same[3] && same[0] != same[1])

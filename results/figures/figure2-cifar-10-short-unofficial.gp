@@ -38,6 +38,7 @@ do for [extension in "svg png"] {
     set format x "10^{%T}"
     set xrange [5e-08:0.02]
     set xtics ("0" 1e-07, "1e-06" 1e-06, "1e-05" 1e-05, "0.0001" 0.0001, "0.001" 0.001, "0.01" 0.01)
-    plot "figure2-cifar-10-short-unofficial-1.csv" using "x":"mean":"low":"high" with yerrorlines linetype 1 title 'resnet20 1W4A, mixed'
+    plot "figure2-cifar-10-short-unofficial-1.csv" using "x":"mean" with linespoints linetype 1 title 'resnet20 1W4A, mixed', \
+        "figure2-cifar-10-short-unofficial-1.csv" using "x":"mean":"low":"high" with yerrorbars linetype 1 notitle
 }
 set output
