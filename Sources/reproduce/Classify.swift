@@ -33,9 +33,9 @@ struct Classify: ParsableCommand {
         let classifier = Classifier(try PackedModel(path: model), threads: computing.threads)
         for path in images {
             let image = try fitted(try RasterImage(path: path, channels: classifier.model.input.channels), path: path, to: classifier.model)
-            print(path)
+            say(path)
             for prediction in classifier.classify(image.pixels, top: top) {
-                print(String(format: "  %5.1f %%  ", 100 * prediction.probability) + prediction.name)
+                say(String(format: "  %5.1f %%  ", 100 * prediction.probability) + prediction.name)
             }
         }
     }

@@ -24,8 +24,8 @@ struct Compare: ParsableCommand {
         let dataset = try images.load(for: run, of: checkpoint.path, imageNet, needsTraining: false)
         let split = try dataset.sources(imageSize: run.recipe.imageSize).test
         let comparison = try compare(checkpoint, with: model, on: split, threads: computing.threads)
-        for unit in comparison.units { print("\(unit.name): \(unit.differing) of \(unit.compared) differ") }
-        print(
+        for unit in comparison.units { say("\(unit.name): \(unit.differing) of \(unit.compared) differ") }
+        say(
             """
             all layers: \(comparison.differing) of \(comparison.compared) integers differ
             predicted classes: \(comparison.differingClasses) of \(comparison.images) differ

@@ -30,6 +30,21 @@ struct OutputFolder {
     func curve(_ run: String) -> String { "\(path)/curves/\(run).csv" }
     func correct(_ run: String) -> String { "\(path)/correct/\(run).txt" }
 
+    private func lock(_ run: String) -> String { "\(path)/checkpoints/\(run).lock" }
+
+    /// Whoever trains the run now, in this process or another.
+    func trainer(of run: RunDescription) -> String? { holder(ofLock: lock(run.name)) }
+
+    /// Runs `body` while no other process can train the run.
+    /// - Throws: `FileError` when another process trains it; what `body` throws.
+    func locked(_ run: RunDescription, _ body: () throws -> Void) throws {
+        try withLock(file: lock(run.name), refusal: { Self.refusal(run, by: $0) }, body)
+    }
+
+    static func refusal(_ run: RunDescription, by holder: String) -> String {
+        "\(run.name) is being trained by \(holder): wait for its end, or choose another --out"
+    }
+
     func hasCheckpoint(_ run: RunDescription) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run.name)) }
 
     func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }

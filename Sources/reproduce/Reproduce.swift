@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Compute
+import Files
 
 @main
 struct Reproduce: ParsableCommand {
@@ -15,6 +16,7 @@ struct Reproduce: ParsableCommand {
 
     static func main() {
         Engine.sleepWhenIdle()
+        startProgram()
         main(nil)
     }
 }
