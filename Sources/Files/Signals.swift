@@ -17,7 +17,8 @@ package enum Signals {
     /// What SIGUSR1's handler sends in its place.
     private static var forwarded: Int32 { __libc_current_sigrtmin() }
 
-    /// Blocks the signals in this thread, and so in all that it starts, and waits for them in one of its own.
+    /// Blocks the signals (and, whatever the parent blocked, only them) in this thread, and so in all that it starts, and waits for
+    /// them in one of its own.
     static func listen() {
         var hangUp = sigaction()
         sigaction(SIGHUP, nil, &hangUp)
@@ -32,7 +33,7 @@ package enum Signals {
         sigdelset(&signals, SIGUSR1)
         sigaddset(&signals, forwarded)
         signal(SIGUSR1) { _ in _ = kill(getpid(), Signals.forwarded) }
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        pthread_sigmask(SIG_SETMASK, &signals, nil)
         Thread.detachNewThread { [signals] in wait(for: signals) }
     }
 

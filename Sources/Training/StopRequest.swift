@@ -12,7 +12,7 @@ public final class StopRequest: Sendable {
     public var isMade: Bool { signal.load(ordering: .relaxed) != 0 }
     /// 128 + the signal that was first, as shells count; 128 before there was one.
     public var exitStatus: Int32 { 128 + signal.load(ordering: .relaxed) }
-    public func make(by number: Int32 = SIGTERM) { signal.compareExchange(expected: 0, desired: number, ordering: .relaxed) }
+    public func make(by number: Int32 = SIGTERM) { _ = signal.compareExchange(expected: 0, desired: number, ordering: .relaxed) }
 }
 
 /// Turns the first signal that asks the program to stop into a stop request for as long as it lives; the next one ends the
