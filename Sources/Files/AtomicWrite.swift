@@ -57,7 +57,8 @@ private func destination(of path: String) throws -> (place: String, old: stat?) 
         case S_IFLNK:
             let next = try FileManager.default.destinationOfSymbolicLink(atPath: place)
             place = next.hasPrefix("/") ? next : folder(of: place) + "/" + next
-        case let kind: throw FileError("cannot write \(path): it is \(kind == S_IFDIR ? "a folder" : "no regular file (a pipe or a device)")")
+        case let kind:
+            throw FileError("cannot write \(path): it is \(kind == S_IFDIR ? "a folder" : "no regular file (a pipe or a device)")")
         }
     }
     return (place, nil)

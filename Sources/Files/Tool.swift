@@ -41,7 +41,8 @@ package func runTool(
     posix_spawnattr_setsigmask(&attributes, &signals)
     for number in [SIGPIPE, SIGXFSZ] { sigaddset(&signals, number) }
     posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (outlivesInterrupt ? POSIX_SPAWN_SETPGROUP : 0)))
+    let group = outlivesInterrupt ? POSIX_SPAWN_SETPGROUP : 0
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | group))
 
     let environment = ProcessInfo.processInfo.environment.merging(["LC_ALL": "C"]) { _, new in new }
     let words = cStrings([tool] + arguments)

@@ -17,7 +17,8 @@ import Testing
         let lock = self.lock
         try withLock(file: lock, refusal: { $0 }) {
             let error = #expect(throws: FileError.self) { try withLock(file: lock, refusal: { "held by \($0)" }) {} }
-            #expect(error?.description.hasPrefix("held by process \(getpid()) on ") == true && error?.description.contains(" since 20") == true)
+            #expect(error?.description.hasPrefix("held by process \(getpid()) on ") == true)
+            #expect(error?.description.contains(" since 20") == true)
             #expect(holder(ofLock: lock)?.hasPrefix("process \(getpid()) on ") == true)
         }
         #expect(holder(ofLock: lock) == nil)

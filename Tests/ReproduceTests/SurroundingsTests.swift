@@ -8,7 +8,9 @@ import Testing
     private let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
     private var checkpoint: String { folder + "/out/checkpoints/fashion-mnist-resnet8-float-smoke-seed1.safetensors" }
     /// A training of minutes.
-    private var training: [String] { ["table1", "--only", "resnet8-float", "--threads", "1", "--precision", "f32", "--out", folder + "/out"] }
+    private var training: [String] {
+        ["table1", "--only", "resnet8-float", "--threads", "1", "--precision", "f32", "--out", folder + "/out"]
+    }
     private var trainingWords: String { "\"$reproduce\" " + training.joined(separator: " ") }
 
     init() throws { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
@@ -55,14 +57,17 @@ import Testing
     /// Many images and a disk that takes none of their classes: the first line ends it.
     @Test func longOutputsStopEarly() throws {
         try write("P6 32 32 255\n" + String(repeating: "a", count: 3072), "a.ppm")
-        let script = "\"$benchmark\" model --network resnet8 \(folder)/model.bcgd && exec \"$reproduce\" classify \(folder)/model.bcgd \(folder)/a.ppm \(folder)/missing.ppm"
+        let script =
+            "\"$benchmark\" model --network resnet8 \(folder)/model.bcgd && "
+            + "exec \"$reproduce\" classify \(folder)/model.bcgd \(folder)/a.ppm \(folder)/missing.ppm"
         let (status, output) = try Program(shell: script + " >/dev/full").finish()
         #expect(status == 74 && output == "reproduce: cannot write to standard output: No space left on device\n", "\(status): \(output)")
     }
 
     /// Nobody takes the notes: closed, a full disk, a pipe without its reader. The signal comes twice, as timeout(1) sends it: to
     /// its child and then to the group.
-    @Test(arguments: ["2>&-", "2>/dev/full", ">&- 2>&- <&-", "2>&1 | true"]) func trainingGoesOnWithoutStandardError(_ redirection: String) throws {
+    @Test(arguments: ["2>&-", "2>/dev/full", ">&- 2>&- <&-", "2>&1 | true"])
+    func trainingGoesOnWithoutStandardError(_ redirection: String) throws {
         let (pidFile, statusFile) = (folder + "/pid", folder + "/status")
         let shell = try Program(shell: "{ sh -c 'echo $$ >\(pidFile); exec \(trainingWords)'; echo $? >\(statusFile); } \(redirection)")
         while !parts().contains(where: { $0.hasSuffix("smoke-seed1.lock") }) { usleep(20_000) }

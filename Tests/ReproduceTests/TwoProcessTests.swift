@@ -35,7 +35,9 @@ import Testing
     @Test func exportsOfOneFile() throws {
         let script = """
             "$benchmark" model --network resnet8 \(folder)/model.bcgd
-            for i in 1 2 3 4 5 6 7 8; do { "$reproduce" export \(folder)/model.bcgd -o \(folder)/again.bcgd >/dev/null || echo failed; } & done
+            for i in 1 2 3 4 5 6 7 8; do
+                { "$reproduce" export \(folder)/model.bcgd -o \(folder)/again.bcgd >/dev/null || echo failed; } &
+            done
             wait
             cmp \(folder)/model.bcgd \(folder)/again.bcgd && echo same
             """
