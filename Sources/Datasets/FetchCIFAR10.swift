@@ -19,6 +19,10 @@ extension CIFAR10 {
         into folder: String, release: CIFAR10Release, progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> String {
         try makeFolder(folder)
+        return try withLock(on: folder) { try fetchAlone(into: folder, release: release, progress: progress) }
+    }
+
+    private static func fetchAlone(into folder: String, release: CIFAR10Release, progress: (Int, Int) -> Void) throws -> String {
         let target = "\(folder)/\(CIFAR10Release.folderName)"
         if FileManager.default.fileExists(atPath: target) {
             let impostor: String?
@@ -43,6 +47,10 @@ extension CIFAR10 {
 
     private static func download(_ release: CIFAR10Release, to archive: String, progress: (Int, Int) -> Void) throws {
         let part = archive + ".part"
+        var facts = stat()
+        guard lstat(part, &facts) != 0 || facts.st_mode & S_IFMT == S_IFREG else {
+            throw FileError("\(part) is no regular file, so it is no download of ours: delete it and fetch again")
+        }
         func report() { progress(fileSize(part), release.archiveBytes) }
         func curl() throws -> ToolResult {
             try runTool(
@@ -74,23 +82,20 @@ extension CIFAR10 {
                 "the download of \(release.url) has SHA-256 \(found), expected \(release.archiveSHA256); it was deleted: fetch again")
         }
         guard rename(part, archive) == 0 else {
-            throw FileError("cannot rename \(part): \(String(cString: strerror(errno)))")
+            throw FileError("cannot rename \(part): \(systemReason())")
         }
     }
 
     /// Unpacks beside the target and renames, so that an interrupted run leaves no half-filled target.
     private static func unpack(_ archive: String, to target: String, release: CIFAR10Release) throws {
         let scratch = target + ".part"
-        try? FileManager.default.removeItem(atPath: scratch)
-        try makeFolder(scratch)
-        defer { try? FileManager.default.removeItem(atPath: scratch) }
-        let result = try runTool(
-            "tar", ["--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", scratch], package: "tar")
-        guard result.status == 0 else { throw FileError("cannot unpack \(archive): \(result.complaint)") }
-        let unpacked = "\(scratch)/\(CIFAR10Release.folderName)"
-        if let impostor = try firstUnofficialFile(in: unpacked, release: release) { throw FileError(impostor) }
-        guard rename(unpacked, target) == 0 else {
-            throw FileError("cannot create \(target): \(String(cString: strerror(errno)))")
+        try withTemporaryFolder(scratch) {
+            let result = try runTool(
+                "tar", ["--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", scratch], package: "tar")
+            guard result.status == 0 else { throw FileError("cannot unpack \(archive): \(result.complaint)") }
+            let unpacked = "\(scratch)/\(CIFAR10Release.folderName)"
+            if let impostor = try firstUnofficialFile(in: unpacked, release: release) { throw FileError(impostor) }
+            guard rename(unpacked, target) == 0 else { throw FileError("cannot create \(target): \(systemReason())") }
         }
     }
 

@@ -8,10 +8,10 @@ import Foundation
 public func readFile(_ path: String, most: Int = 1 << 32) throws -> Data {
     // O_NONBLOCK: opening a pipe without a writer would wait for one.
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard file >= 0 else { throw FileError("cannot read \(path): \(String(cString: strerror(errno)))") }
+    guard file >= 0 else { throw FileError("cannot read \(path): \(systemReason())") }
     defer { close(file) }
     var facts = stat()
-    guard fstat(file, &facts) == 0 else { throw FileError("cannot read \(path): \(String(cString: strerror(errno)))") }
+    guard fstat(file, &facts) == 0 else { throw FileError("cannot read \(path): \(systemReason())") }
     let kind = facts.st_mode & S_IFMT
     guard kind == S_IFREG else {
         throw FileError("cannot read \(path): it is \(kind == S_IFDIR ? "a folder" : "no regular file (a pipe or a device)")")
@@ -23,7 +23,7 @@ public func readFile(_ path: String, most: Int = 1 << 32) throws -> Data {
         let step = bytes.withUnsafeMutableBytes { read(file, $0.baseAddress! + have, size - have) }
         if step < 0 && errno == EINTR { continue }
         guard step > 0 else {
-            throw FileError("cannot read \(path): \(step == 0 ? "it became shorter meanwhile" : String(cString: strerror(errno)))")
+            throw FileError("cannot read \(path): \(step == 0 ? "it became shorter meanwhile" : systemReason())")
         }
         have += step
     }

@@ -35,34 +35,48 @@ package func runTool(
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    if outlivesInterrupt { posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP)) }
+    // Signals as a shell would hand them on: `startProgram` blocks some and ignores others.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    for number in [SIGPIPE, SIGXFSZ] { sigaddset(&signals, number) }
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    let group = outlivesInterrupt ? POSIX_SPAWN_SETPGROUP : 0
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | group))
 
     let environment = ProcessInfo.processInfo.environment.merging(["LC_ALL": "C"]) { _, new in new }
     let words = cStrings([tool] + arguments)
     let variables = cStrings(environment.map { "\($0)=\($1)" })
     defer { (words + variables).forEach { free($0) } }
     var child = pid_t()
-    let failure = posix_spawnp(&child, tool, &actions, &attributes, words, variables)
+    var failure: Int32 = 0
+    Unfinished.start(ownGroup: outlivesInterrupt) {
+        failure = posix_spawnp(&child, tool, &actions, &attributes, words, variables)
+        return failure == 0 ? child : nil
+    }
     guard failure == 0 else {
         let hint = failure == ENOENT ? "; install it with `apt-get install \(debianPackage)`" : ""
         throw FileError("cannot run \(tool): \(String(cString: strerror(failure)))\(hint)")
     }
 
-    var status: Int32 = 0
-    while true {
-        let ended = waitpid(child, &status, WNOHANG)
-        if ended == child { break }
-        guard ended == 0 || errno == EINTR else {
-            throw FileError("cannot wait for \(tool): \(String(cString: strerror(errno)))")
-        }
-        whileRunning()
-        usleep(20_000)
-    }
+    let status = try wait(for: child, tool, whileRunning)
     let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    // Ctrl-C reached us as well: our own end is to be about that, and not about the tool.
+    if [SIGINT, SIGTERM, SIGHUP].contains(code - 128) { usleep(200_000) }
     let errorText = text(of: errors)
     let lastLine = errorText.split(separator: "\n").last.map(String.init)
     return ToolResult(
         status: code, output: text(of: output), errors: errorText, complaint: lastLine ?? "\(tool) ended with status \(code)")
+}
+
+private func wait(for child: pid_t, _ tool: String, _ whileRunning: () -> Void) throws -> Int32 {
+    while true {
+        let (status, failure) = Unfinished.status(of: child)
+        guard failure == 0 else { throw FileError("cannot wait for \(tool): \(String(cString: strerror(failure)))") }
+        if let status { return status }
+        whileRunning()
+        usleep(20_000)
+    }
 }
 
 /// An open file without a name, which therefore vanishes when it is closed.
@@ -70,7 +84,7 @@ private func scratchFile() throws -> Int32 {
     var template = Array((NSTemporaryDirectory() + "/bcgd-XXXXXX").utf8CString)
     let file = mkstemp(&template)
     guard file >= 0 else {
-        throw FileError("cannot create a file in \(NSTemporaryDirectory()): \(String(cString: strerror(errno)))")
+        throw FileError("cannot create a file in \(NSTemporaryDirectory()): \(systemReason())")
     }
     unlink(template)
     _ = fcntl(file, F_SETFD, FD_CLOEXEC)

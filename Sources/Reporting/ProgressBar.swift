@@ -115,7 +115,7 @@ extension ProgressBar {
     /// A bar on standard error, drawn as fits what standard error is.
     public static func onStandardError(label: String, epochs: Int, imagesPerEpoch: Int) -> ProgressBar {
         ProgressBar(
-            label: label, epochs: epochs, imagesPerEpoch: imagesPerEpoch, isTerminal: isatty(STDERR_FILENO) == 1,
+            label: label, epochs: epochs, imagesPerEpoch: imagesPerEpoch, isTerminal: isDrawnOnStandardError(),
             columns: {
                 var size = winsize()
                 return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80

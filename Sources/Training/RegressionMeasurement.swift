@@ -17,9 +17,16 @@ extension RegressionPlan {
         observer: (Run) -> Observer
     ) throws -> [Double]? {
         let folder = FileManager.default.temporaryDirectory.path + "/bcgd-regress-\(UUID().uuidString)"
-        try makeFolder(folder)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let path = "\(folder)/float.safetensors"
+        return try withTemporaryFolder(folder) {
+            try measure(images, seed: seed, precision: precision, threads: threads, stop: stop, float: "\(folder)/float.safetensors", observer)
+        }
+    }
+
+    /// - Parameter path: for the checkpoint of the float run.
+    private func measure<Observer: TrainingObserver>(
+        _ images: ImageDataset, seed: UInt64, precision: Precision, threads: Int, stop: StopRequest, float path: String,
+        _ observer: (Run) -> Observer
+    ) throws -> [Double]? {
         var start: RunDescription?
         var values: [Double] = []
         for run in runs {

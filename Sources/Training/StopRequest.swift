@@ -1,37 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Dispatch
+import Files
 import Foundation
 import Synchronization
 
-/// Whether somebody has asked the run to stop; shared between a signal's queue and the training thread.
+/// Whether somebody has asked the run to stop; shared between the signals' thread and the one that trains.
 public final class StopRequest: Sendable {
-    private let flag = Atomic<Bool>(false)
+    private let signal = Atomic<Int32>(0)
 
     public init() {}
 
-    public var isMade: Bool { flag.load(ordering: .relaxed) }
-    public func make() { flag.store(true, ordering: .relaxed) }
+    public var isMade: Bool { signal.load(ordering: .relaxed) != 0 }
+    /// 128 + the signal that was first, as shells count; 128 before there was one.
+    public var exitStatus: Int32 { 128 + signal.load(ordering: .relaxed) }
+    public func make(by number: Int32 = SIGTERM) { _ = signal.compareExchange(expected: 0, desired: number, ordering: .relaxed) }
 }
 
-/// Turns Ctrl-C and SIGTERM into a stop request for as long as it lives; a second Ctrl-C ends the process at once.
+/// Turns the first signal that asks the program to stop into a stop request for as long as it lives; the next one ends the
+/// process at once (`startProgram`).
 public final class StopSignals {
-    private let sources: [DispatchSourceSignal]
+    public init(_ request: StopRequest) { Signals.handOver { request.make(by: $0) } }
 
-    public init(_ request: StopRequest) {
-        sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                if request.isMade { exit(128 + number) }
-                request.make()
-            }
-            source.resume()
-            return source
-        }
-    }
-
-    deinit {
-        sources.forEach { $0.cancel() }
-        [SIGINT, SIGTERM].forEach { signal($0, SIG_DFL) }
-    }
+    deinit { Signals.handOver(to: nil) }
 }

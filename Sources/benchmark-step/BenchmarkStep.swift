@@ -14,6 +14,11 @@ import Training
         commandName: "benchmark-step",
         abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: BuildFacts.commit,
         subcommands: [StepCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
+
+    static func main() {
+        startProgram()
+        main(nil)
+    }
 }
 
 struct ThreadOption: ParsableArguments {
@@ -103,7 +108,7 @@ struct DrawCommand: ParsableCommand {
     }
 
     func run() throws {
-        let body = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
+        let body = String(decoding: try FileHandle.standardInput.readToEnd() ?? Data(), as: UTF8.self)
         try Gnuplot().draw(Figure(name: name, body: body, data: []), in: folder)
     }
 }
@@ -142,5 +147,5 @@ func nextRequest() throws -> Int? {
 func answer(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    try FileHandle.standardOutput.write(contentsOf: try encoder.encode(value) + Data("\n".utf8))
+    say(String(decoding: try encoder.encode(value), as: UTF8.self))
 }

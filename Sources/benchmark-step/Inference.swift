@@ -72,7 +72,7 @@ struct ScoresCommand: ParsableCommand {
 
     func run() throws {
         let model = try PackedModel(path: model)
-        let images = [UInt8](FileHandle.standardInput.readDataToEndOfFile())
+        let images = [UInt8](try FileHandle.standardInput.readToEnd() ?? Data())
         guard images.count % model.input.count == 0 else { throw FileError("\(images.count) bytes are no whole images of \(model.input.count)") }
         let count = images.count / model.input.count
         var scores = [Float](repeating: 0, count: max(1, count * model.classes.count))

@@ -44,8 +44,8 @@ struct Classify: ParsableCommand {
             do {
                 let image = try RasterImage(path: path, channels: classifier.model.input.channels)
                 let predictions = classifier.classify(try fitted(image, path: path, to: classifier.model).pixels, top: top)
-                print(path)
-                for prediction in predictions { print(String(format: "  %5.1f %%  ", 100 * prediction.probability) + prediction.name) }
+                say(path)
+                for prediction in predictions { say(String(format: "  %5.1f %%  ", 100 * prediction.probability) + prediction.name) }
             } catch {
                 failures += 1
                 note("Error: \(error)")

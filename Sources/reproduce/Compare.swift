@@ -25,8 +25,8 @@ struct Compare: ParsableCommand {
         try checkpoint.expectClasses(dataset.classes, of: "the data set's list")
         let split = try dataset.sources(imageSize: run.recipe.imageSize).test
         let comparison = try compare(checkpoint, with: model, on: split, threads: computing.threads)
-        for unit in comparison.units { print("\(unit.name): \(unit.differing) of \(unit.compared) differ") }
-        print(
+        for unit in comparison.units { say("\(unit.name): \(unit.differing) of \(unit.compared) differ") }
+        say(
             """
             all layers: \(comparison.differing) of \(comparison.compared) integers differ
             predicted classes: \(comparison.differingClasses) of \(comparison.images) differ

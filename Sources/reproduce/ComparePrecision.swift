@@ -40,25 +40,35 @@ struct ComparePrecision: ParsableCommand {
 
     func run() throws {
         let dataset = try images.load()
-        var table = try FileManager.default.fileExists(atPath: out) ? CSVTable(contentsOf: out) : CSVTable(header: Self.header)
-        guard table.header == Self.header else { throw FileError("\(out) is another table: its columns are \(table.header.joined(separator: ","))") }
+        _ = try table()  // before the work, so that a bad --out costs no time
+        var rows: [[String]] = []
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path)
             let run = try checkpoint.description()
             let comparison = try PrecisionComparison(checkpoint, dataset: dataset, batches: batches, threads: computing.threads)
             for row in comparison.rows {
                 let numbers = [row.error, row.noise, row.slope, row.slopeInterval?.low, row.slopeInterval?.high, row.drift]
-                table.appendOrReplace(
+                rows.append(
                     [run.name, row.parameter, "\(row.count)", "\(comparison.batches)"] + numbers.map { $0.map { String(format: "%.6f", $0) } ?? "" }
                         + ["\(run.seed)", run.digest, dataset.isOfficial ? "official" : "unofficial", "\(computing.threads)",
-                           BuildFacts.commit, commandLine()],
-                    key: ["run", "parameter"])
+                           BuildFacts.commit, commandLine()])
             }
-            print(summary(run.name, comparison))
+            say(summary(run.name, comparison))
         }
         let folder = (out as NSString).deletingLastPathComponent
         if !folder.isEmpty { try makeFolder(folder) }
-        try table.write(to: out)
+        try withLock(on: folder) {
+            var table = try self.table()
+            for row in rows { table.appendOrReplace(row, key: ["run", "parameter"]) }
+            try table.write(to: out)
+        }
+    }
+
+    private func table() throws -> CSVTable {
+        guard FileManager.default.fileExists(atPath: out) else { return CSVTable(header: Self.header) }
+        let table = try CSVTable(contentsOf: out)
+        guard table.header == Self.header else { throw FileError("\(out) is another table: its columns are \(table.header.joined(separator: ","))") }
+        return table
     }
 
     /// One line: medians over the parameters, and the worst.

@@ -34,7 +34,7 @@ struct Evaluate: ParsableCommand {
             let outcomes = ImageOutcomes(try trainer.finalCorrect())
             let file = output.correct(((path as NSString).lastPathComponent as NSString).deletingPathExtension)
             try outcomes.write(to: file)
-            print("\(file): \(outcomes.correct.count { $0 }) of \(outcomes.correct.count)")
+            say("\(file): \(outcomes.correct.count { $0 }) of \(outcomes.correct.count)")
         }
     }
 }

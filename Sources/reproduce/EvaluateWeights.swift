@@ -67,22 +67,24 @@ struct EvaluateWeights: ParsableCommand {
         let result = try evaluation.evaluate(split, loaders: imageNet.loaders, bar: "images")
         let (top1, top5) = (percent(result.total.top1, of: result.total.count), percent(result.total.top5, of: result.total.count))
         let preprocessing = crop.resize.map { "resize \($0), centre crop \(imageSize)" } ?? "centre crop \(imageSize) without resizing"
-        print("\(dataset.name), \(result.total.count) validation images, \(preprocessing), \(restrict ? dataset.classes.count : try file.classCount()) classes to choose from")
-        print("top-1 \(top1.text), top-5 \(top5.text) (Clopper–Pearson, 95 %)")
+        say("\(dataset.name), \(result.total.count) validation images, \(preprocessing), \(restrict ? dataset.classes.count : try file.classCount()) classes to choose from")
+        say("top-1 \(top1.text), top-5 \(top5.text) (Clopper–Pearson, 95 %)")
         let comparison = try reference.map { try ReferenceComparison(path: $0, evaluation, ours: result) }
-        if let comparison { print(comparison.text) }
+        if let comparison { say(comparison.text) }
         guard let record else { return }
-        var table = FileManager.default.fileExists(atPath: record) ? try CSVTable(contentsOf: record) : CSVTable(header: Self.columns)
-        guard table.header == Self.columns else { throw FileError("\(record):1: expected the columns \(Self.columns.joined(separator: ","))") }
         let engine = "this suite, \(precision.rawValue)", choice = restrict ? "restricted" : "all"
         let shared = [dataset.name, "\(result.total.count)", file.network, preprocessing, choice]
         let facts = [BuildFacts.commit, commandLine()]
         func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]) -> [String] {
             shared + [engine] + top1.fields + top5.fields + differences + facts
         }
-        table.appendOrReplace(fields(engine, top1, top5, comparison?.fields ?? ["", "", "", ""]), key: Self.key)
-        if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, ["", "", "", ""]), key: Self.key) }
-        try table.write(to: record)
+        try withLock(on: (record as NSString).deletingLastPathComponent) {
+            var table = FileManager.default.fileExists(atPath: record) ? try CSVTable(contentsOf: record) : CSVTable(header: Self.columns)
+            guard table.header == Self.columns else { throw FileError("\(record):1: expected the columns \(Self.columns.joined(separator: ","))") }
+            table.appendOrReplace(fields(engine, top1, top5, comparison?.fields ?? ["", "", "", ""]), key: Self.key)
+            if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, ["", "", "", ""]), key: Self.key) }
+            try table.write(to: record)
+        }
     }
 
     private static let key = ["dataset", "network", "preprocessing", "classes", "engine"]

@@ -40,7 +40,7 @@ struct ExportCommand: ParsableCommand {
         let model = try model()
         let bytes = output.hasSuffix(".onnx") ? onnx(model, form: form ?? .float) : model.bytes
         try writeAtomically(bytes, to: output)
-        print("\(output): \(bytes.count) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; \(model.provenance)")
+        say("\(output): \(bytes.count) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; \(model.provenance)")
     }
 
     private func model() throws -> PackedModel {

@@ -16,11 +16,11 @@ struct Fetch: ParsableCommand {
     var into = "data"
 
     func run() throws {
-        let isTerminal = isatty(STDERR_FILENO) == 1
+        let isTerminal = isDrawnOnStandardError()
         let folder = try CIFAR10.fetch(into: into) { done, total in
             if isTerminal { writeToStandardError("\r\(done >> 20) of \(total >> 20) MiB") }
         }
         if isTerminal { note("") }
-        print("CIFAR-10 is in \(folder); use it with --data \(into)")
+        say("CIFAR-10 is in \(folder); use it with --data \(into)")
     }
 }

@@ -44,6 +44,21 @@ struct OutputFolder {
         do { return try settings.changes(from: RunSettings(contentsOf: recipe(digest))).joined(separator: "; ") } catch { return "\(error)" }
     }
 
+    private func lock(_ run: String) -> String { "\(path)/checkpoints/\(run).lock" }
+
+    /// Whoever trains the run now, in this process or another.
+    func trainer(of run: RunDescription) -> String? { holder(ofLock: lock(run.name)) }
+
+    /// Runs `body` while no other process can train the run.
+    /// - Throws: `FileError` when another process trains it; what `body` throws.
+    func locked(_ run: RunDescription, _ body: () throws -> Void) throws {
+        try withLock(file: lock(run.name), refusal: { Self.refusal(run, by: $0) }, body)
+    }
+
+    static func refusal(_ run: RunDescription, by holder: String) -> String {
+        "\(run.name) is being trained by \(holder): wait for its end, or choose another --out"
+    }
+
     func hasCheckpoint(_ run: RunDescription) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run.name)) }
 
     /// - Throws: `FileError` naming the row and column that are not what a run writes.

@@ -97,20 +97,20 @@ struct Regress: ParsableCommand {
         for (images, precision, samples) in expected {
             let new = try (0..<UInt64(seeds ?? Self.checkSeeds)).map { try runner.sample(images, precision, seed: Self.firstCheckSeed + $0) }
             for verdict in test.verdicts(plan.statistics, baseline: samples, new: new) {
-                print("\(images.name) \(precision.rawValue): \(verdict.line)")
+                say("\(images.name) \(precision.rawValue): \(verdict.line)")
                 table.append(runner.row(verdict, of: samples, new))
                 if verdict.isRegression { failed.append(verdict.statistic) }
             }
             if let out { try table.write(to: "\(out)/regress.csv") }
         }
         guard failed.isEmpty else {
-            print(
+            say(
                 "\(failed.count) of \(table.rows.count) statistics are not what \(file) predicts: behaviour has changed. "
                     + "If that is meant, record anew with `reproduce regress --record`.")
             throw ExitCode(1)
         }
         let tested = table.rows.indices.count { table[$0, "verdict"] != RegressionVerdict.Outcome.notTested.rawValue }
-        print("all \(tested) statistics that can be tested lie where \(file) predicts them")
+        say("all \(tested) statistics that can be tested lie where \(file) predicts them")
     }
 
     private var folder: String? { data ?? environment("BCGD_DATA") }

@@ -23,6 +23,11 @@ struct RegressionRecorder {
     func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool) throws {
         try makeFolder(folder)
         let partial = "\(folder)/recording-\(images.name.lowercased())-\(precision.rawValue).csv"
+        func refusal(_ holder: String) -> String { "\(partial) is being recorded by \(holder): wait for its end" }
+        try withLock(file: partial + ".lock", refusal: refusal) { try record(images, precision, seeds: seeds, resume: resume, in: partial) }
+    }
+
+    private func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool, in partial: String) throws {
         var recording = try unfinished(partial, resume: resume) ?? RegressionSamples(statistics: statistics)
         let done = Set(recording.samples.map(\.seed))
         for seed in seeds where !done.contains(seed) {

@@ -31,7 +31,7 @@ struct RegressionRunner {
             note("\(label): \(error)")
             values = plan.statistics.map { _ in .nan }
         }
-        guard let values else { throw ExitCode(130) }
+        guard let values else { throw ExitCode(stop.exitStatus) }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         note(String(format: "%@: %.1f s", label, seconds))
         return RegressionSample(

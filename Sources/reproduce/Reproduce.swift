@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import BuildFacts
+import Files
 import Parallelism
 
 @main
@@ -16,6 +17,7 @@ struct Reproduce: ParsableCommand {
 
     static func main() {
         sleepWhenIdle()
+        startProgram()
         main(nil)
     }
 }

@@ -109,6 +109,10 @@ struct TableRunner {
         let rows = try output.rows()
         if !rows.isEmpty { _ = try ResultFiles(output, experiments: experiments) }
         let finished = try runs.map { try finishedRow($0, in: rows) }
+        // Now, and not after hours of training other runs.
+        for (run, row) in zip(runs, finished) where row == nil {
+            if let holder = output.trainer(of: run.description) { throw FileError(OutputFolder.refusal(run.description, by: holder)) }
+        }
         for (run, row) in zip(runs, finished) where !resume && (row != nil || output.hasCheckpoint(run.description)) {
             throw FileError(
                 "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
@@ -116,17 +120,27 @@ struct TableRunner {
         for run in runs { try output.keep(run.settings) }
         // A float run without its checkpoint cannot be started from, so it is trained again where another run needs it.
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.float)
-        for (run, row) in zip(runs, finished) where !stop.isMade {
-            if let row, row.divergedEpoch != nil || !startedFrom.contains(run.description) || output.hasCheckpoint(run.description) {
-                let end = row.divergedEpoch.map { "diverged before, in epoch \($0)" } ?? String(format: "finished before, %.2f %%", row.top1Final ?? 0)
-                note("\(run.description.name): \(end)")
-            } else if let float = run.start.float, try recorded(float, in: output.rows())?.divergedEpoch != nil {
-                note("\(run.description.name): not run, since \(float.name), from which it starts, diverged")
-            } else {
-                try train(run)
+        for run in runs where !stop.isMade {
+            if try isDone(run, isStartedFrom: startedFrom.contains(run.description)) { continue }
+            try output.locked(run.description) {
+                // Another process may have finished it since.
+                if try !isDone(run, isStartedFrom: startedFrom.contains(run.description)) { try train(run) }
             }
         }
         try writeTables()
+    }
+
+    /// Whether there is nothing to train, and says why.
+    private func isDone(_ run: PlannedRun, isStartedFrom: Bool) throws -> Bool {
+        let rows = try output.rows(), name = run.description.name
+        if let row = try finishedRow(run, in: rows), row.divergedEpoch != nil || !isStartedFrom || output.hasCheckpoint(run.description) {
+            let end = row.divergedEpoch.map { "diverged before, in epoch \($0)" } ?? String(format: "finished before, %.2f %%", row.top1Final ?? 0)
+            note("\(name): \(end)")
+            return true
+        }
+        guard let float = run.start.float, recorded(float, in: rows)?.divergedEpoch != nil else { return false }
+        note("\(name): not run, since \(float.name), from which it starts, diverged")
+        return true
     }
 
     /// The row of this run among those of the folder.

@@ -61,7 +61,7 @@ struct TrainingOptions: ParsableArguments {
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {
             print("stopped; everything is saved in \(out): the same command with --resume goes on")
-            throw ExitCode(130)
+            throw ExitCode(stop.exitStatus)
         }
     }
 

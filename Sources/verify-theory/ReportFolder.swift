@@ -17,7 +17,9 @@ struct ReportFolder {
         gnuplot = try Gnuplot()
     }
 
-    func write(_ text: TheoryReport) throws {
+    func write(_ text: TheoryReport) throws { try withLock(on: path) { try writeAlone(text) } }
+
+    private func writeAlone(_ text: TheoryReport) throws {
         let tables = text.report.outcomes.flatMap(\.evidence.tables)
         let figures = theoryFigures(tables)
         try text.claims.write(to: "\(path)/theory.csv")

@@ -4,7 +4,7 @@ import Foundation
 
 /// The progress of a run in steps, on standard error: one redrawn line on a terminal, else a plain line every tenth.
 struct StepBar {
-    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private let isTerminal = isDrawnOnStandardError()
     private let start = Date()
     private var tenth = -1
 

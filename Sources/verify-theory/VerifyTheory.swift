@@ -58,9 +58,9 @@ struct VerifyTheory: ParsableCommand {
         let text = TheoryReport(
             verification: verification, report: report, seconds: Date().timeIntervalSince(start),
             processorSeconds: Double(clock() - processor) / Double(CLOCKS_PER_SEC), power: power)
-        print(text.console)
+        say(text.console)
         try folder.write(text)
-        print("wrote \(out)/theory.md, theory.csv and figures")
+        say("wrote \(out)/theory.md, theory.csv and figures")
         if text.failed { throw ExitCode(1) }
     }
 

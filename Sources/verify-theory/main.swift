@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import CoarseGradient
+import Files
 import Foundation
 import Parallelism
 
 sleepWhenIdle()
+startProgram()
 
 // One clear line for every error; help keeps the parser's own layout.
 do {
@@ -14,6 +16,6 @@ do {
     VerifyTheory.exit(withError: error)
 } catch {
     let line = VerifyTheory.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
-    FileHandle.standardError.write(Data("verify-theory: \(line)\n".utf8))
+    note("verify-theory: \(line)")
     exit(VerifyTheory.exitCode(for: error).rawValue)
 }

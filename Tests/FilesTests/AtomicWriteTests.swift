@@ -3,29 +3,126 @@ import Files
 import Foundation
 import Testing
 
-@Suite struct AtomicWriteTests {
+@Suite final class AtomicWriteTests {
+    private let folder = NSTemporaryDirectory() + "bcgd-" + UUID().uuidString
+    private var file: String { folder + "/file" }
+
+    init() throws { try makeFolder(folder) }
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
+    private func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
+    private func mode(_ path: String) -> mode_t {
+        var facts = stat()
+        return stat(path, &facts) == 0 ? facts.st_mode & 0o7777 : 0
+    }
+
     @Test func replacesAndLeavesNoPart() throws {
-        let path = NSTemporaryDirectory() + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        try writeAtomically(Data("one".utf8), to: path)
-        try writeAtomically(Data("two".utf8), to: path)
-        #expect(try String(contentsOfFile: path, encoding: .utf8) == "two")
-        #expect(!FileManager.default.fileExists(atPath: path + ".part"))
+        try writeAtomically(Data("one".utf8), to: file)
+        try writeAtomically(Data("two".utf8), to: file)
+        #expect(try text(file) == "two")
+        try writeAtomically(Data(), to: file)
+        #expect(try text(file) == "")
+        #expect(try names() == ["file"])
     }
 
-    /// /dev/full takes no byte: the system's stand-in for a full disk.
+    /// A disk that fills up after three bytes.
     @Test func fullDiskIsNamedAndKeepsTheOldFile() throws {
-        let folder = NSTemporaryDirectory() + UUID().uuidString
-        try makeFolder(folder)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try writeAtomically(Data("old".utf8), to: folder + "/file")
-        try FileManager.default.createSymbolicLink(atPath: folder + "/file.part", withDestinationPath: "/dev/full")
-        let error = #expect(throws: FileError.self) { try writeAtomically(Data("new".utf8), to: folder + "/file") }
-        #expect(error?.description.contains("No space left on device") == true)
-        #expect(try String(contentsOfFile: folder + "/file", encoding: .utf8) == "old")
+        try writeAtomically(Data("old".utf8), to: file)
+        var written = 0
+        let error = #expect(throws: FileError.self) {
+            try writeAtomically(Data("longer".utf8), to: file) { file, bytes, count in
+                guard written < 3 else { errno = ENOSPC; return -1 }
+                written += write(file, bytes, 1)
+                return 1
+            }
+        }
+        #expect(error?.description == "cannot write \(file): No space left on device")
+        #expect(try text(file) == "old")
+        #expect(try names() == ["file"])
     }
 
-    @Test func aFileIsNoFolder() {
-        #expect(throws: FileError.self) { try makeFolder("/dev/null/x") }
+    @Test func aPlantedLinkIsNotFollowed() throws {
+        try Data("victim".utf8).write(to: URL(fileURLWithPath: folder + "/victim"))
+        try FileManager.default.createSymbolicLink(atPath: file + ".part", withDestinationPath: folder + "/victim")
+        try writeAtomically(Data("new".utf8), to: file)
+        #expect(try text(folder + "/victim") == "victim")
+        #expect(try text(file) == "new")
+    }
+
+    @Test func keepsTheModeAndTheOwner() throws {
+        let mask = umask(0o022)
+        umask(mask)
+        try writeAtomically(Data("new".utf8), to: file)
+        #expect(mode(file) == 0o666 & ~mask)
+        for mode: mode_t in [0o600, 0o640, 0o666] {
+            try #require(chmod(file, mode) == 0)
+            try writeAtomically(Data("newer".utf8), to: file)
+            #expect(self.mode(file) == mode)
+        }
+        guard geteuid() == 0 else { return }  // only root gives files away
+        try #require(chown(file, 65534, 65534) == 0)
+        try writeAtomically(Data("newest".utf8), to: file)
+        var facts = stat()
+        #expect(stat(file, &facts) == 0 && facts.st_uid == 65534 && facts.st_gid == 65534)
+    }
+
+    /// The link stays, and what it leads to, there or not, is the file; wherever it is.
+    @Test func writesThroughALink() throws {
+        try makeFolder(folder + "/store")
+        try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: "store/real")
+        for text in ["one", "two"] {
+            try writeAtomically(Data(text.utf8), to: file)
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: file) == "store/real")
+            #expect(try self.text(folder + "/store/real") == text)
+        }
+        #expect(try names() == ["file", "store"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/store") == ["real"])
+        try FileManager.default.createSymbolicLink(atPath: folder + "/circle", withDestinationPath: "circle")
+        #expect(throws: FileError.self) { try writeAtomically(Data(), to: folder + "/circle") }
+    }
+
+    /// A rename would put a regular file in the place of a device such as /dev/null.
+    @Test func replacesNothingButFiles() throws {
+        try #require(mkfifo(file, 0o600) == 0)
+        let error = #expect(throws: FileError.self) { try writeAtomically(Data("new".utf8), to: file) }
+        #expect(error?.description == "cannot write \(file): it is no regular file (a pipe or a device)")
+        var facts = stat()
+        #expect(stat(file, &facts) == 0 && facts.st_mode & S_IFMT == S_IFIFO)
+        #expect(throws: FileError("cannot write \(folder): it is a folder")) { try writeAtomically(Data(), to: folder) }
+        #expect(try names() == ["file"])
+    }
+
+    @Test func writersOfOneFileDoNotDisturbEachOther() throws {
+        let file = self.file
+        DispatchQueue.concurrentPerform(iterations: 40) { index in
+            #expect(throws: Never.self) { try writeAtomically(Data(repeating: UInt8(index), count: 10_000), to: file) }
+        }
+        let bytes = try readFile(file)
+        #expect(bytes.count == 10_000 && Set(bytes).count == 1)
+        #expect(try names() == ["file"])
+    }
+
+    /// A killed writer's part file is not locked; one that is belongs to a writer at work, and other names are not ours.
+    @Test func removesWhatKilledWritersLeft() throws {
+        let others = ["file.part", "file.note.part", "file.12345678.part2", "file2.12345678.part", "file.0000000a.part"]
+        for name in others + ["file.12345678.part"] { try Data("x".utf8).write(to: URL(fileURLWithPath: folder + "/" + name)) }
+        let held = open(folder + "/file.0000000a.part", O_WRONLY)
+        defer { close(held) }
+        try #require(flock(held, LOCK_EX | LOCK_NB) == 0)
+        try writeAtomically(Data("new".utf8), to: file)
+        #expect(try names() == (others + ["file"]).sorted())
+    }
+
+    @Test func foldersAreMadeOrTheReasonSaid() throws {
+        try makeFolder(folder + "/a//b/c/")
+        try makeFolder(folder + "/a//b/c/")
+        #expect(FileManager.default.fileExists(atPath: folder + "/a/b/c"))
+        try writeAtomically(Data(), to: file)
+        for path in [file, file + "/x"] {
+            #expect(throws: FileError("cannot create the folder \(path): \(file) is no folder")) { try makeFolder(path) }
+        }
+        #expect(throws: FileError("cannot create the folder /proc/x: No such file or directory")) { try makeFolder("/proc/x") }
+        #expect(throws: FileError.self) { try makeFolder("") }
     }
 }

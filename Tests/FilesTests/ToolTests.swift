@@ -14,4 +14,14 @@ import Testing
         #expect((numbers[1] == getpgrp()) == !outlives)
         #expect((numbers[1] == numbers[0]) == outlives)
     }
+
+    /// A program of ours ignores SIGPIPE and blocks the signals that stop it; tools rely on the usual ones.
+    @Test func toolsStartWithTheUsualSignals() throws {
+        let before = signal(SIGPIPE, SIG_IGN)
+        defer { signal(SIGPIPE, before) }
+        let found = try runTool("grep", ["-E", "^Sig(Blk|Ign)", "/proc/self/status"], package: "grep")
+        let masks = found.output.split(separator: "\n").compactMap { UInt64($0.split(separator: "\t").last ?? "", radix: 16) }
+        try #require(masks.count == 2)
+        #expect(masks[0] == 0 && masks[1] & (1 << (SIGPIPE - 1)) == 0)
+    }
 }

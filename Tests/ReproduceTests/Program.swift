@@ -10,17 +10,40 @@ final class Program {
     private let pipe = Pipe()
     private var read = ""
 
-    init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws {
-        // The programs lie beside the test program.
-        let products = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString
-        process.executableURL = URL(fileURLWithPath: "\(products.deletingLastPathComponent)/\(name)")
+    convenience init(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+        try self.init(executable: Self.path(name), arguments, environment)
+    }
+
+    /// A script for /bin/sh, in which `$reproduce`, `$verify` and `$benchmark` are the programs.
+    convenience init(shell script: String) throws {
+        try self.init(executable: "/bin/sh", ["-c", script])
+    }
+
+    /// A script for python3, with the programs in the environment under the same names.
+    convenience init(python script: String, _ arguments: [String]) throws {
+        try self.init(executable: "/usr/bin/env", ["python3", "-c", script] + arguments)
+    }
+
+    private init(executable: String, _ arguments: [String], _ more: [String: String] = [:]) throws {
+        process.executableURL = URL(fileURLWithPath: executable)
         process.arguments = arguments
         process.currentDirectoryURL = Self.package
-        process.environment = ProcessInfo.processInfo.environment.filter { !["BCGD_DATA", "BCGD_IMAGENET"].contains($0.key) }
-            .merging(environment) { _, new in new }
+        var environment = ProcessInfo.processInfo.environment.filter { !["BCGD_DATA", "BCGD_IMAGENET"].contains($0.key) }
+        for (name, program) in [("reproduce", "reproduce"), ("verify", "verify-theory"), ("benchmark", "benchmark-step")] {
+            environment[name] = try Self.path(program)
+        }
+        process.environment = environment.merging(more) { _, new in new }
         (process.standardOutput, process.standardError) = (pipe, pipe)
         try process.run()
     }
+
+    /// The programs lie beside the test program.
+    private static func path(_ name: String) throws -> String {
+        let products = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString
+        return "\(products.deletingLastPathComponent)/\(name)"
+    }
+
+    var identifier: pid_t { process.processIdentifier }
 
     /// Reads until the words have come, or the program has ended.
     func wait(for words: String) {
@@ -31,8 +54,9 @@ final class Program {
         }
     }
 
-    func interrupt() { process.interrupt() }
-    func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
+    func interrupt() { send(SIGINT) }
+    func kill() { send(SIGKILL) }
+    func send(_ signal: Int32) { Foundation.kill(identifier, signal) }
 
     /// Waits for the end; both streams and the exit status.
     func finish() -> (status: Int32, output: String) {
