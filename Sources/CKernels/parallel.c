@@ -9,6 +9,16 @@ extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
 extern void omp_set_num_threads(int);
 
+// The thread sanitizer does not see how libgomp's threads wait for each other, and is told.
+#if __has_feature(thread_sanitizer)
+extern void __tsan_acquire(void *), __tsan_release(void *);
+#define ACQUIRE(job) __tsan_acquire((void *)(job))
+#define RELEASE(job) __tsan_release((void *)(job))
+#else
+#define ACQUIRE(job)
+#define RELEASE(job)
+#endif
+
 struct job {
     void (*body)(void *, int, int);
     void *context;
@@ -16,7 +26,9 @@ struct job {
 
 static void run(void *data) {
     const struct job *job = data;
+    ACQUIRE(job);
     job->body(job->context, omp_get_thread_num(), omp_get_num_threads());
+    RELEASE(job);
 }
 
 void ck_parallel(int threads, void (*body)(void *, int, int), void *context) {
@@ -25,7 +37,9 @@ void ck_parallel(int threads, void (*body)(void *, int, int), void *context) {
         return;
     }
     struct job job = {body, context};
+    RELEASE(&job);
     GOMP_parallel(run, &job, (unsigned)threads, 0);
+    ACQUIRE(&job);
 }
 
 void ck_set_openmp_threads(int threads) { omp_set_num_threads(threads); }
