@@ -7,6 +7,7 @@ import Networks
 /// A checkpoint that cannot be used, and why.
 public struct CheckpointError: Error, CustomStringConvertible, Equatable {
     public let description: String
+    init(description: String) { self.description = oneLine(description) }
 }
 
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
@@ -146,7 +147,7 @@ public struct Checkpoint {
         named(network, momentum: false).first { !$0.tensor.values.allSatisfy(\.isFinite) }?.name
     }
 
-    private static func checksum(_ file: SafetensorsFile) -> String {
+    package static func checksum(_ file: SafetensorsFile) -> String {
         var parts = file.metadata.filter { $0.key != "checksum" }.sorted { $0.key < $1.key }.map { $0.key + "=" + $0.value }
         parts += file.tensors.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.shape) \(crc32Hex($0.value.data))" }
         return crc32Hex(Data(parts.joined(separator: "\n").utf8))

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Foundation
 import Networks
 import Quantization
@@ -190,5 +191,5 @@ public struct Recipe: Codable, Equatable, Sendable {
 /// A recipe or table file that says something impossible.
 public struct RecipeError: Error, CustomStringConvertible, Equatable {
     public let description: String
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = oneLine(description) }
 }
