@@ -9,15 +9,20 @@ struct Progress {
     var index, accepted, refused, broken: Int
     var slowestMicroseconds, largestAllocation, peakBytes: Int
 
-    /// Maps the file at `path`, made when missing.
-    static func shared(_ path: String) throws -> UnsafeMutablePointer<Progress> {
-        let size = MemoryLayout<Progress>.stride, file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    /// Maps a file in the folder, made when missing.
+    static func shared(in folder: String) throws -> UnsafeMutablePointer<Progress> {
+        let size = MemoryLayout<Progress>.stride, path = "\(folder)/progress", file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0, ftruncate(file, off_t(size)) == 0, let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), start != MAP_FAILED else {
             throw FileError("cannot map \(path): \(String(cString: strerror(errno)))")
         }
         close(file)
         return start.bindMemory(to: Progress.self, capacity: 1)
     }
+}
+
+/// A new path, in memory where there is such a place: a file of a disk's is flushed each time it is written anew.
+func scratchPath() -> String {
+    (access("/dev/shm", W_OK) == 0 ? "/dev/shm" : FileManager.default.temporaryDirectory.path) + "/bcgd-fuzz-" + UUID().uuidString
 }
 
 /// What may be spent on one input.
@@ -37,11 +42,12 @@ struct Worker {
     /// For inputs that were accepted or refused wrongly.
     let output: String
 
-    func run(_ range: Range<Int>, progress: UnsafeMutablePointer<Progress>) throws {
-        let folder = NSTemporaryDirectory() + "/bcgd-fuzz-" + UUID().uuidString
-        try makeFolder(folder)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let session = try reader.open(folder)
+    /// - Parameter folder: whoever made it removes it, also after a crash.
+    func run(_ range: Range<Int>, in folder: String) throws {
+        let progress = try Progress.shared(in: folder), files = "\(folder)/files"
+        try? FileManager.default.removeItem(atPath: files)
+        try makeFolder(files)
+        let session = try reader.open(files)
         for index in range where progress.pointee.broken < Self.mostFindings {
             progress.pointee.index = index
             alarm(UInt32(limits.seconds))
@@ -104,18 +110,19 @@ struct Campaign {
     }
 
     func run(count: Int) throws -> Result {
-        let path = NSTemporaryDirectory() + "/bcgd-fuzz-progress-" + UUID().uuidString
-        let progress = try Progress.shared(path)
+        let folder = scratchPath()
+        try makeFolder(folder)
+        let progress = try Progress.shared(in: folder)
         defer {
             munmap(progress, MemoryLayout<Progress>.stride)
-            unlink(path)
+            try? FileManager.default.removeItem(atPath: folder)
         }
         let start = ContinuousClock.now
         var crashes: [Finding] = [], from = 0
         while from < count && crashes.count < Worker.mostFindings {
             let result = try runTool(
                 "/proc/self/exe",
-                ["work", reader.name, "\(from)", "\(count)", path, "--seed", "\(seed)", "--seconds", "\(limits.seconds)", "--allocation", "\(limits.allocation)", "--out", output],
+                ["work", reader.name, "\(from)", "\(count)", folder, "--seed", "\(seed)", "--seconds", "\(limits.seconds)", "--allocation", "\(limits.allocation)", "--out", output],
                 package: "(this program itself)")
             guard result.status != 0 else { break }
             guard result.status != SetUpFailed.status else { throw FileError("\(reader.name): \(result.errors)") }
@@ -133,7 +140,7 @@ struct Campaign {
 
     /// Made again: what crashed cannot hand it over.
     private func input(_ index: Int) throws -> [UInt8] {
-        let folder = NSTemporaryDirectory() + "/bcgd-fuzz-" + UUID().uuidString
+        let folder = scratchPath()
         try makeFolder(folder)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         return Mutation.input(index, of: reader.name, seeds: try reader.open(folder).seeds, seed: seed)

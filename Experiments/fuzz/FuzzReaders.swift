@@ -101,7 +101,7 @@ struct ReplayCommand: ParsableCommand {
         guard let mark = words.lastIndex(of: "-"), let index = Int(words[words.index(after: mark)...]) else {
             throw ValidationError("\(file): expected a name READER-INDEX.input")
         }
-        let folder = NSTemporaryDirectory() + "/bcgd-fuzz-" + UUID().uuidString
+        let folder = scratchPath()
         try makeFolder(folder)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let session = try reader(String(words[..<mark])).open(folder)
@@ -124,7 +124,7 @@ struct PlantedCommand: ParsableCommand {
 
     func run() throws {
         print(sanitizers)
-        let folder = NSTemporaryDirectory() + "/bcgd-fuzz-" + UUID().uuidString
+        let folder = scratchPath()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         var missed: [String] = []
         for reader in Reader.planted {
@@ -152,14 +152,13 @@ struct WorkCommand: ParsableCommand {
     @Argument var name: String
     @Argument var from: Int
     @Argument var to: Int
-    @Argument var progress: String
+    @Argument var folder: String
     @OptionGroup var options: LimitOptions
 
     func run() throws {
-        let progress = try Progress.shared(progress)
         do {
             let worker = Worker(reader: try reader(name), seed: options.seed, limits: options.limits, output: options.out)
-            try worker.run(from..<max(from, to), progress: progress)
+            try worker.run(from..<max(from, to), in: folder)
         } catch {
             note("cannot go on: \(error)")
             throw ExitCode(SetUpFailed.status)
