@@ -53,7 +53,8 @@ struct RunCommand: ParsableCommand {
         let readers = names.isEmpty ? Reader.all : try names.map(reader)
         print("\(sanitizers); seed \(options.seed), \(count) inputs a reader")
         print("reader          accepted  refused  wrong  crashed  inputs/s  slowest ms  largest MB  peak MB")
-        let (isClean, failure) = (Mutex(true), Mutex<(any Error)?>(nil))
+        let isClean = Mutex(true)
+        let failure = Mutex<(any Error)?>(nil)
         DispatchQueue.concurrentPerform(iterations: readers.count) { index in
             do {
                 let campaign = Campaign(reader: readers[index], seed: options.seed, limits: options.limits, output: options.out)

@@ -39,7 +39,7 @@ extension Reader {
                 for row in rows { try need((0...100).contains(row.top1Final ?? 0) && row.name.count > 0, "\(row.name): \(String(describing: row.top1Final)) %") }
                 for section in Section.all(of: rows) {
                     let runs = rows.filter { Section($0) == section }, names = Set(runs.map(\.cell.name)).sorted()
-                    let table = try ResultsTable(
+                    let table = ResultsTable(
                         runs, columns: CellColumn.allCases, cells: names, comparisons: names.dropFirst().map { [names[0], $0] }, outcomes: { _ in nil })
                     try need((table.markdown + table.latex).count > 0 && section.slug.count > 0, "an empty table")
                 }
