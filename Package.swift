@@ -30,6 +30,7 @@ let package = Package(
 
         // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
         .target(name: "CAllocations"),
+        .target(name: "CPlanted"),
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
 
         // MARK: libpng behind a plain function, as its errors are long jumps
@@ -65,11 +66,21 @@ let package = Package(
             name: "benchmark-step",
             dependencies: ["BuildFacts", "CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
 
+        // MARK: Fuzzing (Documentation/Sanitizers.md)
+        .target(name: "RandomModels", dependencies: ["BCGDRuntime", "Statistics"], path: "Tests/RandomModels"),
+        .executableTarget(
+            name: "fuzz-readers",
+            dependencies: [
+                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Training", "Datasets", "Networks", "Quantization",
+                "Compute", "Statistics", "Reporting", "Files", argumentParser,
+            ],
+            path: "Experiments/fuzz"),
+
         // MARK: Tests
         .testTarget(name: "BuildFactsTests"),
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels"]),
-        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Statistics"]),
+        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "RandomModels", "Statistics"]),
         .testTarget(
             name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files"], exclude: ["png_vectors.py"],
             resources: [.copy("Vectors")]),
@@ -91,7 +102,14 @@ let package = Package(
         .testTarget(
             name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "BCGDRuntime", "Compute", "Datasets", "Networks", "Training"]),
         .testTarget(name: "GuideTests", dependencies: ["Training", "Networks", "Datasets", "Compute", "Statistics", "Files"]),
-        .testTarget(name: "BenchmarkTests", dependencies: ["benchmark-step"]),
+        .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// What .ci/sanitize does not run need not be built a second time.
+if Context.environment["BCGD_SANITIZE"] != nil {
+    let unused: Set = ["reproduce", "verify-theory", "benchmark-step", "ReproduceTests", "BenchmarkTests", "GuideTests"]
+    package.targets.removeAll { unused.contains($0.name) }
+    package.products.removeAll { unused.contains($0.name) }
+}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Foundation
 
 /// A file that is no packed model, or a damaged one; one line: file, what was expected, what was found.
 public struct PackedModelError: Error, CustomStringConvertible, Equatable {
     public let description: String
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = oneLine(description) }
 }
 
 /// A trained network for integer inference, as it lies in a `.bcgd` file (Documentation/packed-format.md): a chain of units

@@ -12,6 +12,16 @@ extern int omp_get_num_threads(void);
 extern void omp_set_num_threads(int);
 extern void omp_set_dynamic(int);
 
+// The thread sanitizer does not see how libgomp's threads wait for each other, and is told.
+#if __has_feature(thread_sanitizer)
+extern void __tsan_acquire(void *), __tsan_release(void *);
+#define ACQUIRE(job) __tsan_acquire((void *)(job))
+#define RELEASE(job) __tsan_release((void *)(job))
+#else
+#define ACQUIRE(job)
+#define RELEASE(job)
+#endif
+
 struct job {
     void (*body)(void *, int, int);
     void *context;
@@ -21,8 +31,10 @@ struct job {
 // OpenMP may start fewer threads than it was asked for: those that there are do the others' parts.
 static void run(void *data) {
     const struct job *job = data;
+    ACQUIRE(job);
     int threads = omp_get_num_threads();
     for (int worker = omp_get_thread_num(); worker < job->workers; worker += threads) job->body(job->context, worker, job->workers);
+    RELEASE(job);
 }
 
 void ck_parallel(int threads, void (*body)(void *, int, int), void *context) {
@@ -31,7 +43,9 @@ void ck_parallel(int threads, void (*body)(void *, int, int), void *context) {
         return;
     }
     struct job job = {body, context, threads};
+    RELEASE(&job);
     GOMP_parallel(run, &job, (unsigned)threads, 0);
+    ACQUIRE(&job);
 }
 
 void ck_set_openmp_threads(int threads) {

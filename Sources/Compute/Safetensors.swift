@@ -9,7 +9,7 @@ import Foundation
 /// A safetensors file that breaks the format, or lacks what was asked of it; one line: file, tensor, expected, found.
 public struct SafetensorsError: Error, CustomStringConvertible, Equatable {
     public let description: String
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = oneLine(description) }
 }
 
 /// A Swift number type with a safetensors counterpart.

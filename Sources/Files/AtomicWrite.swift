@@ -4,7 +4,7 @@ import Foundation
 /// A file or folder that could not be used; the message says which, why, and what to do.
 public struct FileError: Error, CustomStringConvertible, Equatable {
     public let description: String
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = oneLine(description) }
 }
 
 /// Replaces `path` by `data` so that a reader, or a crash at any moment, sees the old bytes or the new, never a mixture.

@@ -52,7 +52,7 @@ public struct CSVTable: Equatable, Sendable {
         return CSVTable(header: header, rows: rows.map { row in known[measured.map { row[$0] }] ?? row })
     }
 
-    /// The table as CSV text; fields with a comma, a quote, a line end or outer blanks are quoted.
+    /// The table as CSV text; fields with a comma, a quote, a line end, a byte-order mark or outer blanks are quoted.
     public var text: String {
         ([header] + rows).map { row in row.map { Self.quoted($0, alone: row.count == 1) }.joined(separator: ",") + "\n" }.joined()
     }
@@ -86,7 +86,7 @@ public struct CSVTable: Equatable, Sendable {
     }
 
     private static func quoted(_ field: String, alone: Bool) -> String {
-        let special = field.unicodeScalars.contains { ",\"\r\n".unicodeScalars.contains($0) }
+        let special = field.unicodeScalars.contains { ",\"\r\n\u{feff}".unicodeScalars.contains($0) }
         // A lone empty field would be a blank line, and blank lines end up as nothing in some readers.
         guard special || field.unicodeScalars.first == " " || field.unicodeScalars.last == " " || (alone && field.isEmpty) else { return field }
         // By scalars: a quote that a combining mark follows is another character to Swift, and a quote to every reader.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Foundation
 import Networks
 import Quantization
@@ -190,5 +191,5 @@ public struct RecipeError: Error, CustomStringConvertible, Equatable {
     let key: String?
 
     public init(_ description: String) { self.init(description, key: nil) }
-    init(_ description: String, key: String?) { (self.description, self.key) = (description, key) }
+    init(_ description: String, key: String?) { (self.description, self.key) = (oneLine(description), key) }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BCGDRuntime
+import RandomModels
 import Testing
 
 /// Every path, thread count and way to share the work against the plain loops: levels, values and scores bit for bit.

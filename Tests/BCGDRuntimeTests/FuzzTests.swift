@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BCGDRuntime
 import Foundation
+import RandomModels
 import Statistics
 import Testing
 

@@ -2,6 +2,7 @@
 import BCGDRuntime
 import Files
 import Foundation
+import RandomModels
 import Statistics
 import Testing
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Counts the memory allocations of the process: linked into a program, its malloc family stands before glibc's.
+// Counts the memory allocations of the process: linked into a program, its malloc family stands before glibc's; in a build
+// with a sanitizer, that one's does, and tells of each allocation.
 #pragma once
 #include <stddef.h>
 

@@ -4,22 +4,30 @@ import Foundation
 import Statistics
 
 /// Small models that have every kind of unit and shortcut, with random numbers whose levels spread over their range.
-struct RandomModel: CustomStringConvertible, Sendable {
-    var height = 9
-    var width = 13
-    var channels = 3
-    var weightBits = 1
-    var activationBits = 4
+package struct RandomModel: CustomStringConvertible, Sendable {
+    package var height: Int
+    package var width: Int
+    package var channels: Int
+    package var weightBits: Int
+    package var activationBits: Int
     /// The first unit and the classifier.
-    var isFloatOutside = false
-    var isScaledPerChannel = false
+    package var isFloatOutside: Bool
+    package var isScaledPerChannel: Bool
     /// Kernel, stride and padding of the first unit.
-    var first = (kernel: 3, stride: 1, padding: 1)
-    var seed: UInt64 = 1
+    package var first: (kernel: Int, stride: Int, padding: Int)
+    package var seed: UInt64
 
-    var description: String { "\(weightBits)W\(activationBits)A \(height)×\(width)×\(channels), first \(first), float outside \(isFloatOutside)" }
+    package init(
+        height: Int = 9, width: Int = 13, channels: Int = 3, weightBits: Int = 1, activationBits: Int = 4, isFloatOutside: Bool = false,
+        isScaledPerChannel: Bool = false, first: (Int, Int, Int) = (3, 1, 1), seed: UInt64 = 1
+    ) {
+        (self.height, self.width, self.channels, self.weightBits, self.activationBits) = (height, width, channels, weightBits, activationBits)
+        (self.isFloatOutside, self.isScaledPerChannel, self.first, self.seed) = (isFloatOutside, isScaledPerChannel, first, seed)
+    }
 
-    func contents() -> PackedModelContents {
+    package var description: String { "\(weightBits)W\(activationBits)A \(height)×\(width)×\(channels), first \(first), float outside \(isFloatOutside)" }
+
+    package func contents() -> PackedModelContents {
         var random = Philox(seed: seed, stream: 7)
         var entries: [PackedModelContents.Entry] = []
         func add(_ unit: PackedModel.Unit, inputs: Int) {
@@ -75,7 +83,7 @@ struct RandomModel: CustomStringConvertible, Sendable {
     }
 
     /// Bytes `[count, H, W, C]`.
-    func images(_ count: Int) -> [UInt8] {
+    package func images(_ count: Int) -> [UInt8] {
         var random = Philox(seed: seed, stream: 8)
         return (0..<count * height * width * channels).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     }
