@@ -54,7 +54,7 @@ extension Reader {
     private static func use(_ image: RasterImage) throws {
         try need(image.height > 0 && image.width > 0, "an image without pixels")
         try need(image.pixels.count == image.height * image.width * image.channels, "\(image.pixels.count) bytes for \(image.width)×\(image.height)×\(image.channels)")
-        let fitted = image.resized(shorterSide: 16).centerCropped(height: 16, width: 16), scaled = image.resized(height: 5, width: 9)
+        let fitted = image.centerCropped(resize: 16, height: 16, width: 16), scaled = image.resized(height: 5, width: 9)
         try need(fitted.pixels.count == 256 * image.channels && scaled.pixels.count == 45 * image.channels, "a fitted image of another size")
     }
 

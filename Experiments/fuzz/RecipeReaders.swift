@@ -29,7 +29,7 @@ extension Reader {
                 let table = try ExperimentTable("table1", folder: folder), cells = try ExperimentCells(.smoke, folder: folder)
                 for cell in cells.cells { try use(cell.recipe) }
                 for cell in try cells.selection(of: [table]) where !cell.isFloat {
-                    try need(try cells.recipeDigest(of: cell, startingIn: .f32).count == 8, "no digest")
+                    try need(try cells.settings(of: cell, startingIn: .f32).digest.count == 8, "no digest")
                 }
             }
         },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BCGDRuntime
 import Foundation
+import RandomModels
 import Testing
 
 /// A small file cannot ask for hours, for all memory, or for scores that are no numbers.

@@ -91,7 +91,7 @@ package struct RandomModel: CustomStringConvertible, Sendable {
 
 extension PackedModelContents {
     /// With other numbers, by their position, wherever there are such numbers.
-    func changed(
+    package func changed(
         step: Float? = nil, weights: ((Int) -> Float)? = nil, a: ((Int) -> Float)? = nil, b: ((Int) -> Float)? = nil, scales: ((Int) -> Float)? = nil
     ) -> PackedModelContents {
         var contents = self
