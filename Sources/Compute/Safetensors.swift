@@ -92,14 +92,16 @@ public struct SafetensorsFile: Sendable {
     /// - Throws: `SafetensorsError` when the bytes break the format.
     public init(bytes: Data, path: String) throws {
         func fail(_ message: String) -> SafetensorsError { SafetensorsError("\(path): \(message)") }
-        if let message = Self.otherFormat(bytes) { throw fail(message) }
         guard bytes.count >= 8 else {
-            throw fail("expected a safetensors file, 8 bytes at least, found \(bytes.count): truncated?")
+            throw fail(Self.otherFormat(bytes) ?? "expected a safetensors file, 8 bytes at least, found \(bytes.count): truncated?")
         }
         let length = bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
         guard length >= 2, length <= min(bytes.count - 8, Self.longestHeader) else {
-            throw fail("header of \(length) bytes, expected 2 to \(min(bytes.count - 8, Self.longestHeader)): not safetensors, or truncated")
+            // Only now: a header of 640 bytes begins as a pickle does.
+            let most = min(bytes.count - 8, Self.longestHeader)
+            throw fail(Self.otherFormat(bytes) ?? "header of \(length) bytes, expected 2 to \(most): not safetensors, or truncated")
         }
+        if bytes[bytes.startIndex + 8] != UInt8(ascii: "{"), let message = Self.otherFormat(bytes) { throw fail(message) }
         let header = try bytes.withUnsafeBytes { raw in
             var reader = SafetensorsHeader(UnsafeRawBufferPointer(rebasing: raw[8..<8 + Int(length)]), fail: fail)
             try reader.read()

@@ -17,7 +17,7 @@ struct ResultFiles {
     /// Path in the folder, and content.
     private(set) var texts: [(path: String, text: String)] = []
     private(set) var figures: [Figure] = []
-    /// What the README says between its marks.
+    /// What the README says between its marks: the runs of protocol `paper`, or of the shorter ones where there are none.
     private(set) var readme = ""
     private let folder: String
 
@@ -35,7 +35,7 @@ struct ResultFiles {
             let test = RegressionTest(statistics: recorded.statistics.count)
             texts.append(("regress/intervals.csv", recorded.intervals(test, newSeeds: Regress.checkSeeds).text))
         }
-        var pages: [String: [(section: Section, text: String)]] = [:]
+        var pages: [String: [(section: Section, text: String)]] = [:], blocks: [RunProtocol: String] = [:]
         var paper = PaperFiles()
         for section in Section.all(of: rows) {
             guard let runProtocol = RunProtocol(rawValue: section.protocolName) else {
@@ -83,7 +83,7 @@ struct ResultFiles {
                     parts.append("![\(escapedForMarkdown(title))](\(Self.link(output.path))/figures/\(name).png)\n")
                 }
             }
-            if runProtocol != .smoke { readme += parts.map { $0 + "\n" }.joined() }
+            blocks[runProtocol, default: ""] += parts.map { $0 + "\n" }.joined()
         }
         for (_, layout) in layouts {
             guard let sections = pages[layout.name] else { continue }
@@ -93,7 +93,9 @@ struct ResultFiles {
             texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
         }
         texts += try paper.texts(rows, output: output, experiments: experiments).map { ("paper/\($0.name).tex", Self.mark("%", "") + $0.text) }
-        readme = readme.isEmpty ? "No run longer than `smoke` is here yet.\n" : readme + ResultsTable.notes
+        blocks[.smoke] = nil
+        let shown = blocks[.paper] ?? RunProtocol.allCases.compactMap { blocks[$0] }.joined()
+        readme = shown.isEmpty ? "No run longer than `smoke` is here yet.\n" : shown + ResultsTable.notes
         for run in rows where !layouts.contains(where: { $0.table.cells.contains(run.cell.name) }) {
             note("\(run.name) is in no table: no layout in \(experiments) lists \(run.cell.name)")
         }

@@ -158,8 +158,8 @@ import Testing
                 for (name, value) in [("cell", "resnet20-1w4a-bcgd-rho1e\(rho)"), ("blending", rho == "-3" ? "0.001" : "0.01")] {
                     fields[try #require(columns.firstIndex(of: name))] = value
                 }
-                for name in ["top1_final", "ci95_low", "ci95_high", "top1_best"] where diverged {
-                    fields[try #require(columns.firstIndex(of: name))] = ""
+                for (name, value) in [("top1_final", ""), ("ci95_low", ""), ("ci95_high", ""), ("top1_best", ""), ("epochs", "4")] where diverged {
+                    fields[try #require(columns.firstIndex(of: name))] = value
                 }
                 return fields.joined(separator: ",")
             }
