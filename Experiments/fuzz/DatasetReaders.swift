@@ -62,8 +62,8 @@ extension Reader {
             let truth = "\(folder)/ILSVRC2012_validation_ground_truth.txt", synsets = "\(folder)/ILSVRC2012_synsets.txt"
             try makeFolder("\(folder)/val")
             for number in 1...4 { try write([], "\(folder)/val/ILSVRC2012_val_0000000\(number).JPEG") }
-            let lists = "1 n01440764 tench\n2 n02102040 springer\n"
-            try write(Array(lists.utf8), "\(folder)/classes.txt")
+            let lists = "2 n01440764 tench\n1 n02102040 springer\n"
+            try write(Array("0 n01440764 tench\n217 n02102040 springer\n".utf8), "\(folder)/classes.txt")
             let seeds = ["n01440764\nn02102040\nn01440764\nn02102040\n", lists, "1\n2\n2\n1\n", lists].map { Seed(text: $0) }
             return Session(seeds: seeds) { input, index in
                 let isTruth = index % 2 == 0

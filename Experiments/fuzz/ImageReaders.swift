@@ -26,9 +26,9 @@ extension Reader {
         },
         Reader(name: "jpeg-split", about: "JPEG as training and evaluation on ImageNet crop it") { folder in
             let path = "\(folder)/train/n01440764/a.JPEG"
-            for split in ["train", "val"] {
-                try makeFolder("\(folder)/\(split)/n01440764")
-                try write(try jpegSeeds()[0].bytes, "\(folder)/\(split)/n01440764/a.JPEG")
+            for place in ["train/n01440764", "train/n02102040", "val/n01440764", "val/n02102040"] {
+                try makeFolder("\(folder)/\(place)")
+                try write(try jpegSeeds()[0].bytes, "\(folder)/\(place)/a.JPEG")
             }
             let data = try ImageNet(folder: folder, unreadable: UnreadableImages(limit: 1) { _ in })
             let source = try data.sources(imageSize: 32).train
