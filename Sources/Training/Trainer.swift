@@ -282,21 +282,3 @@ public final class Trainer {
             testHits: test.top1, testCount: test.count, testTop5Hits: test.top5, replaced: state.replaced, seconds: state.seconds)
     }
 }
-
-/// Wall-clock seconds of a run over all its sessions.
-private struct Stopwatch {
-    private let start = ContinuousClock.now
-    private let before: Double
-    private var lastDue = ContinuousClock.now
-
-    init(before: Double) { self.before = before }
-
-    var seconds: Double { before + (ContinuousClock.now - start) / .seconds(1) }
-
-    /// True once every so many seconds.
-    mutating func isDue(every seconds: Double) -> Bool {
-        guard ContinuousClock.now - lastDue >= .seconds(seconds) else { return false }
-        lastDue = .now
-        return true
-    }
-}
