@@ -13,7 +13,7 @@ import Training
     static let configuration = CommandConfiguration(
         commandName: "benchmark-step",
         abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: BuildFacts.commit,
-        subcommands: [StepCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
+        subcommands: [StepCommand.self, DigestsCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
 
     static func main() {
         startProgram()
@@ -55,7 +55,8 @@ struct StepCommand: ParsableCommand {
             throw ValidationError("this engine trains in precision \(known), not \(self.precision)")
         }
         let step = try TrainingStep(
-            try recipe(), side: side, classes: classes, precision: precision, threads: threads.threads)
+            try paperRecipe(network: network, weightBits: weightBits, activationBits: activationBits, batch: batch, experiments: experiments),
+            side: side, classes: classes, precision: precision, threads: threads.threads)
         try answer(step.description)
         while let count = try nextRequest() {
             let (before, start) = (allocations_so_far(), ContinuousClock.now)
@@ -70,17 +71,18 @@ struct StepCommand: ParsableCommand {
         }
     }
 
-    /// The paper's recipe, with a rate that keeps a network without warm start finite.
-    private func recipe() throws -> Recipe {
-        let isFloat = weightBits == 32 && activationBits == 32
-        let cells = try ExperimentCells(.paper, folder: experiments).cells
-        guard var recipe = cells.first(where: { isFloat ? $0.isFloat : $0.recipe.method == .bcgd })?.recipe else {
-            throw RecipeError("cells.yaml has no \(isFloat ? "float" : "bcgd") cell to take the recipe from")
-        }
-        (recipe.network, recipe.batchSize, recipe.rate) = (network, batch, 1e-3)
-        (recipe.weightBits, recipe.activationBits) = (weightBits, activationBits)
-        return recipe
+}
+
+/// The paper's recipe, with a rate that keeps a network without warm start finite.
+func paperRecipe(network: String, weightBits: Int, activationBits: Int, batch: Int, experiments: String) throws -> Recipe {
+    let isFloat = weightBits == 32 && activationBits == 32
+    let cells = try ExperimentCells(.paper, folder: experiments).cells
+    guard var recipe = cells.first(where: { isFloat ? $0.isFloat : $0.recipe.method == .bcgd })?.recipe else {
+        throw RecipeError("cells.yaml has no \(isFloat ? "float" : "bcgd") cell to take the recipe from")
     }
+    (recipe.network, recipe.batchSize, recipe.rate) = (network, batch, 1e-3)
+    (recipe.weightBits, recipe.activationBits) = (weightBits, activationBits)
+    return recipe
 }
 
 struct PeaksCommand: ParsableCommand {

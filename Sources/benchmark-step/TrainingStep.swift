@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
+import Files
+import Foundation
 import Networks
 import Statistics
 import Training
@@ -64,5 +66,11 @@ final class TrainingStep {
         try network.backward(loss.gradient, batch: batch)
         descent.step(rate: recipe.rate)
         return outcome.lossSum / Double(batch)
+    }
+
+    /// Checksums of all weights, momenta, and running statistics.
+    var digest: String {
+        func checksum(_ tensors: [Tensor]) -> String { crc32Hex(tensors.reduce(into: Data()) { data, tensor in tensor.values.withUnsafeBytes { data.append(contentsOf: $0) } }) }
+        return "weights \(checksum(network.parameters.map(\.value))) momenta \(checksum(network.parameters.map(\.momentum))) statistics \(checksum(network.statistics.map(\.tensor)))"
     }
 }
