@@ -23,6 +23,7 @@ let package = Package(
     targets: [
         // MARK: C libraries: a module map and a shim header each
         .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev"])]),
+        .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-openmp-dev"])]),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -42,10 +43,10 @@ let package = Package(
         .target(name: "Files", dependencies: ["CZlib"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Files"]),
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
-        .target(name: "Statistics", dependencies: ["CGSL", "CRandom123"]),
+        .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
-        .target(name: "Compute", dependencies: ["COneDNN", "CKernels", "Files", "Parallelism"]),
+        .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Files", "Parallelism"]),
         .target(name: "Networks", dependencies: ["Compute", "Quantization", "Statistics"]),
         .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CPNG", "CKernels", "Files", "Statistics"]),
         .target(name: "RasterImages", dependencies: ["Datasets", "Files"]),

@@ -4,8 +4,8 @@
 # Does nothing when all is there; installing needs apt and root (or sudo).
 set -eu
 
-# libgcc-12-dev: libgomp, on whose threads the kernels and oneDNN run.
-packages="libgsl-dev libdnnl-dev zlib1g-dev libturbojpeg0-dev libpng-dev librandom123-dev libgcc-12-dev gnuplot-nox dataset-fashion-mnist python3 curl ca-certificates"
+# libgcc-12-dev: libgomp, on whose threads the kernels and oneDNN run. OpenBLAS: the build on OpenMP, not its default on pthreads.
+packages="libgsl-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libturbojpeg0-dev libpng-dev librandom123-dev libgcc-12-dev gnuplot-nox dataset-fashion-mnist python3 curl ca-certificates"
 swift_needed=6
 
 fail() {
@@ -43,6 +43,17 @@ command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
     fail "this is not Debian or a system like it (no dpkg-query or apt-get); install by hand what these Debian packages hold: $packages"
 missing=$(missing_packages)
 [ -z "$missing" ] || install_packages
+
+# Another package may have brought OpenBLAS's build on pthreads, which Debian's alternatives then prefer.
+for library in /usr/lib/*/libopenblas.so.0; do
+    case "$(readlink -f "$library")" in
+    *pthread*)
+        name="libopenblas.so.0-$(basename "$(dirname "$library")")"
+        echo "setup.sh: note: $library is the build on pthreads. Programs run it on one thread at a time, so results are right, but it keeps"
+        echo "setup.sh: a pool of idle threads; to choose the other one, as root: update-alternatives --config $name"
+        ;;
+    esac
+done
 
 command -v swift >/dev/null || fail "no swift on the PATH; install Swift $swift_needed.0 or newer from https://www.swift.org/install/linux"
 found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\)\.\([0-9][0-9]*\).*/\1.\2/p' | head -n 1)

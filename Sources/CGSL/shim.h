@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the Statistics facade needs of GSL. <gsl/gsl_randist.h> is left out on purpose: it pulls in
-// gsl_cblas.h, whose enums clash with every other cblas.h. No pkg-config entry for the same reason.
+// What the Statistics facade needs of GSL. Neither pkg-config's entry nor the module map names libgslcblas: first on the linker's
+// line, its slow cblas_ functions would take the place of OpenBLAS's; so GSL's own calls go to OpenBLAS as well.
 #pragma once
 #include <gsl/gsl_cdf.h>
-#include <gsl/gsl_eigen.h>
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_integration.h>
 #include <gsl/gsl_multimin.h>

@@ -20,7 +20,7 @@ struct QuantizedProblem: Sendable {
         let a = Matrix(rows: rows, columns: columns) { entries[$0 * columns + $1] + 2 * share * common[$0] }
         let noise = stream.normals(rows), target = a * stream.normals(columns)
         b = zip(target, noise).map { kind == .leastSquares ? $0 + $1 : ($0 + $1 > 0 ? 1 : -1) }
-        let largest = try (a.transposed * a).symmetricEigenvalues().last ?? 0
+        let largest = try a.transposedTimes(a).symmetricEigenvalues().last ?? 0
         lipschitz = largest / Double(rows) / (kind == .leastSquares ? 1 : 4)
         self.a = a
     }
@@ -42,9 +42,7 @@ struct QuantizedProblem: Sendable {
         let slopes = zip(a * w, b).map { score, target in
             kind == .leastSquares ? score - target : -target / (1 + exp(score * target))
         }
-        var sum = [Double](repeating: 0, count: w.count)
-        for i in 0..<a.rows { for j in 0..<a.columns { sum[j] += slopes[i] * a[i, j] } }
-        return scaled(sum, by: 1 / Double(b.count))
+        return scaled(a.transposedTimes(slopes), by: 1 / Double(b.count))
     }
 }
 

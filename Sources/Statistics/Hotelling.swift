@@ -54,7 +54,11 @@ extension SampleMoments {
         guard count > dimension else {
             throw StatisticsError("Hotelling's test needs more than \(dimension) blocks of samples, found \(count): raise --samples")
         }
-        return zip(x, try covariance.solvedPositive(x)).reduce(0) { $0 + $1.0 * $1.1 }
+        do {
+            return zip(x, try covariance.solvedPositive(x)).reduce(0) { $0 + $1.0 * $1.1 }
+        } catch {
+            throw StatisticsError("the covariance cannot be inverted: use more samples, or drop constant entries (\(error))")
+        }
     }
 
     /// The smallest ε for which a true mean `expected + ε·direction` is rejected by `hotellingTest` at level `alpha`

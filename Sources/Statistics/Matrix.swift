@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CGSL
-import Foundation
+import COpenBLAS
 
-/// A statistical computation that could not be done; the message says why and what to do.
-public struct StatisticsError: Error, CustomStringConvertible, Equatable {
-    public let description: String
-    public init(_ description: String) { self.description = description }
-}
-
-/// A small dense matrix, row-major, of doubles.
+/// A small dense matrix, row-major, of doubles; products by OpenBLAS, on the calling thread.
+///
+/// Each side is below 2³¹. A NaN or infinite entry spreads as in the sums written out, also where the other factor is 0.
 public struct Matrix: Equatable, Sendable {
     public let rows: Int
     public let columns: Int
@@ -30,63 +25,43 @@ public struct Matrix: Equatable, Sendable {
 
     public var transposed: Matrix { Matrix(rows: columns, columns: rows) { self[$1, $0] } }
 
+    /// `A x`.
     public static func * (a: Matrix, x: [Double]) -> [Double] {
         precondition(a.columns == x.count)
-        return (0..<a.rows).map { i in (0..<a.columns).reduce(0) { $0 + a[i, $1] * x[$1] } }
+        return a.product(x, COPENBLAS_PLAIN, count: a.rows)
     }
 
-    public static func * (a: Matrix, b: Matrix) -> Matrix {
-        precondition(a.columns == b.rows)
-        return Matrix(rows: a.rows, columns: b.columns) { i, j in
-            (0..<a.columns).reduce(0) { $0 + a[i, $1] * b[$1, j] }
-        }
+    /// `Aᵀ x`.
+    public func transposedTimes(_ x: [Double]) -> [Double] {
+        precondition(rows == x.count)
+        return product(x, COPENBLAS_TRANSPOSED, count: columns)
     }
 
-    /// `A⁻¹ b` for a symmetric positive definite `A`, by Cholesky's factorisation.
-    /// - Throws: `StatisticsError` when a pivot falls below 1e-13 of its diagonal entry (rank-deficient to rounding).
-    public func solvedPositive(_ b: [Double]) throws -> [Double] {
-        precondition(rows == columns && b.count == rows)
-        var l = self, x = b
-        for j in 0..<rows {
-            for k in 0..<j { l[j, j] -= l[j, k] * l[j, k] }
-            guard l[j, j] > 1e-13 * self[j, j] else {
-                throw StatisticsError("the \(rows)×\(rows) covariance matrix is singular at row \(j): use more samples, or drop constant entries")
-            }
-            l[j, j] = l[j, j].squareRoot()
-            for i in (j + 1)..<max(rows, j + 1) {
-                for k in 0..<j { l[i, j] -= l[i, k] * l[j, k] }
-                l[i, j] /= l[j, j]
-            }
-        }
-        for i in 0..<rows {
-            for k in 0..<i { x[i] -= l[i, k] * x[k] }
-            x[i] /= l[i, i]
-        }
-        for i in (0..<rows).reversed() {
-            for k in (i + 1)..<max(rows, i + 1) { x[i] -= l[k, i] * x[k] }
-            x[i] /= l[i, i]
-        }
-        return x
+    private func product(_ x: [Double], _ form: Int, count: Int) -> [Double] {
+        var y = [Double](repeating: 0, count: count)
+        guard !entries.isEmpty else { return y }
+        let before = copenblas_enter()
+        defer { copenblas_leave(before) }
+        copenblas_dgemv(
+            Int32(COPENBLAS_ROW_MAJOR), Int32(form), Int32(rows), Int32(columns), 1, entries, Int32(columns), x, 1, 0, &y, 1)
+        return y
     }
 
-    /// Eigenvalues of a symmetric matrix, ascending (GSL; the lower triangle is read).
-    /// - Throws: `StatisticsError` when the iteration fails or memory is short.
-    public func symmetricEigenvalues() throws -> [Double] {
-        precondition(rows == columns)
-        guard let a = gsl_matrix_alloc(rows, rows), let values = gsl_vector_alloc(rows), let work = gsl_eigen_symm_alloc(rows)
-        else { throw StatisticsError("no memory for the eigenvalues of a \(rows)×\(rows) matrix") }
-        defer {
-            gsl_matrix_free(a)
-            gsl_vector_free(values)
-            gsl_eigen_symm_free(work)
-        }
-        for i in 0..<rows { for j in 0..<rows { gsl_matrix_set(a, i, j, self[max(i, j), min(i, j)]) } }
-        try checkGSL(gsl_eigen_symm(a, values, work), doing: "finding the eigenvalues of a \(rows)×\(rows) matrix")
-        return (0..<rows).map { gsl_vector_get(values, $0) }.sorted()
-    }
-}
+    /// `A B`.
+    public static func * (a: Matrix, b: Matrix) -> Matrix { product(a, COPENBLAS_PLAIN, b, rows: a.rows, inner: a.columns) }
 
-/// Turns a GSL status code into an error.
-func checkGSL(_ status: Int32, doing action: String) throws {
-    guard status == 0 else { throw StatisticsError("\(action) failed: \(String(cString: gsl_strerror(status)))") }
+    /// `Aᵀ B`.
+    public func transposedTimes(_ b: Matrix) -> Matrix { Self.product(self, COPENBLAS_TRANSPOSED, b, rows: columns, inner: rows) }
+
+    private static func product(_ a: Matrix, _ form: Int, _ b: Matrix, rows: Int, inner: Int) -> Matrix {
+        precondition(inner == b.rows)
+        var c = Matrix(rows: rows, columns: b.columns, entries: [Double](repeating: 0, count: rows * b.columns))
+        guard !c.entries.isEmpty, inner > 0 else { return c }
+        let before = copenblas_enter()
+        defer { copenblas_leave(before) }
+        copenblas_dgemm(
+            Int32(COPENBLAS_ROW_MAJOR), Int32(form), Int32(COPENBLAS_PLAIN), Int32(rows), Int32(b.columns), Int32(inner), 1, a.entries,
+            Int32(a.columns), b.entries, Int32(b.columns), 0, &c.entries, Int32(b.columns))
+        return c
+    }
 }

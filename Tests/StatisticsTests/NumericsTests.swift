@@ -27,19 +27,4 @@ import Testing
         }
         #expect(throws: StatisticsError.self) { try haltonPoints(count: 1, dimension: 1230) }
     }
-
-    /// The 4×4 Hilbert matrix's inverse has the integer first column 16, −120, 240, −140 (any textbook); condition 1.6e4.
-    @Test func choleskySolve() throws {
-        let hilbert = Matrix(rows: 4, columns: 4) { 1 / Double($0 + $1 + 1) }
-        let column = try hilbert.solvedPositive([1, 0, 0, 0])
-        for (found, expected) in zip(column, [16.0, -120, 240, -140]) { #expect(abs(found - expected) < 1e-9) }
-    }
-
-    /// The path graph's Laplacian-like tridiagonal (−1, 2, −1) of order n has eigenvalues 2 − 2 cos(kπ/(n+1)).
-    @Test func eigenvalues() throws {
-        let matrix = Matrix(rows: 5, columns: 5) { $0 == $1 ? 2 : (abs($0 - $1) == 1 ? -1 : 0) }
-        for (k, value) in try matrix.symmetricEigenvalues().enumerated() {
-            #expect(abs(value - (2 - 2 * cos(Double(k + 1) * .pi / 6))) < 1e-13)
-        }
-    }
 }
