@@ -30,6 +30,11 @@ public struct CustomActivation: Equatable, Sendable {
         (self.name, self.layer) = (name, layer)
     }
 
+    /// A quantizer of one's own.
+    public init(_ quantizer: any ActivationQuantizer) {
+        self.init(quantizer.name) { QuantizedReLULayer($0, quantizer, $1, in: $2) }
+    }
+
     public static func == (a: CustomActivation, b: CustomActivation) -> Bool { a.name == b.name }
 }
 
@@ -59,12 +64,13 @@ public final class ReLULayer: Layer {
     }
 }
 
-/// The quantized ReLU with its learned resolution α, one scalar for the layer; its formulas are at `QuantizedReLU`.
+/// A quantized activation with its learned step size (resolution α), one scalar for the layer; the formulas are the quantizer's, such as
+/// `QuantizedReLU`.
 ///
-/// The gradient in α sums over the whole tensor. In calibration mode α becomes `max(x)/(2^b − 1)` before the layer
-/// acts (METHOD.md part 2); a layer that sees no positive value keeps its α.
+/// The gradient in α sums over the whole tensor. In calibration mode α becomes the quantizer's initial one before the layer
+/// acts (`max(x)/(2^b − 1)`, METHOD.md part 2); a layer for whose inputs it has none keeps its α.
 public final class QuantizedReLULayer: Layer {
-    public let function: QuantizedReLU
+    public let function: any ActivationQuantizer
     public let output: FeatureShape
     public let resolution: Parameter
     public var parameters: [Parameter] { [resolution] }
@@ -72,9 +78,9 @@ public final class QuantizedReLULayer: Layer {
     private let threads: Int
     private var input: Tensor?
 
-    public init(_ name: String, _ function: QuantizedReLU, _ shape: FeatureShape, in workshop: Workshop) {
+    public init(_ name: String, _ function: any ActivationQuantizer, _ shape: FeatureShape, in workshop: Workshop) {
         (self.function, output) = (function, shape)
-        resolution = Parameter(name + ".resolution", .resolution, shape: [1], initial: .constant(1))
+        resolution = Parameter(name + ".resolution", .resolution, shape: [1], initial: .constant(function.fixedStepSize ?? 1))
         (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
         threads = workshop.engine.threads
     }
@@ -82,12 +88,12 @@ public final class QuantizedReLULayer: Layer {
     public func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
         self.input = input
         let count = batch * output.count
-        if mode == .calibration {
-            let largest = UnsafeBufferPointer(start: input.pointer, count: count).max() ?? 0
-            if largest > 0 { resolution.value.fill(largest / Float(function.maximumLevel)) }
+        let inputs = UnsafeBufferPointer(start: UnsafePointer(input.pointer), count: count)
+        if mode == .calibration, function.fixedStepSize == nil, let first = function.initialStepSize(inputs) {
+            resolution.value.fill(first)
         }
         function.forward(
-            input: input.pointer, output: result.pointer, count: count, resolution: resolution.value.pointer[0],
+            input: input.pointer, output: result.pointer, count: count, stepSize: resolution.value.pointer[0],
             threads: threads)
         return result
     }
@@ -96,8 +102,9 @@ public final class QuantizedReLULayer: Layer {
         guard let input else { preconditionFailure("backward before forward") }
         let sum = function.backward(
             input: input.pointer, outputGradient: outputGradient.pointer, inputGradient: inputGradient.pointer,
-            count: batch * output.count, resolution: resolution.value.pointer[0], threads: threads)
-        resolution.gradient.fill(Float(sum))
+            count: batch * output.count, stepSize: resolution.value.pointer[0], threads: threads)
+        let scale = function.stepSizeGradientScale(count: batch * output.count)
+        resolution.gradient.fill(function.fixedStepSize == nil ? Float(sum * Double(scale)) : 0)
         return inputGradient
     }
 }

@@ -5,18 +5,18 @@ import CKernels
 extension QuantizedReLU {
     /// `output[i] = forward(input[i])`, bit for bit; the two may be the same buffer.
     public func forward(
-        input: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, resolution: Float, threads: Int
+        input: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, stepSize: Float, threads: Int
     ) {
-        guard Self.isUsable(resolution) else { return output.update(repeating: .nan, count: count) }
-        ck_quantized_relu(input, output, count, resolution, Float(maximumLevel), Int32(threads))
+        guard isUsable(stepSize: stepSize) else { return output.update(repeating: .nan, count: count) }
+        ck_quantized_relu(input, output, count, stepSize, Float(maximumLevel), Int32(threads))
     }
 
     /// `levels[i] = level(input[i])`, the integer input of the next layer.
     public func levels(
-        input: UnsafePointer<Float>, levels: UnsafeMutablePointer<UInt8>, count: Int, resolution: Float, threads: Int
+        input: UnsafePointer<Float>, levels: UnsafeMutablePointer<UInt8>, count: Int, stepSize: Float, threads: Int
     ) {
-        guard Self.isUsable(resolution) else { return levels.update(repeating: 0, count: count) }
-        ck_quantized_relu_levels(input, levels, count, resolution, Float(maximumLevel), Int32(threads))
+        guard isUsable(stepSize: stepSize) else { return levels.update(repeating: 0, count: count) }
+        ck_quantized_relu_levels(input, levels, count, stepSize, Float(maximumLevel), Int32(threads))
     }
 
     /// The coarse backward pass: `inputGradient[i] = outputGradient[i]` where the coarse input derivative is 1, else 0.
@@ -27,17 +27,17 @@ extension QuantizedReLU {
     /// - Parameters:
     ///   - input: what `forward` was given.
     ///   - inputGradient: may be `outputGradient`.
-    /// - Returns: the loss's coarse derivative in the resolution, `Σ resolutionDerivative(input[i]) · outputGradient[i]`.
+    /// - Returns: the loss's coarse derivative in the resolution, `Σ stepSizeDerivative(input[i]) · outputGradient[i]`.
     public func backward(
         input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
-        count: Int, resolution: Float, threads: Int
+        count: Int, stepSize: Float, threads: Int
     ) -> Double {
-        guard Self.isUsable(resolution) else {
+        guard isUsable(stepSize: stepSize) else {
             inputGradient.update(repeating: .nan, count: count)
             return .nan
         }
         return ck_quantized_relu_backward(
-            input, outputGradient, inputGradient, count, resolution, Float(maximumLevel), kernelDerivatives, Int32(threads))
+            input, outputGradient, inputGradient, count, stepSize, Float(maximumLevel), kernelDerivatives, Int32(threads))
     }
 
     /// The coarse derivatives as the C kernels take them.

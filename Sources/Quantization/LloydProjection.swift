@@ -1,84 +1,75 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 
-extension WeightProjection {
-    /// Projects `count` ≥ 1 weights and writes `quantized[i] = δ·qᵢ` and, if asked, the codes `qᵢ`. No result depends on
-    /// `threads`; nothing but a few kilobytes is allocated. Binary takes two passes, ternary five, Lloyd two an iteration
-    /// at most.
-    /// - Parameters:
-    ///   - quantized: room for `count` floats apart from `w` (which training keeps); also the scratch space.
-    ///   - codes: nil, or room for `count` codes.
-    /// - Returns: the scale `δ`.
-    @discardableResult
-    public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>,
-        codes: UnsafeMutablePointer<Int8>? = nil, threads: Int
-    ) -> Float {
-        precondition(count > 0 && w != UnsafePointer(quantized), "need weights, and other room for the quantized ones")
-        return projectSlice(
-            w, count, ck_magnitudes(w, count, Int32(threads)), haveSigns: false, quantized, codes, scratch: quantized, Int32(threads))
+/// Uniform levels 0, ±1 … ±L, `L = 2^(bits−1) − 1`, by Lloyd's alternation (IEEE Trans. Inf. Theory 28, 1982; METHOD.md part 1): from
+/// `δ = 2·max|w|/(2^bits − 1)`, assign `q = clamp(round(w/δ), −L, L)`, fit `δ = ⟨w,q⟩/⟨q,q⟩`, until the codes stop changing. A local
+/// minimum of `‖w − δq‖`; how far from the global one is told at `ExactProjection`.
+///
+/// Coarse gradient: straight through. Ties: halves round to the even level (both neighbours are equally near). All weights 0: `δ = 0`,
+/// codes 0.
+public struct LloydProjection: WeightQuantizer, Equatable {
+    public let bits: Int
+    /// Lloyd stops after this many iterations, if not before; the authors' code does exactly one, at 4 bits.
+    public let maximumIterations: Int
+    public var name: String { maximumIterations == Self.manyIterations ? "lloyd-\(bits)" : "lloyd-\(bits)-\(maximumIterations)" }
+    public var maximumCode: Int { (1 << (bits - 1)) - 1 }
+
+    /// - Throws: `QuantizationError` unless `bits` is 2 … 8 and `maximumIterations` is 1 or more.
+    public init(bits: Int, maximumIterations: Int = manyIterations) throws {
+        guard (2...8).contains(bits) else { throw QuantizationError.bits(bits, of: "weight bits", allowed: 2...8) }
+        guard maximumIterations >= 1 else { throw QuantizationError.iterations(maximumIterations) }
+        self.init(checkedBits: bits, maximumIterations: maximumIterations)
     }
 
-    /// - Parameters:
-    ///   - haveSigns: the codes hold the weights' signs already.
-    ///   - quantized: nil where the codes are enough.
-    ///   - scratch: room for `count` floats apart from `w`; may be `quantized`.
-    func projectSlice(
-        _ w: UnsafePointer<Float>, _ count: Int, _ magnitudes: ck_magnitudes, haveSigns: Bool,
-        _ quantized: UnsafeMutablePointer<Float>?, _ codes: UnsafeMutablePointer<Int8>?, scratch: UnsafeMutablePointer<Float>,
-        _ threads: Int32
-    ) -> Float {
-        guard magnitudes.sum.isFinite else { return fill(.nan, 0, quantized, codes, count) }
-        switch bits {
-        case 1:
-            let scale = Float(magnitudes.sum / Double(count))
-            if quantized != nil || !haveSigns { ck_binary_codes(w, count, scale, quantized, codes, threads) }
-            return scale
-        case 2 where ternary == .authors:
-            return AuthorsCodeProjections.ternary(w, count, sum: magnitudes.sum, quantized, codes, threads)
-        case 2:
-            guard magnitudes.maximum > 0 else { return fill(0, 0, quantized, codes, count) }
-            let kept = largestMagnitudes(w, count, magnitudes, scratch: scratch, threads)
-            ck_ternary_codes(w, count, kept.threshold, kept.scale, quantized, codes, threads)
-            return kept.scale
-        default:
-            guard lloydStart(magnitudes.maximum) > 0 else { return fill(0, 0, quantized, codes, count) }
-            return lloyd(w, count, from: lloydStart(magnitudes.maximum), quantized, codes, threads)
-        }
-    }
+    @usableFromInline
+    init(checkedBits bits: Int, maximumIterations: Int) { (self.bits, self.maximumIterations) = (bits, maximumIterations) }
 
-    /// The same for an array.
-    public func project(_ w: [Float], threads: Int = 1) -> (scale: Float, codes: [Int8]) {
-        var (scale, quantized) = (Float(0), [Float](repeating: 0, count: w.count))
-        let codes = [Int8](unsafeUninitializedCapacity: w.count) { codes, count in
-            scale = project(w, count: w.count, quantized: &quantized, codes: codes.baseAddress, threads: threads)
-            count = w.count
+    /// More than it takes.
+    public static let manyIterations = 100
+
+    @inlinable
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+        precondition(!w.isEmpty, "no weights to project")
+        guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
+        let top = T(maximumCode)
+        var scale = start(w.reduce(0) { max($0, $1.magnitude) })
+        var codes = w.map { _ in 0 }
+        guard scale > 0 else { return (0, codes) }
+        for _ in 0..<maximumIterations {
+            codes = w.map { Int(min(max(($0 / scale).rounded(.toNearestOrEven), -top), top)) }
+            let cross = zip(w, codes).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+            let square = codes.reduce(0.0) { $0 + Double($1 * $1) }
+            let fitted = T(cross / square)  // the largest weight never rounds to 0, so square > 0
+            if fitted == scale { break }  // the codes depend on the scale alone: they would not change
+            scale = fitted
         }
         return (scale, codes)
     }
 
-    private func fill(
-        _ value: Float, _ code: Int8, _ quantized: UnsafeMutablePointer<Float>?, _ codes: UnsafeMutablePointer<Int8>?,
-        _ count: Int
-    ) -> Float {
-        quantized?.update(repeating: value, count: count)
-        codes?.update(repeating: code, count: count)
-        return value
-    }
+    /// `2·max|w|/(2^bits − 1)`, written so that it cannot overflow.
+    @inlinable
+    func start<T: BinaryFloatingPoint>(_ maximum: T) -> T { maximum / (T((1 << bits) - 1) / 2) }
 
-    private func lloyd(
-        _ w: UnsafePointer<Float>, _ count: Int, from start: Float, _ quantized: UnsafeMutablePointer<Float>?,
-        _ codes: UnsafeMutablePointer<Int8>?, _ threads: Int32
-    ) -> Float {
+    /// In two passes an iteration, at most.
+    @discardableResult
+    public func project(
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
+    ) -> Float { measureAndProject(w, count, quantized, codes, threads) }
+}
+
+extension LloydProjection: MagnitudeProjection {
+    package func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
         let top = Float(maximumCode)
-        var (step, scale) = (start, start)
+        var scale = start(magnitudes.maximum)
+        guard scale > 0 else { return slice.fill(0, code: 0) }
+        var step = scale
         for _ in 0..<maximumIterations {
             step = scale
-            let products = ck_rounded_products(w, count, step, top, threads)
+            let products = ck_rounded_products(slice.w, slice.count, step, top, threads)
             scale = Float(products.wq / products.qq)
             if scale == step { break }
         }
-        ck_rounded_codes(w, count, step, top, scale, quantized, codes, threads)
+        ck_rounded_codes(slice.w, slice.count, step, top, scale, slice.quantized, slice.codes, threads)
         return scale
     }
 }

@@ -25,7 +25,8 @@ public enum CoarseResolutionDerivative: String, Codable, CaseIterable, Sendable 
 }
 
 /// The quantized ReLU `σ(x, α) = α · clamp(ceil(x/α), 0, L)`, `L = 2^b − 1`, and its coarse derivatives
-/// (paper, section 2; METHOD.md part 1). This file is the scalar reference; `FastQuantizedReLU.swift` equals it bit for bit.
+/// (paper, section 2; METHOD.md part 1). The resolution `α` is the protocol's step size. This file is the scalar reference;
+/// `FastQuantizedReLU.swift` equals it bit for bit.
 ///
 /// Conventions:
 /// - `x/α` is one IEEE division in `Float`, rounded to nearest, and every region below is decided by it: level `k`
@@ -35,8 +36,8 @@ public enum CoarseResolutionDerivative: String, Codable, CaseIterable, Sendable 
 /// - NaN in `x`: the output is NaN, so that the loss shows it; its level and coarse derivatives are 0
 ///   (the identity's stays 1).
 /// - A resolution that is not finite and positive has no levels: outputs and coarse derivatives are NaN, levels 0.
-///   `validate(resolution:)` turns it into an error.
-public struct QuantizedReLU: Equatable, Sendable {
+///   `validate(stepSize:)` turns it into an error.
+public struct QuantizedReLU: ActivationQuantizer, Equatable {
     /// `b`, 1 … 8. (32 activation bits are a plain ReLU: no quantizer.)
     public let bits: Int
     public let inputDerivative: CoarseInputDerivative
@@ -56,43 +57,34 @@ public struct QuantizedReLU: Equatable, Sendable {
     /// `L = 2^b − 1`.
     public var maximumLevel: Int { (1 << bits) - 1 }
 
-    /// - Throws: `QuantizationError.resolution` unless `resolution` is finite and positive.
-    public static func validate(resolution: Float) throws {
-        guard isUsable(resolution) else { throw QuantizationError.resolution(resolution) }
-    }
-
-    static func isUsable(_ resolution: Float) -> Bool { resolution > 0 && resolution.isFinite }
+    public var grid: ClosedRange<Int> { 0...maximumLevel }
+    public var name: String { "quantized-relu-\(bits)-\(inputDerivative.rawValue)-\(resolutionDerivative.rawValue)" }
+    public var rounding: FloatingPointRoundingRule? { .up }
 
     /// `clamp(ceil(x/α), 0, L)`.
-    public func level(_ x: Float, resolution: Float) -> Int {
-        guard x > 0, Self.isUsable(resolution) else { return 0 }
-        return Int(min(max((x / resolution).rounded(.up), 1), Float(maximumLevel)))
+    public func level(_ x: Float, stepSize: Float) -> Int {
+        guard x > 0, isUsable(stepSize: stepSize) else { return 0 }
+        return Int(min(max((x / stepSize).rounded(.up), 1), Float(maximumLevel)))
     }
 
-    /// `σ(x, α) = α · level`.
-    public func forward(_ x: Float, resolution: Float) -> Float {
-        guard !x.isNaN, Self.isUsable(resolution) else { return .nan }
-        return resolution * Float(level(x, resolution: resolution))
-    }
-
-    private func isSaturated(_ x: Float, _ resolution: Float) -> Bool { x > 0 && x / resolution > Float(maximumLevel) }
+    private func isSaturated(_ x: Float, _ stepSize: Float) -> Bool { x > 0 && x / stepSize > Float(maximumLevel) }
 
     /// The coarse derivative in `x`: 0 or 1.
-    public func inputDerivative(_ x: Float, resolution: Float) -> Float {
-        guard Self.isUsable(resolution) else { return .nan }
+    public func inputDerivative(_ x: Float, stepSize: Float) -> Float {
+        guard isUsable(stepSize: stepSize) else { return .nan }
         switch inputDerivative {
-        case .clippedReLU: return x > 0 && !isSaturated(x, resolution) ? 1 : 0
+        case .clippedReLU: return x > 0 && !isSaturated(x, stepSize) ? 1 : 0
         case .relu: return x > 0 ? 1 : 0
         case .identity: return 1
         }
     }
 
     /// The coarse derivative in `α`: an integer 0 … L.
-    public func resolutionDerivative(_ x: Float, resolution: Float) -> Float {
-        guard Self.isUsable(resolution) else { return .nan }
+    public func stepSizeDerivative(_ x: Float, stepSize: Float) -> Float {
+        guard isUsable(stepSize: stepSize) else { return .nan }
         guard x > 0 else { return 0 }
-        if isSaturated(x, resolution) { return Float(maximumLevel) }
-        return insideDerivative ?? Float(level(x, resolution: resolution))
+        if isSaturated(x, stepSize) { return Float(maximumLevel) }
+        return insideDerivative ?? Float(level(x, stepSize: stepSize))
     }
 
     /// The constant on `0 < x ≤ Lα`, nil where it is the level.

@@ -1,6 +1,47 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 
+/// Weights that have one scale, and where their projection goes.
+package struct WeightSlice {
+    let w: UnsafePointer<Float>
+    let count: Int
+    /// The codes hold the weights' signs already.
+    var haveSigns = false
+    /// nil where the codes are enough.
+    let quantized: UnsafeMutablePointer<Float>?
+    let codes: UnsafeMutablePointer<Int8>?
+    /// Room for `count` floats apart from `w`; may be `quantized`.
+    let scratch: UnsafeMutablePointer<Float>
+
+    func fill(_ value: Float, code: Int8) -> Float {
+        quantized?.update(repeating: value, count: count)
+        codes?.update(repeating: code, count: count)
+        return value
+    }
+}
+
+/// A projection whose fast form begins with `Σ|w|` and `max|w|`, which the update's pass over the weights may have left.
+package protocol MagnitudeProjection: WeightQuantizer {
+    /// - Parameter magnitudes: of the slice, finite.
+    /// - Returns: the scale.
+    func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float
+}
+
+extension MagnitudeProjection {
+    func measureAndProject(
+        _ w: UnsafePointer<Float>, _ count: Int, _ quantized: UnsafeMutablePointer<Float>, _ codes: UnsafeMutablePointer<Int8>?,
+        _ threads: Int
+    ) -> Float {
+        precondition(count > 0 && w != UnsafePointer(quantized), "need weights, and other room for the quantized ones")
+        let slice = WeightSlice(w: w, count: count, quantized: quantized, codes: codes, scratch: quantized)
+        return projectFinite(slice, ck_magnitudes(w, count, Int32(threads)), threads: Int32(threads))
+    }
+
+    fileprivate func projectFinite(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
+        magnitudes.sum.isFinite ? projectSlice(slice, magnitudes, threads: threads) : slice.fill(.nan, code: 0)
+    }
+}
+
 /// What the update's pass over the weights has left for the projection.
 package enum KnownMagnitudes {
     case none
@@ -8,7 +49,7 @@ package enum KnownMagnitudes {
     case perSlice(UnsafePointer<ck_magnitudes>, haveSigns: Bool)
 }
 
-extension WeightProjection {
+extension WeightQuantizer {
     /// Projects each of `slices` equal parts of `count` weights by itself; threads share one slice, or else the slices.
     /// - Parameters:
     ///   - quantized: nil where the codes are enough.
@@ -21,7 +62,7 @@ extension WeightProjection {
         precondition(slices >= 1 && count > 0 && count % slices == 0, "slices are of equal length")
         precondition(w != UnsafePointer(scratch), "need other room than the weights'")
         var job = SliceJob(
-            projection: self, w: w, length: count / slices, slices: slices, known: known, quantized: quantized, codes: codes,
+            quantizer: self, w: w, length: count / slices, slices: slices, known: known, quantized: quantized, codes: codes,
             scales: scales, scratch: scratch)
         guard slices > 1 else { return job.project(0, threads: Int32(threads)) }
         ck_parallel(
@@ -44,7 +85,7 @@ extension WeightProjection {
 }
 
 private struct SliceJob {
-    let projection: WeightProjection
+    let quantizer: any WeightQuantizer
     let w: UnsafePointer<Float>
     let length, slices: Int
     let known: KnownMagnitudes
@@ -53,14 +94,20 @@ private struct SliceJob {
     let scales: UnsafeMutablePointer<Float>
     let scratch: UnsafeMutablePointer<Float>
 
-    func project(_ slice: Int, threads: Int32) {
-        let offset = slice * length
+    func project(_ number: Int, threads: Int32) {
+        let offset = number * length
+        guard let projection = quantizer as? any MagnitudeProjection else {
+            scales[number] = quantizer.project(
+                w + offset, count: length, quantized: (quantized ?? scratch) + offset, codes: codes + offset, threads: Int(threads))
+            return
+        }
         let (magnitudes, haveSigns) = switch known {
         case .none: (ck_magnitudes(w + offset, length, threads), false)
-        case .perSlice(let all, let haveSigns): (all[slice], haveSigns)
+        case .perSlice(let all, let haveSigns): (all[number], haveSigns)
         }
-        scales[slice] = projection.projectSlice(
-            w + offset, length, magnitudes, haveSigns: haveSigns, quantized.map { $0 + offset }, codes + offset,
-            scratch: scratch + offset, threads)
+        let slice = WeightSlice(
+            w: w + offset, count: length, haveSigns: haveSigns, quantized: quantized.map { $0 + offset }, codes: codes + offset,
+            scratch: scratch + offset)
+        scales[number] = projection.projectFinite(slice, magnitudes, threads: threads)
     }
 }

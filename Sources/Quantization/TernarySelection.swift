@@ -12,7 +12,7 @@ import CKernels
 /// 3. Only bins whose bound reaches the best edge can hold the optimum. They lie next to each other (a thousandth of
 ///    Gaussian weights): their magnitudes are gathered, sorted and tried one by one.
 /// Bins are summed in integers, so `F` carries only the rounding of `Double`; sets whose `F` agree to that are ties.
-extension WeightProjection {
+extension TernaryProjection {
     func largestMagnitudes(
         _ w: UnsafePointer<Float>, _ count: Int, _ all: ck_magnitudes, scratch: UnsafeMutablePointer<Float>,
         _ threads: Int32

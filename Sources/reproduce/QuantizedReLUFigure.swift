@@ -15,9 +15,9 @@ func quantizedReLUFigure(name: String) throws -> Figure {
         return step % 32 == 0 ? [x, x + 0x1p-12] : [x]
     }
     let rows = grid.map { x -> [String] in
-        var values = [x, inputs[0].forward(x, resolution: resolution)]
-        values += inputs.map { $0.inputDerivative(x, resolution: resolution) }
-        values += resolutions.map { $0.resolutionDerivative(x, resolution: resolution) }
+        var values = [x, inputs[0].forward(x, stepSize: resolution)]
+        values += inputs.map { $0.inputDerivative(x, stepSize: resolution) }
+        values += resolutions.map { $0.stepSizeDerivative(x, stepSize: resolution) }
         return values.map { "\($0)" }
     }
     let file = "\(name)-1.csv"

@@ -4,6 +4,7 @@ import Datasets
 import Files
 import Foundation
 import Networks
+import Quantization
 import Statistics
 import Testing
 import Training
@@ -27,17 +28,23 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
         }
     }
 
+    @Test func weightsByHand() {
+        #expect(SignWeights().project([0.3, -2, 0]) == (1, [1, -1, 1]))
+        var quantized: [Float] = [0, 0]
+        #expect(SignWeights().project([1, .nan], count: 2, quantized: &quantized, threads: 1).isNaN && quantized.allSatisfy(\.isNaN))
+    }
+
     /// By hand, 2 bits: L = 3; calibration makes α = 4.5/3 = 1.5, so x/α = −2/3, 1/3, 2/3, 1, 2, 3. Then α = 1 puts 4.5
     /// and 3 on either side of the limit.
     @Test func quantizerByHand() throws {
         let workshop = Workshop(engine: try Engine(threads: 1), batch: 1)
         let shape = FeatureShape(height: 1, width: 1, channels: 6)
-        let layer = NearestReLULayer("act", bits: 2, shape, in: workshop)
+        let layer = QuantizedReLULayer("act", NearestReLU(bits: 2), shape, in: workshop)
         let x = Tensor([1, 1, 1, 6], [-1, 0.5, 1, 1.5, 3, 4.5])
         #expect(try layer.forward(x, batch: 1, mode: .calibration).values == [0, 0, 1.5, 1.5, 3, 4.5])
         #expect(layer.resolution.value.values == [1.5])
         layer.resolution.value.fill(1)
-        #expect(try layer.forward(x, batch: 1, mode: .training).values == [0, 1, 1, 2, 3, 3])
+        #expect(try layer.forward(x, batch: 1, mode: .training).values == [0, 0, 1, 2, 3, 3])
         let gradient = try layer.backward(Tensor([1, 1, 1, 6], [1, 1, 1, 1, 1, 10]), batch: 1)
         #expect(gradient.values == [0, 1, 1, 1, 1, 0])
         #expect(layer.resolution.gradient.values == [4 * 2 + 10 * 3])
@@ -48,7 +55,7 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
         try withRecords { folder in
             let dataset = try loadGreyImages(folder: folder, side: 8, classes: ["a", "b"])
             let run = try description(dataset)
-            let trainer = try smallTrainer(run, dataset: dataset, activation: nearestReLU(bits: 4), threads: 1)
+            let trainer = try smallTrainer(run, dataset: dataset, activation: .custom(CustomActivation(NearestReLU(bits: 4))), threads: 1)
             #expect(trainer.network.parameters.map(\.name).contains("act1.resolution"))
             var observer = Silent()
             try trainer.train(checkpoint: folder + "/run.safetensors", observer: &observer)
@@ -58,7 +65,7 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
             let top1 = try #require(trainer.state.curve.last?.testTop1)
             #expect(top1 > 80, "\(top1) %")
 
-            let again = try smallTrainer(run, dataset: dataset, activation: nearestReLU(bits: 4), threads: 1)
+            let again = try smallTrainer(run, dataset: dataset, activation: .custom(CustomActivation(NearestReLU(bits: 4))), threads: 1)
             try again.restore(try Checkpoint(path: folder + "/run.safetensors"))
             #expect(try again.finalCorrect() == trainer.finalCorrect())
 
@@ -76,7 +83,7 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
         let (shape, workshop) = (FeatureShape(height: 8, width: 8, channels: 3), Workshop(engine: try Engine(threads: 1), batch: 2))
         func network(_ precision: Precision) throws -> Network {
             try Architecture.cifarResNet(depth: 8).network(
-                input: shape, classes: 4, activation: nearestReLU(bits: 4), precision: precision, in: workshop)
+                input: shape, classes: 4, activation: .custom(CustomActivation(NearestReLU(bits: 4))), precision: precision, in: workshop)
         }
         let resnet = try network(.f32)
         resnet.initialize(seed: 1)

@@ -1,46 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Compute
-import Networks
+import Quantization
 
-/// A quantized ReLU that rounds to the nearest level, not up: `α · clamp(round(x/α), 0, L)`, `L = 2^bits − 1`.
-public final class NearestReLULayer: Layer {
-    public let output: FeatureShape
-    public let resolution: Parameter  // α
-    public var parameters: [Parameter] { [resolution] }
-    private let top: Float  // L
-    private let result, inputGradient: Tensor
-    private var input: Tensor?
+/// A quantized ReLU that rounds to the nearest level, not up: `s · clamp(round(x/s), 0, L)`, `L = 2^bits − 1`, halves to even. Coarse
+/// derivatives: in x the clipped ReLU's, in s the three-valued one.
+struct NearestReLU: ActivationQuantizer {
+    let bits: Int
+    var name: String { "nearest-relu-\(bits)" }
+    var grid: ClosedRange<Int> { 0...(1 << bits) - 1 }
+    var rounding: FloatingPointRoundingRule? { .toNearestOrEven }
+    private var top: Float { Float(grid.upperBound) }
 
-    public init(_ name: String, bits: Int, _ shape: FeatureShape, in workshop: Workshop) {
-        (output, top) = (shape, Float((1 << bits) - 1))
-        resolution = Parameter(name + ".resolution", .resolution, shape: [1], initial: .constant(1))
-        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
-    }
+    func inputDerivative(_ x: Float, stepSize: Float) -> Float { x > 0 && x <= top * stepSize ? 1 : 0 }
 
-    public func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
-        self.input = input
-        let x = UnsafeBufferPointer(start: input.pointer, count: batch * output.count)
-        if mode == .calibration, let largest = x.max(), largest > 0 { resolution.value.fill(largest / top) }
-        let alpha = resolution.value.pointer[0]
-        for i in x.indices { result.pointer[i] = alpha * min(max((x[i] / alpha).rounded(), 0), top) }
-        return result
-    }
-
-    /// Coarse derivatives: in x the clipped ReLU's, in α the three-valued one.
-    public func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
-        guard let input else { preconditionFailure("backward before forward") }
-        let limit = top * resolution.value.pointer[0]
-        var sum: Float = 0
-        for i in 0..<batch * output.count {
-            let (x, dy) = (input.pointer[i], outputGradient.pointer[i])
-            inputGradient.pointer[i] = x > 0 && x <= limit ? dy : 0
-            sum += dy * (x <= 0 ? 0 : x <= limit ? (top + 1) / 2 : top)
-        }
-        resolution.gradient.fill(sum)
-        return inputGradient
-    }
+    func stepSizeDerivative(_ x: Float, stepSize: Float) -> Float { x <= 0 ? 0 : x <= top * stepSize ? (top + 1) / 2 : top }
 }
 
-public func nearestReLU(bits: Int) -> Activation {
-    .custom(CustomActivation("nearest-relu-\(bits)") { NearestReLULayer($0, bits: bits, $1, in: $2) })
+/// Weights ±δ with the scale of BinaryConnect's first form: one, not learned. `δ = 1`, `q = sign(w)`.
+struct SignWeights: WeightQuantizer {
+    let name = "sign"
+    let maximumCode = 1
+
+    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+        (w.allSatisfy(\.isFinite) ? 1 : .nan, w.map { $0 >= 0 ? 1 : -1 })
+    }
 }

@@ -26,11 +26,11 @@ import Testing
             (-1, 0), (0, 0), (0.1, 0.5), (0.5, 0.5), (0.51, 1), (1, 1), (1.2, 1.5), (1.5, 1.5), (1.51, 1.5), (9, 1.5),
         ]
         for (x, y) in table {
-            #expect(quantizer.forward(x, resolution: 0.5) == y)
-            #expect(quantizer.level(x, resolution: 0.5) == Int(y / 0.5))
+            #expect(quantizer.forward(x, stepSize: 0.5) == y)
+            #expect(quantizer.level(x, stepSize: 0.5) == Int(y / 0.5))
         }
-        #expect(quantizer.inputDerivative(1.5, resolution: 0.5) == 1 && quantizer.inputDerivative(1.51, resolution: 0.5) == 0)
-        #expect(quantizer.forward(.leastNonzeroMagnitude, resolution: 4) == 4, "x/α underflows, yet x > 0")
+        #expect(quantizer.inputDerivative(1.5, stepSize: 0.5) == 1 && quantizer.inputDerivative(1.51, stepSize: 0.5) == 0)
+        #expect(quantizer.forward(.leastNonzeroMagnitude, stepSize: 4) == 4, "x/α underflows, yet x > 0")
     }
 
     @Test func equalsPyTorch() throws {
@@ -38,13 +38,13 @@ import Testing
             for (name, expected) in vector.inputDerivatives {
                 let rule = try #require(CoarseInputDerivative(rawValue: name))
                 let quantizer = try QuantizedReLU(bits: vector.bits, inputDerivative: rule)
-                #expect(vector.x.map { quantizer.inputDerivative($0, resolution: vector.resolution) } == expected)
+                #expect(vector.x.map { quantizer.inputDerivative($0, stepSize: vector.resolution) } == expected)
             }
             for (name, expected) in vector.resolutionDerivatives {
                 let rule = try #require(CoarseResolutionDerivative(rawValue: name))
                 let quantizer = try QuantizedReLU(bits: vector.bits, resolutionDerivative: rule)
-                #expect(vector.x.map { quantizer.resolutionDerivative($0, resolution: vector.resolution) } == expected)
-                #expect(vector.x.map { quantizer.forward($0, resolution: vector.resolution) } == vector.output)
+                #expect(vector.x.map { quantizer.stepSizeDerivative($0, stepSize: vector.resolution) } == expected)
+                #expect(vector.x.map { quantizer.forward($0, stepSize: vector.resolution) } == vector.output)
             }
             #expect(vector.inputDerivatives.count == 3 && vector.resolutionDerivatives.count == 4 && vector.x.count >= 16)
         }
@@ -55,12 +55,12 @@ import Testing
         for resolution in Self.resolutions {
             let x = Self.inputs(resolution: resolution, bits: bits)
             var (y, levels) = ([Float](repeating: -1, count: x.count), [UInt8](repeating: 99, count: x.count))
-            quantizer.forward(input: x, output: &y, count: x.count, resolution: resolution, threads: 2)
-            quantizer.levels(input: x, levels: &levels, count: x.count, resolution: resolution, threads: 2)
+            quantizer.forward(input: x, output: &y, count: x.count, stepSize: resolution, threads: 2)
+            quantizer.levels(input: x, levels: &levels, count: x.count, stepSize: resolution, threads: 2)
             let wrong = x.indices.filter {
-                let expected = quantizer.forward(x[$0], resolution: resolution)
+                let expected = quantizer.forward(x[$0], stepSize: resolution)
                 return (y[$0].bitPattern != expected.bitPattern && !(y[$0].isNaN && expected.isNaN))
-                    || Int(levels[$0]) != quantizer.level(x[$0], resolution: resolution)
+                    || Int(levels[$0]) != quantizer.level(x[$0], stepSize: resolution)
             }
             #expect(wrong.isEmpty, "α = \(resolution), first at x = \(wrong.first.map { x[$0] } ?? 0)")
         }
@@ -76,10 +76,10 @@ import Testing
                 let g = x.map { _ in Float(generator.normal()) }
                 var out = [Float](repeating: -1, count: x.count)
                 let sum = quantizer.backward(
-                    input: x, outputGradient: g, inputGradient: &out, count: x.count, resolution: resolution, threads: 2)
-                let expected = zip(x, g).map { quantizer.inputDerivative($0, resolution: resolution) == 1 ? $1 : 0 }
+                    input: x, outputGradient: g, inputGradient: &out, count: x.count, stepSize: resolution, threads: 2)
+                let expected = zip(x, g).map { quantizer.inputDerivative($0, stepSize: resolution) == 1 ? $1 : 0 }
                 #expect(firstDifference(out, expected) == nil)
-                let terms = zip(x, g).map { Double(quantizer.resolutionDerivative($0, resolution: resolution)) * Double($1) }
+                let terms = zip(x, g).map { Double(quantizer.stepSizeDerivative($0, stepSize: resolution)) * Double($1) }
                 // Each of two orders of summation errs by at most n·2⁻⁵³·Σ|term|.
                 let bound = Double(2 * x.count) * 0x1p-53 * terms.reduce(0) { $0 + abs($1) }
                 #expect(abs(sum - terms.reduce(0, +)) <= bound, "bits \(bits), α = \(resolution)")
@@ -98,7 +98,7 @@ import Testing
                 let sum = gradient.withUnsafeMutableBufferPointer { buffer -> Double in
                     guard let base = buffer.baseAddress, count > 0 else { return 0 }
                     return quantizer.backward(
-                        input: x, outputGradient: base, inputGradient: base, count: count, resolution: 0.1, threads: threads)
+                        input: x, outputGradient: base, inputGradient: base, count: count, stepSize: 0.1, threads: threads)
                 }
                 return (sum, gradient)
             }
@@ -113,23 +113,23 @@ import Testing
 
     @Test func edgesFollowTheConventions() throws {
         let quantizer = try QuantizedReLU(bits: 2)
-        #expect(quantizer.forward(.nan, resolution: 1).isNaN && quantizer.level(.nan, resolution: 1) == 0)
-        #expect(quantizer.inputDerivative(.nan, resolution: 1) == 0 && quantizer.resolutionDerivative(.nan, resolution: 1) == 0)
+        #expect(quantizer.forward(.nan, stepSize: 1).isNaN && quantizer.level(.nan, stepSize: 1) == 0)
+        #expect(quantizer.inputDerivative(.nan, stepSize: 1) == 0 && quantizer.stepSizeDerivative(.nan, stepSize: 1) == 0)
         for resolution in [Float(0), -1, .nan, .infinity] {
             let x: [Float] = [-1, 0.5, 2]
             var (y, levels): ([Float], [UInt8]) = ([0, 0, 0], [9, 9, 9])
-            quantizer.forward(input: x, output: &y, count: 3, resolution: resolution, threads: 1)
-            quantizer.levels(input: x, levels: &levels, count: 3, resolution: resolution, threads: 1)
-            #expect(y.allSatisfy(\.isNaN) && levels == [0, 0, 0] && quantizer.forward(1, resolution: resolution).isNaN)
+            quantizer.forward(input: x, output: &y, count: 3, stepSize: resolution, threads: 1)
+            quantizer.levels(input: x, levels: &levels, count: 3, stepSize: resolution, threads: 1)
+            #expect(y.allSatisfy(\.isNaN) && levels == [0, 0, 0] && quantizer.forward(1, stepSize: resolution).isNaN)
             let sum = quantizer.backward(
-                input: x, outputGradient: x, inputGradient: &y, count: 3, resolution: resolution, threads: 1)
-            #expect(sum.isNaN && y.allSatisfy(\.isNaN) && quantizer.resolutionDerivative(1, resolution: resolution).isNaN)
-            #expect(throws: QuantizationError.self) { try QuantizedReLU.validate(resolution: resolution) }
+                input: x, outputGradient: x, inputGradient: &y, count: 3, stepSize: resolution, threads: 1)
+            #expect(sum.isNaN && y.allSatisfy(\.isNaN) && quantizer.stepSizeDerivative(1, stepSize: resolution).isNaN)
+            #expect(throws: QuantizationError.self) { try quantizer.validate(stepSize: resolution) }
         }
         // A gradient that is not finite counts only where the coarse derivative is not 0.
         var gradient: [Float] = [.nan, .infinity, 1]
         let sum = quantizer.backward(
-            input: [-1, 0, 2], outputGradient: gradient, inputGradient: &gradient, count: 3, resolution: 1, threads: 1)
+            input: [-1, 0, 2], outputGradient: gradient, inputGradient: &gradient, count: 3, stepSize: 1, threads: 1)
         #expect(sum == 2 && gradient == [0, 0, 1])
     }
 

@@ -51,21 +51,21 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     }
 
     @Test(arguments: [(2, 7), (3, 4), (4, 3)]) func sweepIsOptimal(bits: Int, n: Int) throws {
-        let projection = try WeightProjection(bits: bits)
+        let projection = try ExactProjection(bits: bits)
         let top = projection.maximumCode
         for w in Self.cases(n) {
-            let (scale, codes) = projection.exactProject(w)
+            let (scale, codes) = projection.referenceProject(w)
             #expect(abs(squaredError(w, scale, codes) - Self.bruteForce(w, codes: Array(-top...top))) <= Self.tolerance(w))
         }
     }
 
     /// 200 Gaussian tensors (seed 5): Lloyd is never better than the optimum, and equal to it for some, worse for others.
     @Test(arguments: [3, 4, 8]) func lloydIsNeverBelowTheOptimum(bits: Int) throws {
-        let projection = try WeightProjection(bits: bits)
+        let (projection, optimum) = (try LloydProjection(bits: bits), try ExactProjection(bits: bits))
         var above = 0
         for stream in 0..<200 {
             let w = gaussians(100, seed: 5, stream: UInt64(stream))
-            let (lloyd, exact) = (projection.referenceProject(w), projection.exactProject(w))
+            let (lloyd, exact) = (projection.referenceProject(w), optimum.referenceProject(w))
             let (found, least) = (squaredError(w, lloyd.scale, lloyd.codes), squaredError(w, exact.scale, exact.codes))
             #expect(found >= least - Self.tolerance(w))
             above += found > least + Self.tolerance(w) ? 1 : 0
@@ -77,10 +77,10 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     }
 
     @Test func ternarySweepAgreesWithSorting() throws {
-        let ternary = try WeightProjection(bits: 2)
+        let (exact, ternary) = (try ExactProjection(bits: 2), TernaryProjection())
         for stream in 0..<20 {
             let w = gaussians(500, seed: 6, stream: UInt64(stream))
-            #expect(firstDifference(ternary.exactProject(w).codes, ternary.referenceProject(w).codes) == nil)
+            #expect(firstDifference(exact.referenceProject(w).codes, ternary.referenceProject(w).codes) == nil)
         }
     }
 }
@@ -165,23 +165,13 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
             case "binary": result = try WeightProjection(bits: 1).project(vector.w)
             case "ternary": result = try WeightProjection(bits: 2).project(vector.w)
             case "lloyd-4-1": result = try WeightProjection(bits: 4, maximumIterations: 1).project(vector.w)
-            default: result = AuthorsCodeProjections.ternary(vector.w)
+            default: result = AuthorsTernaryProjection().project(vector.w)
             }
             #expect(result.codes.map(Int.init) == vector.codes, "\(vector.kind)")
             // Both round a Double sum of at most 40 terms to Float.
             #expect(result.scale == vector.scale, "\(vector.kind)")
         }
         #expect(Set(PyTorchVectors.projections.map(\.kind)) == ["binary", "ternary", "lloyd-4-1", "authors-ternary"])
-    }
-
-    @Test func authorsTernaryBuffersEqualArrays() {
-        for (name, w) in Self.cases() {
-            let (scale, expected) = AuthorsCodeProjections.ternary(w)
-            var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
-            let found = AuthorsCodeProjections.ternary(w, count: w.count, quantized: &quantized, codes: &codes, threads: 2)
-            #expect(found == scale && firstDifference(codes, expected) == nil, "\(name)")
-            #expect(firstDifference(quantized, expected.map { scale * Float($0) }) == nil, "\(name)")
-        }
     }
 
     /// One scale for each slice: the reference's of that slice alone, bit for bit, on any number of threads. (Lengths of
@@ -206,12 +196,13 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     }
 
     @Test func authorsRuleIsChosenByName() throws {
-        let authors = try WeightProjection(bits: 2, ternary: .authors)
+        let (chosen, authors) = (try WeightProjection(bits: 2, ternary: .authors), AuthorsTernaryProjection())
+        #expect(chosen.name == authors.name && chosen.quantizer.name == authors.name)
         for (name, w) in Self.cases() {
-            let (scale, codes) = AuthorsCodeProjections.ternary(w)
-            let (fast, reference) = (authors.project(w), authors.referenceProject(w))
-            #expect(fast.scale == scale && firstDifference(fast.codes, codes) == nil, "\(name)")
-            #expect(reference.scale == scale && firstDifference(reference.codes, codes.map(Int.init)) == nil, "\(name)")
+            let (scale, codes) = authors.referenceProject(w)
+            for found in [authors.project(w), chosen.project(w), authors.project(w, threads: 2)] {
+                #expect(found.scale == scale && firstDifference(found.codes.map(Int.init), codes) == nil, "\(name)")
+            }
         }
     }
 

@@ -99,7 +99,7 @@ import Training
         let weight = try #require(try network(try recipe(changes)).0.weights.first)
         let w = weight.value.values
         let (scale, codes) = bits == "2"
-            ? AuthorsCodeProjections.ternary(w)
+            ? AuthorsTernaryProjection().project(w)
             : try WeightProjection(bits: 4, maximumIterations: 1).project(w)
         let quantized = try #require(weight.quantized).values
         let same = quantized == codes.map { scale * Float($0) }
