@@ -51,6 +51,7 @@ public protocol TransformedWeightQuantizer: WeightQuantizer {
 // MARK: what follows from the definition
 
 extension TransformedWeightQuantizer {
+    @inlinable
     public func transform(gradient: UnsafeMutablePointer<Float>, weights: UnsafePointer<Float>, count: Int, threads: Int) {
         let transformed = referenceGradient(
             Array(UnsafeBufferPointer(start: gradient, count: count)), weights: Array(UnsafeBufferPointer(start: weights, count: count)))
@@ -61,6 +62,7 @@ extension TransformedWeightQuantizer {
 
 extension WeightQuantizer {
     @discardableResult
+    @inlinable
     public func project(
         _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
     ) -> Float {

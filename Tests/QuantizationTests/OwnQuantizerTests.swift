@@ -65,7 +65,8 @@ private struct DefinitionOnly: WeightQuantizer {
         #expect(Set(quantizers.map(\.name)) == ["binary", "ternary", "authors-ternary", "lloyd-4", "lloyd-4-1", "lloyd-3"])
         for quantizer in quantizers {
             let own = DefinitionOnly(base: quantizer)
-            for (name, w) in WeightProjectionTests.cases() + [("NaN", [1, .nan, 2]), ("infinite", [1, -.infinity])] {
+            // Short ones: definitions of unknown types are not specialised.
+            for (name, w) in WeightProjectionTests.cases().filter({ $0.w.count <= 432 }) + [("NaN", [1, .nan, 2]), ("infinite", [1, -.infinity])] {
                 var (a, b) = (w, w)
                 let expected = quantizer.project(w, count: w.count, quantized: &a, threads: 2), found = own.project(w, count: w.count, quantized: &b, threads: 2)
                 #expect(found.bitPattern == expected.bitPattern || (found.isNaN && expected.isNaN), "\(name) \(quantizer.name)")
