@@ -14,7 +14,7 @@ let package = Package(
         .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Networks", "Datasets", "Training", "Export", "Reporting", "Files", "Parallelism"]),
+            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Files", "Parallelism"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -46,33 +46,34 @@ let package = Package(
         .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
-        .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Files", "Parallelism"]),
-        .target(name: "Networks", dependencies: ["Compute", "Quantization", "Statistics"]),
+        .target(name: "Graph", dependencies: ["Quantization"]),
+        .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Graph", "Files", "Parallelism"]),
+        .target(name: "Backends", dependencies: ["CKernels", "Compute", "Graph", "Quantization", "Statistics"]),
         .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CPNG", "CKernels", "Files", "Statistics"]),
         .target(name: "RasterImages", dependencies: ["Datasets", "Files"]),
         .target(
             name: "Training",
-            dependencies: ["Networks", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
-        .target(name: "Export", dependencies: ["BCGDRuntime", "Training", "Datasets", "Networks", "Compute", "Files"]),
+            dependencies: ["Backends", "CKernels", "Compute", "Graph", "Quantization", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
+        .target(name: "Export", dependencies: ["BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Compute", "Files"]),
         .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
         .executableTarget(
             name: "reproduce",
             dependencies: [
-                "BuildFacts", "Parallelism", "BCGDRuntime", "RasterImages", "Export", "Training", "Datasets", "Networks", "Quantization", "Compute", "Statistics",
+                "BuildFacts", "Parallelism", "BCGDRuntime", "RasterImages", "Export", "Training", "Datasets", "Backends", "Graph", "Quantization", "Compute", "Statistics",
                 "Reporting", "Files", argumentParser,
             ]),
         .executableTarget(
             name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
-            dependencies: ["BuildFacts", "CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Networks", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
+            dependencies: ["BuildFacts", "CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Backends", "Graph", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Fuzzing (Documentation/Sanitizers.md)
         .target(name: "RandomModels", dependencies: ["BCGDRuntime", "Statistics"], path: "Tests/RandomModels"),
         .executableTarget(
             name: "fuzz-readers",
             dependencies: [
-                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Training", "Datasets", "Networks", "Quantization",
+                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Quantization",
                 "Compute", "Statistics", "Reporting", "Files", argumentParser,
             ],
             path: "Experiments/fuzz"),
@@ -89,20 +90,21 @@ let package = Package(
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
         .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Statistics"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "CKernels", "Statistics"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Statistics"]),
         .testTarget(
-            name: "NetworksTests", dependencies: ["Networks", "Statistics", "Training"], exclude: ["pytorch_vectors.py", "imagenet_vectors.py"],
+            name: "BackendsTests", dependencies: ["Backends", "Graph", "Statistics", "Training"], exclude: ["pytorch_vectors.py", "imagenet_vectors.py"],
             resources: [.copy("Vectors")]),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Statistics"], exclude: ["pillow_vectors.py"], resources: [.copy("Vectors")]),
-        .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "Graph"]),
+        .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
         .testTarget(
             name: "ExportTests",
-            dependencies: ["Export", "BCGDRuntime", "Training", "Datasets", "Networks", "Compute", "Quantization", "Statistics"]),
+            dependencies: ["Export", "BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
         .testTarget(
-            name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "BCGDRuntime", "Compute", "Datasets", "Networks", "Training"]),
-        .testTarget(name: "GuideTests", dependencies: ["Training", "Networks", "Datasets", "Compute", "Statistics", "Files"]),
+            name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "BCGDRuntime", "Compute", "Datasets", "Backends", "Graph", "Training"]),
+        .testTarget(name: "GuideTests", dependencies: ["Training", "Quantization", "Backends", "Graph", "Datasets", "Compute", "Statistics", "Files"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]

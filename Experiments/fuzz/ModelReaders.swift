@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BCGDRuntime
+import Backends
 import Compute
 import Datasets
 import Files
 import Foundation
-import Networks
+import Graph
 import RandomModels
 import Training
 

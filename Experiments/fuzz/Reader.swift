@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import BCGDRuntime
+import Backends
 import CPlanted
 import Compute
-import BCGDRuntime
 import Datasets
 import Files
 import Foundation
-import Networks
+import Graph
 import Quantization
 import Training
 
@@ -42,7 +43,7 @@ enum Refusal {
     /// Whether the error is one that a user may see: of a known type, and one line that says something.
     static func isProper(_ error: any Error) -> Bool {
         switch error {
-        case is FileError, is SafetensorsError, is PackedModelError, is CheckpointError, is RecipeError, is NetworkError, is QuantizationError, is ImageSizeError,
+        case is FileError, is SafetensorsError, is PackedModelError, is CheckpointError, is RecipeError, is GraphError, is QuantizationError, is ImageSizeError,
             is ComputeError:
             break
         default: return false

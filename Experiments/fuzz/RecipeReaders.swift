@@ -63,7 +63,7 @@ extension Reader {
 
     /// What a run does with a recipe before it trains; numbers that are no numbers would train to nothing.
     private static func use(_ recipe: Recipe) throws {
-        _ = try (recipe.weightProjection(), recipe.passProjection(), recipe.activation())
+        _ = try (recipe.weightProjection(), recipe.activation())
         for epoch in [0, 1, recipe.epochs - 1] {
             let rate = recipe.rate(epoch: epoch)
             try need(rate.isFinite && rate >= 0, "the rate \(rate) in epoch \(epoch)")

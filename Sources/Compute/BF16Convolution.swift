@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
+import Graph
 
 /// A convolution of bf16 maps with weights rounded to bf16, and its two gradients, with f32 sums, by this project's own
 /// kernels (those of `QuantizedConvolution`'s gradients):

@@ -1,39 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import COneDNN
+import Graph
 
-/// The shape of one image's feature map: `H` rows, `W` columns, `C` channels.
-public struct FeatureShape: Hashable, Sendable {
-    public let height, width, channels: Int
-
-    public init(height: Int, width: Int, channels: Int) {
-        (self.height, self.width, self.channels) = (height, width, channels)
-    }
-
-    public var count: Int { height * width * channels }
-
+extension FeatureShape {
     /// A tensor of `[batch, H, W, C]`.
     public func tensor(batch: Int) -> Tensor { Tensor([batch, height, width, channels]) }
-}
-
-/// A square convolution: kernel side `K`, stride, zero padding on all four sides.
-public struct ConvolutionShape: Hashable, Sendable {
-    public let input: FeatureShape
-    public let outputChannels, kernel, stride, padding: Int
-
-    public init(input: FeatureShape, outputChannels: Int, kernel: Int, stride: Int, padding: Int) {
-        precondition(input.height + 2 * padding >= kernel && input.width + 2 * padding >= kernel)
-        (self.input, self.outputChannels, self.kernel) = (input, outputChannels, kernel)
-        (self.stride, self.padding) = (stride, padding)
-    }
-
-    public var output: FeatureShape {
-        FeatureShape(
-            height: (input.height + 2 * padding - kernel) / stride + 1,
-            width: (input.width + 2 * padding - kernel) / stride + 1, channels: outputChannels)
-    }
-
-    /// Multiply-adds of one image's forward pass, taps on the padding counted.
-    public var multiplyAdds: Int { output.count * input.channels * kernel * kernel }
 }
 
 /// The three passes of a convolution by oneDNN, on channels-last maps and `[O, I, K, K]` weights:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import COneDNN
+import Graph
 
 /// One pass of a convolution, ready to run: the primitive, its memories, and the copy between the plain
 /// weight layout and the one oneDNN prefers (`nil` where they are the same).

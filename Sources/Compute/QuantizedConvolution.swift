@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
+import Graph
 
 /// A convolution of integer levels with integer codes, and its two gradients in bf16 with f32 sums, by this project's
 /// own kernels.

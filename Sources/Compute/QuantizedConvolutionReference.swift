@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Graph
 
 /// The three passes of `QuantizedConvolution` and `BF16Convolution` as their definitions read: what the kernels are tested
 /// against. Numbers are levels, codes or floats; sums are exact for the former two and `Double` for floats.

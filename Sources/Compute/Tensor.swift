@@ -11,6 +11,8 @@ public final class Tensor {
     public let shape: [Int]
     public let count: Int
     public let pointer: UnsafeMutablePointer<Float>
+    /// The block that this one is a part of; `nil` for one with memory of its own.
+    private let whole: Tensor?
 
     public init(_ shape: [Int]) {
         precondition(shape.allSatisfy { $0 > 0 }, "a tensor's dimensions are positive")
@@ -20,6 +22,14 @@ public final class Tensor {
         let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         pointer = raw.bindMemory(to: Float.self, capacity: count)
+        whole = nil
+    }
+
+    /// A part of another tensor's numbers, which lie there from `offset` on.
+    public init(_ shape: [Int], partOf whole: Tensor, at offset: Int) {
+        (self.shape, count, self.whole) = (shape, shape.reduce(1, *), whole)
+        precondition(offset >= 0 && offset + count <= whole.count, "a part lies inside the whole")
+        pointer = whole.pointer + offset
     }
 
     public convenience init(_ shape: [Int], _ values: [Float]) {
@@ -27,7 +37,9 @@ public final class Tensor {
         set(values)
     }
 
-    deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+    deinit {
+        if whole == nil { UnsafeMutableRawPointer(pointer).deallocate() }
+    }
 
     public func set(_ values: [Float]) {
         precondition(values.count == count, "\(values.count) values for a tensor of shape \(shape)")

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BCGDRuntime
+import Backends
 import Compute
 import Datasets
-import Networks
+import Graph
 import Training
 
 /// How a packed model's integers and classes differ from those of the network that it was made from, over one split.
@@ -33,14 +34,13 @@ public struct ModelComparison: Equatable, Sendable {
 public func compare(
     _ checkpoint: Checkpoint, with model: PackedModel, on split: any ImageSource, threads: Int, progress: (Int) -> Void = { _ in }
 ) throws -> ModelComparison {
-    let batch = try checkpoint.description().recipe.batchSize
-    func network(in workshop: Workshop) throws -> Network {
-        try checkpoint.evaluationNetwork(
-            input: FeatureShape(height: split.height, width: split.width, channels: split.channels), classes: model.classes.count,
-            precision: .mixed, in: workshop)
-    }
-    try NetworkMemory(try checkpoint.description().recipe.network, threads: threads, build: network).expectRoom(batch: batch, besides: 4 * split.imageSize, for: checkpoint.path)
-    let network = try network(in: Workshop(engine: try Engine(threads: threads), batch: batch))
+    let recipe = try checkpoint.description().recipe, batch = recipe.batchSize
+    let input = FeatureShape(height: split.height, width: split.width, channels: split.channels)
+    let graph = try checkpoint.graph(input: input, classes: model.classes.count)
+    try NetworkMemory(graph, name: recipe.network, precision: .mixed, threads: threads)
+        .expectRoom(batch: batch, besides: 4 * split.imageSize, for: checkpoint.path)
+    let network = try checkpoint.evaluationNetwork(
+        input: input, classes: model.classes.count, precision: .mixed, in: Workshop(engine: try Engine(threads: threads), batch: batch))
     return try compare(network, batch: batch, with: model, on: split, threads: threads, progress: progress)
 }
 
@@ -62,13 +62,13 @@ package func compare(
         let count = min(batch, split.count - first)
         let labels = try (0..<count).map { try reader.read(first + $0, epoch: 0, into: images.pointer + $0 * size).label }
         let scores = try network.forward(images, batch: count, mode: .evaluation)
-        guard let plan = network.evaluationPlan, plan.units.count == comparison.units.count else {
+        guard let network = network.lowPrecision, network.units.count == comparison.units.count + 1 else {
             throw ExportError("the model has other units than the network")
         }
         for image in 0..<count {
             let pixels = normalization.bytes(of: UnsafeBufferPointer(start: images.pointer + image * size, count: size))
             let activations = classifier.activations(of: pixels)
-            for (index, unit) in plan.units.enumerated() { comparison.units[index].add(activations[index], unit, image: image) }
+            for index in comparison.units.indices { try comparison.units[index].add(activations[index], network.map(index), image: image) }
             let row = UnsafeBufferPointer(start: scores.pointer + image * model.classes.count, count: model.classes.count)
             try comparison.add(Array(row), activations.last, label: Int(labels[image]))
         }
@@ -78,16 +78,16 @@ package func compare(
 }
 
 extension ModelComparison.Unit {
-    fileprivate mutating func add(_ activation: UnitActivation, _ unit: EvaluationPlan.Unit, image: Int) {
+    /// - Parameter map: of all images of a batch.
+    fileprivate mutating func add(_ activation: UnitActivation, _ map: LowPrecision.MapValues?, image: Int) throws {
         let count = activation.shape.count
         compared += count
-        switch activation.values {
-        case .levels(let levels):
-            let theirs = unit.levels + image * count
-            for i in 0..<count where levels[i] != theirs[i] { differing += 1 }
-        case .floats(let values):
-            let theirs = unit.values + image * count
-            for i in 0..<count where values[i].bitPattern != theirs[i].bitPattern { differing += 1 }
+        switch (activation.values, map) {
+        case (.levels(let levels), .levels(let theirs)):
+            for i in 0..<count where levels[i] != theirs[image * count + i] { differing += 1 }
+        case (.floats(let values), .floats(let theirs)):
+            for i in 0..<count where values[i].bitPattern != theirs[image * count + i].bitPattern { differing += 1 }
+        default: throw ExportError("\(name) of the model has other numbers than the network's")
         }
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BCGDRuntime
+import Backends
 import Compute
 import Datasets
 import Foundation
-import Networks
+import Graph
 import Training
 
 /// A network that cannot be exported, and why.
@@ -52,13 +53,11 @@ public struct ImageFormat: Sendable {
 /// - Throws: `ExportError` for a network that is not fully quantized; what reading the checkpoint throws.
 public func packedModel(of checkpoint: Checkpoint, format: ImageFormat, threads: Int = 1) throws -> PackedModel {
     let run = try checkpoint.description()
-    let workshop = Workshop(engine: try Engine(threads: threads), batch: 1)
     try requireLevels(run)
-    let network = try checkpoint.evaluationNetwork(
-        input: format.shape, classes: format.classes.count, precision: .mixed, in: workshop)
+    let graph = try checkpoint.graph(input: format.shape, classes: format.classes.count)
     let epoch = checkpoint.state.epoch, epochs = run.recipe.epochs
     let text = "\(run.name), seed \(run.seed), \(run.dataset), \(epoch < epochs ? "unfinished: " : "")epoch \(epoch) of \(epochs), description \(run.digest)"
-    return try packedModel(of: network, weightBits: run.recipe.weightBits, format: format, provenance: text)
+    return try packedModel(graph, try checkpoint.evaluationTensors(graph, threads: threads), format: format, provenance: text)
 }
 
 private func requireLevels(_ run: RunDescription) throws {
@@ -69,60 +68,122 @@ private func requireLevels(_ run: RunDescription) throws {
     }
 }
 
-/// The packed model of a network in mixed precision, with the numbers that its evaluation uses.
-/// - Parameters:
-///   - network: its weights projected.
-///   - weightBits: of the quantized weights.
-/// - Throws: `ExportError` where maps are not levels.
-package func packedModel(of network: Network, weightBits: Int, format: ImageFormat, provenance: String) throws -> PackedModel {
-    // An evaluation folds batch norm; of which image does not matter.
-    let image = format.shape.tensor(batch: 1)
-    _ = try network.forward(image, batch: 1, mode: .evaluation)
-    guard let plan = network.evaluationPlan, let classifier = network.classifier else {
-        throw ExportError("only networks in mixed precision, with weights and activations both quantized, can be packed")
-    }
-    var entries = try plan.units.map { try entry($0, plan: plan, weightBits: weightBits) }
-    let last = plan.units.count - 1
-    entries.append(
-        contents(
-            .init(
-                name: "fc", kind: .classifier, weightBits: bits(classifier.weight, weightBits), input: last,
-                outputChannels: format.classes.count, scaleCount: classifier.weight.codes == nil ? 0 : classifier.weight.slices),
-            classifier.weight, a: [], b: classifier.bias.value.values))
+/// The packed model of a graph with its tensors: the numbers that its evaluation in mixed precision uses.
+/// - Parameter tensors: quantized weights projected.
+/// - Throws: `ExportError` where maps are not levels, `GraphError` for a graph that low precision does not know.
+package func packedModel(_ graph: NetworkGraph, _ tensors: Parameters, format: ImageFormat, provenance: String) throws -> PackedModel {
+    let export = try PackedExport(graph, tensors)
     let packed = PackedModelContents(
         input: .init(height: format.height, width: format.width, channels: format.channels), mean: format.normalization.mean,
-        std: format.normalization.std, fitting: format.fitting, classes: format.classes, provenance: provenance, entries: entries)
+        std: format.normalization.std, fitting: format.fitting, classes: format.classes, provenance: provenance,
+        entries: try export.plan.units.indices.map(export.entry))
     return try PackedModel(bytes: packed.encoded())
 }
 
-private func bits(_ weight: Parameter, _ weightBits: Int) -> Int { weight.codes == nil ? 32 : weightBits }
+/// A unit's entry from its graph and tensors.
+private struct PackedExport {
+    let plan: LowPrecisionPlan
+    private let tensors: Parameters
 
-private func entry(_ unit: EvaluationPlan.Unit, plan: EvaluationPlan, weightBits: Int) throws -> PackedModelContents.Entry {
-    let activationBits = unit.maximumLevel.map { ($0 + 1).trailingZeroBitCount } ?? 0
-    var (shortcut, shortcutInput, stride) = (PackedModel.Unit.Shortcut.none, -1, 0)
-    switch unit.shortcut {
-    case .none: break
-    case .map(let other): (shortcut, shortcutInput) = (plan.units[other].maximumLevel == nil ? .values : .levels, other)
-    case .subsampled(let other, let by): (shortcut, shortcutInput, stride) = (.subsampled, other, by)
+    init(_ graph: NetworkGraph, _ tensors: Parameters) throws {
+        (plan, self.tensors) = (try LowPrecisionPlan(graph, relaxesWeights: false), tensors)
+        guard plan.units.indices.allSatisfy({ plan.units[$0].kind == .classifier || plan.numbers($0) != .rounded }) else {
+            throw ExportError("only networks with weights and activations both quantized can be packed")
+        }
     }
-    let kind: PackedModel.Unit.Kind = switch unit.kind {
-    case .first: .first
-    case .convolution: .convolution
-    case .maximum: .maximum
-    }
-    let scaleCount = unit.weight.map { $0.codes == nil ? 0 : $0.slices } ?? 0
-    let described = PackedModel.Unit(
-        name: unit.name, kind: kind, kernel: unit.kernel, stride: unit.stride, padding: unit.padding,
-        weightBits: unit.weight.map { bits($0, weightBits) } ?? 0, activationBits: activationBits, shortcut: shortcut, shortcutStride: stride,
-        input: unit.input, shortcutInput: shortcutInput, outputChannels: unit.output.channels, scaleCount: scaleCount, step: unit.step,
-        resolution: unit.resolution)
-    return contents(described, unit.weight, a: unit.a, b: unit.b)
-}
 
-private func contents(_ unit: PackedModel.Unit, _ weight: Parameter?, a: [Float], b: [Float]) -> PackedModelContents.Entry {
-    guard let weight else { return PackedModelContents.Entry(unit) }
-    guard let codes = weight.codes else { return PackedModelContents.Entry(unit, weights: weight.value.values, a: a, b: b) }
-    return PackedModelContents.Entry(
-        unit, codes: Array(UnsafeBufferPointer(start: codes, count: weight.value.count)),
-        scales: Array(UnsafeBufferPointer(start: weight.scales, count: weight.slices)), a: a, b: b)
+    /// What one of a unit's map is worth: α, or 1 for values and the image.
+    private func worth(_ unit: Int) -> Float {
+        guard unit >= 0 else { return 1 }
+        if plan.units[unit].kind == .maximum { return worth(plan.units[unit].input) }
+        guard let activation = plan.units[unit].activation else { return 1 }
+        return tensors.optional(plan.graph.nodes[activation].name + ".resolution")?.value.pointer[0] ?? 1
+    }
+
+    func entry(_ index: Int) throws -> PackedModelContents.Entry {
+        let unit = plan.units[index]
+        switch unit.kind {
+        case .classifier: return classifier(unit)
+        case .maximum:
+            let bits = plan.maximumLevel(readBy: index).map { ($0 + 1).trailingZeroBitCount } ?? 0
+            return PackedModelContents.Entry(
+                PackedModel.Unit(
+                    name: unit.name, kind: .maximum, kernel: unit.kernel, stride: unit.stride, padding: unit.padding, activationBits: bits,
+                    input: unit.input, outputChannels: paddedChannels(unit.output.channels), resolution: worth(index)))
+        case .convolution: return convolution(index, unit)
+        }
+    }
+
+    private func convolution(_ index: Int, _ unit: FusedUnit) -> PackedModelContents.Entry {
+        var (shortcut, source, stride) = (PackedModel.Unit.Shortcut.none, -1, 0)
+        switch unit.shortcut {
+        case .none: break
+        case .map(let other): (shortcut, source) = (plan.numbers(other) == .levels ? .levels : .values, other)
+        case .subsampled(let other, let by): (shortcut, source, stride) = (.subsampled, other, by)
+        }
+        let weight = tensors[unit.name + ".weight"]
+        let described = PackedModel.Unit(
+            name: unit.name, kind: unit.input < 0 ? .first : .convolution, kernel: unit.kernel, stride: unit.stride, padding: unit.padding,
+            weightBits: bits(weight), activationBits: plan.graph.maximumLevel(unit).map { ($0 + 1).trailingZeroBitCount } ?? 0,
+            shortcut: shortcut, shortcutStride: stride, input: unit.input, shortcutInput: source,
+            outputChannels: paddedChannels(unit.output.channels), scaleCount: scaleCount(weight), step: source < 0 ? 0 : worth(source) / worth(index),
+            resolution: worth(index))
+        let folded = folded(index, unit, weight)
+        let inputs = plan.shape(index).input.channels
+        return contents(
+            described, weight, inputs: (inputs, unit.input < 0 ? inputs : paddedChannels(inputs)), taps: unit.kernel * unit.kernel, a: folded.map(\.a),
+            b: folded.map(\.b))
+    }
+
+    /// As `NormActivationUnit` folds it in evaluation.
+    private func folded(_ index: Int, _ unit: FusedUnit, _ weight: Parameter) -> [BatchNorm.Folded] {
+        guard let norm = unit.norm.map({ plan.graph.nodes[$0].name }) else { return [] }
+        let (scale, shift) = (tensors[norm + ".weight"].value, tensors[norm + ".bias"].value)
+        let (mean, variance) = (tensors.statistic(norm + ".running_mean").tensor, tensors.statistic(norm + ".running_var").tensor)
+        let bias = tensors.optional(unit.name + ".bias")?.value
+        return (0..<unit.output.channels).map { c in
+            let delta = weight.scales[weight.slices == 1 ? 0 : c]
+            let one = plan.isInteger(index) ? worth(unit.input) * (delta > 0 ? delta : 1) : 1
+            return BatchNorm.Folded(
+                unit: Double(one), bias: Double(bias?.pointer[c] ?? 0), mean: Double(mean.pointer[c]), variance: Double(variance.pointer[c]),
+                scale: Double(scale.pointer[c]), shift: Double(shift.pointer[c]), stepSize: Double(worth(index)))
+        }
+    }
+
+    private func classifier(_ unit: FusedUnit) -> PackedModelContents.Entry {
+        let (weight, bias) = (tensors[unit.name + ".weight"], tensors[unit.name + ".bias"])
+        let inputs = weight.value.shape[1]
+        return contents(
+            .init(
+                name: unit.name, kind: .classifier, weightBits: bits(weight), input: unit.input, outputChannels: unit.output.channels,
+                scaleCount: scaleCount(weight)),
+            weight, inputs: (inputs, paddedChannels(inputs)), taps: 1, a: [], b: bias.value.values)
+    }
+
+    private func bits(_ weight: Parameter) -> Int { weight.spec.quantization?.bits ?? 32 }
+    private func scaleCount(_ weight: Parameter) -> Int { weight.codes == nil ? 0 : weight.slices == 1 ? 1 : paddedChannels(weight.slices) }
+
+    /// With the channels that the format asks for: those that are too many get any code, and a and b of 0, so that their levels are 0.
+    private func contents(
+        _ unit: PackedModel.Unit, _ weight: Parameter, inputs: (Int, Int), taps: Int, a: [Float], b: [Float]
+    ) -> PackedModelContents.Entry {
+        let outputs = (weight.value.shape[0], unit.outputChannels)
+        func padded<T>(_ numbers: [T], _ fill: T) -> [T] {
+            guard outputs.0 != outputs.1 || inputs.0 != inputs.1 else { return numbers }
+            var result = [T](repeating: fill, count: outputs.1 * inputs.1 * taps)
+            for o in 0..<outputs.0 {
+                for i in 0..<inputs.0 {
+                    for tap in 0..<taps { result[(o * inputs.1 + i) * taps + tap] = numbers[(o * inputs.0 + i) * taps + tap] }
+                }
+            }
+            return result
+        }
+        func row(_ numbers: [Float], _ fill: Float) -> [Float] { numbers + [Float](repeating: fill, count: outputs.1 - outputs.0) }
+        let (a, b) = (a.isEmpty ? [] : row(a, 0), row(b, 0))
+        guard let codes = weight.codes else { return PackedModelContents.Entry(unit, weights: padded(weight.value.values, 0), a: a, b: b) }
+        let scales = Array(UnsafeBufferPointer(start: weight.scales, count: weight.slices))
+        return PackedModelContents.Entry(
+            unit, codes: padded(Array(UnsafeBufferPointer(start: codes, count: weight.value.count)), unit.weightBits == 1 ? 1 : 0),
+            scales: weight.slices == 1 ? scales : row(scales, 0), a: a, b: b)
+    }
 }

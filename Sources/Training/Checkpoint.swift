@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Files
 import Foundation
-import Networks
+import Graph
 
 /// A checkpoint that cannot be used, and why.
 public struct CheckpointError: Error, CustomStringConvertible, Equatable {
@@ -11,8 +12,8 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
 }
 
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
-/// running statistics, all f32, and in the metadata the format and its version, the run's description, the training
-/// state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
+/// running statistics, all f32, and in the metadata the format and its version, the run's description, the network's graph,
+/// the training state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
 /// stored, unless the run's evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the
 /// projection it uses.
 public struct Checkpoint {
@@ -82,10 +83,42 @@ public struct Checkpoint {
         throw CheckpointError(description: "\(origin) has other classes than \(path) was trained on, or another order (\(state.data ?? ""))")
     }
 
+    /// The network: as it was written, or, in checkpoints from before graphs were kept, the one of the run's recipe.
+    /// - Parameters:
+    ///   - input: the shape of the images that are there.
+    ///   - classes: how many there are.
+    ///   - own: quantizers that are not this suite's.
+    /// - Throws: `CheckpointError` when the network takes other images, or has another number of classes.
+    public func graph(input: FeatureShape, classes: Int, own: OwnQuantizers = OwnQuantizers()) throws -> NetworkGraph {
+        let stored = try storedGraph(own)
+        if let held = stored?.classes ?? file.tensors["fc.bias"]?.shape.first, held != classes {
+            throw CheckpointError(description: "\(path) holds a network of \(held) classes, but \(classes) are given")
+        }
+        guard let graph = stored else { return try description().recipe.graph(input: input, classes: classes) }
+        guard graph.input == input else {
+            let (a, b) = (graph.input, input)
+            throw CheckpointError(
+                description: "\(path) holds a network for images of \(a.height)×\(a.width)×\(a.channels), not of \(b.height)×\(b.width)×\(b.channels)")
+        }
+        for parameter in graph.parameters where file.tensors[parameter.name]?.shape != parameter.shape {
+            throw CheckpointError(description: "\(path) lacks the tensor \(parameter.name) \(parameter.shape) of its network")
+        }
+        return graph
+    }
+
+    private func storedGraph(_ own: OwnQuantizers) throws -> NetworkGraph? {
+        guard let text = file.metadata["graph"] else { return nil }
+        let decoder = JSONDecoder()
+        if let key = OwnQuantizers.key { decoder.userInfo[key] = own }
+        do { return try decoder.decode(NetworkGraph.self, from: Data(text.utf8)) } catch {
+            throw CheckpointError(description: "\(path) holds no network that this program knows: \(error)")
+        }
+    }
+
     /// Writes atomically: a crash leaves the former checkpoint.
     static func save(_ network: Network, _ state: TrainingState, _ run: RunDescription, classes: [String], to path: String) throws {
         var tensors: [String: StoredTensor] = [:]
-        for (name, tensor) in named(network, momentum: true) {
+        for (name, tensor) in named(network.tensors, momentum: true) {
             tensors[name] = StoredTensor(shape: tensor.shape, tensor.values)
         }
         if run.recipe.evaluation == .lagged {
@@ -100,7 +133,8 @@ public struct Checkpoint {
         let stateText = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
         var file = SafetensorsFile(
             metadata: [
-                "format": format, "version": version, "run": run.canonical, "state": stateText, "classes": classes.joined(separator: "\n"),
+                "format": format, "version": version, "run": run.canonical, "graph": canonicalJSON(network.graph), "state": stateText,
+                "classes": classes.joined(separator: "\n"),
             ],
             tensors: tensors)
         file.metadata["checksum"] = checksum(file)
@@ -108,52 +142,64 @@ public struct Checkpoint {
     }
 
     /// Copies everything into the network of the same run.
-    /// - Throws: `CheckpointError` when the checkpoint is another run's; the message says in what they differ.
+    /// - Throws: `CheckpointError` when the checkpoint is another run's or network's; the message says in what they differ.
     func restore(_ network: Network, run: RunDescription) throws {
         let differences = run.differences(from: self.run)
         guard differences.isEmpty else {
             throw CheckpointError(
                 description: "\(path) belongs to a run with \(differences.joined(separator: "; ")); use another --out or the old recipe")
         }
-        try copy(Self.named(network, momentum: true))
+        guard file.metadata["graph"] ?? canonicalJSON(network.graph) == canonicalJSON(network.graph) else {
+            throw CheckpointError(description: "\(path) belongs to another network named \(run.recipe.network); use another --out")
+        }
+        try restore(network.tensors, run)
+    }
+
+    private func restore(_ tensors: Parameters, _ run: RunDescription) throws {
+        try copy(Self.named(tensors, momentum: true))
         guard run.recipe.evaluation == .lagged else { return }
-        for weight in network.weights where weight.codes != nil {
+        for weight in tensors.weights {
+            guard let quantization = weight.spec.quantization else { continue }
             let codes = try file.values(Int8.self, named: weight.name + ".codes", shape: weight.value.shape)
             let scales = try file.floats(named: weight.name + ".scales", shape: [weight.slices])
-            let largest = run.recipe.weightBits == 1 ? 1 : 1 << (run.recipe.weightBits - 1) - 1
-            guard scales.allSatisfy({ $0.isFinite && $0 >= 0 }), codes.allSatisfy({ abs(Int($0)) <= largest }) else {
-                throw CheckpointError(description: "\(path): the projection of \(weight.name) is none of \(run.recipe.weightBits) bits")
+            guard scales.allSatisfy({ $0.isFinite && $0 >= 0 }), codes.allSatisfy({ abs(Int($0)) <= quantization.quantizer.maximumCode }) else {
+                throw CheckpointError(description: "\(path): the projection of \(weight.name) is none of \(quantization.bits) bits")
             }
             weight.restoreProjection(codes: codes, scales: scales)
         }
     }
 
-    /// The network as the run's evaluation sees it: its values and statistics, quantized weights projected. Momentum and
-    /// training state are left out, and the precision may be another than the run's.
-    /// - Parameter input: the shape of the images that the run was trained on.
+    /// The tensors of a graph as the run's evaluation sees them: values and statistics, quantized weights projected. Training state
+    /// plays no role.
     /// - Throws: `CheckpointError` or `SafetensorsError` when the checkpoint does not fit, or is of a run that diverged.
-    public func evaluationNetwork(input: FeatureShape, classes: Int, precision: Precision, in workshop: Workshop) throws -> Network {
+    package func evaluationTensors(_ graph: NetworkGraph, threads: Int) throws -> Parameters {
+        let tensors = Parameters(graph)
+        try restoreForEvaluation(tensors, threads: threads)
+        return tensors
+    }
+
+    private func restoreForEvaluation(_ tensors: Parameters, threads: Int) throws {
         let run = try description()
-        guard let architecture = Architecture(name: run.recipe.network) else {
-            throw RecipeError("network must be one of \(Architecture.allowed), not \(run.recipe.network)")
-        }
-        if let held = file.tensors["fc.bias"]?.shape.first, held != classes {
-            throw CheckpointError(description: "\(path) holds a network of \(held) classes, but \(classes) are given")
-        }
-        let network = try architecture.network(
-            input: input, classes: classes, activation: try run.recipe.activation(), weights: try run.recipe.weightProjection(),
-            precision: precision, in: workshop)
-        let descent = try CoarseGradientDescent(network, recipe: run.recipe, threads: workshop.engine.threads)
-        try restore(network, run: run)
-        if run.recipe.evaluation == .current { descent.project() }
-        descent.useQuantizedWeights()
+        try restore(tensors, run)
+        if run.recipe.evaluation == .current { tensors.project(threads: threads) }
+        tensors.useProjection(threads: threads)
+    }
+
+    /// The network as the run's evaluation sees it, in whatever precision.
+    /// - Parameter input: the shape of the images that the run was trained on.
+    /// - Throws: as `graph` and `evaluationTensors`.
+    public func evaluationNetwork(
+        input: FeatureShape, classes: Int, precision: Precision, own: OwnQuantizers = OwnQuantizers(), in workshop: Workshop
+    ) throws -> Network {
+        let network = try Network(try graph(input: input, classes: classes, own: own), precision: precision, in: workshop)
+        try restoreForEvaluation(network.tensors, threads: workshop.engine.threads)
         return network
     }
 
     /// Copies the values and running statistics of a float run into a network that may have more parameters
     /// (the resolutions); momentum is left at zero.
     func warmStart(_ network: Network) throws {
-        try copy(Self.named(network, momentum: false).filter { file.tensors[$0.name] != nil || !$0.name.hasSuffix(".resolution") })
+        try copy(Self.named(network.tensors, momentum: false).filter { file.tensors[$0.name] != nil || !$0.name.hasSuffix(".resolution") })
     }
 
     /// The description of the run that wrote it has this digest.
@@ -169,14 +215,14 @@ public struct Checkpoint {
         }
     }
 
-    static func named(_ network: Network, momentum: Bool) -> [(name: String, tensor: Tensor)] {
-        network.parameters.map { ($0.name, $0.value) } + network.statistics.map { ($0.name, $0.tensor) }
-            + (momentum ? network.parameters.map { ($0.name + ".momentum", $0.momentum) } : [])
+    static func named(_ tensors: Parameters, momentum: Bool) -> [(name: String, tensor: Tensor)] {
+        tensors.all.map { ($0.name, $0.value) } + tensors.statistics.map { ($0.name, $0.tensor) }
+            + (momentum ? tensors.all.map { ($0.name + ".momentum", $0.momentum) } : [])
     }
 
     /// The first parameter or running statistic that holds a number which is not finite. Integer levels hide it from the loss.
     static func nameOfNotFinite(_ network: Network) -> String? {
-        named(network, momentum: false).first { !$0.tensor.values.allSatisfy(\.isFinite) }?.name
+        named(network.tensors, momentum: false).first { !$0.tensor.values.allSatisfy(\.isFinite) }?.name
     }
 
     package static func checksum(_ file: SafetensorsFile) -> String {

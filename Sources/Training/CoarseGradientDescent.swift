@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import CKernels
-import Networks
 import Quantization
 
 /// The update of METHOD.md part 1, with momentum and weight decay, for every parameter of a network:
@@ -19,23 +19,15 @@ import Quantization
 package struct CoarseGradientDescent {
     private let recipe: Recipe
     private let network: Network
-    private let projection: WeightProjection?
-    private let projected: [Parameter]
     private let threads: Int32
 
-    /// Makes the recipe's layers quantized; the first projection comes with `project`.
-    package init(_ network: Network, recipe: Recipe, threads: Int) throws {
+    /// - Parameter network: of the recipe's graph; the first projection comes with `project`.
+    package init(_ network: Network, recipe: Recipe, threads: Int) {
         (self.network, self.recipe, self.threads) = (network, recipe, Int32(threads))
-        projection = try recipe.weightProjection()
-        projected = projection == nil ? [] : recipe.quantizedLayers.weights(of: network)
-        for weight in projected { weight.enableQuantization(perChannel: recipe.scaling == .perChannel) }
     }
 
     /// `w_q ← proj_Q(w_f)` for every quantized weight tensor.
-    package func project() {
-        guard let projection else { return }
-        for parameter in projected { parameter.project(projection, threads: Int(threads)) }
-    }
+    package func project() { network.tensors.project(threads: Int(threads)) }
 
     /// Has the passes of an epoch, counted from 0, use the weights that are its method's; the projection stays as it is.
     package func start(epoch: Int) { use(recipe.relaxation(epoch: epoch)) }
@@ -44,8 +36,7 @@ package struct CoarseGradientDescent {
     package func useQuantizedWeights() { use(nil) }
 
     private func use(_ relaxation: Float?) {
-        let share = relaxation.map { $0 / (1 + $0) } ?? 1
-        for parameter in projected { parameter.useProjection(relaxationShare: share, threads: Int(threads)) }
+        network.tensors.useProjection(relaxationShare: relaxation.map { $0 / (1 + $0) } ?? 1, threads: Int(threads))
     }
 
     /// Where evaluation lags, the projection of the last step has lasted until now.
@@ -59,20 +50,23 @@ package struct CoarseGradientDescent {
         for parameter in network.parameters {
             let isResolution = parameter.kind == .resolution
             if isResolution { limitGradient(parameter) }
+            if let quantizer = parameter.spec.quantization?.quantizer as? any TransformedWeightQuantizer {
+                quantizer.transform(
+                    gradient: parameter.gradient.pointer, weights: parameter.value.pointer, count: parameter.value.count, threads: Int(threads))
+            }
             let step = ck_bcgd(
                 blending: recipe.effectiveBlending, momentum: recipe.momentum,
                 decay: isResolution ? recipe.resolutionDecay : recipe.weightDecay,
                 rate: Float(isResolution ? rate * recipe.resolutionRateFactor : rate))
-            let projectsNow = projection != nil && recipe.evaluation == .current
-            let isBinary = projectsNow && projection?.bits == 1
+            let projectsNow = parameter.codes != nil && recipe.evaluation == .current
+            let isBinary = projectsNow && parameter.spec.quantization?.isBinary == true
             ck_bcgd_step(
                 parameter.value.pointer, parameter.codes, parameter.scales, parameter.gradient.pointer,
                 parameter.momentum.pointer, parameter.value.count, parameter.slices, step, isBinary ? 1 : 0, parameter.magnitudes,
                 threads)
             if isResolution { limit(parameter) }
-            if let projection, projectsNow {
-                parameter.project(
-                    projection, known: .perSlice(UnsafePointer(parameter.magnitudes), haveSigns: isBinary), threads: Int(threads))
+            if projectsNow {
+                parameter.project(known: .perSlice(UnsafePointer(parameter.magnitudes), haveSigns: isBinary), threads: Int(threads))
             }
         }
     }
@@ -91,17 +85,5 @@ package struct CoarseGradientDescent {
     private func limit(_ resolution: Parameter) {
         let alpha = resolution.value.pointer
         alpha[0] = min(max(alpha[0], recipe.resolutionMinimum), recipe.resolutionMaximum ?? .infinity)
-    }
-}
-
-extension Recipe.Layers {
-    /// The weights that are quantized, from the first layer to the last.
-    func weights(of network: Network) -> [Parameter] {
-        switch self {
-        case .all: network.weights
-        case .inner: Array(network.weights.dropFirst().dropLast())
-        // [O, I, K, K]; a linear layer's are [O, I].
-        case .convolutions: network.weights.filter { $0.value.shape.count == 4 }
-        }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Files
 import Foundation
-import Networks
 
 /// One line of a learning curve. Losses are means in nats, accuracies percent.
 public struct EpochRecord: Codable, Equatable, Sendable {

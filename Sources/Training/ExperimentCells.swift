@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Files
 import Foundation
-import Networks
 
 /// How long and on what a table is run: `paper` is the published schedule, `short` and `brief` shrunk ones, `smoke` minutes.
 public enum RunProtocol: String, CaseIterable, Sendable { case smoke, brief, short, paper }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Datasets
-import Networks
 import Statistics
 
 /// How far the gradients of mixed precision are from those of f32 on the same mini-batches at a trained network, and whether

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Files
 import Foundation
-import Networks
+import Graph
 import Quantization
 
 /// Everything that decides what a training run computes, apart from its data and its seed (METHOD.md part 2).
@@ -131,11 +131,8 @@ public struct Recipe: Codable, Equatable, Sendable {
         return relaxationStart * Float(pow(Double(relaxationEnd / relaxationStart), Double(epoch + 1) / Double(relaxedEpochs)))
     }
 
-    /// The projection whose codes the passes may multiply by; `nil` for float weights, which BinaryRelax's relaxed ones are.
-    public func passProjection() throws -> WeightProjection? { method == .binaryRelax ? nil : try weightProjection() }
-
     /// The activation of the network.
-    public func activation() throws -> Activation {
+    public func activation() throws -> ActivationFunction {
         guard activationBits != 32 else { return .relu }
         return .quantized(
             try QuantizedReLU(
@@ -148,7 +145,7 @@ public struct Recipe: Codable, Equatable, Sendable {
         func need(_ condition: Bool, _ key: CodingKeys, _ allowed: String, _ found: Any) throws {
             if !condition { throw RecipeError("\(key.rawValue) must be \(allowed), not \(found)", key: key.rawValue) }
         }
-        try need(!knownNetwork || Architecture(name: network) != nil, .network, "one of \(Architecture.allowed)", network)
+        try need(!knownNetwork || NetworkGraph.isKnown(network), .network, "one of \(NetworkGraph.knownNames)", network)
         for (key, value) in numbers { try need(key.allowed.contains(value), key, "\(key.allowed)", value) }
         let allowed = CodingKeys.milestones.allowed, isAscending = zip(milestones, milestones.dropFirst()).allSatisfy { $0 < $1 }
         try need(isAscending && milestones.allSatisfy { allowed.contains(Double($0)) }, .milestones, "\(allowed)", milestones)

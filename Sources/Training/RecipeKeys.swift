@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Networks
+import Graph
 import Quantization
 
 /// What `reproduce recipes --explain` says of one key of a recipe. A key without an explanation does not compile.
@@ -35,7 +35,7 @@ extension Recipe.CodingKeys {
     /// Finite, and wide enough for every recipe that one may mean.
     var allowed: AllowedValues {
         switch self {
-        case .network: .name(Architecture.allowed)
+        case .network: .name(NetworkGraph.knownNames)
         case .method: choices(Recipe.Method.self)
         case .weightBits, .activationBits: .bits
         case .quantizedLayers: choices(Recipe.Layers.self)

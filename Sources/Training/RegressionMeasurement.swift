@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Datasets
 import Files
 import Foundation
-import Networks
 
 extension RegressionPlan {
     /// Trains all runs of the plan with one seed.

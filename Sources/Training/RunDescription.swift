@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Files
 import Foundation
-import Networks
 
 /// What a run is: equal descriptions compute equal results on the same machine with the same thread count.
 public struct RunDescription: Codable, Equatable, Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Files
 import Foundation
-import Networks
 
 /// All that a row's recipe digest stands for, whatever the seed. Kept beside the rows (`recipes/DIGEST.json`), it tells
 /// which setting another digest differs in.

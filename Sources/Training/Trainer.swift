@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Datasets
 import Files
 import Foundation
-import Networks
+import Graph
 
 /// Training went out of bounds: the loss, a parameter or a running statistic is not finite.
 public struct DivergenceError: Error, CustomStringConvertible {
@@ -48,29 +49,21 @@ public final class Trainer {
     ///   - dataset: must have the run's name.
     ///   - loaders: threads that prepare images; they do not change what is computed.
     public convenience init(_ run: RunDescription, dataset: any Dataset, threads: Int, loaders: Int = 1) throws {
-        let recipe = run.recipe
-        guard let architecture = Architecture(name: recipe.network) else {
-            throw RecipeError("network must be one of \(Architecture.allowed), not \(recipe.network)")
-        }
-        try self.init(run, dataset: dataset, threads: threads, loaders: loaders) { input, classes, workshop in
-            try architecture.network(
-                input: input, classes: classes, activation: try recipe.activation(), weights: try recipe.passProjection(),
-                precision: run.precision, in: workshop)
-        }
+        try run.recipe.validate()
+        try self.init(run, dataset: dataset, threads: threads, loaders: loaders) { try .named(run.recipe.network, input: $0, classes: $1) }
     }
 
     /// Trains a network of one's own (`Documentation/AddingANetwork.md`); the recipe's `network` is then just its name, by
-    /// which checkpoints know it, and the run's precision what is said of its arithmetic.
+    /// which checkpoints know it.
     /// - Parameters:
     ///   - dataset: must have the run's name.
     ///   - loaders: threads that prepare images; they do not change what is computed.
-    ///   - build: makes the network for images of a shape and a number of classes; called for small batches first, to see
-    ///     how much memory it takes.
+    ///   - graph: for images of a shape and a number of classes, in floats: the recipe gives it its quantizers.
     /// - Throws: `RecipeError` for impossible settings, `MemoryError` when a batch would not fit into memory, `FileError` for
-    ///   classes that cannot be told apart, and what `build` throws.
+    ///   classes that cannot be told apart, `GraphError` for a network that cannot be.
     public init(
         _ run: RunDescription, dataset: any Dataset, threads: Int, loaders: Int = 1,
-        build: (_ input: FeatureShape, _ classes: Int, Workshop) throws -> Network
+        graph: (_ input: FeatureShape, _ classes: Int) throws -> NetworkGraph
     ) throws {
         try run.recipe.validate(knownNetwork: false)
         precondition(dataset.name == run.dataset, "the data set is not the run's")
@@ -79,12 +72,13 @@ public final class Trainer {
         classes = dataset.classes
         try Self.expectDistinct(classes, of: dataset.name)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
-        try Self.expectRoom(for: run, images: shape, threads: threads) { try build(shape, dataset.classes.count, $0) }
+        let graph = try recipe.quantized(try graph(shape, dataset.classes.count))
+        try Self.expectRoom(for: run, graph, threads: threads)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
         (self.run, self.threads) = (run, threads)
-        network = try build(shape, dataset.classes.count, workshop)
+        network = try Network(graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, in: workshop)
         network.initialize(seed: run.seed)
-        descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
         images = shape.tensor(batch: recipe.batchSize)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Datasets
 import Files
-import Networks
+import Graph
 
 /// What a run needs before its first step, so that it is not found out by an end in the middle.
 extension Trainer {
@@ -15,10 +16,12 @@ extension Trainer {
 
     /// Room for the network, the batches that are kept ready for training and evaluation, and the one in use.
     /// - Throws: `MemoryError` with what is needed and what there is.
-    static func expectRoom(for run: RunDescription, images: FeatureShape, threads: Int, build: (Workshop) throws -> Network) throws {
+    static func expectRoom(for run: RunDescription, _ graph: NetworkGraph, threads: Int) throws {
         let slots = 2 * (BatchLoader.depth + 1) + 1
-        try NetworkMemory(run.recipe.network, threads: threads, build: build).expectRoom(
-            batch: run.recipe.batchSize, besides: slots * 4 * images.count, for: "\(run.recipe.network) (\(run.name))")
+        let memory = try NetworkMemory(
+            graph, name: run.recipe.network, precision: run.precision, relaxesWeights: run.recipe.relaxesWeights, threads: threads)
+        try memory.expectRoom(
+            batch: run.recipe.batchSize, besides: slots * 4 * graph.input.count, for: "\(run.recipe.network) (\(run.name))")
     }
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import BCGDRuntime
+import Backends
 import CAllocations
 import Compute
 import Datasets
 import Export
 import Files
 import Foundation
-import Networks
+import Graph
 import Quantization
 import Reporting
 import Statistics
@@ -93,18 +94,13 @@ struct ModelCommand: ParsableCommand {
     @Argument(help: "The file to write.") var output: String
 
     func run() throws {
-        guard let architecture = Architecture(name: network) else { throw ValidationError("--network must be one of \(Architecture.allowed), not \(network)") }
-        let projection = try WeightProjection(bits: weightBits)
         let (shape, batch) = (FeatureShape(height: side, width: side, channels: 3), 8)
         let function = try QuantizedReLU(bits: activationBits, inputDerivative: .clippedReLU, resolutionDerivative: .threeValued)
-        let made = try architecture.network(
-            input: shape, classes: classes, activation: .quantized(function), weights: projection, precision: .mixed,
-            in: Workshop(engine: try Engine(threads: 1), batch: batch))
+        let graph = try NetworkGraph.named(network, input: shape, classes: classes)
+            .quantized(.quantized(function), WeightQuantization(try WeightProjection(bits: weightBits)))
+        let made = try Network(graph, precision: .mixed, in: Workshop(engine: try Engine(threads: 1), batch: batch))
         made.initialize(seed: 1)
-        for weight in made.weights {
-            weight.enableQuantization()
-            weight.project(projection, threads: 1)
-        }
+        made.tensors.project(threads: 1)
         var random = Philox(seed: 1, stream: 1)
         let images = Tensor([batch, side, side, 3], (0..<batch * shape.count).map { _ in Float(random.normal()) })
         for _ in 0..<20 { _ = try made.forward(images, batch: batch, mode: .training) }
@@ -112,7 +108,7 @@ struct ModelCommand: ParsableCommand {
         let format = ImageFormat(
             height: side, width: side, channels: 3, classes: (0..<classes).map { "class \($0)" },
             normalization: PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]))
-        let model = try packedModel(of: made, weightBits: weightBits, format: format, provenance: "\(network) \(weightBits)W\(activationBits)A with random weights, seed 1")
+        let model = try packedModel(graph, made.tensors, format: format, provenance: "\(network) \(weightBits)W\(activationBits)A with random weights, seed 1")
         try model.write(to: output)
     }
 }

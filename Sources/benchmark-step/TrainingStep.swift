@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Files
 import Foundation
-import Networks
+import Graph
 import Statistics
 import Training
 
@@ -33,18 +34,13 @@ final class TrainingStep {
     /// - Parameter side: rows and columns of the images, which have three channels.
     init(_ recipe: Recipe, side: Int, classes: Int, precision: Precision, threads: Int) throws {
         try recipe.validate()
-        guard let architecture = Architecture(name: recipe.network) else {
-            throw RecipeError("network must be one of \(Architecture.allowed), not \(recipe.network)")
-        }
         let batch = recipe.batchSize
         let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
         let shape = FeatureShape(height: side, width: side, channels: 3)
-        let network = try architecture.network(
-            input: shape, classes: classes, activation: try recipe.activation(), weights: try recipe.weightProjection(),
-            precision: precision, in: workshop)
+        let network = try Network(try recipe.graph(input: shape, classes: classes), precision: precision, in: workshop)
         network.initialize(seed: 1)
         (self.network, self.recipe) = (network, recipe)
-        descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         loss = SoftmaxCrossEntropy(classes: classes, in: workshop)
         var random = Philox(seed: 1, stream: 1)
         images = shape.tensor(batch: batch)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Backends
 import BuildFacts
 import Compute
 import Datasets
 import Files
 import Foundation
-import Networks
+import Graph
 import Reporting
 import Statistics
 import Training
@@ -126,14 +127,12 @@ final class WeightsEvaluation {
     private let batch = 25
 
     init(network name: String, weights: SafetensorsFile, classes: Int, precision: Precision, threads: Int, imageSize: Int) throws {
-        guard let architecture = Architecture(name: name) else { throw RecipeError("unknown network \(name)") }
         let shape = FeatureShape(height: imageSize, width: imageSize, channels: 3)
-        func build(in workshop: Workshop) throws -> Network {
-            try architecture.network(input: shape, classes: classes, activation: .relu, precision: precision, in: workshop)
-        }
-        try NetworkMemory(name, threads: threads, build: build).expectRoom(batch: batch, besides: (BatchLoader.depth + 2) * 4 * shape.count, for: name)
+        let graph = try NetworkGraph.named(name, input: shape, classes: classes)
+        try NetworkMemory(graph, name: name, precision: precision, threads: threads)
+            .expectRoom(batch: batch, besides: (BatchLoader.depth + 2) * 4 * shape.count, for: name)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
-        network = try build(in: workshop)
+        network = try Network(graph, precision: precision, in: workshop)
         try network.takeWeights(from: weights)
         (loss, images, self.classes) = (SoftmaxCrossEntropy(classes: classes, in: workshop), shape.tensor(batch: batch), classes)
     }

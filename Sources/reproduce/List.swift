@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Backends
 import Compute
 import Datasets
 import Files
 import Foundation
-import Networks
+import Graph
 import Reporting
 import Training
 
@@ -107,24 +108,20 @@ struct StepCost {
 
     /// - Throws: `MemoryError` when the batches would not fit into memory.
     init(measuring recipe: Recipe, on images: PlannedImages, precision: Precision, threads: Int) throws {
-        guard let architecture = Architecture(name: recipe.network) else { throw RecipeError("unknown network \(recipe.network)") }
         (self.recipe, self.images) = (recipe, images)
         guard let side = recipe.imageSize ?? images.side else {
             throw RecipeError("the images of \(images.name) have many sizes: the recipe needs image_size")
         }
         let shape = FeatureShape(height: side, width: side, channels: images.channels)
-        func build(in workshop: Workshop) throws -> Network {
-            try architecture.network(
-                input: shape, classes: images.classes, activation: try recipe.activation(), weights: try recipe.passProjection(),
-                precision: precision, in: workshop)
-        }
-        try NetworkMemory(recipe.network, threads: threads, build: build).expectRoom(
+        let graph = try recipe.graph(input: shape, classes: images.classes)
+        try NetworkMemory(graph, name: recipe.network, precision: precision, relaxesWeights: recipe.relaxesWeights, threads: threads).expectRoom(
             batch: recipe.batchSize, besides: 2 * (BatchLoader.depth + 2) * 4 * shape.count, for: recipe.network)
         let batch = recipe.imageSize == nil ? recipe.batchSize : min(recipe.batchSize, 32)
-        let network = try build(in: Workshop(engine: try Engine(threads: threads), batch: batch))
+        let network = try Network(
+            graph, precision: precision, relaxesWeights: recipe.relaxesWeights, in: Workshop(engine: try Engine(threads: threads), batch: batch))
         network.initialize(seed: 1)
         for parameter in network.parameters where parameter.kind == .resolution { parameter.value.fill(1) }
-        let descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        let descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
         let tensor = shape.tensor(batch: batch)
         var times: [Double] = []

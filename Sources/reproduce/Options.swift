@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Backends
 import Datasets
 import Files
 import Foundation
-import Networks
 import Parallelism
 import Reporting
 import Training

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Datasets
 import Files
 import Foundation
-import Networks
 import Training
 
 /// What a table does with weights that came in a file.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Backends
 import Datasets
 import Files
 import Foundation
-import Networks
 import Reporting
 
 /// Records seeds one by one. `recording-DATASET-PRECISION.csv` holds them until all are there; then they take their place in

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Backends
 import BuildFacts
 import Datasets
 import Files
 import Foundation
-import Networks
 import Reporting
 import Training
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Files
-import Networks
 import Quantization
 import Reporting
 import Training

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Backends
 import Datasets
 import Foundation
-import Networks
 import Reporting
 import Training
 

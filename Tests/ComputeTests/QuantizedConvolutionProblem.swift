@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
+import Graph
 import Statistics
 import Testing
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
 import Foundation
+import Graph
 import Statistics
 import Testing
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BCGDRuntime
+import Backends
 import Datasets
 import Export
 import Foundation
-import Networks
 import Statistics
 import Testing
 import Training

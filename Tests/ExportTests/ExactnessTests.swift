@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BCGDRuntime
+import Backends
 import Compute
 import Datasets
 import Export
 import Foundation
-import Networks
+import Graph
 import Quantization
 import Statistics
 import Testing
@@ -33,18 +34,13 @@ import Testing
 
     /// A network with random weights, calibrated resolutions, and running statistics and affine parameters away from 0 and 1.
     static func network(_ c: Case, threads: Int = 1) throws -> Network {
-        guard let architecture = Architecture(name: c.name) else { throw ExportError("no network \(c.name)") }
-        let projection = try WeightProjection(bits: c.weightBits)
         let shape = FeatureShape(height: c.side, width: c.side, channels: c.channels)
-        let network = try architecture.network(
-            input: shape, classes: 10,
-            activation: .quantized(QuantizedReLU(bits: c.activationBits, inputDerivative: .clippedReLU, resolutionDerivative: .threeValued)),
-            weights: projection, precision: .mixed, in: Workshop(engine: try Engine(threads: threads), batch: c.batch))
+        let weights = WeightQuantization(try WeightProjection(bits: c.weightBits), isPerChannel: c.isScaledPerChannel)
+        let function = ActivationFunction.quantized(try QuantizedReLU(bits: c.activationBits))
+        let graph = try NetworkGraph.named(c.name, input: shape, classes: 10).quantized(activation: { _ in function }) { c.float.contains($1) ? nil : weights }
+        let network = try Network(graph, precision: .mixed, in: Workshop(engine: try Engine(threads: threads), batch: c.batch))
         network.initialize(seed: 5)
-        for (index, weight) in network.weights.enumerated() where !c.float.contains(index) {
-            weight.enableQuantization(perChannel: c.isScaledPerChannel)
-            weight.project(projection, threads: threads)
-        }
+        network.tensors.project(threads: threads)
         var random = Philox(seed: 5, stream: 1)
         for parameter in network.parameters where parameter.kind == .affine {
             for i in 0..<parameter.value.count { parameter.value.pointer[i] += Float(0.3 * random.normal()) }
@@ -66,7 +62,7 @@ import Testing
     func everyLevelIsTheTrainingCodes(_ c: Case) throws {
         guard fusesMultiplyAdds else { return print("skipped: without fused multiply-adds training rounds twice (Documentation/packed-format.md)") }
         let network = try Self.network(c)
-        let model = try packedModel(of: network, weightBits: c.weightBits, format: Self.format(c), provenance: "test")
+        let model = try packedModel(network.graph, network.tensors, format: Self.format(c), provenance: "test")
         var random = Philox(seed: 6, stream: 1)
         let count = 2 * c.batch + 1
         let split = ImageSplit(
@@ -86,7 +82,7 @@ import Testing
         let c = Case(name: "resnet20", batch: 128)
         let (network, split) = (try Self.network(c), try CIFAR10.load(folder: folder, allowUnofficial: true).test)
         let format = ImageFormat(height: 32, width: 32, channels: 3, classes: CIFAR10.classes, normalization: CIFAR10.normalization)
-        let model = try packedModel(of: network, weightBits: 1, format: format, provenance: "test")
+        let model = try packedModel(network.graph, network.tensors, format: format, provenance: "test")
         let comparison = try compare(network, batch: 128, with: model, on: split, threads: 1)
         #expect(comparison.differing == 0 && comparison.compared == 10_000 * 188_416)  // 7·16·32² + 6·32·16² + 6·64·8²
         #expect(comparison.differingClasses == 0 && comparison.images == 10_000)
@@ -94,22 +90,23 @@ import Testing
 
     /// Sizes that are promised: packed formats of the paper's networks.
     @Test func sizesAreAsPromised() throws {
-        let small = try packedModel(of: try Self.network(Case(name: "resnet20", batch: 2)), weightBits: 1, format: ImageFormat(dataset: "CIFAR-10")!, provenance: "resnet20-1w4a-bcgd, seed 1, CIFAR-10, epoch 200 of 200, description 01234567")
+        let resnet20 = try Self.network(Case(name: "resnet20", batch: 2))
+        let small = try packedModel(resnet20.graph, resnet20.tensors, format: ImageFormat(dataset: "CIFAR-10")!, provenance: "resnet20-1w4a-bcgd, seed 1, CIFAR-10, epoch 200 of 200, description 01234567")
         #expect(small.byteCount <= 45_000)
         let c = Case(name: "imagenet-resnet18", side: 32, batch: 2)
-        let large = try packedModel(of: try Self.network(c), weightBits: 1, format: Self.format(c), provenance: "test")
+        let resnet18 = try Self.network(c)
+        let large = try packedModel(resnet18.graph, resnet18.tensors, format: Self.format(c), provenance: "test")
         // The classifier has 1000 outputs on ImageNet: 990 more rows of 512 bits with a bias, and names of up to 100 bytes.
         #expect(large.byteCount + 990 * (512 / 8 + 4) + 1000 * 100 <= 2_000_000)
     }
 
     @Test func floatNetworksAreRefused() throws {
-        let activation = Activation.relu
-        let network = try Architecture(name: "resnet8")!.network(
-            input: FeatureShape(height: 32, width: 32, channels: 3), classes: 10, activation: activation, precision: .mixed,
+        let network = try Network(
+            NetworkGraph.named("resnet8", input: FeatureShape(height: 32, width: 32, channels: 3), classes: 10), precision: .mixed,
             in: Workshop(engine: try Engine(threads: 1), batch: 1))
         network.initialize(seed: 1)
         #expect(throws: ExportError.self) {
-            try packedModel(of: network, weightBits: 1, format: Self.format(Case(name: "resnet8")), provenance: "")
+            try packedModel(network.graph, network.tensors, format: Self.format(Case(name: "resnet8")), provenance: "")
         }
     }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Datasets
 import Foundation
-import Networks
+import Graph
 import Testing
 import Training
 
@@ -28,8 +29,8 @@ import Training
             }
         }
         try "5 n00000003 c\n1 n00000001 a\n2 n00000002 b\n".write(toFile: list, atomically: true, encoding: .utf8)
-        let network = try #require(Architecture(name: "imagenet-resnet10")).network(
-            input: FeatureShape(height: 32, width: 32, channels: 3), classes: 6, activation: .relu, in: Workshop(engine: try Engine(threads: 1), batch: 1))
+        let network = try Network(
+            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: 6), in: Workshop(engine: try Engine(threads: 1), batch: 1))
         network.initialize(seed: 7)
         try network.weightsFile().write(to: weights)
         try FileManager.default.copyItem(atPath: Program.package.path + "/Experiments", toPath: folder + "/Experiments")

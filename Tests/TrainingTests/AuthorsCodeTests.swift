@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
+import Graph
 import Foundation
-import Networks
 import Quantization
 import Testing
 import Training
@@ -52,10 +53,10 @@ import Training
 
     private func network(_ recipe: Recipe) throws -> (Network, CoarseGradientDescent) {
         let workshop = Workshop(engine: try Engine(threads: 1), batch: 2)
-        let network = try #require(Architecture(name: "resnet8")).network(
-            input: .init(height: 8, width: 8, channels: 3), classes: 4, activation: try recipe.activation(), in: workshop)
+        let network = try Network(
+            try recipe.graph(input: .init(height: 8, width: 8, channels: 3), classes: 4), in: workshop)
         network.initialize(seed: 3)
-        let descent = try CoarseGradientDescent(network, recipe: recipe, threads: 1)
+        let descent = CoarseGradientDescent(network, recipe: recipe, threads: 1)
         descent.project()
         return (network, descent)
     }

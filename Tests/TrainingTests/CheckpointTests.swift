@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Datasets
 import Foundation
-import Networks
+import Graph
 import Testing
 import Training
 

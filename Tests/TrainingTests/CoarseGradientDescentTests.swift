@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
-import Networks
+import Graph
 import Quantization
 import Statistics
 import Testing
@@ -15,11 +16,10 @@ import Training
         let changes = ["method": "bcgd", "weight_bits": "\(bits)", "activation_bits": "4"]
         let recipe = try recipe(changes)
         let workshop = Workshop(engine: try Engine(threads: threads), batch: 2)
-        let network = try #require(Architecture(name: "resnet8")).network(
-            input: .init(height: 8, width: 8, channels: 3), classes: 4, activation: try recipe.activation(),
-            weights: try recipe.weightProjection(), precision: precision, in: workshop)
+        let network = try Network(
+            try recipe.graph(input: .init(height: 8, width: 8, channels: 3), classes: 4), precision: precision, in: workshop)
         network.initialize(seed: 3)
-        let descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        let descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
         let weight = try #require(network.weights.dropLast().last)
         var reference = CoarseGradientDescentReference(
@@ -63,10 +63,10 @@ import Training
     @Test(arguments: [1, 2, 4], [1, 2]) func perChannelEqualsDefinitionSliceBySlice(bits: Int, threads: Int) throws {
         let recipe = try recipe(["method": "bcgd", "weight_bits": "\(bits)", "activation_bits": "4", "scaling": "per-channel"])
         let workshop = Workshop(engine: try Engine(threads: threads), batch: 2)
-        let network = try #require(Architecture(name: "resnet8")).network(
-            input: .init(height: 8, width: 8, channels: 3), classes: 4, activation: try recipe.activation(), in: workshop)
+        let network = try Network(
+            try recipe.graph(input: .init(height: 8, width: 8, channels: 3), classes: 4), in: workshop)
         network.initialize(seed: 3)
-        let descent = try CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        let descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
         // 64×64×3×3, and the classifier's 4×64.
         for weight in network.weights.suffix(2) {

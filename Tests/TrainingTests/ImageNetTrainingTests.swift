@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Datasets
 import Foundation
-import Networks
+import Graph
 import Testing
 import Training
 
@@ -37,9 +38,8 @@ import Training
     }
 
     private func weights(classes: Int) throws -> SafetensorsFile {
-        let network = try #require(Architecture(name: "imagenet-resnet10")).network(
-            input: FeatureShape(height: 32, width: 32, channels: 3), classes: classes, activation: .relu,
-            in: Workshop(engine: try Engine(threads: 1), batch: 1))
+        let network = try Network(
+            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: classes), in: Workshop(engine: try Engine(threads: 1), batch: 1))
         network.initialize(seed: 7)
         return network.weightsFile()
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Compute
 import Foundation
-import Networks
 import Testing
 import Training
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Networks
+import Backends
 import Testing
 import Training
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Foundation
-import Networks
 import Testing
 import Training
 

@@ -12,6 +12,7 @@
 #include "monte_carlo.h"
 #include "norm_activation.h"
 #include "parallel.h"
+#include "patches.h"
 #include "peaks.h"
 #include "pooling.h"
 #include "quantized_relu.h"

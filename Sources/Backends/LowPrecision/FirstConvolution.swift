@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Graph
+
+/// The first convolution of a network in mixed precision: it reads f32 images, whose few channels the own kernels do not
+/// take, so oneDNN does it; what follows it is a batch norm. Nothing asks for the gradient in the images.
+///
+/// Where the processor has bf16, the weight gradient is taken from the images rounded to bf16, and the forward pass is bf16
+/// too unless maps are levels: there f32 keeps the levels those of the f32 layers. On one Zen 5 core, f32 against bf16, at
+/// 32×32×3 → 64, batch 128: forward 3.7 against 2.5 ms, weight gradient 8.6 against 3.0; at 224×224×3 → 64, 7×7, stride 2,
+/// batch 32: 33 against 22, and 54 against 24.
+final class FirstConvolution {
+    private let weight: Parameter
+    let bias: Parameter?
+    /// With its channels padded to sixteens.
+    private let shape: ConvolutionShape
+    /// The weights and their gradient, where channels are padded.
+    private let padded: (weight: Tensor, gradient: Tensor)?
+    /// The type of the results.
+    var type: ck_number { if case .bf16 = results { CK_BF16 } else { CK_F32 } }
+
+    private enum Results { case f32(Tensor), bf16(Buffer<UInt16>) }
+    private let results: Results
+    private let wide: Convolution
+    /// With its rounded images; `nil` where the processor lacks bf16.
+    private let narrow: (convolution: Convolution, images: Buffer<UInt16>)?
+    /// The output gradient in f32, where the processor lacks bf16.
+    private let wideGradient: Tensor?
+    private var images: Tensor?
+    private let threads: Int32
+
+    /// - Parameter isInteger: the unit's map is of levels.
+    init(_ original: ConvolutionShape, weight: Parameter, bias: Parameter?, isInteger: Bool, in workshop: Workshop) {
+        let (engine, batch) = (workshop.engine, workshop.batch)
+        let shape = ConvolutionShape(
+            input: original.input, outputChannels: paddedChannels(original.outputChannels), kernel: original.kernel,
+            stride: original.stride, padding: original.padding)
+        let weights = [shape.outputChannels, shape.input.channels, shape.kernel, shape.kernel]
+        (self.weight, self.bias) = (weight, bias)
+        padded = shape == original ? nil : (Tensor(weights), Tensor(weights))
+        self.shape = shape
+        wide = Convolution(shape, hasBias: false, engine: engine)
+        let hasBF16 = QuantizedConvolution.Path.best == .avx512
+        narrow = hasBF16
+            ? (Convolution(shape, hasBias: false, maps: .bf16, engine: engine), Buffer(shape.input.count * batch, zero: 0)) : nil
+        results = hasBF16 && !isInteger
+            ? .bf16(Buffer(shape.output.count * batch, zero: 0)) : .f32(shape.output.tensor(batch: batch))
+        wideGradient = hasBF16 ? nil : shape.output.tensor(batch: batch)
+        threads = workshop.threads
+    }
+
+    /// The results without bias, `[N, H′, W′, O]`.
+    var acc: UnsafeRawPointer {
+        switch results {
+        case .f32(let results): UnsafeRawPointer(results.pointer)
+        case .bf16(let results): UnsafeRawPointer(results.pointer)
+        }
+    }
+
+    /// Fills `acc`.
+    func forward(_ images: Tensor, batch: Int) throws {
+        self.images = images
+        let weight = padded?.weight ?? self.weight.effective
+        if padded != nil { weight.pointer.update(from: self.weight.effective.pointer, count: self.weight.value.count) }
+        if let narrow {
+            ck_f32_to_bf16(images.pointer, narrow.images.pointer, batch * shape.input.count, threads)
+            if case .bf16(let results) = results {
+                try narrow.convolution.forward(
+                    input: narrow.images.pointer, weight: weight, output: results.pointer, batch: batch)
+            }
+        }
+        if case .f32(let results) = results {
+            try wide.forward(input: images, weight: weight, bias: nil, output: results, batch: batch)
+        }
+    }
+
+    /// Fills the gradients of the parameters.
+    func backward(_ gradient: Buffer<UInt16>, batch: Int) throws {
+        // Batch norm takes the mean out, so the loss does not depend on the bias.
+        bias?.gradient.fill(0)
+        let weightGradient = padded?.gradient ?? weight.gradient
+        defer { if padded != nil { weight.gradient.pointer.update(from: weightGradient.pointer, count: weight.value.count) } }
+        if let narrow {
+            try narrow.convolution.backwardWeight(
+                input: narrow.images.pointer, outputGradient: gradient.pointer, weightGradient: weightGradient, batch: batch)
+        } else if let images, let wideGradient {
+            ck_bf16_to_f32(gradient.pointer, wideGradient.pointer, batch * shape.output.count, threads)
+            try wide.backwardWeight(
+                input: images, outputGradient: wideGradient, weightGradient: weightGradient, biasGradient: nil, batch: batch)
+        }
+    }
+}

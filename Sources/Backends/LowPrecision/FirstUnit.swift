@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Graph
+
+/// A convolution of the images, in f32 or bf16, with its batch norm and activation.
+final class FirstUnit {
+    private let convolution: FirstConvolution
+    private let norm: NormActivationUnit
+    private let accGradient: Buffer<UInt16>
+    /// What one of the convolution's results is worth, of each channel.
+    private let ones: Buffer<Float>
+    private var shortcut: FeatureMap?
+    var output: FeatureMap { norm.output }
+
+    init(_ index: Int, of plan: LowPrecisionPlan, _ tensors: Parameters, accGradient: Buffer<UInt16>, in workshop: Workshop) {
+        let unit = plan.units[index], isInteger = plan.types[index] == CK_U8
+        convolution = FirstConvolution(
+            plan.shape(index), weight: tensors[unit.name + ".weight"], bias: tensors.optional(unit.name + ".bias"), isInteger: isInteger,
+            in: workshop)
+        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, in: workshop)
+        (ones, self.accGradient) = (Buffer(unit.output.padded.channels, zero: 1), accGradient)
+    }
+
+    func forward(_ images: Tensor, shortcut: FeatureMap?, batch: Int, mode: Mode) throws -> FeatureMap {
+        self.shortcut = shortcut
+        try convolution.forward(images, batch: batch)
+        return norm.forward(convolution.acc, units: ones, bias: convolution.bias?.value, shortcut: shortcut, batch: batch, mode: mode)
+    }
+
+    func backward(_ gradient: GradientMap, batch: Int) throws {
+        norm.backward(
+            gradient, acc: convolution.acc, units: ones, factors: ones, shortcut: shortcut, accGradient: accGradient, batch: batch)
+        try convolution.backward(accGradient, batch: batch)
+    }
+}

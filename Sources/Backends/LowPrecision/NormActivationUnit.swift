@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Graph
+import Quantization
+
+/// Batch norm, residual addition and activation fused, between a convolution's results and the next map.
+///
+/// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ, of each channel), the layers `BatchNormLayer`, `QuantizedReLULayer`
+/// and `ReLULayer` are this one's readable reference; their formulas hold with
+///
+///     t = z/α = a·acc + b + (α_s/α)·L_s,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α
+///     dγ = (unit/s) Σ dz (acc − mean),   dβ = Σ dz,   dy = (γ/s) (dz − dβ/R − x̂ dγ/R)
+///
+/// where L_s is the shortcut's map in units of α_s, and α = 1 without the quantized ReLU. Parameters and statistics carry
+/// the reference's names, so checkpoints are common.
+final class NormActivationUnit {
+    private let scale, shift: Parameter
+    private let resolution: Parameter?
+    private let runningMean, runningVariance: NamedTensor
+    /// `padded` channels; the layer's own are fewer where they are no multiple of 16. Of the others `a` and `b` are 0.
+    let output: FeatureMap
+    private let channels: Int
+
+    /// `nil` without the quantized ReLU, which the kernels know.
+    private let function: QuantizedReLU?
+    /// Another quantizer: the kernels leave z to it.
+    private let own: OwnActivation?
+    private let activation: ck_activation
+    private let type: ck_number
+    /// As the last forward pass used them.
+    let a, b: Buffer<Float>
+    private let mean: Buffer<Float>
+    private let p, q, r: Buffer<Float>
+    private let moments: Buffer<Double>
+    private let inverse, sums: Buffer<Double>
+    private let scratch: Buffer<Double>
+    private let threads: Int32
+
+    /// - Parameters:
+    ///   - unit: with a batch norm.
+    ///   - mapType: of the result.
+    ///   - accType: of the convolution's results.
+    init(_ unit: FusedUnit, _ graph: NetworkGraph, _ tensors: Parameters, mapType: ck_number, accType: ck_number, in workshop: Workshop) {
+        guard let norm = unit.norm.map({ graph.nodes[$0].name }) else { preconditionFailure("\(unit.name) has no batch norm") }
+        type = accType
+        let (node, quantizer) = (unit.activation.map { graph.nodes[$0] }, graph.quantizer(unit))
+        function = quantizer as? QuantizedReLU
+        own = function == nil ? quantizer.map { OwnActivation($0, count: unit.output.padded.count * workshop.batch, threads: workshop.engine.threads) } : nil
+        activation = function != nil ? CK_QUANTIZED_RELU : node == nil || own != nil ? CK_IDENTITY : CK_RELU
+        resolution = node.flatMap { tensors.optional($0.name + ".resolution") }
+        (scale, shift) = (tensors[norm + ".weight"], tensors[norm + ".bias"])
+        (runningMean, runningVariance) = (tensors.statistic(norm + ".running_mean"), tensors.statistic(norm + ".running_var"))
+        channels = unit.output.channels
+        output = FeatureMap(unit.output.padded, mapType, resolution: resolution, batch: workshop.batch)
+        let channels = output.shape.channels
+        func floats() -> Buffer<Float> { Buffer(channels, zero: 0) }
+        (a, b, mean, p, q, r) = (floats(), floats(), floats(), floats(), floats(), floats())
+        (moments, inverse, sums) = (Buffer(2 * channels, zero: 0), Buffer(channels, zero: 0), Buffer(2 * channels, zero: 0))
+        scratch = Buffer((2 * channels + 1) * workshop.engine.threads, zero: 0)
+        threads = workshop.threads
+    }
+
+    private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, batch: Int) -> ck_norm_activation {
+        let shape = output.shape
+        return ck_norm_activation(
+            acc: acc, acc_type: type, rows: batch * shape.height * shape.width, channels: shape.channels, a: a.pointer,
+            b: b.pointer, shortcut: shortcut.map { UnsafeRawPointer($0.pointer) }, shortcut_type: shortcut?.type ?? CK_BF16,
+            step: step(shortcut), top: Float(function?.maximumLevel ?? 0), activation: activation)
+    }
+
+    /// What the kernels' t is in units of: α, where they know its quantizer.
+    private var unit: Float { own == nil ? output.unit : 1 }
+
+    /// What one of the shortcut's map is worth, in units of t.
+    private func step(_ shortcut: FeatureMap?) -> Float { (shortcut?.unit ?? 0) / unit }
+
+    /// - Parameters:
+    ///   - acc: `[N, H, W, C]` of the unit's type.
+    ///   - units: what one of `acc` is worth, `[C]`.
+    ///   - bias: the convolution's, `[C]`.
+    func forward(
+        _ acc: UnsafeRawPointer, units: Buffer<Float>, bias: Tensor?, shortcut: FeatureMap?, batch: Int, mode: Mode
+    ) -> FeatureMap {
+        if mode != .evaluation {
+            let channels = output.shape.channels
+            let rows = batch * output.shape.height * output.shape.width
+            ck_acc_statistics(
+                acc, type, rows, channels, moments.pointer, moments.pointer + channels, scratch.pointer, threads)
+            if mode == .training { updateRunning(units: units, bias: bias, rows: rows) }
+        }
+        fold(units: units, bias: bias, running: mode == .evaluation)
+        if mode == .calibration, let function, let resolution {
+            resolution.value.fill(1)
+            fold(units: units, bias: bias, running: false)
+            let largest = ck_norm_activation_maximum(map(acc, shortcut, batch: batch))
+            if largest > 0 { resolution.value.fill(largest / Float(function.maximumLevel)) }
+            fold(units: units, bias: bias, running: false)
+        }
+        guard let own, let resolution else {
+            ck_norm_activation_forward(map(acc, shortcut, batch: batch), output.pointer, output.type, threads)
+            return output
+        }
+        ck_norm_activation_forward(map(acc, shortcut, batch: batch), own.z.pointer, CK_F32, threads)
+        own.forward(resolution, into: output, batch: batch, isCalibrating: mode == .calibration)
+        return output
+    }
+
+    /// Batch norm's scale and shift, divided by α, per unit of `acc`.
+    private func fold(units: Buffer<Float>, bias: Tensor?, running: Bool) {
+        let variances = moments.pointer + output.shape.channels
+        for c in 0..<channels {
+            let (unit, bias) = (Double(units.pointer[c]), Double(bias?.pointer[c] ?? 0))
+            let folded = BatchNorm.Folded(
+                unit: unit, bias: bias, mean: running ? Double(runningMean.tensor.pointer[c]) : unit * moments.pointer[c] + bias,
+                variance: running ? Double(runningVariance.tensor.pointer[c]) : unit * unit * variances[c],
+                scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(unit))
+            (inverse.pointer[c], a.pointer[c], b.pointer[c]) = (folded.inverse, folded.a, folded.b)
+            mean.pointer[c] = Float(moments.pointer[c])
+        }
+    }
+
+    private func updateRunning(units: Buffer<Float>, bias: Tensor?, rows: Int) {
+        let (variances, rate) = (moments.pointer + output.shape.channels, BatchNorm.runningRate)
+        let unbiased = Double(rows) / Double(max(rows - 1, 1))
+        for c in 0..<channels {
+            let unit = Double(units.pointer[c])
+            let batchMean = Float(unit * moments.pointer[c] + Double(bias?.pointer[c] ?? 0))
+            let batchVariance = Float(unbiased * unit * unit * variances[c])
+            runningMean.tensor.pointer[c] += rate * (batchMean - runningMean.tensor.pointer[c])
+            runningVariance.tensor.pointer[c] += rate * (batchVariance - runningVariance.tensor.pointer[c])
+        }
+    }
+
+    /// Turns the gradient in the output's values into dz, in place (`gradient.values`: what a shortcut passes on), and fills
+    /// `accGradient` with `factors·dy`, both bf16.
+    func backward(
+        _ gradient: GradientMap, acc: UnsafeRawPointer, units: Buffer<Float>, factors: Buffer<Float>, shortcut: FeatureMap?,
+        accGradient: Buffer<UInt16>, batch: Int
+    ) {
+        var gradient = gradient
+        if let own, let resolution {
+            own.backward(gradient, resolution, count: batch * output.shape.count)
+            gradient.shortcut = nil
+        }
+        let map = map(acc, shortcut, batch: batch)
+        let (sum, dot) = (sums.pointer, sums.pointer + output.shape.channels)
+        let resolutionGradient = ck_norm_activation_backward_sums(
+            map, gradient.values.pointer, gradient.shortcut.map { UnsafePointer($0.pointer) }, mean.pointer,
+            function?.kernelDerivatives ?? ck_coarse_derivatives(), sum, dot, scratch.pointer, threads)
+        if function != nil { resolution?.gradient.fill(Float(resolutionGradient)) }
+        for c in 0..<channels {
+            let (rows, perAcc) = (Double(map.rows), Double(units.pointer[c]) * inverse.pointer[c])
+            let gain = Double(factors.pointer[c]) * Double(scale.value.pointer[c]) * inverse.pointer[c]
+            shift.gradient.pointer[c] = Float(sum[c])
+            scale.gradient.pointer[c] = Float(dot[c] * perAcc)
+            let slope = -gain * perAcc * perAcc * dot[c] / rows
+            p.pointer[c] = Float(gain)
+            q.pointer[c] = Float(slope)
+            r.pointer[c] = Float(-gain * sum[c] / rows - slope * moments.pointer[c])
+        }
+        ck_norm_activation_backward_input(
+            map, gradient.values.pointer, p.pointer, q.pointer, r.pointer, accGradient.pointer, threads)
+    }
+}

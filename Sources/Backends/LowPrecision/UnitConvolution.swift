@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Graph
+
+/// A unit's convolution: of levels with codes in exact integers, or in bf16; of any shape (`Lowering`).
+final class UnitConvolution {
+    private enum Kernels {
+        case integer(QuantizedConvolution, codes: Buffer<Int8>?)
+        case bf16(BF16Convolution, weights: Buffer<Float>?)
+    }
+
+    let lowering: Lowering
+    private let kernels: Kernels
+    private let weight: Parameter
+    /// What lies under the kernel, and its gradient; `nil` where the kernels read the map itself.
+    private let patches: (map: FeatureMap, gradient: Buffer<UInt16>)?
+    /// The kernels' weight gradient, where it is not the layer's.
+    private let gradient: Buffer<Float>?
+    private let threads: Int32
+
+    /// - Parameters:
+    ///   - levels: the highest level of the input, for exact integers; `nil` for bf16.
+    ///   - scratch: gives working memory of so many bytes, shared with convolutions that run at other times.
+    init(_ shape: ConvolutionShape, weight: Parameter, levels: Int?, scratch: (Int) -> ConvolutionScratch, in workshop: Workshop) {
+        let (engine, batch) = (workshop.engine, workshop.batch)
+        lowering = Lowering(shape)
+        self.weight = weight
+        let (convolution, isDirect, count) = (lowering.convolution, lowering.keepsWeights, lowering.weightCount)
+        let room = scratch(QuantizedConvolution.scratchBytes(convolution, batch: batch, engine: engine))
+        if let levels {
+            let top = weight.spec.quantization?.quantizer.maximumCode ?? 1
+            kernels = .integer(
+                QuantizedConvolution(convolution, maximumLevel: levels, maximumCode: top, batch: batch, engine: engine, scratch: room),
+                codes: isDirect ? nil : Buffer(count, zero: 0))
+        } else {
+            kernels = .bf16(
+                BF16Convolution(convolution, batch: batch, engine: engine, scratch: room), weights: isDirect ? nil : Buffer(count, zero: 0))
+        }
+        gradient = isDirect ? nil : Buffer(count, zero: 0)
+        if lowering.usesPatches && !lowering.patchIsTheMap {
+            let map = FeatureMap(convolution.input, levels == nil ? CK_BF16 : CK_U8, resolution: nil, batch: batch)
+            patches = (map, Buffer(convolution.input.count * batch, zero: 0))
+        } else {
+            patches = nil
+        }
+        threads = workshop.threads
+    }
+
+    /// The type of its results.
+    var type: ck_number {
+        switch kernels {
+        case .integer(let convolution, _): convolution.fitsInt16 ? CK_S16 : CK_S32
+        case .bf16: CK_BF16
+        }
+    }
+
+    /// Takes over the weights as they now are, in units of their scales: codes of quantized weights, exactly; to bf16 maps also
+    /// other weights, rounded to bf16, in units of 1: float ones, relaxed ones, and those with a scale for each channel.
+    /// - Parameter scales: room for δ of each channel; it becomes 1 where all weights are 0.
+    func load(scales: Buffer<Float>, training: Bool) {
+        let channels = weight.value.shape[0]
+        switch kernels {
+        case .integer(let convolution, let codes):
+            if let codes { lowering.spread(weight.requiredCodes, codes.pointer) }
+            convolution.setCodes(codes.map { UnsafePointer($0.pointer) } ?? weight.requiredCodes, training: training)
+            for o in 0..<channels { scales.pointer[o] = weight.scales[weight.slices == 1 ? 0 : o] }
+        case .bf16(let convolution, let weights):
+            let isExact = weight.codes != nil && weight.slices == 1 && weight.relaxationShare == 1 && weight.scales[0] > 0
+            scales.pointer.update(repeating: isExact ? weight.scales[0] : 1, count: channels)
+            if let weights { lowering.spread(weight.effective.pointer, weights.pointer) }
+            convolution.setWeights(weights?.pointer ?? weight.effective.pointer, factor: 1 / scales.pointer[0], training: training)
+        }
+        for o in 0..<channels where !(scales.pointer[o] > 0) { scales.pointer[o] = 1 }
+    }
+
+    func forward(_ map: FeatureMap, into acc: UnsafeMutableRawPointer, batch: Int) {
+        let input = patches?.map ?? map
+        if let patches {
+            let size = map.type == CK_U8 ? 1 : 2
+            ck_patches_gather(map.pointer, patches.map.pointer, size, lowering.patches(images: batch), threads)
+        }
+        switch kernels {
+        case .integer(let convolution, _) where convolution.fitsInt16:
+            convolution.forward(levels: input.levels, output: acc.assumingMemoryBound(to: Int16.self), batch: batch)
+        case .integer(let convolution, _):
+            convolution.forward(levels: input.levels, output: acc.assumingMemoryBound(to: Int32.self), batch: batch)
+        case .bf16(let convolution, _):
+            convolution.forward(input: input.bf16, output: acc.assumingMemoryBound(to: UInt16.self), batch: batch)
+        }
+    }
+
+    /// Fills the weight's gradient.
+    /// - Parameters:
+    ///   - map: that of the last forward pass.
+    ///   - units: what the gradient is multiplied by, for each channel.
+    func backwardWeight(_ map: FeatureMap, outputGradient: Buffer<UInt16>, units: Buffer<Float>, batch: Int) {
+        let (input, result) = (patches?.map ?? map, gradient?.pointer ?? weight.gradient.pointer)
+        switch kernels {
+        case .integer(let convolution, _):
+            convolution.backwardWeight(
+                levels: input.levels, outputGradient: outputGradient.pointer, units: units.pointer, weightGradient: result, batch: batch)
+        case .bf16(let convolution, _):
+            convolution.backwardWeight(
+                input: input.bf16, outputGradient: outputGradient.pointer, units: units.pointer, weightGradient: result, batch: batch)
+        }
+        if let gradient { lowering.collect(gradient.pointer, weight.gradient.pointer) }
+    }
+
+    func backwardInput(outputGradient: Buffer<UInt16>, inputGradient: Buffer<UInt16>, batch: Int) {
+        let result = patches?.gradient ?? inputGradient
+        switch kernels {
+        case .integer(let convolution, _):
+            convolution.backwardInput(outputGradient: outputGradient.pointer, inputGradient: result.pointer, batch: batch)
+        case .bf16(let convolution, _):
+            convolution.backwardInput(outputGradient: outputGradient.pointer, inputGradient: result.pointer, batch: batch)
+        }
+        if let patches { ck_patches_scatter(patches.gradient.pointer, inputGradient.pointer, lowering.patches(images: batch), threads) }
+    }
+}

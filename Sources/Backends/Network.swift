@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Graph
+
+/// What a backend makes of a graph: its forward and its backward pass for batches up to a size.
+protocol Executable: AnyObject {
+    /// Images `[N, H, W, C]` to scores `[N, 1, 1, classes]`, which the next call overwrites.
+    func forward(_ images: Tensor, batch: Int, mode: Mode) throws -> Tensor
+    /// Overwrites the gradients of all parameters, from the gradient in the scores of the last forward pass.
+    func backward(_ scoreGradient: Tensor, batch: Int) throws
+}
+
+/// The arithmetic of a training step.
+public enum Precision: String, Codable, CaseIterable, Sendable {
+    /// f32 throughout: the readable layers (`Reference`).
+    case f32
+    /// Low precision with wide sums (`LowPrecision`): exact integers forward where weights and activations are quantized, bf16
+    /// elsewhere. Correct on every processor; slow on those without AVX-512 VNNI and BF16.
+    case mixed
+
+    /// The fastest on this processor.
+    public static var best: Precision { QuantizedConvolution.Path.best == .avx512 ? .mixed : .f32 }
+}
+
+/// A graph with its parameters, compiled for one arithmetic: from images `[N, H, W, C]` to class scores `[N, 1, 1, classes]`.
+public final class Network {
+    public let graph: NetworkGraph
+    /// Values, gradients and momenta; running statistics.
+    public let tensors: Parameters
+    public let precision: Precision
+    /// The units' maps, of a network in mixed precision.
+    package let lowPrecision: LowPrecision?
+    private let executable: any Executable
+
+    /// - Parameters:
+    ///   - relaxesWeights: the passes may multiply by weights between quantized and float ones (BinaryRelax), so mixed precision
+    ///     has no integer passes.
+    /// - Throws: `GraphError` for a graph that the precision does not know.
+    public init(_ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, in workshop: Workshop) throws {
+        (self.graph, self.precision) = (graph, precision)
+        switch precision {
+        case .f32:
+            tensors = Parameters(graph)
+            (executable, lowPrecision) = (try Reference(graph, tensors, in: workshop), nil)
+        case .mixed:
+            let plan = try LowPrecisionPlan(graph, relaxesWeights: relaxesWeights)
+            tensors = Parameters(graph, keepsCodesOnly: plan.keepsCodesOnly)
+            let compiled = LowPrecision(plan, tensors, in: workshop)
+            (executable, lowPrecision) = (compiled, compiled)
+        }
+    }
+
+    public var input: FeatureShape { graph.input }
+    public var classes: Int { graph.classes }
+    public var multiplyAdds: Int { graph.multiplyAdds }
+    public var parameters: [Parameter] { tensors.all }
+    public var statistics: [NamedTensor] { tensors.statistics }
+    /// The weights of convolutions and linear layers, from the first layer to the last.
+    public var weights: [Parameter] { tensors.weights }
+
+    public func forward(_ images: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        try executable.forward(images, batch: batch, mode: mode)
+    }
+
+    /// Fills the gradients of all parameters from the gradient in the scores.
+    public func backward(_ scoreGradient: Tensor, batch: Int) throws {
+        try executable.backward(scoreGradient, batch: batch)
+    }
+
+    /// Initial values from the seed, one stream a parameter (`ParameterSpec.Initial`).
+    public func initialize(seed: UInt64) { tensors.initialize(seed: seed) }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Graph
+import Quantization
+import Statistics
+
+/// One learned tensor with all that training keeps of it.
+public final class Parameter {
+    public let spec: ParameterSpec
+    public var name: String { spec.name }
+    public var kind: ParameterSpec.Kind { spec.kind }
+    /// The float values; for a quantized weight, `w_f`.
+    public let value: Tensor
+    public let gradient: Tensor
+    public let momentum: Tensor
+    /// What the f32 passes multiply by where the parameter is quantized: `w_q = δ·q`, or the relaxed weights
+    /// `(λ·w_q + w_f)/(1 + λ)` of BinaryRelax; not kept `multipliesByCodes`.
+    public let quantized: Tensor?
+    /// Of the last projection: the integers `q`, which the integer passes use, and the scales δ, one for each of `slices`
+    /// equal parts of the values (one: the whole layer; or one an output channel).
+    package let codes: UnsafeMutablePointer<Int8>?
+    package let scales: UnsafeMutablePointer<Float>
+    package let slices: Int
+    /// λ/(1 + λ); 1 where the passes use `w_q` itself.
+    package private(set) var relaxationShare: Float = 1
+    /// Room for what the update leaves for the projection: Σ|w| and max|w| of each slice.
+    package let magnitudes: UnsafeMutablePointer<ck_magnitudes>
+    /// The layer never asks for `w_q`, only for codes and scale.
+    package let multipliesByCodes: Bool
+
+    /// - Parameters:
+    ///   - value: and the others: `spec.shape`, a parameter's own or parts of a network's.
+    ///   - multipliesByCodes: for the integer passes of mixed precision.
+    init(_ spec: ParameterSpec, value: Tensor, gradient: Tensor, momentum: Tensor, multipliesByCodes: Bool) {
+        (self.spec, self.multipliesByCodes) = (spec, multipliesByCodes)
+        (self.value, self.gradient, self.momentum) = (value, gradient, momentum)
+        slices = spec.quantization?.isPerChannel == true ? spec.shape[0] : 1
+        (scales, magnitudes) = (.allocate(capacity: slices), .allocate(capacity: slices))
+        scales.update(repeating: 0, count: slices)
+        magnitudes.update(repeating: ck_magnitudes(), count: slices)
+        codes = spec.quantization == nil ? nil : .allocate(capacity: spec.count)
+        codes?.update(repeating: 0, count: spec.count)
+        quantized = spec.quantization == nil || multipliesByCodes ? nil : Tensor(spec.shape)
+        if case .constant(let constant) = spec.initial { value.fill(constant) }
+    }
+
+    deinit {
+        codes?.deallocate()
+        scales.deallocate()
+        magnitudes.deallocate()
+    }
+
+    /// Draws the initial values; a constant draws nothing.
+    func initialize(_ random: inout Philox) {
+        for i in 0..<value.count {
+            switch spec.initial {
+            case .constant(let constant): value.pointer[i] = constant
+            case .normal(let deviation): value.pointer[i] = Float(deviation * random.normal())
+            }
+        }
+    }
+
+    /// What the forward and backward passes multiply by: `w_q` if there is one, else the float values.
+    public var effective: Tensor {
+        precondition(codes == nil || !multipliesByCodes, "\(name) keeps codes only")
+        return quantized ?? value
+    }
+
+    /// `w_q ← proj_Q(w_f)`, and from it what the passes multiply by. Does nothing for float weights.
+    public func project(threads: Int) { project(known: .none, threads: threads) }
+
+    /// The same after the update's pass over the weights.
+    package func project(known: KnownMagnitudes, threads: Int) {
+        guard let codes, let quantizer = spec.quantization?.quantizer else { return }
+        let isRelaxed = relaxationShare < 1
+        // A projection follows the use of the gradient or the start of training: the gradient's room is free.
+        quantizer.project(
+            value.pointer, count: value.count, slices: slices, known: known, quantized: isRelaxed ? nil : quantized?.pointer,
+            codes: codes, scales: scales, scratch: quantized?.pointer ?? gradient.pointer, threads: threads)
+        if isRelaxed { useProjection(relaxationShare: relaxationShare, threads: threads) }
+    }
+
+    /// Has the passes multiply by `share·w_q + (1 − share)·w_f` from now on, `w_q` being the last projection.
+    package func useProjection(relaxationShare share: Float, threads: Int) {
+        relaxationShare = share
+        guard let codes else { return }
+        precondition(quantized != nil || share == 1, "\(name) keeps codes only, which cannot be relaxed")
+        guard let quantized else { return }
+        ck_relaxed_weights(
+            value.pointer, codes, scales, value.count, slices, share, quantized.pointer, Int32(threads))
+    }
+
+    /// Puts a projection of earlier back (`useProjection` makes it take effect); does nothing for float weights.
+    package func restoreProjection(codes: [Int8], scales: [Float]) {
+        precondition(codes.count == value.count && scales.count == slices, "another tensor's projection")
+        self.codes?.update(from: codes, count: codes.count)
+        self.scales.update(from: scales, count: scales.count)
+    }
+
+    var requiredCodes: UnsafePointer<Int8> {
+        guard let codes else { preconditionFailure("\(name) is not quantized") }
+        return UnsafePointer(codes)
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Graph
+import Statistics
+
+/// A tensor that belongs to the network's state without being learned (running statistics).
+public struct NamedTensor {
+    public let name: String
+    public let tensor: Tensor
+}
+
+/// All learned tensors and running statistics of a network. Values, gradients and momenta lie in one block each, the
+/// parameters in the graph's order: what sums gradients over machines, or writes a checkpoint, sees three buffers.
+public struct Parameters {
+    public let all: [Parameter]
+    public let statistics: [NamedTensor]
+    /// `[n]`: the parameters' numbers, each beginning at a multiple of 16, with zeros between them.
+    public let values, gradients, momenta: Tensor
+    private let byName: [String: Parameter]
+
+    /// - Parameter keepsCodesOnly: whether the passes multiply by the codes of a quantized weight, given its name.
+    package init(_ graph: NetworkGraph, keepsCodesOnly: (String) -> Bool = { _ in false }) {
+        let specs = graph.parameters
+        let lengths = specs.map { ($0.count + 15) & ~15 }
+        let total = max(16, lengths.reduce(0, +))
+        let (values, gradients, momenta) = (Tensor([total]), Tensor([total]), Tensor([total]))
+        var offset = 0
+        all = zip(specs, lengths).map { spec, length in
+            defer { offset += length }
+            func part(_ whole: Tensor) -> Tensor { Tensor(spec.shape, partOf: whole, at: offset) }
+            return Parameter(
+                spec, value: part(values), gradient: part(gradients), momentum: part(momenta),
+                multipliesByCodes: spec.quantization != nil && keepsCodesOnly(spec.name))
+        }
+        statistics = graph.statistics.map { spec in
+            let tensor = Tensor([spec.channels])
+            tensor.fill(spec.initial)
+            return NamedTensor(name: spec.name, tensor: tensor)
+        }
+        (self.values, self.gradients, self.momenta) = (values, gradients, momenta)
+        byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+    }
+
+    /// The weights of convolutions and linear layers, from the first layer to the last.
+    public var weights: [Parameter] { all.filter { $0.kind == .weight } }
+
+    /// `w_q ← proj_Q(w_f)` for every quantized weight tensor.
+    public func project(threads: Int) {
+        for weight in weights { weight.project(threads: threads) }
+    }
+
+    /// Has the passes multiply by `share·w_q + (1 − share)·w_f` (`Parameter.useProjection`).
+    package func useProjection(relaxationShare share: Float = 1, threads: Int) {
+        for weight in weights { weight.useProjection(relaxationShare: share, threads: threads) }
+    }
+
+    /// - Parameter name: of one that the graph has.
+    package subscript(_ name: String) -> Parameter {
+        guard let parameter = byName[name] else { preconditionFailure("the network has no parameter \(name)") }
+        return parameter
+    }
+
+    /// - Parameter name: of one that the graph may have.
+    package func optional(_ name: String) -> Parameter? { byName[name] }
+
+    package func statistic(_ name: String) -> NamedTensor {
+        guard let statistic = statistics.first(where: { $0.name == name }) else { preconditionFailure("the network has no statistic \(name)") }
+        return statistic
+    }
+
+    /// Initial values from the seed, one stream a parameter.
+    func initialize(seed: UInt64) {
+        for (index, parameter) in all.enumerated() {
+            var random = Philox(seed: seed, stream: Self.initialStreams + UInt64(index))
+            parameter.initialize(&random)
+        }
+    }
+
+    /// The top byte of a stream number keeps the uses of one seed apart: 0x80 here, 0xD5 and 0xDA in `Datasets`.
+    private static let initialStreams: UInt64 = 0x80 << 56
+}

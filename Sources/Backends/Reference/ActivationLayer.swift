@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Graph
+import Quantization
+
+/// `y = max(x, 0)`, `dx = dy·1{x > 0}`.
+final class ReLULayer: Layer {
+    private let output: FeatureShape
+    private let result, inputGradient: Tensor
+    private let threads: Int32
+    private var input: Tensor?
+
+    init(_ shape: FeatureShape, in workshop: Workshop) {
+        output = shape
+        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
+        threads = workshop.threads
+    }
+
+    func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        self.input = input
+        ck_relu_forward(input.pointer, result.pointer, batch * output.count, threads)
+        return result
+    }
+
+    func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
+        guard let input else { preconditionFailure("backward before forward") }
+        ck_relu_backward(input.pointer, outputGradient.pointer, inputGradient.pointer, batch * output.count, threads)
+        return inputGradient
+    }
+}
+
+/// A quantized activation with its learned step size α (paper: resolution), one scalar for the layer; its formulas are at the
+/// quantizer's, such as `QuantizedReLU`.
+///
+/// The gradient in α sums over the whole tensor. In calibration mode α becomes the quantizer's initial one, such as
+/// `max(x)/(2^b − 1)` (METHOD.md part 2), before the layer acts; a layer for whose input it has none keeps its α.
+final class QuantizedActivationLayer: Layer {
+    private let quantizer: any ActivationQuantizer
+    private let output: FeatureShape
+    private let resolution: Parameter
+    private let result, inputGradient: Tensor
+    private let threads: Int
+    private var input: Tensor?
+
+    init(_ quantizer: any ActivationQuantizer, _ shape: FeatureShape, resolution: Parameter, in workshop: Workshop) {
+        (self.quantizer, output, self.resolution) = (quantizer, shape, resolution)
+        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
+        threads = workshop.engine.threads
+    }
+
+    func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        self.input = input
+        let count = batch * output.count
+        if mode == .calibration { resolution.calibrate(quantizer, UnsafeBufferPointer(start: UnsafePointer(input.pointer), count: count)) }
+        quantizer.forward(
+            input: input.pointer, output: result.pointer, count: count, stepSize: resolution.value.pointer[0], threads: threads)
+        return result
+    }
+
+    func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
+        guard let input else { preconditionFailure("backward before forward") }
+        let count = batch * output.count
+        let sum = quantizer.backward(
+            input: input.pointer, outputGradient: outputGradient.pointer, inputGradient: inputGradient.pointer, count: count,
+            stepSize: resolution.value.pointer[0], threads: threads)
+        resolution.takeGradient(sum, of: quantizer, count: count)
+        return inputGradient
+    }
+}
+
+extension Parameter {
+    /// A step size before training, from a layer's inputs.
+    func calibrate(_ quantizer: any ActivationQuantizer, _ inputs: UnsafeBufferPointer<Float>) {
+        if quantizer.fixedStepSize == nil, let first = quantizer.initialStepSize(inputs) { value.fill(first) }
+    }
+
+    /// The gradient in a step size; 0 where it is fixed.
+    /// - Parameters:
+    ///   - sum: of the coarse derivatives times the gradient in the layer's outputs.
+    ///   - count: of these outputs.
+    func takeGradient(_ sum: Double, of quantizer: any ActivationQuantizer, count: Int) {
+        gradient.fill(quantizer.fixedStepSize == nil ? Float(sum * Double(quantizer.stepSizeGradientScale(count: count))) : 0)
+    }
+}

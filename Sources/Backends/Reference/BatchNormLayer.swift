@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Compute
+import Graph
+
+/// Batch normalisation over `[N, H, W, C]`, per channel, with `R = N·H·W` values each:
+///
+///     y = γ x̂ + β,   x̂ = (x − μ)/s,   s = √(var + ε),   ε = 1e-5
+///     dβ = Σ dy,   dγ = Σ dy·x̂,   dx = (γ/s) (dy − dβ/R − x̂ dγ/R)
+///
+/// Training uses the batch's mean and biased variance and moves the running statistics by 0.1 towards the mean and the
+/// unbiased variance, as PyTorch does; evaluation uses the running ones.
+final class BatchNormLayer: Layer {
+    private let output: FeatureShape
+    private let scale, shift: Parameter
+    private let runningMean, runningVariance: NamedTensor
+    private let result, inputGradient: Tensor
+    private let mean, variance, inverse, a, b, c: Tensor
+    private let scratch: UnsafeMutableBufferPointer<Double>
+    private let threads: Int32
+    private var input: Tensor?
+
+    init(
+        _ shape: FeatureShape, scale: Parameter, shift: Parameter, runningMean: NamedTensor, runningVariance: NamedTensor,
+        in workshop: Workshop
+    ) {
+        let channels = [shape.channels]
+        (output, self.scale, self.shift) = (shape, scale, shift)
+        (self.runningMean, self.runningVariance) = (runningMean, runningVariance)
+        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
+        (mean, variance, inverse) = (Tensor(channels), Tensor(channels), Tensor(channels))
+        (a, b, c) = (Tensor(channels), Tensor(channels), Tensor(channels))
+        scratch = .allocate(capacity: 2 * shape.channels * workshop.engine.threads)
+        threads = workshop.threads
+    }
+
+    deinit { scratch.deallocate() }
+
+    func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        self.input = input
+        let (rows, channels) = (batch * output.height * output.width, output.channels)
+        if mode == .evaluation {
+            mean.pointer.update(from: runningMean.tensor.pointer, count: channels)
+            variance.pointer.update(from: runningVariance.tensor.pointer, count: channels)
+        } else {
+            ck_batch_norm_statistics(
+                input.pointer, rows, channels, mean.pointer, variance.pointer, scratch.baseAddress, threads)
+        }
+        if mode == .training { updateRunning(rows: rows) }
+        for i in 0..<channels {
+            inverse.pointer[i] = 1 / (variance.pointer[i] + BatchNorm.epsilon).squareRoot()
+            a.pointer[i] = scale.value.pointer[i] * inverse.pointer[i]
+            b.pointer[i] = shift.value.pointer[i] - a.pointer[i] * mean.pointer[i]
+        }
+        ck_channel_affine(input.pointer, result.pointer, rows, channels, a.pointer, b.pointer, threads)
+        return result
+    }
+
+    private func updateRunning(rows: Int) {
+        let unbiased = Float(rows) / Float(max(rows - 1, 1))
+        for i in 0..<output.channels {
+            runningMean.tensor.pointer[i] += BatchNorm.runningRate * (mean.pointer[i] - runningMean.tensor.pointer[i])
+            runningVariance.tensor.pointer[i] +=
+                BatchNorm.runningRate * (unbiased * variance.pointer[i] - runningVariance.tensor.pointer[i])
+        }
+    }
+
+    func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
+        guard let input else { preconditionFailure("backward before forward") }
+        let (rows, channels) = (batch * output.height * output.width, output.channels)
+        let (sum, dot) = (shift.gradient.pointer, scale.gradient.pointer)
+        ck_batch_norm_backward_sums(
+            input.pointer, outputGradient.pointer, rows, channels, mean.pointer, inverse.pointer, sum, dot,
+            scratch.baseAddress, threads)
+        // dx as p·dy + q·x + r, one multiply-add more per value than the formula, one pass less over memory.
+        for i in 0..<channels {
+            let p = scale.value.pointer[i] * inverse.pointer[i]
+            let q = -p * inverse.pointer[i] * dot[i] / Float(rows)
+            (a.pointer[i], b.pointer[i]) = (p, q)
+            c.pointer[i] = -p * sum[i] / Float(rows) - q * mean.pointer[i]
+        }
+        ck_batch_norm_backward_input(
+            input.pointer, outputGradient.pointer, inputGradient.pointer, rows, channels, a.pointer, b.pointer, c.pointer,
+            threads)
+        return inputGradient
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Compute
+import Graph
+
+/// `y = x Wᵀ + b`: features `[N, I]` to scores `[N, O]`, weights `[O, I]`; `dx = dy W`, `dW = dyᵀ x`, `db = Σ dy`.
+final class LinearLayer: Layer {
+    let weight, bias: Parameter
+    private let inputs, outputs: Int
+    private let engine: Engine
+    private let result, inputGradient: Tensor
+    private var input: Tensor?
+
+    init(_ input: FeatureShape, weight: Parameter, bias: Parameter, in workshop: Workshop) {
+        (self.weight, self.bias, inputs, outputs) = (weight, bias, input.count, bias.value.count)
+        result = FeatureShape(height: 1, width: 1, channels: outputs).tensor(batch: workshop.batch)
+        inputGradient = input.tensor(batch: workshop.batch)
+        engine = workshop.engine
+    }
+
+    func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        self.input = input
+        for n in 0..<batch { (result.pointer + n * outputs).update(from: bias.value.pointer, count: outputs) }
+        try engine.multiply(
+            .plain(input.pointer), .transposed(weight.effective.pointer), into: result.pointer, m: batch, n: outputs, k: inputs,
+            beta: 1)
+        return result
+    }
+
+    func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
+        guard let input else { preconditionFailure("backward before forward") }
+        let dy = outputGradient.pointer
+        for o in 0..<outputs {
+            bias.gradient.pointer[o] = (0..<batch).reduce(into: Float(0)) { $0 += dy[$1 * outputs + o] }
+        }
+        try engine.multiply(
+            .transposed(dy), .plain(input.pointer), into: weight.gradient.pointer, m: outputs, n: inputs, k: batch)
+        try engine.multiply(
+            .plain(dy), .plain(weight.effective.pointer), into: inputGradient.pointer, m: batch, n: inputs, k: outputs)
+        return inputGradient
+    }
+}
