@@ -14,7 +14,7 @@ let package = Package(
         .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Files", "Parallelism"]),
+            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -53,27 +53,32 @@ let package = Package(
         .target(name: "RasterImages", dependencies: ["Datasets", "Files"]),
         .target(
             name: "Training",
-            dependencies: ["Backends", "CKernels", "Compute", "Graph", "Quantization", "Datasets", "Statistics", "Files", .product(name: "Yams", package: "Yams")]),
+            dependencies: ["Backends", "CKernels", "Compute", "Graph", "Quantization", "Datasets", "Statistics", "Files"]),
         .target(name: "Export", dependencies: ["BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Compute", "Files"]),
         .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
+        .target(
+            name: "Experiments",
+            dependencies: [
+                "Reporting", "Training", "Datasets", "Backends", "Graph", "Quantization", "Compute", "Statistics", "Parallelism", "Files",
+                .product(name: "Yams", package: "Yams"),
+            ]),
         .executableTarget(
             name: "reproduce",
             dependencies: [
-                "BuildFacts", "Parallelism", "BCGDRuntime", "RasterImages", "Export", "Training", "Datasets", "Backends", "Graph", "Quantization", "Compute", "Statistics",
-                "Reporting", "Files", argumentParser,
+                "BuildFacts", "Parallelism", "BCGDRuntime", "RasterImages", "Export", "Experiments", "Training", "Datasets", "Backends", "Files", argumentParser,
             ]),
         .executableTarget(
             name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
-            dependencies: ["BuildFacts", "CAllocations", "CKernels", "BCGDRuntime", "Export", "Training", "Backends", "Graph", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
+            dependencies: ["BuildFacts", "CAllocations", "CKernels", "BCGDRuntime", "Export", "Experiments", "Training", "Backends", "Graph", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
 
         // MARK: Fuzzing (Documentation/Sanitizers.md)
         .target(name: "RandomModels", dependencies: ["BCGDRuntime", "Statistics"], path: "Tests/RandomModels"),
         .executableTarget(
             name: "fuzz-readers",
             dependencies: [
-                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Quantization",
+                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Experiments", "Training", "Datasets", "Backends", "Graph", "Quantization",
                 "Compute", "Statistics", "Reporting", "Files", argumentParser,
             ],
             path: "Experiments/fuzz"),
@@ -100,11 +105,15 @@ let package = Package(
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
         .testTarget(
             name: "ExportTests",
-            dependencies: ["Export", "BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics"]),
+            dependencies: ["Export", "BCGDRuntime", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
         .testTarget(
+            name: "ExperimentsTests",
+            dependencies: ["Experiments", "Reporting", "Training", "Datasets", "Backends", "Compute", "Quantization", "Statistics", "Files"],
+            resources: [.copy("Vectors")]),
+        .testTarget(
             name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "BCGDRuntime", "Compute", "Datasets", "Backends", "Graph", "Training"]),
-        .testTarget(name: "GuideTests", dependencies: ["Training", "Quantization", "Backends", "Graph", "Datasets", "Compute", "Statistics", "Files"]),
+        .testTarget(name: "GuideTests", dependencies: ["Experiments", "Training", "Quantization", "Backends", "Graph", "Datasets", "Compute", "Statistics", "Files"]),
         .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]

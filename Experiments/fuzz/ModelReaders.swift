@@ -3,6 +3,7 @@ import BCGDRuntime
 import Backends
 import Compute
 import Datasets
+import Experiments
 import Files
 import Foundation
 import Graph

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Experiments
 import Files
 import Foundation
 import Training

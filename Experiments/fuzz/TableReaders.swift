@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Datasets
+import Experiments
 import Files
 import Foundation
 import Reporting
@@ -38,9 +41,9 @@ extension Reader {
                 try need(RunRow.table(again).text == RunRow.table(rows).text, "it reads otherwise after it was written")
                 for row in rows { try need((0...100).contains(row.top1Final ?? 0) && row.name.count > 0, "\(row.name): \(String(describing: row.top1Final)) %") }
                 for section in Section.all(of: rows) {
-                    let runs = rows.filter { Section($0) == section }, names = Set(runs.map(\.cell.name)).sorted()
+                    let runs = rows.filter { Section($0) == section }, names = Set(runs.map(\.condition.cell)).sorted()
                     let table = ResultsTable(
-                        runs, columns: CellColumn.allCases, cells: names, comparisons: names.dropFirst().map { [names[0], $0] }, outcomes: { _ in nil })
+                        runs, columns: SettingColumn.all, cells: names, comparisons: names.dropFirst().map { [names[0], $0] }, outcomes: { _ in nil })
                     try need((table.markdown + table.latex).count > 0 && section.slug.count > 0, "an empty table")
                 }
                 try need(ResultsTable.provenance(rows).markdown.count > 0, "no table")
@@ -103,12 +106,11 @@ extension Reader {
     }
 
     private static func tenImages() throws -> RunRow {
-        RunRow(
-            cell: RunCell(
-                name: "cell", dataset: "data", network: "resnet20", weightBits: 1, activationBits: 4, method: "bcgd", quantizedLayers: "all", blending: 1e-5,
-                inputDerivative: "clipped-relu", resolutionDerivative: "three-valued", protocolName: "smoke"),
-            seed: 1, epochs: 3, testImages: 10, correctFinal: 5, correctBest: 5, reportedIn: try ReportedValues(contentsOf: "Experiments/reported.csv"),
+        guard let cell = try ExperimentCells(.smoke, folder: "Experiments").cells.first else { throw FileError("no cell") }
+        return RunRow(
+            condition: Condition(cell, on: DatasetID("data"), .smoke, .f32), seed: 1, epochs: 3, testImages: 10, correctFinal: 5, correctBest: 5,
+            reportedIn: try ReportedValues(contentsOf: "Experiments/reported.csv"),
             provenance: RunProvenance(
-                seconds: 1, threads: 1, precision: "f32", commit: "abc", recipe: "paper", recipeDigest: "0123abcd", dataOrigin: .official, how: "by hand"))
+                seconds: 1, threads: 1, commit: "abc", recipe: "paper", recipeDigest: "0123abcd", dataOrigin: .official, how: "by hand"))
     }
 }

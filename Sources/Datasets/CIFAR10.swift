@@ -31,7 +31,7 @@ public enum CIFAR10 {
             throw FileError("\(impostor); use the data anyway with --allow-unofficial-data, or \(release.advice)")
         }
         return ImageDataset(
-            name: "CIFAR-10", classes: classes, train: splits[0], test: splits[1], isOfficial: impostor == nil)
+            name: KnownDataset.cifar10.rawValue, classes: classes, train: splits[0], test: splits[1], isOfficial: impostor == nil)
     }
 
     /// What is wrong with the first file whose checksum is not the release's, or nil when all agree.

@@ -64,7 +64,7 @@ public enum FashionMNIST {
             )
         }
         return ImageDataset(
-            name: "Fashion-MNIST", classes: classes, train: train, test: test, isOfficial: impostor == nil)
+            name: KnownDataset.fashionMNIST.rawValue, classes: classes, train: train, test: test, isOfficial: impostor == nil)
     }
 
     /// The elements of a gzipped IDX file of unsigned bytes (magic number 0x0000_08DD, DD dimensions, each a

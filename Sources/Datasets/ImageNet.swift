@@ -58,7 +58,7 @@ public struct ImageNet: Dataset {
         let count = list.entries.count
         isOfficial = list.isImageNet1k && train.count == Self.trainImages && test.count == Self.testImages
         // Never the plain name for other classes or fewer: published numbers are those of these 1000.
-        name = list.isImageNet1k ? "ImageNet" : "ImageNet, \(count) classes"
+        name = (list.isImageNet1k ? KnownDataset.imageNet.id : DatasetID(count, classesOf: .imageNet)).name
         classes = list.entries.map(\.name)
         numbers = list.hasPlaces ? list.entries.map(\.number) : nil
         self.unreadable = unreadable

@@ -29,11 +29,8 @@ public struct ImageFormat: Sendable {
 
     /// Of a data set by its name in run descriptions; `nil` for one that is not known by name.
     public init?(dataset: String) {
-        switch dataset {
-        case "CIFAR-10": self.init(height: 32, width: 32, channels: 3, classes: CIFAR10.classes, normalization: CIFAR10.normalization)
-        case "Fashion-MNIST": self.init(height: 28, width: 28, channels: 1, classes: FashionMNIST.classes, normalization: FashionMNIST.normalization)
-        default: return nil
-        }
+        guard let facts = DatasetID(dataset).known?.facts, let side = facts.side, let classes = facts.classes else { return nil }
+        self.init(height: side, width: side, channels: facts.channels, classes: classes, normalization: facts.normalization)
     }
 
     /// ImageNet's images with the classes' names in the order of the scores: METHOD.md part 2.

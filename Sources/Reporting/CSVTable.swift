@@ -95,7 +95,7 @@ public struct CSVTable: Equatable, Sendable {
 }
 
 /// Four decimals: of a percentage, enough to have the count back for fewer than 10⁶ images.
-func fixed(_ value: Double) -> String { String(format: "%.4f", value) }
+package func fixed(_ value: Double) -> String { String(format: "%.4f", value) }
 
 /// Splits CSV text into records, byte by byte.
 private struct CSVRecords {

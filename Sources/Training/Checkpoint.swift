@@ -8,7 +8,7 @@ import Graph
 /// A checkpoint that cannot be used, and why.
 public struct CheckpointError: Error, CustomStringConvertible, Equatable {
     public let description: String
-    init(description: String) { self.description = oneLine(description) }
+    package init(description: String) { self.description = oneLine(description) }
 }
 
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the

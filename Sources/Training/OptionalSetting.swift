@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Quantization
 
 /// The value that a setting has where a recipe leaves it out.
 public protocol StandardValue {
@@ -29,17 +28,4 @@ extension KeyedEncodingContainer {
     mutating func encode<S>(_ setting: Optionally<S>, forKey key: Key) throws {
         if setting.wrappedValue != S.value { try encode(setting.wrappedValue, forKey: key) }
     }
-}
-
-/// The standard values of `Recipe`: the paper's where it has one.
-public enum Standard {
-    public enum PerLayer: StandardValue { public static var value: Recipe.Scaling { .perLayer } }
-    public enum Exact: StandardValue { public static var value: TernaryRule { .exact } }
-    public enum Current: StandardValue { public static var value: Recipe.Evaluation { .current } }
-    public enum Hundred: StandardValue { public static var value: Int { 100 } }
-    public enum Zero: StandardValue { public static var value: Float { 0 } }
-    public enum One: StandardValue { public static var value: Float { 1 } }
-    public enum RelaxationEnd: StandardValue { public static var value: Float { 380 } }
-    public enum SmallestCrop: StandardValue { public static var value: Double { 0.08 } }
-    public enum RelaxationShare: StandardValue { public static var value: Float { 0.75 } }
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Files
-import Foundation
 import Graph
 import Quantization
 
 /// Everything that decides what a training run computes, apart from its data and its seed (METHOD.md part 2).
 ///
-/// Written in YAML with the key names below; a recipe file holds only what differs from its base.
+/// Written in YAML with the key names below; a recipe file holds only what differs from its base. A setting stands in this file
+/// alone, in three places: its property, its key, and what is known of the key (`Documentation/AddingASetting.md`).
 public struct Recipe: Codable, Equatable, Sendable {
     /// `float` trains without quantization; `bcgd` blends with ρ = `blending`; `bc` (BinaryConnect) is ρ = 0; `binary-relax`
     /// is `bc` whose first epochs run on relaxed weights.
@@ -53,7 +52,7 @@ public struct Recipe: Codable, Equatable, Sendable {
     public var cropPadding: Int
     public var flip: Bool
 
-    // What follows may be left out; the paper's recipe does. `RecipeKeys.swift` explains each.
+    // What follows may be left out; the paper's recipe does.
     @Optionally<Standard.PerLayer> public var scaling
     /// At 2 bits.
     @Optionally<Standard.Exact> public var ternary
@@ -76,7 +75,8 @@ public struct Recipe: Codable, Equatable, Sendable {
     /// Images in files: the random crop takes at least this part of the area.
     @Optionally<Standard.SmallestCrop> public var smallestCrop
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
+    /// A setting by its name in files, in the order in which recipes are read.
+    public enum CodingKeys: String, CodingKey, CaseIterable, Sendable {
         case network, method
         case weightBits = "weight_bits"
         case activationBits = "activation_bits"
@@ -105,88 +105,128 @@ public struct Recipe: Codable, Equatable, Sendable {
         case imageSize = "image_size"
         case smallestCrop = "smallest_crop"
     }
+    public typealias Key = CodingKeys
+}
 
-    /// ρ as the method has it.
-    public var effectiveBlending: Float { method == .bcgd ? blending : 0 }
+private let method1 = "METHOD.md part 1", method2 = "METHOD.md part 2"
+private let authors = "the authors' code ([A] in METHOD.md); not in the paper's recipe"
 
-    /// The learning rate η of an epoch, counted from 0.
-    public func rate(epoch: Int) -> Double {
-        milestones.reduce(rate) { epoch >= $1 ? $0 / rateDivisor : $0 }
-    }
-
-    /// How weights are projected; `nil` for float ones.
-    public func weightProjection() throws -> WeightProjection? {
-        weightBits == 32
-            ? nil : try WeightProjection(bits: weightBits, maximumIterations: lloydIterations, ternary: ternary)
-    }
-
-    /// Epochs of BinaryRelax's first phase; at least one of the others remains.
-    var relaxedEpochs: Int { method == .binaryRelax ? min(Int(relaxationShare * Float(epochs)), epochs - 1) : 0 }
-
-    /// λ of BinaryRelax in an epoch, counted from 0; `nil` where weights are projected exactly.
-    ///
-    /// `λ = start·(end/start)^((epoch + 1)/relaxed epochs)`.
-    public func relaxation(epoch: Int) -> Float? {
-        guard epoch < relaxedEpochs else { return nil }
-        return relaxationStart * Float(pow(Double(relaxationEnd / relaxationStart), Double(epoch + 1) / Double(relaxedEpochs)))
-    }
-
-    /// The activation of the network.
-    public func activation() throws -> ActivationFunction {
-        guard activationBits != 32 else { return .relu }
-        return .quantized(
-            try QuantizedReLU(
-                bits: activationBits, inputDerivative: inputDerivative, resolutionDerivative: resolutionDerivative))
-    }
-
-    /// - Parameter knownNetwork: whether `network` must name one of ours.
-    /// - Throws: `RecipeError` naming the key, what it may be and what it is.
-    public func validate(knownNetwork: Bool = true) throws {
-        func need(_ condition: Bool, _ key: CodingKeys, _ allowed: String, _ found: Any) throws {
-            if !condition { throw RecipeError("\(key.rawValue) must be \(allowed), not \(found)", key: key.rawValue) }
+extension Recipe.Key {
+    /// What is known of the key; one without does not compile. The ranges are finite, and wide enough for every recipe that one may mean.
+    public var about: RecipeKey {
+        switch self {
+        case .network: RecipeKey(.name(NetworkGraph.knownNames), "the network", source: "\(method2), models")
+        case .method:
+            RecipeKey(
+                .oneOf(Recipe.Method.self),
+                "bcgd blends with ρ = blending; bc (BinaryConnect) is ρ = 0; binary-relax is bc that runs its first epochs on "
+                    + "(λ·w_q + w_f)/(1 + λ); float quantizes nothing", source: method1)
+        case .weightBits: RecipeKey(.bits, "bits of the weights: 1 binary, 2 ternary, more uniform, 32 float", source: method1)
+        case .activationBits: RecipeKey(.bits, "bits of the activations; 32 is ReLU", source: method1)
+        case .quantizedLayers:
+            RecipeKey(
+                .oneOf(Recipe.Layers.self), of: .quantizedWeights,
+                "whose weights are quantized: all layers', all but the first and last (inner), or all but the linear ones'",
+                source: "\(method2): all, and the variant inner; convolutions as in [A]")
+        case .scaling:
+            RecipeKey(
+                .oneOf(Recipe.Scaling.self), of: .quantizedWeights, "one scale δ for a layer's weights, or one for each output channel",
+                standard: "per-layer", source: "\(method1): per layer; per channel is ours")
+        case .ternary:
+            RecipeKey(
+                .oneOf(TernaryRule.self), of: .quantizedWeights,
+                "at 2 weight bits: the exact projection, or threshold 0.7·mean|w| with a scale that divides by all n", standard: "exact",
+                source: "\(method1); authors is [A]'s")
+        case .lloydIterations:
+            RecipeKey(
+                .integer(1...10_000), of: .quantizedWeights,
+                "at 3 weight bits and more: Lloyd's alternation ends when it stands still, or after so many iterations",
+                standard: "100", source: "\(method1); [A] does one at 4 bits")
+        case .blending:
+            RecipeKey(
+                .number(0..<1), of: .quantizedWeights, "ρ: w_f ← (1 − ρ) w_f + ρ w_q before each step of bcgd", title: "ρ",
+                source: "\(method2): 1e-5")
+        case .inputDerivative:
+            RecipeKey(
+                .oneOf(CoarseInputDerivative.self), of: .quantizedActivations, "coarse derivative of the quantized ReLU in x",
+                title: "x-derivative", source: "\(method1): clipped-relu")
+        case .resolutionDerivative:
+            RecipeKey(
+                .oneOf(CoarseResolutionDerivative.self), of: .quantizedActivations, "coarse derivative of the quantized ReLU in α",
+                title: "α-derivative", source: "\(method1): three-valued")
+        case .batchSize: RecipeKey(.integer(1...65_536), "images a step", source: "\(method2): 128")
+        case .epochs: RecipeKey(.integer(1...100_000), "passes over the training images", source: "\(method2): 200")
+        case .rate:
+            RecipeKey(
+                .number(above: 0, to: 1e30), "learning rate η at the start", isSingle: false, source: "\(method2): 0.1 float, 0.01 quantized")
+        case .rateDivisor:
+            RecipeKey(.number(1...1e6), "η is divided by this at each milestone; 1 keeps it", isSingle: false, source: "\(method2): 10")
+        case .milestones: RecipeKey(.ascending(1...100_000), "epochs after which η is divided", source: "\(method2): 80, 140 of 200")
+        case .momentum: RecipeKey(.number(0..<1), "of SGD, for all parameters", source: "\(method2): 0.95")
+        case .weightDecay:
+            RecipeKey(.number(0...1e6), "on weights, biases and batch norm's scale and shift; not on α", source: "\(method2): 1e-4")
+        case .resolutionRateFactor:
+            RecipeKey(.number(0...1e6), of: .quantizedActivations, "η_α / η", isSingle: false, source: "\(method2): 0.01")
+        case .resolutionMinimum:
+            RecipeKey(
+                .number(above: 0, to: 1e6), of: .quantizedActivations, "α never falls below",
+                source: "ours, as α > 0 must hold; the value is [A]'s lower clamp")
+        case .resolutionMaximum:
+            RecipeKey(.number(above: 0, to: 1e6), of: .quantizedActivations, "α never rises above", standard: "none", source: "\(authors): 5")
+        case .resolutionDecay:
+            RecipeKey(.number(0...1e6), of: .quantizedActivations, "weight decay on α", standard: "0", source: "\(authors): 1e-4")
+        case .resolutionGradientFactor:
+            RecipeKey(
+                .number(0...1e6), of: .quantizedActivations, "multiplies the gradient in α before all else", standard: "1",
+                source: "\(authors): 0.01")
+        case .resolutionGradientLimit:
+            RecipeKey(
+                .number(above: 0, to: 1e6), of: .quantizedActivations, "the gradient in α, times its factor, is kept within ± this",
+                standard: "none", source: "\(authors): 1")
+        case .evaluation:
+            RecipeKey(
+                .oneOf(Recipe.Evaluation.self), of: .quantizedWeights,
+                "which weights the test images see: the current ones' projection, or (lagged) that from before the last step",
+                standard: "current", source: "lagged: \(authors)")
+        case .relaxationStart:
+            RecipeKey(
+                .number(above: 0, to: 1e6), of: .quantizedWeights,
+                "binary-relax: λ before the first epoch; it grows by the same factor each epoch", standard: "1",
+                source: "[A] (its method br): 1; the method is BinaryRelax, arXiv 1801.06313")
+        case .relaxationEnd:
+            RecipeKey(
+                .number(above: 0, to: 1e6), of: .quantizedWeights, "binary-relax: λ in the last relaxed epoch", standard: "380",
+                source: "[A]: 1.02 twice an epoch for 150 epochs, 1.02^300 = 380; as an end, it fits any number of epochs")
+        case .relaxationShare:
+            RecipeKey(
+                .number(.init(low: 0, includesLow: false, high: 1, includesHigh: false)), of: .quantizedWeights,
+                "binary-relax: part of the epochs, rounded down, that runs on relaxed weights; then exact projection",
+                standard: "0.75", source: "[A]: 150 of 200 epochs")
+        case .cropPadding:
+            RecipeKey(.integer(0...16), "augmentation: black pixels around the image before a random crop", source: "\(method2): 4")
+        case .imageSize:
+            RecipeKey(
+                .integer(32...1024),
+                "images in files (ImageNet): rows and columns after the random resized crop, and of the test images' central crop, whose short "
+                    + "side is first resized to 256/224 of it", standard: "none", source: "\(method2): 224")
+        case .smallestCrop:
+            RecipeKey(
+                .number(above: 0, to: 1), "images in files: the random resized crop takes at least this part of the area", standard: "0.08",
+                isSingle: false, source: "\(method2) (standard augmentation); torchvision's RandomResizedCrop: 0.08")
+        case .flip: RecipeKey(.flag, "augmentation: horizontal flip of every second image, at random", source: method2)
         }
-        try need(!knownNetwork || NetworkGraph.isKnown(network), .network, "one of \(NetworkGraph.knownNames)", network)
-        for (key, value) in numbers { try need(key.allowed.contains(value), key, "\(key.allowed)", value) }
-        let allowed = CodingKeys.milestones.allowed, isAscending = zip(milestones, milestones.dropFirst()).allSatisfy { $0 < $1 }
-        try need(isAscending && milestones.allSatisfy { allowed.contains(Double($0)) }, .milestones, "\(allowed)", milestones)
-        let isFloat = weightBits == 32 && activationBits == 32
-        try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
-        try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
-        try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
-        try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
-        try need(resolutionMaximum ?? .infinity >= resolutionMinimum, .resolutionMaximum, "at least resolution_minimum", resolutionMaximum ?? 0)
-        try need(relaxationEnd >= relaxationStart, .relaxationEnd, "at least relaxation_start", relaxationEnd)
-        try need(
-            relaxationEnd / relaxationStart <= 1e30, .relaxationStart, "above 0, and not 1e30 times smaller than relaxation_end",
-            relaxationStart)
-    }
-
-    /// Every setting that is one number, those left out not.
-    private var numbers: [(CodingKeys, Double)] {
-        let integers: [(CodingKeys, Int?)] = [
-            (.weightBits, weightBits), (.activationBits, activationBits), (.batchSize, batchSize), (.epochs, epochs), (.cropPadding, cropPadding),
-            (.imageSize, imageSize), (.lloydIterations, lloydIterations),
-        ]
-        let singles: [(CodingKeys, Float?)] = [
-            (.blending, blending), (.resolutionMinimum, resolutionMinimum), (.momentum, momentum), (.weightDecay, weightDecay),
-            (.resolutionDecay, resolutionDecay), (.resolutionGradientFactor, resolutionGradientFactor),
-            (.resolutionGradientLimit, resolutionGradientLimit), (.resolutionMaximum, resolutionMaximum), (.relaxationStart, relaxationStart),
-            (.relaxationEnd, relaxationEnd), (.relaxationShare, relaxationShare),
-        ]
-        let doubles = [
-            (CodingKeys.rate, rate), (.rateDivisor, rateDivisor), (.resolutionRateFactor, resolutionRateFactor), (.smallestCrop, smallestCrop),
-        ]
-        return integers.compactMap { key, value in value.map { (key, Double($0)) } }
-            + singles.compactMap { key, value in value.map { (key, Double($0)) } } + doubles
     }
 }
 
-/// A recipe or table file that says something impossible.
-public struct RecipeError: Error, CustomStringConvertible, Equatable {
-    public let description: String
-    /// The key at fault, where it is one key's.
-    let key: String?
-
-    public init(_ description: String) { self.init(description, key: nil) }
-    init(_ description: String, key: String?) { (self.description, self.key) = (oneLine(description), key) }
+/// The standard values of settings that may be left out: the paper's where it has one.
+public enum Standard {
+    public enum PerLayer: StandardValue { public static var value: Recipe.Scaling { .perLayer } }
+    public enum Exact: StandardValue { public static var value: TernaryRule { .exact } }
+    public enum Current: StandardValue { public static var value: Recipe.Evaluation { .current } }
+    public enum Hundred: StandardValue { public static var value: Int { 100 } }
+    public enum Zero: StandardValue { public static var value: Float { 0 } }
+    public enum One: StandardValue { public static var value: Float { 1 } }
+    public enum RelaxationEnd: StandardValue { public static var value: Float { 380 } }
+    public enum SmallestCrop: StandardValue { public static var value: Double { 0.08 } }
+    public enum RelaxationShare: StandardValue { public static var value: Float { 0.75 } }
 }

@@ -56,13 +56,13 @@ public struct RunDescription: Codable, Equatable, Sendable {
 extension Recipe {
     /// Eight hexadecimal digits that stand for all settings of the recipes, for the precision of the float run where
     /// it is not f32, and for the file that the first weights came in.
-    static func digest(_ recipes: [Recipe], startingIn precision: Precision = .f32, pretrained: String = "") -> String {
+    package static func digest(_ recipes: [Recipe], startingIn precision: Precision = .f32, pretrained: String = "") -> String {
         crc32Hex(Data((canonicalJSON(recipes) + (precision == .f32 ? "" : precision.rawValue) + pretrained).utf8))
     }
 }
 
 /// JSON with sorted keys. Numbers that are not finite, which `Recipe.validate` refuses, become strings.
-func canonicalJSON(_ value: some Encodable) -> String {
+package func canonicalJSON(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")

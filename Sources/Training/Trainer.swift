@@ -9,6 +9,7 @@ import Graph
 /// Training went out of bounds: the loss, a parameter or a running statistic is not finite.
 public struct DivergenceError: Error, CustomStringConvertible {
     public let description: String
+    package init(description: String) { self.description = description }
 }
 
 /// Hears how a run goes on; everything is optional to use.
@@ -213,7 +214,7 @@ public final class Trainer {
 
     /// Takes a checkpoint's values and running statistics, of whatever precision, and calls `body` with the outcome of each of
     /// the first mini-batches of an epoch, whose gradients the network then holds; nothing is learned.
-    func gradients(at checkpoint: Checkpoint, batches: Int, body: (BatchOutcome) -> Void) throws {
+    package func gradients(at checkpoint: Checkpoint, batches: Int, body: (BatchOutcome) -> Void) throws {
         try checkpoint.warmStart(network)
         descent.project()
         descent.start(epoch: checkpoint.state.epoch)

@@ -3,6 +3,7 @@ import ArgumentParser
 import Backends
 import BuildFacts
 import CAllocations
+import Experiments
 import Files
 import Foundation
 import Reporting

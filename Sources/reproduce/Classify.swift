@@ -38,7 +38,7 @@ struct Classify: ParsableCommand {
         guard [1, 3].contains(packed.input.channels) else {
             throw FileError("\(model) takes images of \(packed.input.channels) channels; those that are read here have 1 or 3")
         }
-        let classifier = Classifier(packed, threads: computing.threads)
+        let classifier = Classifier(packed, threads: computing.threads.count)
         var failures = 0
         for path in images {
             do {

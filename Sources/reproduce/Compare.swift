@@ -4,7 +4,6 @@ import BCGDRuntime
 import Export
 import Files
 import Foundation
-import Reporting
 import Training
 
 struct Compare: ParsableCommand {
@@ -24,7 +23,7 @@ struct Compare: ParsableCommand {
         let dataset = try images.load(for: run, of: checkpoint.path, imageNet, needsTraining: false)
         try checkpoint.expectClasses(dataset.classes, of: "the data set's list")
         let split = try dataset.sources(imageSize: run.recipe.imageSize).test
-        let comparison = try compare(checkpoint, with: model, on: split, threads: computing.threads)
+        let comparison = try compare(checkpoint, with: model, on: split, threads: computing.threads.count)
         for unit in comparison.units { say("\(unit.name): \(unit.differing) of \(unit.compared) differ") }
         say(
             """

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Datasets
-import Files
-import Foundation
-import Reporting
+import Experiments
 import Training
 
 struct Evaluate: ParsableCommand {
@@ -23,18 +21,13 @@ struct Evaluate: ParsableCommand {
     var out = "runs"
 
     func run() throws {
-        let output = try OutputFolder(out)
+        let runs = FinishedRuns(try OutputFolder(out), threads: computing.threads, loaders: imageNet.loaders)
         var loaded: (any Dataset)?  // mostly one for all
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
             let dataset = try loaded.flatMap { $0.name == run.dataset ? $0 : nil } ?? images.load(for: run, of: path, imageNet, needsTraining: true)
             loaded = dataset
-            let trainer = try Trainer(run, dataset: dataset, threads: computing.threads(goingOnFrom: checkpoint), loaders: imageNet.loaders)
-            try trainer.restore(checkpoint)
-            let outcomes = ImageOutcomes(try trainer.finalCorrect())
-            let file = output.correct(((path as NSString).lastPathComponent as NSString).deletingPathExtension)
-            try outcomes.write(to: file)
-            say("\(file): \(outcomes.correct.count { $0 }) of \(outcomes.correct.count)")
+            try runs.evaluate(checkpoint, on: dataset)
         }
     }
 }

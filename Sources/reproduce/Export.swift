@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import BCGDRuntime
+import Datasets
 import Export
 import Files
 import Foundation
@@ -58,7 +59,7 @@ struct ExportCommand: ParsableCommand {
             try checkpoint.expectClasses(format.classes, of: run.dataset)
             return format
         }
-        guard Subject(dataset: run.dataset) == .imageNet, let side = run.recipe.imageSize else {
+        guard DatasetID(run.dataset).known == .imageNet, let side = run.recipe.imageSize else {
             throw FileError("the images of \(run.dataset) are not known by name: CIFAR-10, Fashion-MNIST and ImageNet can be exported")
         }
         return .imageNet(classes: try classes(checkpoint, run), side: side)

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Backends
+import BuildFacts
 import Datasets
+import Experiments
 import Files
 import Foundation
-import Parallelism
-import Reporting
 import Training
 
 extension RunProtocol: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
+
+extension Invocation {
+    /// This program as it was called.
+    static var current: Invocation {
+        Invocation(commit: BuildFacts.commit, command: shellCommand(["swift", "run", "-c", "release", "reproduce"] + CommandLine.arguments.dropFirst()))
+    }
+}
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
     @Option(name: .customLong("threads"), help: "Threads that compute (default: all processors that may be used; of a run that goes on, its own).")
     var asked: Int?
 
-    var threads: Int { asked ?? standardThreads() }
-
-    /// Those of the run that goes on, where no others are asked for.
-    func threads(goingOnFrom checkpoint: Checkpoint?) -> Int { asked ?? checkpoint?.state.threads ?? standardThreads() }
+    var threads: ComputeThreads { ComputeThreads(asked) }
 
     func validate() throws {
         if let asked { guard (1...256).contains(asked) else { throw ValidationError("--threads must be 1 to 256, not \(asked)") } }
@@ -38,44 +42,18 @@ struct DataOptions: ParsableArguments {
     @Flag(help: "Accept data files whose checksums are not the official ones; the results say so.")
     var allowUnofficialData = false
 
-    func load() throws -> ImageDataset {
-        guard let folder = data ?? environment("BCGD_DATA") else { return try FashionMNIST.load(allowUnofficial: allowUnofficialData) }
-        return try CIFAR10.load(folder: folder, allowUnofficial: allowUnofficialData)
-    }
+    private var folder: String? { data ?? environment("BCGD_DATA") }
+    var dataset: KnownDataset { folder == nil ? .fashionMNIST : .cifar10 }
+
+    func load() throws -> any Dataset { try dataset.load(DatasetFiles(folder: folder, allowUnofficial: allowUnofficialData)) }
 
     /// The data set that a run was trained on.
     /// - Parameter path: of the run's checkpoint, for messages.
     func load(for run: RunDescription, of path: String, _ imageNet: ImageNetOptions, needsTraining: Bool) throws -> any Dataset {
-        let dataset: any Dataset = try Subject(dataset: run.dataset) == .imageNet ? imageNet.load(data, needsTraining: needsTraining) : load()
+        let isImageNet = DatasetID(run.dataset).known == .imageNet
+        let dataset: any Dataset = isImageNet ? try imageNet.load(data, needsTraining: needsTraining) : try load()
         guard run.dataset == dataset.name else { throw FileError("\(path) was trained on \(run.dataset), not on \(dataset.name)") }
         return dataset
-    }
-}
-
-/// What an experiment is about: each subject has cells, protocols and tables of its own.
-enum Subject: CaseIterable {
-    /// CIFAR-10, and Fashion-MNIST in its place.
-    case smallImages
-    /// ImageNet, and some of its classes in its place.
-    case imageNet
-
-    /// Of a data set's name.
-    init(dataset: String) { self = dataset.hasPrefix("ImageNet") ? .imageNet : .smallImages }
-
-    /// - Parameter experiments: the folder with all recipes.
-    func folder(in experiments: String) -> String {
-        switch self {
-        case .smallImages: experiments
-        case .imageNet: "\(experiments)/imagenet"
-        }
-    }
-
-    /// Names of the layouts of tables and figures.
-    var tables: [String] {
-        switch self {
-        case .smallImages: ["table1", "table1-authors-code", "table2", "figure1", "figure2"]
-        case .imageNet: ["table3", "figure4"]
-        }
     }
 }
 
@@ -87,18 +65,8 @@ struct ExperimentOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Folder with the recipes.", valueName: "dir"))
     var experiments = "Experiments"
 
-    func cells(_ subject: Subject = .smallImages) throws -> ExperimentCells {
-        guard FileManager.default.fileExists(atPath: experiments) else {
-            throw FileError("there is no folder \(experiments) here; run from the package's folder, or name it with --experiments")
-        }
-        return try ExperimentCells(runProtocol, folder: subject.folder(in: experiments))
-    }
-
-    func table(_ name: String, _ subject: Subject = .smallImages) throws -> ExperimentTable {
-        try ExperimentTable(name, folder: subject.folder(in: experiments))
-    }
-
-    func reported() throws -> ReportedValues { try ReportedValues(contentsOf: "\(experiments)/reported.csv") }
+    var folder: ExperimentFolder { ExperimentFolder(experiments) }
+    func cells(_ subject: Subject) throws -> ExperimentCells { try folder.cells(subject, runProtocol) }
 }
 
 /// A comma-separated list.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Experiments
 import Training
 
 struct Recipes: ParsableCommand {
@@ -13,12 +14,12 @@ struct Recipes: ParsableCommand {
 
     func run() throws {
         guard explain else {
-            for recipe in try Subject.allCases.flatMap({ try BaseRecipe.all(in: $0.folder(in: experiments)) }) { print("\(recipe.name)\n    \(recipe.about)\n    \(recipe.path)") }
+            for recipe in try ExperimentFolder(experiments).baseRecipes() { print("\(recipe.name)\n    \(recipe.about)\n    \(recipe.path)") }
             return
         }
-        for key in Recipe.keys {
-            let standard = key.standard.map { "where left out: \($0)" } ?? "must be given"
-            print("\(key.name)\n    \(key.meaning)\n    allowed: \(key.allowed); \(standard)\n    from: \(key.source)")
+        for key in Recipe.Key.allCases {
+            let about = key.about, standard = about.standard.map { "where left out: \($0)" } ?? "must be given"
+            print("\(key.rawValue)\n    \(about.meaning)\n    allowed: \(about.allowed); \(standard)\n    from: \(about.source)")
         }
         print("\n[A] is the authors' public code, github.com/penhunt/full-quantization-DNN.")
     }

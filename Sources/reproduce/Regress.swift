@@ -2,9 +2,7 @@
 import ArgumentParser
 import Backends
 import Datasets
-import Files
-import Foundation
-import Reporting
+import Experiments
 import Training
 
 struct Regress: ParsableCommand {
@@ -19,6 +17,8 @@ struct Regress: ParsableCommand {
     enum Images: String, ExpressibleByArgument, CaseIterable {
         case fashionMNIST = "fashion-mnist"
         case cifar10 = "cifar-10"
+
+        var dataset: KnownDataset { self == .cifar10 ? .cifar10 : .fashionMNIST }
     }
 
     @Option(help: ArgumentHelp("Folder with CIFAR-10's binary version, official or not; also taken from BCGD_DATA.", valueName: "dir"))
@@ -30,7 +30,7 @@ struct Regress: ParsableCommand {
     @Option(help: "Arithmetic, f32 or mixed; may be given twice (default: f32, and mixed where the processor is made for it).")
     var precision: [Precision] = []
 
-    @Option(help: ArgumentHelp("Seeds a check or a recording takes (default: \(checkSeeds), or \(recordSeeds) with --record).", valueName: "n"))
+    @Option(help: ArgumentHelp("Seeds a check or a recording takes (default: \(RegressionCheck.standardSeeds), or \(RegressionRecorder.standardSeeds) with --record).", valueName: "n"))
     var seeds: Int?
 
     @OptionGroup var computing: ThreadOptions
@@ -50,9 +50,6 @@ struct Regress: ParsableCommand {
     @Flag(help: "With --record: go on with a recording that was stopped.")
     var resume = false
 
-    static let checkSeeds = 3, recordSeeds = 24
-    private static let firstCheckSeed: UInt64 = 1001
-
     func validate() throws {
         let fewest = record ? RegressionTest.fewestSeeds : 1
         if let seeds { guard (fewest...1000).contains(seeds) else { throw ValidationError("--seeds must be \(fewest) to 1000, not \(seeds)") } }
@@ -61,67 +58,34 @@ struct Regress: ParsableCommand {
     }
 
     func run() throws {
-        let plan = try RegressionPlan(folder: experiments)
         let stop = StopRequest()
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
+        let plan = try ExperimentFolder(experiments).regressionPlan()
         let precisions = precision.isEmpty ? (Precision.best == .mixed ? [.f32, .mixed] : [.f32]) : Precision.allCases.filter(precision.contains)
-        let runner = RegressionRunner(plan: plan, threads: computing.threads, stop: stop)
-        let sets = try images().map { try plan.images(of: $0) }
-        let test = RegressionTest(statistics: plan.statistics.count)
-        if record {
-            let recorder = RegressionRecorder(runner: runner, folder: baseline, test: test, newSeeds: Self.checkSeeds)
-            for images in sets {
-                for precision in precisions {
-                    try recorder.record(images, precision, seeds: Array(1...UInt64(seeds ?? Self.recordSeeds)), resume: resume)
-                }
-            }
-        } else {
-            try check(sets, precisions, runner, test)
+        let runner = RegressionRunner(plan: plan, threads: computing.threads.count, invocation: .current, stop: stop)
+        let sets = try datasets().map { try plan.images(of: $0) }
+        guard record else {
+            let check = RegressionCheck(runner, baseline: baseline, seeds: seeds ?? RegressionCheck.standardSeeds)
+            guard let isUnchanged = try check.run(sets, precisions, out: out) else { throw ExitCode(stop.exitStatus) }
+            if !isUnchanged { throw ExitCode(1) }
+            return
         }
-    }
-
-    private func check(_ sets: [ImageDataset], _ precisions: [Precision], _ runner: RegressionRunner, _ test: RegressionTest) throws {
-        let (plan, file) = (runner.plan, "\(baseline)/seeds.csv")
-        let recorded = FileManager.default.fileExists(atPath: file) ? try RegressionSamples(contentsOf: file) : RegressionSamples(statistics: plan.statistics)
-        let expected = try sets.flatMap { images in
-            try precisions.map { precision in
-                (images, precision, try recorded.baseline(
-                    dataset: images.name, precision: precision.rawValue, statistics: plan.statistics, dataChecksum: images.checksum,
-                    recipeDigest: plan.digest))
+        let recorder = RegressionRecorder(runner, folder: baseline), seeds = Array(1...UInt64(seeds ?? RegressionRecorder.standardSeeds))
+        for images in sets {
+            for precision in precisions where try !recorder.record(images, precision, seeds: seeds, resume: resume) {
+                throw ExitCode(stop.exitStatus)
             }
         }
-        if let out { try makeFolder(out) }
-        var table = CSVTable(header: RegressionRunner.columns)
-        var failed: [String] = []
-        for (images, precision, samples) in expected {
-            let new = try (0..<UInt64(seeds ?? Self.checkSeeds)).map { try runner.sample(images, precision, seed: Self.firstCheckSeed + $0) }
-            for verdict in test.verdicts(plan.statistics, baseline: samples, new: new) {
-                say("\(images.name) \(precision.rawValue): \(verdict.line)")
-                table.append(runner.row(verdict, of: samples, new))
-                if verdict.isRegression { failed.append(verdict.statistic) }
-            }
-            if let out { try table.write(to: "\(out)/regress.csv") }
-        }
-        guard failed.isEmpty else {
-            say(
-                "\(failed.count) of \(table.rows.count) statistics are not what \(file) predicts: behaviour has changed. "
-                    + "If that is meant, record anew with `reproduce regress --record`.")
-            throw ExitCode(1)
-        }
-        let tested = table.rows.indices.count { table[$0, "verdict"] != RegressionVerdict.Outcome.notTested.rawValue }
-        say("all \(tested) statistics that can be tested lie where \(file) predicts them")
     }
 
     private var folder: String? { data ?? environment("BCGD_DATA") }
 
     /// Unofficial files are as good as the others here: the checksum of the images in use must be that of the baseline.
-    private func images() throws -> [ImageDataset] {
-        try Images.allCases.filter { only == nil || only == $0 }.compactMap { set in
-            switch set {
-            case .fashionMNIST: try FashionMNIST.load(allowUnofficial: true)
-            case .cifar10: try folder.map { try CIFAR10.load(folder: $0, allowUnofficial: true) }
-            }
+    private func datasets() throws -> [any Dataset] {
+        let named = Images.allCases.filter { only == nil || only == $0 }.map(\.dataset)
+        return try named.filter { $0 != .cifar10 || folder != nil }.map { set in
+            try set.load(DatasetFiles(folder: set == .cifar10 ? folder : nil, allowUnofficial: true))
         }
     }
 }

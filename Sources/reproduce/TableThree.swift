@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Datasets
+import Experiments
 import Files
 import Foundation
 import Training
@@ -30,9 +31,13 @@ struct ImageNetOptions: ParsableArguments {
     }
 
     func load(_ folder: String?, needsTraining: Bool = true) throws -> ImageNet {
-        guard let folder = self.folder(folder) else { throw FileError("no folder with images was named; \(ImageNet.advice)") }
-        let unreadable = UnreadableImages(limit: maxUnreadable) { note("warning: \($0)") }
-        return try ImageNet(folder: folder, classList: try classes.map { try ClassList(contentsOf: $0) }, unreadable: unreadable, needsTraining: needsTraining)
+        let files = DatasetFiles(folder: self.folder(folder), classList: classes, maxUnreadable: maxUnreadable, needsTraining: needsTraining)
+        return try ImageNet(files)
+    }
+
+    /// The images in the folder; without one all of ImageNet.
+    func planned(_ folder: String?) throws -> PlannedImages {
+        self.folder(folder) == nil ? PlannedImages(.imageNet) : try PlannedImages(try load(folder))
     }
 }
 
@@ -64,8 +69,7 @@ struct TableThree: ParsableCommand {
     func run() throws {
         let cells = try options.experiment.cells(.imageNet)
         let file = try pretrained.map(PretrainedFile.init)
-        let tables = try Subject.imageNet.tables.map { try options.experiment.table($0, .imageNet) }
-        let selected = try cells.selection(of: tables, only: options.only.map(split)).filter { file == nil || $0.recipe.network == file?.network }
+        let selected = try cells.selection(of: try options.experiment.folder.tables(.imageNet), only: options.only.map(split)).filter { file == nil || $0.recipe.network == file?.network }
         guard let first = selected.first else {
             throw FileError("\(file?.path ?? "") holds weights of \(file?.network ?? ""), and no selected cell is of that network")
         }
@@ -76,14 +80,14 @@ struct TableThree: ParsableCommand {
         note("\(dataset.name): \(dataset.classes.count) classes" + (dataset.isOfficial ? "" : "; not all of ImageNet, the results say so"))
         try options.train(
             selected, of: cells, on: dataset, loaders: imageNet.loaders,
-            pretrained: file.map { PretrainedStart(file: $0, use: fineTune ? .fineTuned : .asItIs) })
+            pretrained: file.map { PretrainedStart($0, fineTune ? .fineTuned : .asItIs) })
     }
 
     /// What the selected cells would take on this machine.
     private func estimate(_ cell: ExperimentCell, of selected: [ExperimentCell]) throws -> String {
         let quantized = selected.first { !$0.isFloat && $0.recipe.network == cell.recipe.network } ?? cell
         note("measuring a training step of \(quantized.name) …")
-        let cost = try StepCost(measuring: quantized.recipe, on: .imageNet, precision: options.precision, threads: options.computing.threads)
+        let cost = try StepCost(measuring: quantized.recipe, on: PlannedImages(.imageNet), precision: options.precision, threads: options.computing.threads.count)
         let epochs = quantized.recipe.epochs, time = timeInWords(cost.seconds(epochs: epochs))
         return String(format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, options.precision.rawValue, 1000 * cost.secondsAnImage)
             + "protocol \(options.experiment.runProtocol.rawValue), \(epochs) epoch\(epochs == 1 ? "" : "s"), would take about \(time), and \(selected.count) cells are selected"

@@ -2,8 +2,8 @@
 import ArgumentParser
 import Backends
 import Datasets
+import Experiments
 import Foundation
-import Reporting
 import Training
 
 /// What and how to train, the same for every table.
@@ -39,10 +39,8 @@ struct TrainingOptions: ParsableArguments {
     /// Trains the cells of the tables that are not yet there, and rebuilds the folder's tables and figures.
     /// - Parameter recipe: leaves out the quantized cells of other base recipes.
     func train(_ names: [String], on images: DataOptions, recipe: String? = nil) throws {
-        let cells = try experiment.cells()
-        let selected = try cells.selection(of: try names.map { try experiment.table($0) }, only: only.map(split)).filter {
-            recipe == nil || $0.isFloat || $0.recipeName == recipe
-        }
+        let cells = try experiment.cells(.smallImages), tables = try names.map { try experiment.folder.table($0, .smallImages) }
+        let selected = try cells.selection(of: tables, only: only.map(split)).filter { recipe == nil || $0.isFloat || $0.recipeName == recipe }
         try train(selected, of: cells, on: try images.load())
     }
 
@@ -55,9 +53,9 @@ struct TrainingOptions: ParsableArguments {
         let stop = StopRequest()
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
-        let runner = TableRunner(
-            cells: cells, dataset: dataset, computing: computing, loaders: loaders, precision: precision, pretrained: pretrained,
-            reported: try experiment.reported(), output: try OutputFolder(out), experiments: experiment.experiments, stop: stop)
+        let runner = try TableRunner(
+            cells: cells, dataset: dataset, threads: computing.threads, loaders: loaders, precision: precision, pretrained: pretrained,
+            output: try OutputFolder(out), experiments: experiment.folder, invocation: .current, stop: stop)
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {
             print("stopped; everything is saved in \(out): the same command with --resume goes on")
@@ -120,5 +118,5 @@ struct All: ParsableCommand {
         commandName: "all", abstract: "Trains the cells of all tables and figures but ImageNet's with the paper's recipe.", discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions
-    func run() throws { try options.train(ResultFiles.tables, on: images, recipe: "paper") }
+    func run() throws { try options.train(Subject.smallImages.tables, on: images, recipe: "paper") }
 }

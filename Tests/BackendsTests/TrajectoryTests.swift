@@ -46,29 +46,28 @@ import Training
 
     private func recipe(_ vector: Vector) throws -> Recipe {
         let text = """
-            network: resnet8
-            method: bcgd
-            weight_bits: 1
-            activation_bits: 4
-            quantized_layers: all
-            blending: \(try vector.number("blend"))
-            input_derivative: clipped-relu
-            resolution_derivative: three-valued
-            batch_size: 3
-            epochs: 1
-            rate: 0.05
-            rate_divisor: 10
-            milestones: []
-            resolution_rate_factor: \(try vector.number("alpha_rate_factor"))
-            resolution_minimum: 0.001
-            momentum: \(try vector.number("momentum"))
-            weight_decay: \(try vector.number("weight_decay"))
-            crop_padding: 0
-            flip: false
+            {
+            "network": "resnet8",
+            "method": "bcgd",
+            "weight_bits": 1,
+            "activation_bits": 4,
+            "quantized_layers": "all",
+            "blending": \(try vector.number("blend")),
+            "input_derivative": "clipped-relu",
+            "resolution_derivative": "three-valued",
+            "batch_size": 3,
+            "epochs": 1,
+            "rate": 0.05,
+            "rate_divisor": 10,
+            "milestones": [],
+            "resolution_rate_factor": \(try vector.number("alpha_rate_factor")),
+            "resolution_minimum": 0.001,
+            "momentum": \(try vector.number("momentum")),
+            "weight_decay": \(try vector.number("weight_decay")),
+            "crop_padding": 0,
+            "flip": false
+            }
             """
-        let path = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString).yaml"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-        return try Settings(contentsOf: path).recipe()
+        return try JSONDecoder().decode(Recipe.self, from: Data(text.utf8))
     }
 }

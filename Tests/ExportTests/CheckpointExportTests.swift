@@ -2,6 +2,7 @@
 import BCGDRuntime
 import Backends
 import Datasets
+import Experiments
 import Export
 import Foundation
 import Statistics

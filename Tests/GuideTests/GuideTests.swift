@@ -2,6 +2,7 @@
 import Backends
 import Compute
 import Datasets
+import Experiments
 import Files
 import Foundation
 import Graph

@@ -7,50 +7,8 @@ import Quantization
 import Testing
 import Training
 
-/// The recipe `authors-code` of METHOD.md part 2, key by key, and that nothing of it is in `paper`.
+/// What the keys of the recipe `authors-code` do (METHOD.md part 2).
 @Suite(.serialized) struct AuthorsCodeTests {
-    private static let experiments = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../../Experiments"
-
-    @Test(arguments: RunProtocol.allCases) func recipeFile(_ runProtocol: RunProtocol) throws {
-        let cells = try ExperimentCells(runProtocol, folder: Self.experiments)
-        let authors = cells.cells.filter { $0.recipeName == "authors-code" }
-        #expect(Set(authors.map(\.recipe.method)) == [.bcgd, .bc])
-        for cell in authors {
-            let recipe = cell.recipe
-            #expect(recipe.momentum == 0.95 && recipe.weightDecay == 1e-4 && recipe.resolutionDecay == 1e-4 && recipe.batchSize == 128)
-            #expect(recipe.resolutionMinimum == 1e-3 && recipe.resolutionMaximum == 5)
-            #expect(recipe.resolutionGradientFactor == 0.01 && recipe.resolutionGradientLimit == 1 && recipe.resolutionRateFactor == 1)
-            #expect(recipe.quantizedLayers == .convolutions && recipe.ternary == .authors && recipe.lloydIterations == 1)
-            #expect(recipe.evaluation == .lagged)
-            #expect((0..<recipe.epochs).allSatisfy { recipe.rate(epoch: $0) == 0.1 })
-        }
-    }
-
-    /// Its float run is the paper's, so that both recipes start from the same one, trained once.
-    @Test func floatRunIsThePapers() throws {
-        let folder = try TemporaryFolder()
-        try FileManager.default.copyItem(atPath: Self.experiments, toPath: folder.path + "/Experiments")
-        let path = folder.path + "/Experiments/cells.yaml"
-        let text = try String(contentsOfFile: path, encoding: .utf8).replacingOccurrences(of: "\nbase: paper.yaml", with: "\nbase: authors-code.yaml")
-        _ = try folder.write(text, to: "Experiments/cells.yaml")
-        let (paper, authors) = (try ExperimentCells(.paper, folder: Self.experiments), try ExperimentCells(.paper, folder: folder.path + "/Experiments"))
-        for (a, b) in zip(paper.cells, authors.cells) where a.isFloat { #expect(a.recipe == b.recipe) }
-        #expect(authors.cells.allSatisfy { $0.recipeName == "authors-code" } && authors.cells.count == paper.cells.count)
-    }
-
-    /// Everything that `authors-code` changes is as METHOD.md has it in every cell of the paper's recipe.
-    @Test(arguments: RunProtocol.allCases) func nothingLeaksIntoThePapersRecipe(_ runProtocol: RunProtocol) throws {
-        let cells = try ExperimentCells(runProtocol, folder: Self.experiments).cells.filter { $0.recipeName == "paper" }
-        #expect(!cells.isEmpty)
-        for recipe in cells.map(\.recipe) {
-            #expect(recipe.resolutionDecay == 0 && recipe.resolutionMaximum == nil && recipe.resolutionGradientLimit == nil)
-            #expect(recipe.resolutionGradientFactor == 1 && recipe.resolutionRateFactor == 0.01 && recipe.quantizedLayers == .all)
-            #expect(recipe.ternary == .exact && recipe.lloydIterations == 100 && recipe.evaluation == .current)
-            #expect(recipe.scaling == .perLayer && recipe.rate(epoch: 0) == (recipe.method == .float ? 0.1 : 0.01))
-            #expect(recipe.rate(epoch: recipe.epochs - 1) < recipe.rate(epoch: 0))
-        }
-    }
-
     private func network(_ recipe: Recipe) throws -> (Network, CoarseGradientDescent) {
         let workshop = Workshop(engine: try Engine(threads: 1), batch: 2)
         let network = try Network(

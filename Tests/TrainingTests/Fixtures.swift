@@ -54,19 +54,15 @@ let baseRecipe = """
     flip: true
     """
 
-/// The base recipe with some lines replaced (`key: value`) or added.
-func recipeText(_ changes: [String: String] = [:]) -> String {
-    let lines = baseRecipe.split(separator: "\n").map(String.init).map { line in
-        let key = String(line.prefix { $0 != ":" })
-        return changes[key].map { "\(key): \($0)" } ?? line
-    }
-    let known = Set(baseRecipe.split(separator: "\n").map { String($0.prefix { $0 != ":" }) })
-    return (lines + changes.filter { !known.contains($0.key) }.map { "\($0.key): \($0.value)" }).joined(separator: "\n")
-}
-
+/// The base recipe with some values replaced or added, as YAML would have them.
 func recipe(_ changes: [String: String] = [:]) throws -> Recipe {
-    let folder = try TemporaryFolder()
-    return try Settings(contentsOf: folder.write(recipeText(changes), to: "recipe.yaml")).recipe()
+    let base = baseRecipe.split(separator: "\n").map { $0.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) } }
+    let settings = Dictionary(uniqueKeysWithValues: base.map { ($0[0], $0[1]) }).merging(changes) { _, new in new }
+    // Words have quotes in JSON.
+    let json = settings.map { key, value in "\"\(key)\": " + (value.contains { !"0123456789.eE+-[], ".contains($0) } && !["true", "false"].contains(value) ? "\"\(value)\"" : value) }
+    let recipe = try JSONDecoder().decode(Recipe.self, from: Data("{\(json.joined(separator: ", "))}".utf8))
+    try recipe.validate()
+    return recipe
 }
 
 let quantizedChanges = ["method": "bcgd", "weight_bits": "1", "activation_bits": "4"]

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A data set by its name in rows, tables and descriptions of runs: one of the registry, some classes of one, or one's own.
+public struct DatasetID: Hashable, Sendable, CustomStringConvertible {
+    public let name: String
+    public var description: String { name }
+
+    public init(_ name: String) { self.name = name }
+
+    /// Some classes of a data set, or other ones than its own: never the plain name, as published numbers are those of all of it.
+    public init(_ classes: Int, classesOf whole: KnownDataset) { name = "\(whole.rawValue), \(classes) classes" }
+
+    /// The registry's data set that it is, or is a part of; `nil` for one's own.
+    public var known: KnownDataset? { KnownDataset(rawValue: name) ?? KnownDataset.allCases.first(where: isPart) }
+
+    /// Whether it is but some classes of a data set of the registry.
+    public var isPart: Bool { KnownDataset.allCases.contains(where: isPart) }
+
+    private func isPart(of whole: KnownDataset) -> Bool {
+        guard name.hasPrefix(whole.rawValue), let match = name.dropFirst(whole.rawValue.count).wholeMatch(of: /, ([0-9]+) classes/) else { return false }
+        return Int(match.1) != nil
+    }
+
+    /// As it stands in names of files: lower-case letters, digits, and single hyphens for all else.
+    public var slug: String { name.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }.joined(separator: "-") }
+}
+
+extension Dataset {
+    public var id: DatasetID { DatasetID(name) }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Compute
+import Datasets
+import Foundation
+import Graph
+import Training
+
+/// Seconds of a training step of a data set's images, measured.
+public struct StepCost {
+    private let recipe: Recipe
+    private let images: PlannedImages
+    public let secondsAnImage: Double
+
+    /// - Throws: `MemoryError` when the batches would not fit into memory.
+    public init(measuring recipe: Recipe, on images: PlannedImages, precision: Precision, threads: Int) throws {
+        (self.recipe, self.images) = (recipe, images)
+        guard let side = recipe.imageSize ?? images.side else {
+            throw RecipeError("the images of \(images.dataset) have many sizes: the recipe needs image_size")
+        }
+        let shape = FeatureShape(height: side, width: side, channels: images.channels)
+        let graph = try recipe.graph(input: shape, classes: images.classes)
+        let memory = try NetworkMemory(graph, name: recipe.network, precision: precision, relaxesWeights: recipe.relaxesWeights, threads: threads)
+        try memory.expectRoom(
+            batch: recipe.batchSize, besides: 2 * (BatchLoader.depth + 2) * 4 * shape.count, for: recipe.network)
+        let batch = recipe.imageSize == nil ? recipe.batchSize : min(recipe.batchSize, 32)
+        let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
+        let network = try Network(graph, precision: precision, relaxesWeights: recipe.relaxesWeights, in: workshop)
+        network.initialize(seed: 1)
+        for parameter in network.parameters where parameter.kind == .resolution { parameter.value.fill(1) }
+        let descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
+        descent.project()
+        let tensor = shape.tensor(batch: batch)
+        var times: [Double] = []
+        for _ in 0..<(recipe.imageSize == nil ? 4 : 3) {
+            let start = ContinuousClock.now
+            let scores = try network.forward(tensor, batch: batch, mode: .training)
+            try network.backward(scores, batch: batch)
+            descent.step(rate: 1e-6)
+            times.append((ContinuousClock.now - start) / .seconds(1))
+        }
+        secondsAnImage = (times.dropFirst().min() ?? 0) / Double(batch)  // the first call plans
+    }
+
+    /// Whether a step of the other recipe takes the same passes; how many bits quantized weights have hardly matters.
+    public func stands(for other: Recipe) -> Bool {
+        func passes(_ recipe: Recipe) -> [AnyHashable] {
+            [
+                recipe.network, recipe.activationBits, recipe.weightBits == 32, recipe.method == .binaryRelax, recipe.quantizedLayers,
+                recipe.batchSize, recipe.imageSize,
+            ]
+        }
+        return passes(recipe) == passes(other)
+    }
+
+    /// An evaluation pass costs about a third of a training pass: one product in three.
+    public func seconds(epochs: Int) -> Double { Double(epochs) * (Double(images.train) + Double(images.test) / 3) * secondsAnImage }
+}
+
+/// Such as `12 min`, `3.4 h` or `5.6 days`.
+public func timeInWords(_ seconds: Double) -> String {
+    if seconds > 2 * 86400 { return String(format: "%.1f days", seconds / 86400) }
+    return seconds < 5400 ? String(format: "%.0f min", (seconds / 60).rounded(.up)) : String(format: "%.1f h", seconds / 3600)
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Datasets
+import Files
+import Foundation
+import Training
+
+/// Which test images finished runs get right, from their checkpoints.
+public struct FinishedRuns {
+    private let output: OutputFolder
+    private let threads: ComputeThreads
+    private let loaders: Int
+
+    /// - Parameter loaders: threads that prepare images.
+    public init(_ output: OutputFolder, threads: ComputeThreads, loaders: Int) { (self.output, self.threads, self.loaders) = (output, threads, loaders) }
+
+    /// Writes `correct/RUN.txt`, named after the checkpoint.
+    /// - Throws: `CheckpointError` for a run that is not finished, or that comes to another number of images than it recorded.
+    public func evaluate(_ checkpoint: Checkpoint, on dataset: any Dataset) throws {
+        let trainer = try Trainer(checkpoint.description(), dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), loaders: loaders)
+        try trainer.restore(checkpoint)
+        let outcomes = ImageOutcomes(try trainer.finalCorrect())
+        let file = output.correct(((checkpoint.path as NSString).lastPathComponent as NSString).deletingPathExtension)
+        try outcomes.write(to: file)
+        say("\(file): \(outcomes.correct.count { $0 }) of \(outcomes.correct.count)")
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Datasets
+import Files
+import Foundation
+import Reporting
+import Training
+
+/// The CSV of precision comparisons: one row a run and parameter.
+public struct GradientTable {
+    private static let header = [
+        "run", "parameter", "elements", "batches", "error", "noise", "slope", "slope_low", "slope_high", "drift", "seed",
+        "recipe_digest", "data_origin", "threads", "commit", "how",
+    ]
+
+    private let path: String
+    private let threads: Int
+    private let invocation: Invocation
+
+    /// - Throws: `FileError` when the file holds another table.
+    public init(_ path: String, threads: Int, invocation: Invocation) throws {
+        (self.path, self.threads, self.invocation) = (path, threads, invocation)
+        _ = try table()
+    }
+
+    /// Compares the precisions at each checkpoint; rows of these take the place of those in the file.
+    public func record(_ checkpoints: [String], on dataset: any Dataset, batches: Int) throws {
+        var rows: [[String]] = []
+        for path in checkpoints {
+            let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
+            let comparison = try PrecisionComparison(checkpoint, dataset: dataset, batches: batches, threads: threads)
+            rows += comparison.rows.map { fields($0, run, comparison.batches, RunProvenance.DataOrigin(dataset)) }
+            say(comparison.summary(run.name))
+        }
+        let folder = (path as NSString).deletingLastPathComponent
+        if !folder.isEmpty { try makeFolder(folder) }
+        try withLock(on: folder) {
+            var table = try self.table()
+            for row in rows { table.appendOrReplace(row, key: ["run", "parameter"]) }
+            try table.write(to: path)
+        }
+    }
+
+    private func fields(_ row: PrecisionComparison.Row, _ run: RunDescription, _ batches: Int, _ origin: RunProvenance.DataOrigin) -> [String] {
+        let numbers = [row.error, row.noise, row.slope, row.slopeInterval?.low, row.slopeInterval?.high, row.drift]
+        return [run.name, row.parameter, "\(row.count)", "\(batches)"] + numbers.map { $0.map { String(format: "%.6f", $0) } ?? "" }
+            + ["\(run.seed)", run.digest, origin.rawValue, "\(threads)", invocation.commit, invocation.command]
+    }
+
+    private func table() throws -> CSVTable {
+        guard FileManager.default.fileExists(atPath: path) else { return CSVTable(header: Self.header) }
+        let table = try CSVTable(contentsOf: path)
+        guard table.header == Self.header else { throw FileError("\(path) is another table: its columns are \(table.header.joined(separator: ","))") }
+        return table
+    }
+}
+
+extension PrecisionComparison {
+    /// One line: medians over the parameters, and the worst.
+    fileprivate func summary(_ name: String) -> String {
+        func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+        return String(
+            format: "%@: median over %d parameters: error %.1f %%, noise %.0f %%, slope %+.3f %%, drift %.2f (independent: 1, same: %.1f); "
+                + "largest error %.1f %%; loss mixed − f32 %+.5f",
+            name, rows.count, 100 * median(rows.map(\.error)), 100 * median(rows.map(\.noise)), 100 * median(rows.map(\.slope)),
+            median(rows.map(\.drift)), Double(batches).squareRoot(), 100 * (rows.map(\.error).max() ?? 0), lossDifference.mean)
+            + (lossDifference.interval.map { String(format: " [%+.5f, %+.5f]", $0.low, $0.high) } ?? "")
+    }
+}

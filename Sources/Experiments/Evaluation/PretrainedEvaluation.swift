@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Datasets
+import Files
+import Foundation
+import Reporting
+
+/// Top-1 and top-5 of a float network in a file on validation images, shown and recorded.
+public struct PretrainedEvaluation {
+    public let file: PretrainedFile
+    public let dataset: ImageNet
+    /// Rows and columns of the central crop; pixels to which the short side is resized before, 0 for no resizing.
+    public let imageSize: Int
+    public let resize: Int?
+    /// Predict among the data set's classes alone.
+    public let restrict: Bool
+    public let precision: Precision
+    public let threads, loaders: Int
+    public let invocation: Invocation
+
+    public init(
+        _ file: PretrainedFile, on dataset: ImageNet, imageSize: Int, resize: Int?, restrict: Bool, precision: Precision, threads: Int, loaders: Int,
+        invocation: Invocation
+    ) {
+        (self.file, self.dataset, self.imageSize, self.resize, self.restrict) = (file, dataset, imageSize, resize, restrict)
+        (self.precision, self.threads, self.loaders, self.invocation) = (precision, threads, loaders, invocation)
+    }
+
+    /// - Parameters:
+    ///   - reference: a file with PyTorch's pixels and scores.
+    ///   - record: the CSV file that takes the result as a row.
+    public func run(reference: String?, record: String?) throws {
+        let rows = try file.classes(for: dataset)
+        let crop = resize.map { CenterCrop(resize: $0 == 0 ? nil : $0, crop: imageSize) } ?? CenterCrop(crop: imageSize)
+        let split = dataset.testSplit(crop, inAll: rows != nil && !restrict)
+        let classes = restrict ? dataset.classes.count : try file.classCount()
+        let evaluation = try WeightsEvaluation(
+            network: file.network, weights: restrict ? try rows.map { try file.weights.selectingClasses($0) } ?? file.weights : file.weights,
+            classes: classes, precision: precision, threads: threads, imageSize: imageSize)
+        let result = try evaluation.evaluate(split, loaders: loaders, bar: "images")
+        let (top1, top5) = (Percent(result.total.top1, of: result.total.count), Percent(result.total.top5, of: result.total.count))
+        let preprocessing = crop.resize.map { "resize \($0), centre crop \(imageSize)" } ?? "centre crop \(imageSize) without resizing"
+        say("\(dataset.name), \(result.total.count) validation images, \(preprocessing), \(classes) classes to choose from")
+        say("top-1 \(top1.text), top-5 \(top5.text) (Clopper–Pearson, 95 %)")
+        let comparison = try reference.map { try ReferenceComparison(path: $0, evaluation, ours: result) }
+        if let comparison { say(comparison.text) }
+        guard let record else { return }
+        let shared = [dataset.name, "\(result.total.count)", file.network, preprocessing, restrict ? "restricted" : "all"]
+        func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]?) -> [String] {
+            shared + [engine] + top1.fields + top5.fields + (differences ?? ["", "", "", ""]) + [invocation.commit, invocation.command]
+        }
+        try withLock(on: (record as NSString).deletingLastPathComponent) {
+            var table = FileManager.default.fileExists(atPath: record) ? try CSVTable(contentsOf: record) : CSVTable(header: Self.columns)
+            guard table.header == Self.columns else { throw FileError("\(record):1: expected the columns \(Self.columns.joined(separator: ","))") }
+            table.appendOrReplace(fields("this suite, \(precision.rawValue)", top1, top5, comparison?.fields), key: Self.key)
+            if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, nil), key: Self.key) }
+            try table.write(to: record)
+        }
+    }
+
+    private static let key = ["dataset", "network", "preprocessing", "classes", "engine"]
+    private static let columns = [
+        "dataset", "n_test", "network", "preprocessing", "classes", "engine", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
+        "mean_pixel_difference", "differing_predictions", "differing_predictions_same_pixels", "relative_score_difference_same_pixels",
+        "commit", "how",
+    ]
+}

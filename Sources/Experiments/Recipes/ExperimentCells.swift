@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Files
+import Foundation
+import Training
+
+/// How long and on what a table is run: `paper` is the published schedule, `short` and `brief` shrunk ones, `smoke` minutes.
+public enum RunProtocol: String, CaseIterable, Sendable { case smoke, brief, short, paper }
+
+/// Something to train, under a name that is the same in every table and figure that shows it.
+public struct ExperimentCell: Equatable, Sendable {
+    public let name: String
+    public let recipe: Recipe
+    /// The base recipe's file without its ending, such as `paper`.
+    public let recipeName: String
+    public var isFloat: Bool { recipe.method == .float }
+
+    public init(name: String, recipe: Recipe, recipeName: String) { (self.name, self.recipe, self.recipeName) = (name, recipe, recipeName) }
+}
+
+/// All cells of `Experiments/cells.yaml` that one protocol runs.
+///
+/// An entry with a `grid` stands for several cells (`CellGrid.swift`). A cell's recipe is the base recipe, overridden by the base's section for the phase (`float` or `quantized`), by the
+/// protocol's section, and by the cell: each file holds only what differs.
+public struct ExperimentCells: Sendable {
+    public let runProtocol: RunProtocol
+    public let cells: [ExperimentCell]
+    /// Also of those that other protocols run.
+    private let names: Set<String>
+
+    /// - Parameter folder: `Experiments/`.
+    /// - Throws: `FileError` or `RecipeError` naming the file and the key.
+    public init(_ runProtocol: RunProtocol, folder: String) throws {
+        var file = try Settings(contentsOf: "\(folder)/cells.yaml")
+        guard let commonBase = try file.take(string: "base") else { throw RecipeError("\(file.source) needs the key base") }
+        let entries = try file.take(list: "cells").flatMap { try $0.expandedGrid() }
+        try file.expectEmpty(allowed: "base, cells")
+        var schedule = try Settings(contentsOf: "\(folder)/protocols/\(runProtocol.rawValue).yaml")
+        let schedules = try schedule.takePhases()
+        try schedule.expectEmpty(allowed: "float, quantized")
+        var names: [String] = []
+        self.runProtocol = runProtocol
+        cells = try entries.compactMap { entry in
+            var cell = entry
+            guard let name = try cell.take(string: "cell") else { throw RecipeError("\(cell.source) needs the key cell") }
+            guard isName(name) else { throw RecipeError("\(cell.source): a cell's name is letters, digits and -_.+, not \"\(name)\"") }
+            names.append(name)
+            let baseName = try cell.take(string: "base") ?? commonBase
+            guard isPlainText(baseName) else { throw RecipeError("\(cell.source): base must be \(plainTextRule)") }
+            if let only = try cell.take(strings: "protocols") {
+                if let unknown = only.first(where: { RunProtocol(rawValue: $0) == nil }) {
+                    throw RecipeError("\(cell.source): unknown protocol \(unknown); there are \(RunProtocol.allCases.map(\.rawValue).joined(separator: ", "))")
+                }
+                guard only.contains(runProtocol.rawValue) else { return nil }
+            }
+            var base = try Settings(contentsOf: "\(folder)/\(baseName)")
+            let phases = try base.takePhases()
+            let layers = [cell.isFloat ? phases.float : phases.quantized, cell.isFloat ? schedules.float : schedules.quantized, cell]
+            return ExperimentCell(
+                name: name, recipe: try layers.reduce(base) { $0.overridden(by: $1) }.named(cell.source).recipe(),
+                recipeName: (baseName as NSString).deletingPathExtension)
+        }
+        if let twice = Dictionary(grouping: names, by: { $0 }).first(where: { $0.value.count > 1 })?.key {
+            throw RecipeError("\(file.source): two cells are named \(twice)")
+        }
+        self.names = Set(names)
+    }
+
+    /// The cells of the tables, each once and preceded by the float run that it starts from.
+    /// - Parameter only: names of the cells to keep; `nil` for all.
+    /// - Throws: `RecipeError` naming an unknown cell and the known ones.
+    public func selection(of tables: [ExperimentTable], only: [String]? = nil) throws -> [ExperimentCell] {
+        for table in tables {
+            if let unknown = table.cells.first(where: { !names.contains($0) }) {
+                throw RecipeError("\(table.name) shows the cell \(unknown), which cells.yaml does not define")
+            }
+        }
+        let shown = cells.filter { cell in tables.contains { $0.cells.contains(cell.name) } }
+        if let unknown = only?.first(where: { name in !shown.contains { $0.name == name } }) {
+            throw RecipeError(
+                "\(tables.map(\.name).joined(separator: ", ")): no cell \(unknown) in protocol \(runProtocol.rawValue); there are "
+                    + shown.map(\.name).joined(separator: ", "))
+        }
+        let asked = shown.filter { only?.contains($0.name) ?? true }
+        let needed = Set(asked.map(\.name) + (try asked.filter { !$0.isFloat }.map { try warmStart(of: $0).name }))
+        return cells.filter { needed.contains($0.name) }
+    }
+
+    /// The float cell of the same network.
+    public func warmStart(of cell: ExperimentCell) throws -> ExperimentCell {
+        guard let float = cells.first(where: { $0.isFloat && $0.recipe.network == cell.recipe.network }) else {
+            throw RecipeError("there is no float cell for \(cell.recipe.network), which \(cell.name) starts from")
+        }
+        return float
+    }
+
+    /// All settings of a cell and of the float run it starts from, that run's precision included: runs of different seeds share
+    /// them.
+    /// - Parameter pretrained: the digest of the file that the float run starts from.
+    public func settings(of cell: ExperimentCell, startingIn precision: Precision, pretrained: String = "") throws -> RunSettings {
+        RunSettings(
+            recipe: cell.recipe, floatRun: cell.isFloat ? nil : try warmStart(of: cell).recipe, startingIn: cell.isFloat ? .f32 : precision,
+            pretrained: pretrained)
+    }
+
+    /// The same of a cell that takes the weights of a file as they are, without a float run.
+    public func settings(of cell: ExperimentCell, from pretrained: String) -> RunSettings {
+        RunSettings(recipe: cell.recipe, floatRun: nil, startingIn: .f32, pretrained: "as it is: " + pretrained)
+    }
+}
+
+extension Settings {
+    fileprivate var hasPhases: Bool { has("float") && has("quantized") }
+
+    mutating func takePhases() throws -> (float: Settings, quantized: Settings) {
+        (try take(mapping: "float"), try take(mapping: "quantized"))
+    }
+}
+
+/// A recipe that others build on: a file of `Experiments/` with a section for each phase.
+public struct BaseRecipe: Equatable, Sendable {
+    /// The file's name without its ending, such as `paper`.
+    public let name, path: String
+    /// The comment that the file begins with.
+    public let about: String
+
+    /// - Throws: `FileError` when the folder cannot be read, `RecipeError` for a file that is no YAML mapping.
+    public static func all(in folder: String) throws -> [BaseRecipe] {
+        guard let files = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            throw FileError("there is no folder \(folder) here; run from the package's folder, or name it with --experiments")
+        }
+        return try files.filter { $0.hasSuffix(".yaml") }.sorted().compactMap { file in
+            let path = "\(folder)/\(file)"
+            guard try Settings(contentsOf: path).hasPhases else { return nil }
+            let about = lines(of: try readText(path)).prefix { $0.hasPrefix("#") }.map { $0.drop { $0 == "#" || $0 == " " } }.joined(separator: " ")
+            return BaseRecipe(name: (file as NSString).deletingPathExtension, path: path, about: about)
+        }
+    }
+}

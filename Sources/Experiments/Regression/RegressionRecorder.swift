@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Datasets
+import Files
+import Foundation
+import Reporting
+
+/// Records seeds one by one. `recording-DATASET-PRECISION.csv` holds them until all are there; then they take their place in
+/// `seeds.csv`, and `intervals.csv` follows. Processes may record different data sets or precisions at the same time.
+public struct RegressionRecorder {
+    public static let standardSeeds = 24
+
+    private let runner: RegressionRunner
+    private let folder: String
+
+    /// - Parameter folder: of `seeds.csv`, and `intervals.csv` made from it.
+    public init(_ runner: RegressionRunner, folder: String) { (self.runner, self.folder) = (runner, folder) }
+
+    private var file: String { "\(folder)/seeds.csv" }
+    private var statistics: [String] { runner.plan.statistics }
+
+    /// - Parameter resume: go on with a recording that was stopped.
+    /// - Returns: whether all seeds are there; false when somebody asked to stop.
+    /// - Throws: `FileError` when an unfinished recording is in the way or belongs to another state of the code, or when a run
+    ///   diverges.
+    public func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool) throws -> Bool {
+        try makeFolder(folder)
+        let partial = "\(folder)/recording-\(images.name.lowercased())-\(precision.rawValue).csv"
+        func refusal(_ holder: String) -> String { "\(partial) is being recorded by \(holder): wait for its end" }
+        return try withLock(file: partial + ".lock", refusal: refusal) { try record(images, precision, seeds: seeds, resume: resume, in: partial) }
+    }
+
+    private func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool, in partial: String) throws -> Bool {
+        var recording = try unfinished(partial, resume: resume) ?? RegressionSamples(statistics: statistics)
+        let done = Set(recording.samples.map(\.seed))
+        for seed in seeds where !done.contains(seed) {
+            guard let sample = try runner.sample(images, precision, seed: seed) else {
+                note("stopped; the finished seeds are in \(partial): the same command with --resume goes on")
+                return false
+            }
+            guard sample.values.allSatisfy(\.isFinite) else {
+                throw FileError("\(images.name) in \(precision.rawValue), seed \(seed), has values that are no numbers: nothing to expect from it")
+            }
+            recording.append(sample)
+            try recording.table.write(to: partial)
+        }
+        try withLock(on: folder) { try put(recording) }
+        try FileManager.default.removeItem(atPath: partial)
+        return true
+    }
+
+    private func put(_ recording: RegressionSamples) throws {
+        let old = FileManager.default.fileExists(atPath: file) ? try RegressionSamples(contentsOf: file) : recording
+        // Of another plan: its numbers mean something else, and its columns may be others.
+        let kept = RegressionSamples(
+            statistics: statistics,
+            samples: old.statistics == statistics ? old.samples.filter { $0.provenance.recipeDigest == runner.plan.digest } : [])
+        try kept.replacing(by: recording).table.write(to: file)
+        // From the file, so that they belong to the digits that it holds.
+        let test = RegressionTest(statistics: statistics.count)
+        try RegressionSamples(contentsOf: file).intervals(test, newSeeds: RegressionCheck.standardSeeds).write(to: "\(folder)/intervals.csv")
+    }
+
+    private func unfinished(_ partial: String, resume: Bool) throws -> RegressionSamples? {
+        guard FileManager.default.fileExists(atPath: partial) else { return nil }
+        guard resume else { throw FileError("\(partial) holds a recording that was stopped: add --resume to go on with it, or delete it") }
+        let recording = try RegressionSamples(contentsOf: partial)
+        let (commit, digest, threads) = (runner.invocation.commit, runner.plan.digest, runner.threads)
+        let isOurs = recording.samples.map(\.provenance).allSatisfy { $0.commit == commit && $0.recipeDigest == digest && $0.threads == threads }
+        guard recording.statistics == statistics, isOurs else {
+            throw FileError(
+                "\(partial) is of another commit, recipe or number of threads than this (\(commit), \(digest), \(threads)): delete it to start again")
+        }
+        return recording
+    }
+}

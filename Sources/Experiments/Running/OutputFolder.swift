@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
+import Reporting
+import Training
+
+/// The files of an output folder that runs write; tables and figures follow from them (`ResultFiles`):
+///
+///     runs.csv                      one row a run that finished or diverged
+///     curves/RUN.csv                its learning curve
+///     correct/RUN.txt               which test images it gets right (`ImageOutcomes`)
+///     checkpoints/RUN.safetensors   where it stands
+///     recipes/DIGEST.json           what a row's recipe digest stands for (`RunSettings`)
+public struct OutputFolder: Sendable {
+    public let path: String
+
+    /// Makes what is missing of it.
+    public init(_ path: String) throws {
+        self.path = path
+        for folder in [path] + ["curves", "correct", "checkpoints", "recipes"].map({ "\(path)/\($0)" }) { try makeFolder(folder) }
+    }
+
+    /// An existing folder, to be read.
+    public init(existing path: String) throws {
+        self.path = path
+        guard FileManager.default.fileExists(atPath: runs) else { throw FileError("\(path) holds no runs.csv: nothing was run with --out \(path)") }
+    }
+
+    public var runs: String { "\(path)/runs.csv" }
+    func checkpoint(_ run: String) -> String { "\(path)/checkpoints/\(run).safetensors" }
+    func curve(_ run: String) -> String { "\(path)/curves/\(run).csv" }
+    public func correct(_ run: String) -> String { "\(path)/correct/\(run).txt" }
+
+    func recipe(_ digest: String) -> String { "\(path)/recipes/\(digest).json" }
+
+    func keep(_ settings: RunSettings) throws {
+        let path = recipe(settings.digest)
+        if !FileManager.default.fileExists(atPath: path) { try writeAtomically(Data(settings.text.utf8), to: path) }
+    }
+
+    /// In which settings those of the digest differ, in words.
+    func changes(to settings: RunSettings, from digest: String) -> String {
+        guard FileManager.default.fileExists(atPath: recipe(digest)) else { return "which settings changed is not known: there is no \(recipe(digest))" }
+        do { return try settings.changes(from: RunSettings(contentsOf: recipe(digest))).joined(separator: "; ") } catch { return "\(error)" }
+    }
+
+    private func lock(_ run: String) -> String { "\(path)/checkpoints/\(run).lock" }
+
+    /// Whoever trains the run now, in this process or another.
+    func trainer(of run: RunDescription) -> String? { holder(ofLock: lock(run.name)) }
+
+    /// Runs `body` while no other process can train the run.
+    /// - Throws: `FileError` when another process trains it; what `body` throws.
+    func locked(_ run: RunDescription, _ body: () throws -> Void) throws {
+        try withLock(file: lock(run.name), refusal: { Self.refusal(run, by: $0) }, body)
+    }
+
+    static func refusal(_ run: RunDescription, by holder: String) -> String {
+        "\(run.name) is being trained by \(holder): wait for its end, or choose another --out"
+    }
+
+    func hasCheckpoint(_ run: RunDescription) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run.name)) }
+
+    /// - Throws: `FileError` naming the row and column that are not what a run writes.
+    public func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }
+
+    /// Epochs of an earlier session keep the commit and the command that made them.
+    func write(_ curve: [EpochRecord], of run: RunDescription, _ invocation: Invocation) throws {
+        // ImageNet's second measure, and what its files may lack.
+        let isFromFiles = run.recipe.imageSize != nil
+        let header = [
+            "run", "recipe_digest", "seed", "epoch", "rate", "train_loss", "train_top1", "test_loss", "test_top1", "n_test", "seconds",
+            "commit", "how",
+        ] + (isFromFiles ? ["test_top5", "replaced_images"] : [])
+        let rows = curve.map { record in
+            let more = isFromFiles ? [record.testTop5.map { decimal($0, 4) } ?? "", "\(record.replaced ?? 0)"] : []
+            return [
+                run.name, run.digest, "\(run.seed)", "\(record.epoch)", "\(record.rate)", decimal(record.trainLoss, 6),
+                decimal(record.trainTop1, 4), decimal(record.testLoss, 6), decimal(record.testTop1, 4), "\(record.testCount)",
+                decimal(record.seconds, 1), invocation.commit, invocation.command,
+            ] + more
+        }
+        let (path, table) = (self.curve(run.name), CSVTable(header: header, rows: rows))
+        let earlier = (try? CSVTable(contentsOf: path)) ?? table
+        try table.keeping(["commit", "how"], of: earlier).write(to: path)
+    }
+
+    /// Top-1 in percent on the test images by epoch; nil where the run diverged, and where the curve is missing or not whole.
+    /// - Throws: `FileError` when it ends at another accuracy than the run's.
+    public func validation(_ run: RunRow) throws -> [Int: Double]? {
+        guard let final = run.top1Final, FileManager.default.fileExists(atPath: curve(run.name)) else { return nil }
+        let table = try CSVTable(contentsOf: curve(run.name))
+        guard ["epoch", "test_top1"].allSatisfy(table.header.contains) else { throw FileError("\(curve(run.name)): expected the columns epoch and test_top1") }
+        let points = table.rows.indices.compactMap { row in
+            Int(table[row, "epoch"]).flatMap { epoch in Double(table[row, "test_top1"]).map { (epoch, $0) } }
+        }
+        guard points.map(\.0) == Array(1...max(1, run.epochs)), let last = points.last?.1 else { return nil }
+        guard abs(last - final) < 1e-4 else {
+            throw FileError("\(curve(run.name)) ends at \(last) %, but \(runs) has \(final) %: they are not of the same run")
+        }
+        return Dictionary(uniqueKeysWithValues: points)
+    }
+
+    /// Which test images the run gets right; nil where that was not kept.
+    public func outcomes(_ run: RunRow) throws -> ImageOutcomes? {
+        FileManager.default.fileExists(atPath: correct(run.name)) ? try ImageOutcomes(contentsOf: correct(run.name), of: run) : nil
+    }
+
+    private func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Compute
+import Datasets
+import Files
+import Foundation
+import Training
+
+/// What a table does with weights that came in a file.
+public struct PretrainedStart {
+    public enum Use: Sendable {
+        /// They are the float network: it is evaluated, and the quantized runs start from it.
+        case asItIs
+        /// The float run starts from them, and the quantized runs from that run.
+        case fineTuned
+    }
+    public let file: PretrainedFile
+    public let use: Use
+
+    public init(_ file: PretrainedFile, _ use: Use) { (self.file, self.use) = (file, use) }
+}
+
+/// A safetensors file with the weights of a float ImageNet ResNet under torchvision's names.
+public struct PretrainedFile {
+    public let path: String
+    public let weights: SafetensorsFile
+    /// Stands for the file in descriptions of runs.
+    public let digest: String
+
+    /// - Throws: `FileError` or `SafetensorsError` when it cannot be read.
+    public init(path: String) throws {
+        let bytes = try readFile(path)
+        (self.path, weights, digest) = (path, try SafetensorsFile(bytes: bytes, path: path), "file \(crc32Hex(bytes))")
+        try weights.expectOwnNames(as: "conv1.weight")
+    }
+
+    /// The network that has its blocks, by `Architecture`'s name.
+    public var network: String {
+        let names = [("layer3.5.conv1.weight", "imagenet-resnet34"), ("layer1.1.conv1.weight", "imagenet-resnet18")]
+        return names.first { weights.tensors[$0.0] != nil }?.1 ?? "imagenet-resnet10"
+    }
+
+    /// How many classes its classifier has.
+    /// - Throws: `SafetensorsError` when it has none.
+    public func classCount() throws -> Int {
+        guard let shape = weights.tensors["fc.weight"]?.shape, shape.count == 2 else {
+            throw SafetensorsError("\(path) has no classifier fc.weight of two dimensions")
+        }
+        return shape[0]
+    }
+
+    /// The classifier's rows that belong to the data set's classes; `nil` where it has exactly those.
+    /// - Throws: `FileError` when nothing says which rows those are.
+    public func classes(for dataset: any Dataset) throws -> [Int]? {
+        let count = try classCount()
+        guard count != dataset.classes.count else { return nil }
+        guard let numbers = (dataset as? ImageNet)?.numbers else {
+            throw FileError(
+                "\(path) has a classifier of \(count) classes, and \(dataset.name) has \(dataset.classes.count): say with --classes which "
+                    + "of them they are (Experiments/imagenet/10classes.txt is an example)")
+        }
+        return numbers
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Reporting
+import Training
+
+/// Shows a run's progress and keeps its learning curve on disk.
+struct RunObserver: TrainingObserver {
+    private var bar: ProgressBar
+    private let run: RunDescription
+    private let output: OutputFolder
+    private let invocation: Invocation
+
+    init(run: RunDescription, label: String, images: Int, output: OutputFolder, _ invocation: Invocation) {
+        (self.run, self.output, self.invocation) = (run, output, invocation)
+        bar = .onStandardError(label: label, epochs: run.recipe.epochs, imagesPerEpoch: images)
+    }
+
+    mutating func stepped(_ state: TrainingState) {
+        bar.update(
+            epoch: state.epoch + 1, images: state.images, loss: state.lossSum / Double(state.images),
+            accuracy: 100 * Double(state.hits) / Double(state.images))
+    }
+
+    mutating func finishedEpoch(_ state: TrainingState) throws {
+        guard let last = state.curve.last else { return }
+        bar.endEpoch(last.epoch, loss: last.trainLoss, accuracy: last.trainTop1, validationAccuracy: last.testTop1)
+        try output.write(state.curve, of: run, invocation)
+    }
+
+    mutating func close() { bar.close() }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Datasets
+import Files
+import Foundation
+import Reporting
+import Training
+
+/// Runs cells one after the other and keeps the folder's tables and figures up to date after each.
+public struct TableRunner {
+    public let cells: ExperimentCells
+    public let dataset: any Dataset
+    public let threads: ComputeThreads
+    /// Threads that prepare images.
+    public let loaders: Int
+    public let precision: Precision
+    /// `nil`: float runs start from random weights.
+    public let pretrained: PretrainedStart?
+    public let output: OutputFolder
+    public let experiments: ExperimentFolder
+    public let invocation: Invocation
+    public let stop: StopRequest
+    private let reported: ReportedValues
+    /// What the tables show beyond the settings of every row.
+    private let shown: [Recipe.Key]
+
+    /// - Throws: `FileError` or `RecipeError` when the folder's tables or published numbers cannot be read.
+    public init(
+        cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, loaders: Int = 1, precision: Precision,
+        pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation, stop: StopRequest
+    ) throws {
+        (self.cells, self.dataset, self.threads, self.loaders, self.precision) = (cells, dataset, threads, loaders, precision)
+        (self.pretrained, self.output, self.experiments) = (pretrained, output, experiments)
+        (self.invocation, self.stop) = (invocation, stop)
+        (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
+    }
+
+    /// - Parameter resume: without it, anything that the folder already holds of these runs is an error.
+    /// - Throws: `FileError`, `RecipeError` and `CheckpointError` for what does not fit together; what training throws, but
+    ///   `DivergenceError`, which is a result.
+    public func run(_ selected: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {
+        // Now, as the rows, the tables and the figures ask for these only after hours of training.
+        _ = try Gnuplot()
+        guard isLabel(dataset.name) else {
+            throw FileError("a data set's name is letters, digits, blanks and -_.,()+&, not \"\(dataset.name)\"")
+        }
+        let runs = try seeds.flatMap { seed in
+            try selected.map {
+                try PlannedRun($0, seed: seed, cells: cells, pretrained: pretrained) { cell in
+                    Condition(cell, on: dataset.id, cells.runProtocol, precision, showing: shown)
+                }
+            }
+        }
+        let rows = try output.rows()
+        if !rows.isEmpty { _ = try ResultFiles(output, experiments: experiments) }
+        let finished = try runs.map { try finishedRow($0, in: rows) }
+        // Now, and not after hours of training other runs.
+        for (run, row) in zip(runs, finished) where row == nil {
+            if let holder = output.trainer(of: run.description) { throw FileError(OutputFolder.refusal(run.description, by: holder)) }
+        }
+        for (run, row) in zip(runs, finished) where !resume && (row != nil || output.hasCheckpoint(run.description)) {
+            throw FileError(
+                "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
+        }
+        for run in runs { try output.keep(run.settings) }
+        // A float run without its checkpoint cannot be started from, so it is trained again where another run needs it.
+        let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.float)
+        for run in runs where !stop.isMade {
+            if try isDone(run, isStartedFrom: startedFrom.contains(run.description)) { continue }
+            try output.locked(run.description) {
+                // Another process may have finished it since.
+                if try !isDone(run, isStartedFrom: startedFrom.contains(run.description)) { try train(run) }
+            }
+        }
+        try writeTables()
+    }
+
+    /// Whether there is nothing to train, and says why.
+    private func isDone(_ run: PlannedRun, isStartedFrom: Bool) throws -> Bool {
+        let rows = try output.rows(), name = run.description.name
+        if let row = try finishedRow(run, in: rows), row.divergedEpoch != nil || !isStartedFrom || output.hasCheckpoint(run.description) {
+            let end = row.divergedEpoch.map { "diverged before, in epoch \($0)" } ?? String(format: "finished before, %.2f %%", row.top1Final ?? 0)
+            note("\(name): \(end)")
+            return true
+        }
+        guard let float = run.start.float, recorded(float, in: rows)?.divergedEpoch != nil else { return false }
+        note("\(name): not run, since \(float.name), from which it starts, diverged")
+        return true
+    }
+
+    /// The row of this run among those of the folder.
+    /// - Throws: `RecipeError` when it was computed with another recipe.
+    private func finishedRow(_ run: PlannedRun, in rows: [RunRow]) throws -> RunRow? {
+        let row = recorded(run.description, in: rows)
+        guard let row, row.provenance.recipeDigest != run.settings.digest else { return row }
+        throw RecipeError(
+            "\(output.runs) holds \(row.name) with recipe \(row.provenance.recipeDigest), now it is \(run.settings.digest) "
+                + "(\(output.changes(to: run.settings, from: row.provenance.recipeDigest))): use another --out, or delete the row")
+    }
+
+    private func recorded(_ run: RunDescription, in rows: [RunRow]) -> RunRow? {
+        rows.first { $0.name == run.name && $0.provenance.dataOrigin == origin }
+    }
+
+    private func train(_ run: PlannedRun) throws {
+        let (name, path) = (run.description.name, output.checkpoint(run.description.name))
+        let checkpoint = output.hasCheckpoint(run.description) ? try Checkpoint(path: path) : nil
+        let trainer = try Trainer(
+            run.description, dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), loaders: loaders)
+        switch run.start {
+        case .fileAsItIs(let file): return try evaluate(file, run, trainer)
+        case _ where checkpoint != nil:
+            try checkpoint.map(trainer.restore)
+            note("\(name): going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)")
+        case .float(let float):
+            try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(float.name)), of: float)
+            note("\(name): from the weights of \(float.name)")
+        case .file(let file):
+            try trainer.warmStart(from: file.weights, classes: try file.classes(for: dataset))
+            note("\(name): from the weights in \(file.path)")
+        case .scratch: note("\(name): from the start")
+        }
+        var observer = RunObserver(run: run.description, label: run.label, images: trainer.imagesPerEpoch, output: output, invocation)
+        defer { observer.close() }
+        let before = trainer.state.seconds
+        do {
+            try trainer.train(checkpoint: path, stop: stop, observer: &observer)
+        } catch let error as DivergenceError {
+            observer.close()
+            note("\(name): \(error)")
+            return try record(row(run, trainer, last: nil), nil)
+        }
+        observer.close()
+        note("\(name): \(facts(trainer, seconds: trainer.state.seconds - before))")
+        guard trainer.isFinished, let last = trainer.state.curve.last else { return }
+        let correct = try trainer.finalCorrect()
+        try record(row(run, trainer, last: last), correct)
+    }
+
+    /// - Parameter last: the record of the last epoch; nil for a run that diverged.
+    private func row(_ run: PlannedRun, _ trainer: Trainer, last: EpochRecord?) -> RunRow {
+        RunRow(
+            condition: run.condition, seed: run.description.seed, epochs: trainer.state.epoch, testImages: trainer.testImages, correctFinal: last?.testHits,
+            correctBest: last.flatMap { _ in trainer.state.curve.map(\.testHits).max() }, top5Final: run.condition.dataset.known == .imageNet ? last?.testTop5Hits : nil,
+            reportedIn: reported, provenance: provenance(run, trainer, seconds: trainer.state.seconds))
+    }
+
+    /// The row of a float network that was trained elsewhere: no epoch here.
+    private func evaluate(_ file: PretrainedFile, _ run: PlannedRun, _ trainer: Trainer) throws {
+        note("\(run.description.name): the weights in \(file.path) as they are")
+        try trainer.warmStart(from: file.weights, classes: try file.classes(for: dataset))
+        let start = ContinuousClock.now
+        let (total, correct) = try trainer.evaluate()
+        try record(
+            RunRow(
+                condition: run.condition, seed: run.description.seed, epochs: 0, testImages: total.count, correctFinal: total.top1, correctBest: nil,
+                top5Final: total.top5, reportedIn: reported, provenance: provenance(run, trainer, seconds: (ContinuousClock.now - start) / .seconds(1))),
+            correct)
+    }
+
+    private func record(_ row: RunRow, _ correct: [Bool]?) throws {
+        if let correct { try ImageOutcomes(correct).write(to: output.correct(row.name)) }
+        try RunRow.record([row], in: output.runs)
+        try writeTables()
+    }
+
+    /// What a session of training took.
+    private func facts(_ trainer: Trainer, seconds: Double) -> String {
+        let (work, held) = trainer.loading
+        let base = String(
+            format: "%.0f s of training, of which %.1f s waiting for images; peak memory %.0f MB", seconds, trainer.waitSeconds,
+            SystemFacts.peakMegabytes)
+        guard work.bytes > 0, work.images > 0 else { return base }
+        let rate = Double(work.images) / work.seconds * Double(loaders)
+        return base + String(
+            format: "; loaded %d images (%.1f MB of files, %d replaced), %.2f ms each, so up to %.0f a second; %.0f MB of batches held",
+            work.images, Double(work.bytes) / 1e6, work.replaced, 1000 * work.seconds / Double(work.images), rate, Double(held) / 1e6)
+    }
+
+    private var origin: RunProvenance.DataOrigin { .init(dataset) }
+
+    private func provenance(_ run: PlannedRun, _ trainer: Trainer, seconds: Double) -> RunProvenance {
+        RunProvenance(
+            seconds: seconds, threads: trainer.threads, commit: invocation.commit, recipe: run.recipeName, recipeDigest: run.settings.digest,
+            dataOrigin: origin, how: invocation.command)
+    }
+
+    private func writeTables() throws {
+        guard try !output.rows().isEmpty else { return }
+        try withLock(on: output.path) { try ResultFiles(output, experiments: experiments).write() }
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
+import Graph
+import Quantization
+
+/// What follows from a recipe's settings.
+extension Recipe {
+    /// ρ as the method has it.
+    public var effectiveBlending: Float { method == .bcgd ? blending : 0 }
+
+    /// The learning rate η of an epoch, counted from 0.
+    public func rate(epoch: Int) -> Double {
+        milestones.reduce(rate) { epoch >= $1 ? $0 / rateDivisor : $0 }
+    }
+
+    /// How weights are projected; `nil` for float ones.
+    public func weightProjection() throws -> WeightProjection? {
+        weightBits == 32
+            ? nil : try WeightProjection(bits: weightBits, maximumIterations: lloydIterations, ternary: ternary)
+    }
+
+    /// Epochs of BinaryRelax's first phase; at least one of the others remains.
+    var relaxedEpochs: Int { method == .binaryRelax ? min(Int(relaxationShare * Float(epochs)), epochs - 1) : 0 }
+
+    /// λ of BinaryRelax in an epoch, counted from 0; `nil` where weights are projected exactly.
+    ///
+    /// `λ = start·(end/start)^((epoch + 1)/relaxed epochs)`.
+    public func relaxation(epoch: Int) -> Float? {
+        guard epoch < relaxedEpochs else { return nil }
+        return relaxationStart * Float(pow(Double(relaxationEnd / relaxationStart), Double(epoch + 1) / Double(relaxedEpochs)))
+    }
+
+    /// The activation of the network.
+    public func activation() throws -> ActivationFunction {
+        guard activationBits != 32 else { return .relu }
+        return .quantized(
+            try QuantizedReLU(
+                bits: activationBits, inputDerivative: inputDerivative, resolutionDerivative: resolutionDerivative))
+    }
+
+    /// - Parameter knownNetwork: whether `network` must name one of ours.
+    /// - Throws: `RecipeError` naming the key, what it may be and what it is.
+    public func validate(knownNetwork: Bool = true) throws {
+        func need(_ condition: Bool, _ key: Key, _ allowed: String, _ found: Any) throws {
+            if !condition { throw RecipeError("\(key.rawValue) must be \(allowed), not \(found)", key: key.rawValue) }
+        }
+        try need(!knownNetwork || NetworkGraph.isKnown(network), .network, "one of \(NetworkGraph.knownNames)", network)
+        for (key, value) in numbers { try need(key.about.allowed.contains(value), key, "\(key.about.allowed)", value) }
+        let allowed = Key.milestones.about.allowed, isAscending = zip(milestones, milestones.dropFirst()).allSatisfy { $0 < $1 }
+        try need(isAscending && milestones.allSatisfy { allowed.contains(Double($0)) }, .milestones, "\(allowed)", milestones)
+        let isFloat = weightBits == 32 && activationBits == 32
+        try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
+        try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
+        try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
+        try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
+        try need(resolutionMaximum ?? .infinity >= resolutionMinimum, .resolutionMaximum, "at least resolution_minimum", resolutionMaximum ?? 0)
+        try need(relaxationEnd >= relaxationStart, .relaxationEnd, "at least relaxation_start", relaxationEnd)
+        try need(
+            relaxationEnd / relaxationStart <= 1e30, .relaxationStart, "above 0, and not 1e30 times smaller than relaxation_end",
+            relaxationStart)
+    }
+
+    /// Every setting that is one number; those left out, which are at their standard value, not.
+    private var numbers: [(Key, Double)] {
+        let settings = (try? JSONSerialization.jsonObject(with: Data(canonicalJSON(self).utf8))) as? [String: Any] ?? [:]
+        return Key.allCases.compactMap { key in
+            guard key.about.allowed.isNumber, let value = settings[key.rawValue] else { return nil }
+            return (key, (value as? Double) ?? Double("\(value)") ?? .nan)
+        }
+    }
+}
+
+/// A recipe or table file that says something impossible.
+public struct RecipeError: Error, CustomStringConvertible, Equatable {
+    public let description: String
+    /// The key at fault, where it is one key's.
+    package let key: String?
+
+    public init(_ description: String) { self.init(description, key: nil) }
+    package init(_ description: String, key: String?) { (self.description, self.key) = (oneLine(description), key) }
+}

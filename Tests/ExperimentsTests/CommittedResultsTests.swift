@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Datasets
+import Experiments
+import Foundation
+import Reporting
+import Testing
+import Training
+
+/// Files that earlier versions wrote mean the same, and are written again byte for byte.
+@Suite struct CommittedResultsTests {
+    private static let results = package + "/results"
+
+    @Test(arguments: ["runs", "table1", "table2", "table3", "figure2"]) func rowsAreWrittenAsTheyWereRead(_ name: String) throws {
+        let path = "\(Self.results)/\(name).csv", bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        let rows = try RunRow.read(from: path)
+        #expect(!rows.isEmpty && Data(RunRow.table(rows).text.utf8) == bytes)
+        // And so are they when a row takes its own place.
+        let folder = try TemporaryFolder(), copy = try folder.write(String(decoding: bytes, as: UTF8.self), to: "runs.csv")
+        try RunRow.record([rows[rows.count / 2]], in: copy)
+        #expect(FileManager.default.contents(atPath: copy) == bytes)
+    }
+
+    @Test func seedsAreWrittenAsTheyWereRead() throws {
+        let path = Self.results + "/regress/seeds.csv", recorded = try RegressionSamples(contentsOf: path)
+        #expect(try Data(recorded.table.text.utf8) == Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+
+    /// The condition of a row is that of its cell, setting by setting; every file of a run has the row's name.
+    @Test func rowsHaveTheConditionsOfTheirCells() throws {
+        let folder = ExperimentFolder(experiments), rows = try RunRow.read(from: Self.results + "/runs.csv")
+        for section in Section.all(of: rows) {
+            let cells = try folder.cells(Subject(section.dataset), section.runProtocol).cells
+            for row in rows where Section(row) == section {
+                let cell = try #require(cells.first { $0.name == row.condition.cell })
+                #expect(row.condition == Condition(cell, on: section.dataset, section.runProtocol, row.condition.precision))
+            }
+        }
+        let curves = try Set(FileManager.default.contentsOfDirectory(atPath: Self.results + "/curves"))
+        for row in rows where row.epochs > 0 { #expect(curves.contains(row.name + ".csv"), "\(row.name)") }
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Compute
+import Datasets
+import Experiments
+import Foundation
+import Testing
+import Training
+
+/// The table runner on small images: the cells of table 1 at protocol smoke, two epochs of two steps.
+@Suite(.serialized) struct TableRunnerTests {
+    private let folder: TemporaryFolder
+    private let data = syntheticDataset(train: 32, test: 20)
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try FileManager.default.copyItem(atPath: experiments, toPath: folder.path + "/E")
+        try schedule(batch: 16)
+    }
+
+    private func schedule(batch: Int, rate: String = "") throws {
+        let phase = "{ epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1\(rate) }"
+        _ = try folder.write("float: \(phase)\nquantized: { epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1 }\n", to: "E/protocols/smoke.yaml")
+    }
+
+    private func output(_ name: String) throws -> OutputFolder { try OutputFolder("\(folder.path)/\(name)") }
+
+    private func run(
+        _ cells: [String], seeds: [UInt64] = [1], in out: String, resume: Bool = false, on dataset: (any Dataset)? = nil, stop: StopRequest = StopRequest(),
+        command: String = "first"
+    ) throws {
+        let all = ExperimentFolder(folder.path + "/E"), smoke = try all.cells(.smallImages, .smoke)
+        let runner = try TableRunner(
+            cells: smoke, dataset: dataset ?? data, threads: ComputeThreads(1), precision: .f32, output: try output(out), experiments: all,
+            invocation: Invocation(commit: "abc", command: command), stop: stop)
+        try runner.run(try smoke.selection(of: [try all.table("table1", .smallImages)], only: cells), seeds: seeds, resume: resume)
+    }
+
+    private func names(_ seed: Int) -> [String] { ["float", "1w4a-bcgd"].map { "synthetic-resnet8-\($0)-smoke-seed\(seed)" } }
+    private func tensors(_ out: String, _ run: String) throws -> [String: StoredTensor] { try SafetensorsFile(path: "\(folder.path)/\(out)/checkpoints/\(run).safetensors").tensors }
+    private func curve(_ out: String, _ run: String) throws -> [[Substring]] {
+        try String(contentsOfFile: "\(folder.path)/\(out)/curves/\(run).csv", encoding: .utf8).split(separator: "\n").map { $0.split(separator: ",") }
+    }
+
+    /// Seed by seed, each quantized run after the float one that it starts from, which nobody named; a second call finds all done.
+    @Test func floatRunsComeFirstAndNothingIsRunTwice() throws {
+        try run(["resnet8-1w4a-bcgd"], seeds: [2, 1], in: "a")
+        let rows = try output("a").rows()
+        #expect(rows.map(\.name) == names(2) + names(1))
+        #expect(rows.allSatisfy { $0.epochs == 2 && $0.testImages == 20 && $0.correctFinal != nil && $0.provenance.commit == "abc" && $0.provenance.threads == 1 })
+        #expect(rows.map(\.condition.method) == [.float, .bcgd, .float, .bcgd] && rows[0].provenance.dataOrigin == .official)
+        for run in rows {
+            #expect(try output("a").outcomes(run)?.correct.count == 20 && output("a").validation(run)?.count == 2)
+            let (digest, files) = (run.provenance.recipeDigest, FileManager.default)
+            #expect(files.fileExists(atPath: "\(folder.path)/a/recipes/\(digest).json"))
+        }
+        for file in ["table1.md", "table1.csv", "figures/figure1-synthetic-smoke.svg", "MANIFEST"] {
+            #expect(FileManager.default.fileExists(atPath: "\(folder.path)/a/\(file)"), "\(file)")
+        }
+        #expect(throws: (any Error).self) { try run(["resnet8-1w4a-bcgd"], seeds: [2], in: "a") }
+        try run(["resnet8-1w4a-bcgd"], seeds: [1, 2], in: "a", resume: true, command: "second")
+        #expect(try output("a").rows() == rows)
+        // Another recipe of the same name is refused, by the key that differs.
+        try schedule(batch: 8)
+        #expect { try run(["resnet8-1w4a-bcgd"], seeds: [1], in: "a", resume: true) } throws: { "\($0)".contains("batch_size: 16, now 8") }
+        #expect(try output("a").rows() == rows)
+    }
+
+    /// Stopped within the second epoch of the first run, and resumed: the tensors, curves and rows of the unbroken table. Epochs keep
+    /// the command of the session that trained them.
+    @Test func aTableGoesOnAfterAStop() throws {
+        try run(["resnet8-1w4a-bcgd"], in: "a")
+        let stop = StopRequest()
+        try run(["resnet8-1w4a-bcgd"], in: "b", on: StoppingDataset(data, epoch: 1, stop), stop: stop)
+        #expect(stop.isMade)
+        #expect(try output("b").rows().isEmpty && Checkpoint(path: "\(folder.path)/b/checkpoints/\(names(1)[0]).safetensors").state.epoch == 1)
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/b/checkpoints/\(names(1)[1]).safetensors"))
+        #expect { try run(["resnet8-1w4a-bcgd"], in: "b") } throws: { "\($0)".contains("already holds \(names(1)[0]): add --resume") }
+        try run(["resnet8-1w4a-bcgd"], in: "b", resume: true, command: "second")
+        for name in names(1) {
+            let same = try tensors("a", name) == tensors("b", name)
+            #expect(same, "\(name)")
+            let (whole, broken) = (try curve("a", name), try curve("b", name))
+            #expect(whole.map { $0.prefix(10) } == broken.map { $0.prefix(10) } && whole.count == 3)
+            #expect(broken.map(\.last) == (name == names(1)[0] ? ["how", "first", "second"] : ["how", "second", "second"]))
+        }
+        func facts(_ row: RunRow) -> RunRow {
+            var row = row
+            (row.provenance.seconds, row.provenance.how) = (1, "")
+            return row
+        }
+        #expect(try output("a").rows().map(facts) == output("b").rows().map(facts))
+    }
+
+    /// A float run without its checkpoint cannot be started from: it is trained again where another needs it, and only there.
+    @Test func aLostCheckpointIsTrainedAgain() throws {
+        try run(["resnet8-float"], in: "a")
+        let path = "\(folder.path)/a/checkpoints/\(names(1)[0]).safetensors", rows = try output("a").rows()
+        let first = try tensors("a", names(1)[0])
+        try FileManager.default.removeItem(atPath: path)
+        try run(["resnet8-float"], in: "a", resume: true)
+        #expect(!FileManager.default.fileExists(atPath: path))
+        try run(["resnet8-1w4a-bcgd"], in: "a", resume: true)
+        let again = try tensors("a", names(1)[0]) == first
+        #expect(again)
+        #expect(try output("a").rows().map(\.name) == names(1) && output("a").rows()[0].correctFinal == rows[0].correctFinal)
+    }
+
+    /// A float run that diverges has a row without accuracy; what starts from it is not run, other cells are.
+    @Test func divergenceIsAResult() throws {
+        try schedule(batch: 16, rate: ", rate: 1.0e+30")
+        try run(["resnet8-1w4a-bcgd"], in: "a")
+        let rows = try output("a").rows()
+        #expect(rows.map(\.name) == [names(1)[0]] && rows[0].divergedEpoch == 1)
+    }
+
+    /// Rows of two folders, put into one, stand in its tables together; the same run with other numbers does not.
+    @Test func foldersMayBeMerged() throws {
+        try run(["resnet8-float"], seeds: [1], in: "a")
+        try run(["resnet8-float"], seeds: [2], in: "b")
+        try RunRow.record(try output("b").rows(), in: output("a").runs)
+        for part in ["curves", "correct"] {
+            for file in try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/b/\(part)") {
+                try FileManager.default.copyItem(atPath: "\(folder.path)/b/\(part)/\(file)", toPath: "\(folder.path)/a/\(part)/\(file)")
+            }
+        }
+        let all = ExperimentFolder(folder.path + "/E")
+        #expect(try !ResultFiles(try output("a"), experiments: all).drift().isEmpty)
+        try ResultFiles(try output("a"), experiments: all).write()
+        #expect(try ResultFiles(try output("a"), experiments: all).drift().isEmpty)
+        #expect(try String(contentsOfFile: "\(folder.path)/a/table1.md", encoding: .utf8).contains("| 1, 2  |"))
+        let csv = try String(contentsOfFile: output("a").runs, encoding: .utf8)
+        try (csv + csv.split(separator: "\n")[1].replacing(",abc,", with: ",def,") + "\n").write(toFile: output("a").runs, atomically: true, encoding: .utf8)
+        #expect { try ResultFiles(try output("a"), experiments: all) } throws: { "\($0)".contains("rows 1 and 3 are the same run") }
+    }
+}
+
+/// Images that ask for a stop when they are read for an epoch, counted from 0.
+private struct StoppingDataset: Dataset {
+    private let images: ImageDataset
+    private let epoch: Int
+    private let stop: StopRequest
+
+    init(_ images: ImageDataset, epoch: Int, _ stop: StopRequest) { (self.images, self.epoch, self.stop) = (images, epoch, stop) }
+
+    var name: String { images.name }
+    var classes: [String] { images.classes }
+    var isOfficial: Bool { images.isOfficial }
+
+    func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
+        (StoppingSource(split: images.train, epoch: epoch, stop: stop), images.test)
+    }
+
+    private struct StoppingSource: ImageSource {
+        let split: ImageSplit
+        let epoch: Int
+        let stop: StopRequest
+        var height: Int { split.height }
+        var width: Int { split.width }
+        var channels: Int { split.channels }
+        var count: Int { split.count }
+
+        func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader {
+            StoppingReader(inner: try split.reader(augmentation: augmentation, seed: seed), epoch: epoch, stop: stop)
+        }
+    }
+
+    private final class StoppingReader: ImageReader {
+        private let inner: any ImageReader
+        private let epoch: Int
+        private let stop: StopRequest
+
+        init(inner: any ImageReader, epoch: Int, stop: StopRequest) { (self.inner, self.epoch, self.stop) = (inner, epoch, stop) }
+
+        func read(_ image: Int, epoch: Int, into output: UnsafeMutablePointer<Float>) throws -> ReadImage {
+            if epoch == self.epoch { stop.make() }
+            return try inner.read(image, epoch: epoch, into: output)
+        }
+    }
+}
