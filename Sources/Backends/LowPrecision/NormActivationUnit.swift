@@ -70,10 +70,10 @@ final class NormActivationUnit {
     }
 
     /// What the kernels' t is in units of: α, where they know its quantizer.
-    private var unit: Float { own == nil ? output.unit : 1 }
+    private var stepSize: Float { own == nil ? output.unit : 1 }
 
     /// What one of the shortcut's map is worth, in units of t.
-    private func step(_ shortcut: FeatureMap?) -> Float { (shortcut?.unit ?? 0) / unit }
+    private func step(_ shortcut: FeatureMap?) -> Float { (shortcut?.unit ?? 0) / stepSize }
 
     /// - Parameters:
     ///   - acc: `[N, H, W, C]` of the unit's type.
@@ -114,7 +114,7 @@ final class NormActivationUnit {
             let folded = BatchNorm.Folded(
                 unit: unit, bias: bias, mean: running ? Double(runningMean.tensor.pointer[c]) : unit * moments.pointer[c] + bias,
                 variance: running ? Double(runningVariance.tensor.pointer[c]) : unit * unit * variances[c],
-                scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(unit))
+                scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(stepSize))
             (inverse.pointer[c], a.pointer[c], b.pointer[c]) = (folded.inverse, folded.a, folded.b)
             mean.pointer[c] = Float(moments.pointer[c])
         }
