@@ -32,7 +32,7 @@ let package = Package(
         // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
         .target(name: "CAllocations"),
         .target(name: "CPlanted"),
-        .target(name: "CKernels", linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
+        .target(name: "CKernels", cSettings: [.headerSearchPath(".")], linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
 
         // MARK: libpng behind a plain function, as its errors are long jumps
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png16")]),

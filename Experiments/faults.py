@@ -33,19 +33,19 @@ BLEND = "    if (blends) w = (1 - s.blending) * w + s.blending * (c->scale * (fl
 FAULTS = [
     Fault("none", "the program as it is", []),
     Fault("alpha-sign", "wrong sign in the α-gradient", [
-        ("Sources/CKernels/quantized_relu.c", "return (double)slope * (double)(slope != 0 ? gradient : 0);",
+        ("Sources/CKernels/quantize/quantized_relu.c", "return (double)slope * (double)(slope != 0 ? gradient : 0);",
          "return -(double)slope * (double)(slope != 0 ? gradient : 0);"),
-        ("Sources/CKernels/norm_activation.c", "s3 += g * choose(positive, slope, zero);", "s3 -= g * choose(positive, slope, zero);"),
+        ("Sources/CKernels/norm/norm_activation.c", "s3 += g * choose(positive, slope, zero);", "s3 -= g * choose(positive, slope, zero);"),
     ]),
     Fault("rho-ignored", "ρ ignored: BinaryConnect instead of BCGD", [
-        ("Sources/CKernels/bcgd_step.c", "int blends = codes && step.blending > 0;", "int blends = 0;"),
+        ("Sources/CKernels/optimizer/bcgd_step.c", "int blends = codes && step.blending > 0;", "int blends = 0;"),
     ]),
     Fault("no-scale", "projection without scale: w_q = sign(w)", [
         ("Sources/Quantization/FastWeightProjection.swift", "let scale = Float(magnitudes.sum / Double(count))", "let scale: Float = 1"),
     ]),
     Fault("blend-after", "blending after the step instead of before it", [
-        ("Sources/CKernels/bcgd_step.c", BLEND, ""),
-        ("Sources/CKernels/bcgd_step.c", "    w -= s.rate * m;\n", "    w -= s.rate * m;\n" + BLEND),
+        ("Sources/CKernels/optimizer/bcgd_step.c", BLEND, ""),
+        ("Sources/CKernels/optimizer/bcgd_step.c", "    w -= s.rate * m;\n", "    w -= s.rate * m;\n" + BLEND),
     ]),
     Fault("stale-statistics", "running batch-norm statistics never updated", [
         ("Sources/Networks/BatchNormLayer.swift", "runningRate: Float = 0.1", "runningRate: Float = 0"),
@@ -55,12 +55,12 @@ FAULTS = [
         ("Sources/Networks/BatchNormLayer.swift", "runningRate: Float = 0.1", "runningRate: Float = 0.01"),
     ]),
     Fault("alpha-half", "α-gradient too small by a factor 2", [
-        ("Sources/CKernels/quantized_relu.c", "return (double)slope * (double)(slope != 0 ? gradient : 0);",
+        ("Sources/CKernels/quantize/quantized_relu.c", "return (double)slope * (double)(slope != 0 ? gradient : 0);",
          "return 0.5 * (double)slope * (double)(slope != 0 ? gradient : 0);"),
-        ("Sources/CKernels/norm_activation.c", "s3 += g * choose(positive, slope, zero);", "s3 += 0.5f * g * choose(positive, slope, zero);"),
+        ("Sources/CKernels/norm/norm_activation.c", "s3 += g * choose(positive, slope, zero);", "s3 += 0.5f * g * choose(positive, slope, zero);"),
     ]),
     Fault("no-decay", "weight decay ignored", [
-        ("Sources/CKernels/bcgd_step.c", "(c->gradient[i] + s.decay * w)", "c->gradient[i]"),
+        ("Sources/CKernels/optimizer/bcgd_step.c", "(c->gradient[i] + s.decay * w)", "c->gradient[i]"),
     ]),
 ]
 

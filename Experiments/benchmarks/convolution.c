@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "conv3x3.h"
+#include "conv.h"
 
 enum { REPEATS = 31 };
 enum source { OWN, ONEDNN_LOW, ONEDNN_F32, SOURCES };  // LOW: int8 forward, bf16 backward

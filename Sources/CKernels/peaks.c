@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "dispatch.h"
+#include "common/dispatch.h"
 #include "parallel.h"
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -3,7 +3,7 @@
 #pragma once
 #include "batch_norm.h"
 #include "bcgd_step.h"
-#include "conv3x3.h"
+#include "conv.h"
 #include "elementwise.h"
 #include "inference.h"
 #include "level_maps.h"

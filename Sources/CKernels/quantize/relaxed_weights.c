@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "relaxed_weights.h"
-#include "lanes.h"
+#include "common/lanes.h"
 
 struct call {
     const float *w, *scales;

@@ -9,7 +9,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-#include "conv3x3.h"
+#include "conv.h"
 
 enum { BLOCK_CHANNELS = 16, BLOCK_IMAGES = 8, LEVEL_GROUP = 4, BF16_GROUP = 2 };
 

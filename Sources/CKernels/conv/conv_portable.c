@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The register blocks in plain C, which the compiler vectorises for each x86-64 level and for arm64.
-#include "bf16.h"
-#include "conv3x3_blocks.h"
-#include "dispatch.h"
+#include "common/bf16.h"
+#include "conv_blocks.h"
+#include "common/dispatch.h"
 
 CK_CLONES static void level_sums(const struct conv_block *b, int32_t *restrict sums) {
     for (int o = 0; o < BLOCK_CHANNELS; o++) sums[o] = 0;

@@ -5,7 +5,7 @@
 // position a tap reads differs. Forward, tap r of target row h reads source row h·stride + r − p. For the input
 // gradient the target row h receives from the source rows (h + p − r)/stride that are whole: with stride 2 every other
 // tap. Packed kernel rows are in the order of rising source rows, phase by phase, so that valid taps are adjacent.
-#include "conv3x3_blocks.h"
+#include "conv_blocks.h"
 #include "parallel.h"
 
 /// Target and source sides along one dimension, and the rule between them.

@@ -3,8 +3,8 @@
 #include "inference.h"
 #include <math.h>
 #include <string.h>
-#include "dispatch.h"
-#include "inference_tiles.h"
+#include "common/dispatch.h"
+#include "unit_tiles.h"
 
 enum ck_unit_path ck_unit_best_path(int binary, unsigned top) {
     if (binary && top <= 15 && unit_has_tables()) return CK_UNIT_TABLES;

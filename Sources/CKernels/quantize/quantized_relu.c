@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "quantized_relu.h"
 #include <math.h>
-#include "lanes.h"
+#include "common/lanes.h"
 
 struct call {
     const float *x, *output_gradient;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Packs codes or float weights [O, I, K, K] as conv3x3_blocks.h describes, once a step.
+// Packs codes or float weights [O, I, K, K] as conv_blocks.h describes, once a step.
 #include <string.h>
-#include "bf16.h"
-#include "conv3x3_blocks.h"
-#include "dispatch.h"
+#include "common/bf16.h"
+#include "conv_blocks.h"
+#include "common/dispatch.h"
 #include "parallel.h"
 
 #define INLINE static inline __attribute__((always_inline))

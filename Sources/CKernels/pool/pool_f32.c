@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pooling.h"
-#include "dispatch.h"
+#include "common/dispatch.h"
 #include "parallel.h"
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "weight_projection.h"
 #include <math.h>
 #include <string.h>
-#include "lanes.h"
+#include "common/lanes.h"
 
 struct call {
     const float *w;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The tiles of integer inference with AVX-512: `vpdpbusd` (VNNI), and `vpermb` (VBMI) for the tables.
-#include "inference_tiles.h"
+#include "unit_tiles.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "batch_norm.h"
-#include "dispatch.h"
+#include "common/dispatch.h"
 #include "parallel.h"
 
 // Channels are taken in tiles, rows in blocks: a block is summed in f32 (at most BLOCK terms, so the

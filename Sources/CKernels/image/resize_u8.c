@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "resize.h"
 #include <string.h>
-#include "dispatch.h"
+#include "common/dispatch.h"
 
 typedef int32_t lanes __attribute__((vector_size(16)));
 typedef uint8_t pixel __attribute__((vector_size(4)));

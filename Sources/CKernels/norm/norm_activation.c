@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "norm_activation.h"
-#include "bf16.h"
-#include "dispatch.h"
+#include "common/bf16.h"
+#include "common/dispatch.h"
 #include "parallel.h"
 
 // Every function with a vector argument is inlined into its caller, so no calling convention is at stake.

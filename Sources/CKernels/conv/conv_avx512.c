@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The register blocks with AVX-512: `vpdpbusd` (VNNI) for levels, `vdpbf16ps` (BF16) for values and gradients.
-#include "conv3x3_blocks.h"
+#include "conv_blocks.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "level_maps.h"
 #include <string.h>
-#include "bf16.h"
-#include "dispatch.h"
+#include "common/bf16.h"
+#include "common/dispatch.h"
 #include "parallel.h"
 
 #define INLINE static inline __attribute__((always_inline))

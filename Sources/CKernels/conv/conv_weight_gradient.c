@@ -7,7 +7,7 @@
 // into its own gradient, and these are added in the workers' order. Large weights: the workers share each
 // chunk and each takes its own channels.
 #include <string.h>
-#include "conv3x3_blocks.h"
+#include "conv_blocks.h"
 #include "parallel.h"
 
 enum { PANEL_BYTES = 160 << 10, SPLIT_PAIRS_UP_TO = 640 << 10, MAX_TAPS = 9 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bcgd_step.h"
 #include <math.h>
-#include "lanes.h"
+#include "common/lanes.h"
 
 struct call {
     float *w, *m;
