@@ -33,6 +33,8 @@ let package = Package(
         .target(name: "CAllocations"),
         .target(name: "CPlanted"),
         .target(name: "CKernels", cSettings: [.headerSearchPath(".")], linkerSettings: [.linkedLibrary("gomp"), .linkedLibrary("m")]),
+        .target(name: "CMonteCarlo", dependencies: ["CKernels"]),
+        .target(name: "CPeaks", dependencies: ["CKernels"], cSettings: [.headerSearchPath("../CKernels")]),
 
         // MARK: libpng behind a plain function, as its errors are long jumps
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png16")]),
@@ -45,7 +47,7 @@ let package = Package(
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
         .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
-        .target(name: "CoarseGradient", dependencies: ["CKernels", "CGSL", "Statistics", "Quantization"]),
+        .target(name: "CoarseGradient", dependencies: ["CKernels", "CMonteCarlo", "CGSL", "Statistics", "Quantization"]),
         .target(name: "Graph", dependencies: ["Quantization"]),
         .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Graph", "Files", "Parallelism"]),
         .target(name: "Backends", dependencies: ["CKernels", "Compute", "Graph", "Quantization", "Statistics"]),
@@ -71,7 +73,10 @@ let package = Package(
             name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
-            dependencies: ["BuildFacts", "CAllocations", "CKernels", "BCGDRuntime", "Export", "Experiments", "Training", "Backends", "Graph", "Compute", "Statistics", "Reporting", "Files", argumentParser]),
+            dependencies: [
+                "BuildFacts", "CAllocations", "CPeaks", "Parallelism", "BCGDRuntime", "Export", "Experiments", "Training", "Backends", "Graph", "Compute",
+                "Quantization", "Datasets", "Statistics", "Reporting", "Files", argumentParser,
+            ]),
 
         // MARK: Fuzzing (Documentation/Sanitizers.md)
         .target(name: "RandomModels", dependencies: ["BCGDRuntime", "Statistics"], path: "Tests/RandomModels"),
@@ -93,15 +98,15 @@ let package = Package(
             resources: [.copy("Vectors")]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
-            name: "QuantizationTests", dependencies: ["Quantization", "Statistics"], exclude: ["pytorch_reference.py"]),
-        .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Statistics"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Statistics"]),
+            name: "QuantizationTests", dependencies: ["Quantization", "Parallelism", "Statistics"], exclude: ["pytorch_reference.py"]),
+        .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Parallelism", "Statistics"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics"]),
         .testTarget(
             name: "BackendsTests", dependencies: ["Backends", "Graph", "Statistics", "Training"], exclude: ["pytorch_vectors.py", "imagenet_vectors.py"],
             resources: [.copy("Vectors")]),
         .testTarget(
-            name: "DatasetsTests", dependencies: ["Datasets", "Statistics"], exclude: ["pillow_vectors.py"], resources: [.copy("Vectors")]),
-        .testTarget(name: "TrainingTests", dependencies: ["Training", "Graph"]),
+            name: "DatasetsTests", dependencies: ["Datasets", "Parallelism", "Statistics"], exclude: ["pillow_vectors.py"], resources: [.copy("Vectors")]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "Graph", "Parallelism"]),
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
         .testTarget(
             name: "ExportTests",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CKernels
+import CMonteCarlo
 import Foundation
 import Statistics
 

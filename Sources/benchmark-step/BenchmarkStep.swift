@@ -6,6 +6,7 @@ import CAllocations
 import Experiments
 import Files
 import Foundation
+import Parallelism
 import Reporting
 import Training
 
@@ -13,11 +14,12 @@ import Training
 @main struct BenchmarkStep: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark-step",
-        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: BuildFacts.commit,
+        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: "\(BuildFacts.commit), instruction set \(InstructionSet.best)",
         subcommands: [StepCommand.self, DigestsCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
 
     static func main() {
         startProgram()
+        do { try InstructionSet.checkEnvironment() } catch { exit(withError: error) }
         main(nil)
     }
 }

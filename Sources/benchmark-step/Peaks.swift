@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CKernels
+import CPeaks
 import Files
 
 /// What the processor can do at most, measured on `threads` threads.

@@ -8,7 +8,7 @@ import Parallelism
 struct Reproduce: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Reproduces the tables of “Blended coarse gradient descent for full quantization of deep neural networks”.",
-        discussion: "Run it from the package's folder, where Experiments/ is.", version: BuildFacts.commit,
+        discussion: "Run it from the package's folder, where Experiments/ is.", version: "\(BuildFacts.commit), instruction set \(InstructionSet.best)",
         subcommands: [
             TableOne.self, TableTwo.self, TableThree.self, Figures.self, All.self, Report.self, Evaluate.self, EvaluateWeights.self,
             ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, Classify.self,
@@ -18,6 +18,7 @@ struct Reproduce: ParsableCommand {
     static func main() {
         sleepWhenIdle()
         startProgram()
+        do { try InstructionSet.checkEnvironment() } catch { exit(withError: error) }
         main(nil)
     }
 }

@@ -13,7 +13,7 @@ struct VerifyTheory: ParsableCommand {
         discussion: """
             Every claim is measured or attacked, never assumed. One probability of any false alarm (1e-6 unless --level says \
             otherwise) holds for the whole run. The exit status is 0 when no claim is rejected, 1 when one is, 64 for bad options.
-            """, version: BuildFacts.commit)
+            """, version: "\(BuildFacts.commit), instruction set \(InstructionSet.best)")
 
     @Option(help: ArgumentHelp("Monte Carlo samples at each point.", valueName: "count"))
     var samples = 1 << 25

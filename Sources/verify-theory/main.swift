@@ -10,6 +10,7 @@ startProgram()
 
 // One clear line for every error; help keeps the parser's own layout.
 do {
+    try InstructionSet.checkEnvironment()
     var command = try VerifyTheory.parseAsRoot()
     try command.run()
 } catch let error where VerifyTheory.exitCode(for: error) == .success || error is ExitCode {

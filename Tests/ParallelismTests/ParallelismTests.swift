@@ -79,6 +79,20 @@ import Testing
         #expect(quota() == 0.5)
     }
 
+    /// The plainest is always there; held to one, kernels see no better; what held before comes back.
+    @Test func instructionSetsOnlyTakeAway() throws {
+        let all = InstructionSet.available
+        #expect(all.first?.description == "portable" && all.last == .best)
+        for set in all {
+            set.limit {
+                #expect(InstructionSet.best == set)
+                all.first?.limit { #expect(InstructionSet.available == [all[0]]) }
+                #expect(InstructionSet.best == set)
+            }
+        }
+        #expect(InstructionSet.available == all)
+    }
+
     @Test func atLeastOneProcessor() {
         #expect((1...Int(sysconf(Int32(_SC_NPROCESSORS_CONF)))).contains(usableProcessors()))
         #expect((1...usableProcessors()).contains(standardThreads()))

@@ -49,6 +49,16 @@ import Testing
         }
     }
 
+    @Test(arguments: ["\"$reproduce\" list", "\"$verify\" --list", "\"$benchmark\" peaks </dev/null"])
+    func instructionSetsByNameOrNotAtAll(_ command: String) throws {
+        for name in ["avx3", "", "AVX2"] {
+            let (status, output) = try Program(shell: "BCGD_ISA=\(name) \(command)").finish()
+            #expect(status != 0 && output.hasSuffix("not \"\(name)\"\n") && output.split(separator: "\n").count == 1, "\(status) \(output)")
+        }
+        #expect(try Program(shell: "BCGD_ISA=portable \(command)").finish().status == 0)
+        #expect(try Program(shell: "BCGD_ISA=portable \"$reproduce\" --version").finish().output.hasSuffix("instruction set portable\n"))
+    }
+
     @Test func nothingToSayIsNothingLost() throws {
         let (status, output) = try Program(shell: "exec \(trainingWords) --threads 0 >&-").finish()
         #expect(status == 64 && !output.contains("standard output"), "\(status): \(output)")

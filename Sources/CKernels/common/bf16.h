@@ -3,8 +3,9 @@
 #pragma once
 #include <stdint.h>
 #include <string.h>
+#include "common/kernel.h"
 
-static inline float bf16_to_float(uint16_t x) {
+CK_INLINE float bf16_to_float(uint16_t x) {
     uint32_t bits = (uint32_t)x << 16;
     float value;
     memcpy(&value, &bits, sizeof value);
@@ -12,7 +13,7 @@ static inline float bf16_to_float(uint16_t x) {
 }
 
 /// Rounds to nearest, ties to even; NaN stays NaN.
-static inline uint16_t bf16_from_float(float x) {
+CK_INLINE uint16_t bf16_from_float(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     if (x != x) return (uint16_t)(bits >> 16 | 0x40);

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Runtime-dispatched loops, and sums whose rounding is the same everywhere.
+// Sums whose rounding is the same everywhere.
 //
-// Kernels are scalar functions forced into `CK_CLONES` loops, which clang vectorises for each instruction set. A sum
-// keeps LANES running sums (element i goes to lane i mod LANES) over blocks whose length depends on `count` alone; the
+// Kernels are scalar functions forced into the loops of a `CK_KERNEL`, which clang vectorises for each instruction set. A
+// sum keeps LANES running sums (element i goes to lane i mod LANES) over blocks whose length depends on `count` alone; the
 // blocks are added in order. So a sum depends on neither the thread count nor the vector width.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-#include "dispatch.h"
+#include "kernel.h"
 #include "parallel.h"
-
-#define CK_INLINE static inline __attribute__((always_inline))
 
 enum { LANES = 16, MAX_BLOCKS = 256, MIN_BLOCK = 16384 };
 

@@ -10,13 +10,6 @@
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define STEP static inline __attribute__((always_inline, target(TARGET)))
 
-enum ck_conv_path ck_conv_best_path(void) {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-            && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16")
-        ? CK_CONV_AVX512 : CK_CONV_PORTABLE;
-}
-
 STEP __m512i broadcast(const char *group) {
     int bits;
     __builtin_memcpy(&bits, group, 4);
@@ -110,15 +103,6 @@ TILES(FORWARD_S16)
 TILES(BF16_TO_F32)
 TILES(BF16_TO_BF16)
 
-const struct conv_tiles *conv_tiles_avx512(enum conv_pass pass) {
-    switch (pass) {
-    case FORWARD_S32: return &FORWARD_S32_tiles;
-    case FORWARD_S16: return &FORWARD_S16_tiles;
-    case BF16_TO_F32: return &BF16_TO_F32_tiles;
-    default: return &BF16_TO_BF16_tiles;
-    }
-}
-
 /// The weight gradient's sums for `inputs` × (16·`blocks`) channels.
 STEP void weight_block(const struct conv_weight_block *b, int inputs, int blocks) {
     __m512 sums[NARROW_INPUTS][2];
@@ -183,13 +167,8 @@ FAST static void pair_bf16(const struct conv_pair_packing *p) {
     else pack(p, 0, NARROW_OUTPUTS);
 }
 
-const struct conv_weight_kernels *conv_weight_kernels_avx512(void) {
-    static const struct conv_weight_kernels kernels = {pair_levels, pair_bf16, weight_narrow, weight_wide};
-    return &kernels;
-}
-
-#else
-enum ck_conv_path ck_conv_best_path(void) { return CK_CONV_PORTABLE; }
-const struct conv_tiles *conv_tiles_avx512(enum conv_pass pass) { return conv_tiles_portable(pass); }
-const struct conv_weight_kernels *conv_weight_kernels_avx512(void) { return conv_weight_kernels_portable(); }
+const struct conv_kernels conv_kernels_avx512 = {
+    .tiles = {[FORWARD_S32] = &FORWARD_S32_tiles, [FORWARD_S16] = &FORWARD_S16_tiles, [BF16_TO_F32] = &BF16_TO_F32_tiles,
+              [BF16_TO_BF16] = &BF16_TO_BF16_tiles},
+    .pair_levels = pair_levels, .pair_bf16 = pair_bf16, .narrow = weight_narrow, .wide = weight_wide};
 #endif

@@ -41,9 +41,7 @@ struct conv_tiles {
     int count;
     struct conv_tile tiles[8];
 };
-enum conv_pass { FORWARD_S32, FORWARD_S16, BF16_TO_F32, BF16_TO_BF16 };
-const struct conv_tiles *conv_tiles_portable(enum conv_pass);
-const struct conv_tiles *conv_tiles_avx512(enum conv_pass);
+enum conv_pass { FORWARD_S32, FORWARD_S16, BF16_TO_F32, BF16_TO_BF16, PASSES };
 
 /// The weight gradient of one tap for a block of input × output channels: sums over `rows` × `columns` × `run` pairs of
 /// images. Both sources hold pairs of bf16, two images' values side by side; steps count pairs.
@@ -69,10 +67,15 @@ struct conv_pair_packing {
 };
 typedef void conv_pair_fn(const struct conv_pair_packing *);
 
-/// The steps of the weight gradient: packing levels, packing bf16 values or gradients, and the sums.
-struct conv_weight_kernels {
+/// All that a path is made of: the blocks of each pass, and the weight gradient's steps: packing levels, packing bf16 values
+/// or gradients, and the sums.
+struct conv_kernels {
+    const struct conv_tiles *tiles[PASSES];
     conv_pair_fn *pair_levels, *pair_bf16;
     conv_weight_fn *narrow, *wide;
 };
-const struct conv_weight_kernels *conv_weight_kernels_portable(void);
-const struct conv_weight_kernels *conv_weight_kernels_avx512(void);
+extern const struct conv_kernels conv_kernels_portable[];  // a copy each, as `ck_copy` says
+#if defined(__x86_64__)
+extern const struct conv_kernels conv_kernels_avx512;
+#endif
+const struct conv_kernels *conv_kernels(enum ck_conv_path);

@@ -3,10 +3,8 @@
 #include <string.h>
 #include "common/bf16.h"
 #include "conv_blocks.h"
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "parallel.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 struct packing {
     const int8_t *codes;
@@ -15,6 +13,7 @@ struct packing {
     struct ck_conv shape;
     void *forward;
     uint16_t *backward;
+    enum ck_copy copy;
 };
 
 static size_t code_count(struct ck_conv c) { return c.output_channels * c.input_channels * c.kernel * c.kernel; }
@@ -22,7 +21,7 @@ size_t ck_conv_packed_forward_bytes(struct ck_conv c) { return code_count(c); }
 size_t ck_conv_packed_backward_bytes(struct ck_conv c) { return code_count(c) * sizeof(uint16_t); }
 
 /// One block of 16 outputs: [r][s][I/4][16 outputs][4 inputs].
-INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) {
+CK_INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) {
     size_t inputs = p->shape.input_channels;
     const int8_t *from = p->codes + block * BLOCK_CHANNELS * inputs * taps;
     int8_t *to = (int8_t *)p->forward + block * BLOCK_CHANNELS * inputs * taps;
@@ -37,12 +36,12 @@ INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) {
 }
 
 /// Weight `at` in bf16: an integer of 8 bits is exact, a float is rounded.
-INLINE uint32_t bf16_weight(const struct packing *p, int codes, size_t at) {
+CK_INLINE uint32_t bf16_weight(const struct packing *p, int codes, size_t at) {
     return bf16_from_float(codes ? (float)p->codes[at] : p->factor * p->weights[at]);
 }
 
 /// One block of 16 outputs in bf16: [r][s][I/2][16 outputs][2 inputs].
-INLINE void pack_forward_bf16(const struct packing *p, size_t block, size_t taps) {
+CK_INLINE void pack_forward_bf16(const struct packing *p, size_t block, size_t taps) {
     size_t inputs = p->shape.input_channels, first = block * BLOCK_CHANNELS * inputs * taps;
     uint32_t *to = (uint32_t *)p->forward + first / BF16_GROUP;
     for (size_t i = 0; i < inputs; i += BF16_GROUP)
@@ -64,14 +63,14 @@ static void backward_order(size_t kernel, size_t stride, size_t order[3]) {
 }
 
 /// One block of 16 inputs: [r][s][O/2][16 inputs][2 outputs], rows and columns in `backward_order`.
-INLINE void pack_backward(const struct packing *p, int codes, size_t block, size_t kernel) {
+CK_INLINE void pack_backward(const struct packing *p, int codes, size_t block, size_t kernel) {
     size_t taps = kernel * kernel, row = p->shape.input_channels * taps, outputs = p->shape.output_channels, order[3];
     backward_order(kernel, p->shape.stride, order);
     uint16_t *to = p->backward + block * BLOCK_CHANNELS * outputs * taps;
     for (size_t o = 0; o < outputs; o += BF16_GROUP) {
         size_t first = block * BLOCK_CHANNELS * taps + o * row, second = first + row;
         uint32_t pairs[BLOCK_CHANNELS * 9];
-        for (size_t j = 0; j < BLOCK_CHANNELS * taps; j++) 
+        for (size_t j = 0; j < BLOCK_CHANNELS * taps; j++)
             pairs[j] = bf16_weight(p, codes, first + j) | bf16_weight(p, codes, second + j) << 16;
         for (size_t r = 0; r < kernel; r++)
             for (size_t s = 0; s < kernel; s++) {
@@ -83,12 +82,12 @@ INLINE void pack_backward(const struct packing *p, int codes, size_t block, size
 }
 
 // The sizes are constants at each call, so the loops over taps unroll.
-CK_CLONES static void pack_forward_block(const struct packing *p, size_t block) {
+CK_KERNEL(void, pack_forward_block, (const struct packing *p, size_t block), (p, block)) {
     int three = p->shape.kernel == 3;
     if (p->codes) return three ? pack_forward(p, block, 9) : pack_forward(p, block, 1);
     return three ? pack_forward_bf16(p, block, 9) : pack_forward_bf16(p, block, 1);
 }
-CK_CLONES static void pack_backward_block(const struct packing *p, size_t block) {
+CK_KERNEL(void, pack_backward_block, (const struct packing *p, size_t block), (p, block)) {
     int three = p->shape.kernel == 3;
     if (p->codes) return three ? pack_backward(p, 1, block, 3) : pack_backward(p, 1, block, 1);
     return three ? pack_backward(p, 0, block, 3) : pack_backward(p, 0, block, 1);
@@ -98,17 +97,17 @@ static void run_worker(void *context, int worker, int workers) {
     const struct packing *p = context;
     size_t begin, end;
     ck_share(p->shape.output_channels / BLOCK_CHANNELS, worker, workers, &begin, &end);
-    for (size_t block = begin; p->forward && block < end; block++) pack_forward_block(p, block);
+    for (size_t block = begin; p->forward && block < end; block++) pack_forward_block[p->copy](p, block);
     ck_share(p->shape.input_channels / BLOCK_CHANNELS, worker, workers, &begin, &end);
-    for (size_t block = begin; p->backward && block < end; block++) pack_backward_block(p, block);
+    for (size_t block = begin; p->backward && block < end; block++) pack_backward_block[p->copy](p, block);
 }
 
 void ck_conv_pack(const int8_t *codes, struct ck_conv c, void *forward, void *backward, int threads) {
-    struct packing packing = {.codes = codes, .shape = c, .forward = forward, .backward = backward};
+    struct packing packing = {.codes = codes, .shape = c, .forward = forward, .backward = backward, .copy = ck_copy()};
     ck_parallel(threads, run_worker, &packing);
 }
 
 void ck_conv_pack_bf16(const float *weights, float factor, struct ck_conv c, void *forward, void *backward, int threads) {
-    struct packing packing = {.weights = weights, .factor = factor, .shape = c, .forward = forward, .backward = backward};
+    struct packing packing = {.weights = weights, .factor = factor, .shape = c, .forward = forward, .backward = backward, .copy = ck_copy()};
     ck_parallel(threads, run_worker, &packing);
 }

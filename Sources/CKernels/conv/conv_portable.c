@@ -2,9 +2,9 @@
 // The register blocks in plain C, which the compiler vectorises for each x86-64 level and for arm64.
 #include "common/bf16.h"
 #include "conv_blocks.h"
-#include "common/dispatch.h"
+#include "common/kernel.h"
 
-CK_CLONES static void level_sums(const struct conv_block *b, int32_t *restrict sums) {
+CK_INLINE void level_sums(const struct conv_block *b, int32_t *restrict sums) {
     for (int o = 0; o < BLOCK_CHANNELS; o++) sums[o] = 0;
     for (int r = 0; r < b->run_count; r++) {
         const uint8_t *x = (const uint8_t *)b->source + b->runs[r].source;
@@ -17,7 +17,7 @@ CK_CLONES static void level_sums(const struct conv_block *b, int32_t *restrict s
     }
 }
 
-CK_CLONES static void bf16_sums(const struct conv_block *b, float *restrict sums) {
+CK_INLINE void bf16_sums(const struct conv_block *b, float *restrict sums) {
     for (int o = 0; o < BLOCK_CHANNELS; o++) sums[o] = 0;
     for (int r = 0; r < b->run_count; r++) {
         const uint16_t *x = (const uint16_t *)(b->source + b->runs[r].source);
@@ -35,20 +35,20 @@ CK_CLONES static void bf16_sums(const struct conv_block *b, float *restrict sums
     struct conv_block at = *(b);                                                                    \
     for (size_t i = 0; i < (b)->repeats; i++, at.source += at.source_position, at.target += at.target_position) body
 
-static void forward_s32(const struct conv_block *b) {
+CK_KERNEL(void, forward_s32, (const struct conv_block *b), (b)) {
     REPEAT(b, level_sums(&at, (int32_t *)at.target));
 }
-static void forward_s16(const struct conv_block *b) {
+CK_KERNEL(void, forward_s16, (const struct conv_block *b), (b)) {
     int32_t sums[BLOCK_CHANNELS];
     REPEAT(b, {
         level_sums(&at, sums);
         for (int o = 0; o < BLOCK_CHANNELS; o++) ((int16_t *)at.target)[o] = (int16_t)sums[o];
     })
 }
-static void bf16_to_f32(const struct conv_block *b) {
+CK_KERNEL(void, bf16_to_f32, (const struct conv_block *b), (b)) {
     REPEAT(b, bf16_sums(&at, (float *)at.target));
 }
-static void bf16_to_bf16(const struct conv_block *b) {
+CK_KERNEL(void, bf16_to_bf16, (const struct conv_block *b), (b)) {
     float sums[BLOCK_CHANNELS];
     REPEAT(b, {
         bf16_sums(&at, sums);
@@ -56,16 +56,7 @@ static void bf16_to_bf16(const struct conv_block *b) {
     })
 }
 
-const struct conv_tiles *conv_tiles_portable(enum conv_pass pass) {
-    static const struct conv_tiles tiles[] = {
-        [FORWARD_S32] = {1, {{1, 1, 1, 0, forward_s32}}},
-        [FORWARD_S16] = {1, {{1, 1, 1, 0, forward_s16}}},
-        [BF16_TO_F32] = {1, {{1, 1, 1, 0, bf16_to_f32}}},
-        [BF16_TO_BF16] = {1, {{1, 1, 1, 0, bf16_to_bf16}}}};
-    return &tiles[pass];
-}
-
-static inline __attribute__((always_inline)) void weight_block(const struct conv_weight_block *b, size_t inputs, size_t outputs) {
+CK_INLINE void weight_block(const struct conv_weight_block *b, size_t inputs, size_t outputs) {
     for (size_t i = 0; i < inputs; i++)
         for (size_t o = 0; o < outputs; o++) b->sums[i * b->sums_row + o] = 0;
     for (size_t row = 0; row < b->rows; row++)
@@ -81,8 +72,8 @@ static inline __attribute__((always_inline)) void weight_block(const struct conv
                 }
         }
 }
-CK_CLONES static void weight_narrow(const struct conv_weight_block *b) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS); }
-CK_CLONES static void weight_wide(const struct conv_weight_block *b) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS); }
+CK_KERNEL(void, weight_narrow, (const struct conv_weight_block *b), (b)) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS); }
+CK_KERNEL(void, weight_wide, (const struct conv_weight_block *b), (b)) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS); }
 
 static uint32_t bf16_of_level(uint8_t level) {
     float value = level;
@@ -90,7 +81,7 @@ static uint32_t bf16_of_level(uint8_t level) {
     memcpy(&bits, &value, sizeof bits);
     return bits >> 16;
 }
-static inline __attribute__((always_inline)) void pack(const struct conv_pair_packing *p, int levels) {
+CK_INLINE void pack(const struct conv_pair_packing *p, int levels) {
     for (size_t pixel = 0; pixel < p->pixels; pixel++)
         for (size_t c = 0; c < p->channels; c++) {
             size_t at = pixel * p->channels + c;
@@ -102,7 +93,14 @@ static inline __attribute__((always_inline)) void pack(const struct conv_pair_pa
 static void pair_levels(const struct conv_pair_packing *p) { pack(p, 1); }
 static void pair_bf16(const struct conv_pair_packing *p) { pack(p, 0); }
 
-const struct conv_weight_kernels *conv_weight_kernels_portable(void) {
-    static const struct conv_weight_kernels kernels = {pair_levels, pair_bf16, weight_narrow, weight_wide};
-    return &kernels;
-}
+#define ONE_TILE(run) &(const struct conv_tiles){1, {{1, 1, 1, 0, run}}}
+#define COPY(copy)                                                                                                    \
+    {.tiles = {[FORWARD_S32] = ONE_TILE(forward_s32_##copy), [FORWARD_S16] = ONE_TILE(forward_s16_##copy),            \
+               [BF16_TO_F32] = ONE_TILE(bf16_to_f32_##copy), [BF16_TO_BF16] = ONE_TILE(bf16_to_bf16_##copy)},         \
+     .pair_levels = pair_levels, .pair_bf16 = pair_bf16, .narrow = weight_narrow_##copy, .wide = weight_wide_##copy}
+const struct conv_kernels conv_kernels_portable[] = {
+    COPY(portable),
+#if defined(__x86_64__)
+    COPY(avx2), COPY(avx512),
+#endif
+};

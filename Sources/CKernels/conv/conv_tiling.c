@@ -168,10 +168,6 @@ static void run_worker(void *context, int worker, int workers) {
             }
 }
 
-static const struct conv_tiles *tiles(enum ck_conv_path path, enum conv_pass pass) {
-    return path == CK_CONV_AVX512 ? conv_tiles_avx512(pass) : conv_tiles_portable(pass);
-}
-
 /// Sizes in bytes of one of x, of the weights and of y.
 struct sizes {
     size_t x, weight, y;
@@ -203,19 +199,19 @@ static void input_gradient(const uint16_t *dy, const void *packed, void *dx, siz
 }
 
 void ck_conv_forward_s32(const uint8_t *x, const void *packed, int32_t *y, struct ck_conv c, enum ck_conv_path path, int threads) {
-    forward(x, packed, y, LEVELS_TO_S32, c, tiles(path, FORWARD_S32), threads);
+    forward(x, packed, y, LEVELS_TO_S32, c, conv_kernels(path)->tiles[FORWARD_S32], threads);
 }
 void ck_conv_forward_s16(const uint8_t *x, const void *packed, int16_t *y, struct ck_conv c, enum ck_conv_path path, int threads) {
-    forward(x, packed, y, LEVELS_TO_S16, c, tiles(path, FORWARD_S16), threads);
+    forward(x, packed, y, LEVELS_TO_S16, c, conv_kernels(path)->tiles[FORWARD_S16], threads);
 }
 void ck_conv_forward_bf16(const uint16_t *x, const void *packed, uint16_t *y, struct ck_conv c, enum ck_conv_path path, int threads) {
-    forward(x, packed, y, BF16_VALUES, c, tiles(path, BF16_TO_BF16), threads);
+    forward(x, packed, y, BF16_VALUES, c, conv_kernels(path)->tiles[BF16_TO_BF16], threads);
 }
 void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *dx, struct ck_conv c, enum ck_conv_path path,
                                 int threads) {
-    input_gradient(dy, packed, dx, sizeof *dx, c, tiles(path, BF16_TO_F32), threads);
+    input_gradient(dy, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[BF16_TO_F32], threads);
 }
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv c, enum ck_conv_path path,
                                  int threads) {
-    input_gradient(dy, packed, dx, sizeof *dx, c, tiles(path, BF16_TO_BF16), threads);
+    input_gradient(dy, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[BF16_TO_BF16], threads);
 }

@@ -47,7 +47,7 @@ size_t ck_conv_weight_scratch_bytes(struct ck_conv c, int threads) {
 
 struct job {
     struct plan plan;
-    const struct conv_weight_kernels *kernels;
+    const struct conv_kernels *kernels;
     conv_pair_fn *pair_x;
     const char *x;
     size_t x_size;  // bytes of one of x
@@ -205,20 +205,18 @@ static void weight_gradient(struct job job, int threads) {
     }
 }
 
-static const struct conv_weight_kernels *kernels(enum ck_conv_path path) {
-    return path == CK_CONV_AVX512 ? conv_weight_kernels_avx512() : conv_weight_kernels_portable();
-}
-
 void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *unit, float *dq, void *scratch,
                              struct ck_conv c, enum ck_conv_path path, int threads) {
-    struct job job = {.plan = plan_of(c), .kernels = kernels(path), .pair_x = kernels(path)->pair_levels, .x = (const char *)x,
+    const struct conv_kernels *kernels = conv_kernels(path);
+    struct job job = {.plan = plan_of(c), .kernels = kernels, .pair_x = kernels->pair_levels, .x = (const char *)x,
                       .x_size = sizeof *x, .dy = dy, .unit = unit, .dq = dq, .scratch = scratch};
     weight_gradient(job, threads);
 }
 
 void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, const float *unit, float *dw, void *scratch,
                                   struct ck_conv c, enum ck_conv_path path, int threads) {
-    struct job job = {.plan = plan_of(c), .kernels = kernels(path), .pair_x = kernels(path)->pair_bf16, .x = (const char *)x,
+    const struct conv_kernels *kernels = conv_kernels(path);
+    struct job job = {.plan = plan_of(c), .kernels = kernels, .pair_x = kernels->pair_bf16, .x = (const char *)x,
                       .x_size = sizeof *x, .dy = dy, .unit = unit, .dq = dw, .scratch = scratch};
     weight_gradient(job, threads);
 }

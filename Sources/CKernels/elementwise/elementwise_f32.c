@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "elementwise.h"
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "parallel.h"
 
 struct job {
@@ -12,7 +12,7 @@ struct job {
 
 // MARK: ReLU
 
-CK_CLONES static void relu_forward(void *context, int worker, int workers) {
+CK_WORKER(relu_forward) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->count, worker, workers, &begin, &end);
@@ -23,10 +23,10 @@ CK_CLONES static void relu_forward(void *context, int worker, int workers) {
 
 void ck_relu_forward(const float *x, float *y, size_t count, int threads) {
     struct job j = {.x = x, .y = y, .count = count};
-    ck_parallel(threads, relu_forward, &j);
+    ck_parallel(threads, relu_forward[ck_copy()], &j);
 }
 
-CK_CLONES static void relu_backward(void *context, int worker, int workers) {
+CK_WORKER(relu_backward) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->count, worker, workers, &begin, &end);
@@ -37,7 +37,7 @@ CK_CLONES static void relu_backward(void *context, int worker, int workers) {
 
 void ck_relu_backward(const float *x, const float *dy, float *dx, size_t count, int threads) {
     struct job j = {.x = x, .g = dy, .y = dx, .count = count};
-    ck_parallel(threads, relu_backward, &j);
+    ck_parallel(threads, relu_backward[ck_copy()], &j);
 }
 
 // MARK: Shortcut

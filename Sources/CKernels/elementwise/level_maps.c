@@ -2,10 +2,8 @@
 #include "level_maps.h"
 #include <string.h>
 #include "common/bf16.h"
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "parallel.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 struct job {
     const void *x;
@@ -51,7 +49,7 @@ void ck_map_shortcut_forward(const void *large, void *small, enum ck_number type
     ck_parallel(threads, shortcut_forward, &j);
 }
 
-CK_CLONES static void shortcut_backward(void *context, int worker, int workers) {
+CK_WORKER(shortcut_backward) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(small_pixels(j->s), worker, workers, &begin, &end);
@@ -65,12 +63,12 @@ CK_CLONES static void shortcut_backward(void *context, int worker, int workers) 
 
 void ck_map_shortcut_backward(const uint16_t *small, uint16_t *large, struct ck_shortcut shape, int threads) {
     struct job j = {.x = small, .y = large, .s = shape};
-    ck_parallel(threads, shortcut_backward, &j);
+    ck_parallel(threads, shortcut_backward[ck_copy()], &j);
 }
 
 // MARK: Mean
 
-INLINE void add_pixels(const struct job *j, const void *x, enum ck_number type, size_t begin, size_t end) {
+CK_INLINE void add_pixels(const struct job *j, const void *x, enum ck_number type, size_t begin, size_t end) {
     size_t pixels = j->p.height * j->p.width, channels = j->p.channels;
     for (size_t n = begin; n < end; ++n) {
         float *y = (float *)j->y + n * channels;
@@ -83,7 +81,7 @@ INLINE void add_pixels(const struct job *j, const void *x, enum ck_number type, 
     }
 }
 
-CK_CLONES static void mean_forward(void *context, int worker, int workers) {
+CK_WORKER(mean_forward) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->p.images, worker, workers, &begin, &end);
@@ -93,10 +91,10 @@ CK_CLONES static void mean_forward(void *context, int worker, int workers) {
 
 void ck_map_mean_forward(const void *x, enum ck_number type, float unit, float *mean, struct ck_pool shape, int threads) {
     struct job j = {.x = x, .y = mean, .type = type, .unit = unit, .p = shape};
-    ck_parallel(threads, mean_forward, &j);
+    ck_parallel(threads, mean_forward[ck_copy()], &j);
 }
 
-CK_CLONES static void mean_backward(void *context, int worker, int workers) {
+CK_WORKER(mean_backward) {
     const struct job *j = context;
     size_t begin, end, pixels = j->p.height * j->p.width, channels = j->p.channels;
     ck_share(j->p.images, worker, workers, &begin, &end);
@@ -108,12 +106,12 @@ CK_CLONES static void mean_backward(void *context, int worker, int workers) {
 
 void ck_map_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads) {
     struct job j = {.x = dmean, .y = gradient, .p = shape};
-    ck_parallel(threads, mean_backward, &j);
+    ck_parallel(threads, mean_backward[ck_copy()], &j);
 }
 
 // MARK: Sum and conversion
 
-CK_CLONES static void add(void *context, int worker, int workers) {
+CK_WORKER(add) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->count, worker, workers, &begin, &end);
@@ -124,17 +122,17 @@ CK_CLONES static void add(void *context, int worker, int workers) {
 
 void ck_bf16_add(const uint16_t *x, uint16_t *y, size_t count, int threads) {
     struct job j = {.x = x, .y = y, .count = count};
-    ck_parallel(threads, add, &j);
+    ck_parallel(threads, add[ck_copy()], &j);
 }
 
-CK_CLONES static void to_f32(void *context, int worker, int workers) {
+CK_WORKER(to_f32) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->count, worker, workers, &begin, &end);
     for (size_t i = begin; i < end; ++i) ((float *)j->y)[i] = bf16_to_float(((const uint16_t *)j->x)[i]);
 }
 
-CK_CLONES static void to_bf16(void *context, int worker, int workers) {
+CK_WORKER(to_bf16) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->count, worker, workers, &begin, &end);
@@ -143,10 +141,10 @@ CK_CLONES static void to_bf16(void *context, int worker, int workers) {
 
 void ck_f32_to_bf16(const float *x, uint16_t *y, size_t count, int threads) {
     struct job j = {.x = x, .y = y, .count = count};
-    ck_parallel(threads, to_bf16, &j);
+    ck_parallel(threads, to_bf16[ck_copy()], &j);
 }
 
 void ck_bf16_to_f32(const uint16_t *x, float *y, size_t count, int threads) {
     struct job j = {.x = x, .y = y, .count = count};
-    ck_parallel(threads, to_f32, &j);
+    ck_parallel(threads, to_f32[ck_copy()], &j);
 }

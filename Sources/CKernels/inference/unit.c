@@ -3,12 +3,13 @@
 #include "inference.h"
 #include <math.h>
 #include <string.h>
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "unit_tiles.h"
 
 enum ck_unit_path ck_unit_best_path(int binary, unsigned top) {
-    if (binary && top <= 15 && unit_has_tables()) return CK_UNIT_TABLES;
-    return unit_has_vnni() ? CK_UNIT_VNNI : CK_UNIT_PORTABLE;
+    unsigned vnni = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI, tables = vnni | CK_HAS_AVX512_VBMI, has = ck_features();
+    if (binary && top <= 15 && (has & tables) == tables) return CK_UNIT_TABLES;
+    return (has & vnni) == vnni ? CK_UNIT_VNNI : CK_UNIT_PORTABLE;
 }
 
 // MARK: Packing
@@ -43,13 +44,13 @@ void ck_unit_pack(const int8_t *codes, struct ck_unit u, enum ck_unit_path path,
 
 // MARK: Portable tiles
 
-static float t_of(const struct unit_tile *t, float sum, size_t at, size_t channel) {
+CK_INLINE float t_of(const struct unit_tile *t, float sum, size_t at, size_t channel) {
     float y = fmaf(t->a[channel], sum, t->b[channel]);
     if (!t->shortcut) return y;
     return fmaf(t->step, t->wide ? ((const float *)t->shortcut)[at] : (float)((const uint8_t *)t->shortcut)[at], y);
 }
 
-static void finish(const struct unit_tile *t, float sum, size_t at, size_t channel) {
+CK_INLINE void finish(const struct unit_tile *t, float sum, size_t at, size_t channel) {
     float y = t_of(t, sum, at, channel);
     if (!t->to_levels) {
         ((float *)t->y)[at] = y;
@@ -59,7 +60,7 @@ static void finish(const struct unit_tile *t, float sum, size_t at, size_t chann
     ((uint8_t *)t->y)[at] = y > 0 ? (uint8_t)(y < t->top ? y : t->top) : 0;
 }
 
-CK_CLONES static void portable_codes(const struct unit_tile *t) {
+CK_KERNEL(void, portable_codes, (const struct unit_tile *t), (t)) {
     int32_t sums[BLOCK] = {0};
     for (size_t r = 0; r < t->rows; r++) {
         const uint8_t *x = (const uint8_t *)t->x + r * t->x_row;
@@ -71,7 +72,7 @@ CK_CLONES static void portable_codes(const struct unit_tile *t) {
     for (size_t o = 0; o < BLOCK; o++) finish(t, (float)sums[o], o, o);
 }
 
-CK_CLONES static void portable_first(const struct unit_tile *t) {
+CK_KERNEL(void, portable_first, (const struct unit_tile *t), (t)) {
     float sums[BLOCK] = {0};
     for (size_t r = 0; r < t->rows; r++)
         for (size_t group = 0; group < t->groups; group++) {
@@ -94,9 +95,10 @@ static size_t tile_positions(size_t rest) {
 /// One output row for the tile's blocks; x, y and shortcut are at its first position. `sizes`: bytes of one of x, y, shortcut.
 static void run_row(struct unit_tile t, enum unit_kind kind, enum ck_unit_path path, size_t width, size_t blocks, size_t x_size,
                     size_t y_size, size_t shortcut_size) {
+    enum ck_copy copy = ck_copy();
     for (size_t column = 0; column < width;) {
         size_t positions = path == CK_UNIT_PORTABLE ? 1 : tile_positions(width - column);
-        if (path == CK_UNIT_PORTABLE) (kind == KIND_FIRST ? portable_first : portable_codes)(&t);
+        if (path == CK_UNIT_PORTABLE) (kind == KIND_FIRST ? portable_first : portable_codes)[copy](&t);
         else unit_tile_avx512(kind, positions, blocks)(&t);
         t.x = (const char *)t.x + positions * t.x_position * x_size;
         t.y = (char *)t.y + positions * t.y_position * y_size;
@@ -212,7 +214,8 @@ void ck_first_unit_run(const struct ck_first_unit *u, enum ck_unit_path path, co
 
 // MARK: Small layers
 
-CK_CLONES static void window_row(struct ck_level_window s, const uint8_t *x, uint8_t *y, size_t row, size_t width) {
+CK_KERNEL(void, window_row, (struct ck_level_window s, const uint8_t *x, uint8_t *y, size_t row, size_t width),
+          (s, x, y, row, width)) {
     for (size_t column = 0; column < width; column++, y += s.channels) {
         memset(y, 0, s.channels);
         for (size_t r = 0; r < s.window; r++) {
@@ -230,7 +233,8 @@ CK_CLONES static void window_row(struct ck_level_window s, const uint8_t *x, uin
 
 void ck_level_window_max(struct ck_level_window s, const uint8_t *x, uint8_t *y, size_t begin, size_t end) {
     size_t width = output_side(s.width, s.window, s.stride, s.padding);
-    for (size_t row = begin; row < end; row++) window_row(s, x, y + row * width * s.channels, row, width);
+    enum ck_copy copy = ck_copy();
+    for (size_t row = begin; row < end; row++) window_row[copy](s, x, y + row * width * s.channels, row, width);
 }
 
 void ck_level_subsample(struct ck_level_subsampling s, const uint8_t *x, uint8_t *y, size_t begin, size_t end) {
@@ -243,25 +247,41 @@ void ck_level_subsample(struct ck_level_subsampling s, const uint8_t *x, uint8_t
         }
 }
 
-CK_CLONES void ck_level_sums(const uint8_t *x, size_t pixels, size_t channels, int32_t *sums) {
+CK_KERNEL(void, level_sums, (const uint8_t *x, size_t pixels, size_t channels, int32_t *sums), (x, pixels, channels, sums)) {
     memset(sums, 0, channels * sizeof *sums);
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < channels; c++) sums[c] += x[i * channels + c];
 }
 
-CK_CLONES void ck_integer_scores(const int32_t *sums, const int8_t *codes, size_t inputs, size_t outputs, const float *scale,
-                                 const float *bias, int32_t *room, float *scores) {
+void ck_level_sums(const uint8_t *x, size_t pixels, size_t channels, int32_t *sums) {
+    level_sums[ck_copy()](x, pixels, channels, sums);
+}
+
+CK_KERNEL(void, integer_scores, (const int32_t *sums, const int8_t *codes, size_t inputs, size_t outputs, const float *scale,
+                                 const float *bias, int32_t *room, float *scores),
+          (sums, codes, inputs, outputs, scale, bias, room, scores)) {
     memset(room, 0, outputs * sizeof *room);
     for (size_t k = 0; k < inputs; k++)
         for (size_t o = 0; o < outputs; o++) room[o] += sums[k] * codes[k * outputs + o];
     for (size_t o = 0; o < outputs; o++) scores[o] = fmaf(scale[o], (float)room[o], bias[o]);
 }
 
-CK_CLONES void ck_float_scores(const int32_t *sums, float unit, const float *weights, size_t inputs, size_t outputs,
-                               const float *bias, float *scores) {
+void ck_integer_scores(const int32_t *sums, const int8_t *codes, size_t inputs, size_t outputs, const float *scale,
+                       const float *bias, int32_t *room, float *scores) {
+    integer_scores[ck_copy()](sums, codes, inputs, outputs, scale, bias, room, scores);
+}
+
+CK_KERNEL(void, float_scores, (const int32_t *sums, float unit, const float *weights, size_t inputs, size_t outputs,
+                               const float *bias, float *scores),
+          (sums, unit, weights, inputs, outputs, bias, scores)) {
     memcpy(scores, bias, outputs * sizeof *scores);
     for (size_t k = 0; k < inputs; k++) {
         float x = unit * (float)sums[k];
         for (size_t o = 0; o < outputs; o++) scores[o] = fmaf(x, weights[k * outputs + o], scores[o]);
     }
+}
+
+void ck_float_scores(const int32_t *sums, float unit, const float *weights, size_t inputs, size_t outputs, const float *bias,
+                     float *scores) {
+    float_scores[ck_copy()](sums, unit, weights, inputs, outputs, bias, scores);
 }

@@ -10,12 +10,6 @@
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define STEP static inline __attribute__((always_inline, target(TARGET)))
 
-int unit_has_vnni(void) {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-}
-int unit_has_tables(void) { return unit_has_vnni() && __builtin_cpu_supports("avx512vbmi"); }
-
 enum { MOST_POSITIONS = 8, MOST_BLOCKS = 2 };
 typedef __m512i tile_sums[MOST_POSITIONS][MOST_BLOCKS];
 
@@ -163,8 +157,6 @@ FAST void unit_tables_avx512(const uint8_t *x, size_t channels, uint8_t *tables)
 }
 
 #else
-int unit_has_vnni(void) { return 0; }
-int unit_has_tables(void) { return 0; }
 unit_tile_fn *unit_tile_avx512(enum unit_kind kind, size_t positions, size_t blocks) { return NULL; }
 void unit_tables_avx512(const uint8_t *x, size_t channels, uint8_t *tables) {}
 #endif

@@ -32,6 +32,3 @@ unit_tile_fn *unit_tile_avx512(enum unit_kind, size_t positions, size_t blocks);
 
 /// tables[c/16][64] of one position's levels [channels]: the sum ±x over channels 4g…4g+3 at byte 16·g + signs.
 void unit_tables_avx512(const uint8_t *x, size_t channels, uint8_t *tables);
-
-int unit_has_vnni(void);
-int unit_has_tables(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "batch_norm.h"
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "parallel.h"
 
 // Channels are taken in tiles, rows in blocks: a block is summed in f32 (at most BLOCK terms, so the
@@ -12,12 +12,14 @@ struct job {
     float *out;
     double *scratch;
     size_t rows, channels;
+    enum ck_copy copy;
 };
 
 static double *partial(const struct job *j, int worker) { return j->scratch + 2 * j->channels * (size_t)worker; }
 
-CK_CLONES static void block_moments(const float *x, const float *shift, size_t rows, size_t stride, size_t n, double *first,
-                                    double *second) {
+CK_KERNEL(void, block_moments, (const float *x, const float *shift, size_t rows, size_t stride, size_t n, double *first,
+                                double *second),
+          (x, shift, rows, stride, n, first, second)) {
     float s1[TILE] = {0}, s2[TILE] = {0};
     for (size_t i = 0; i < rows; ++i)
         for (size_t c = 0; c < n; ++c) {
@@ -31,8 +33,9 @@ CK_CLONES static void block_moments(const float *x, const float *shift, size_t r
     }
 }
 
-CK_CLONES static void block_products(const float *x, const float *dy, const float *mean, const float *inverse, size_t rows,
-                                     size_t stride, size_t n, double *first, double *second) {
+CK_KERNEL(void, block_products, (const float *x, const float *dy, const float *mean, const float *inverse, size_t rows,
+                                 size_t stride, size_t n, double *first, double *second),
+          (x, dy, mean, inverse, rows, stride, n, first, second)) {
     float s1[TILE] = {0}, s2[TILE] = {0};
     for (size_t i = 0; i < rows; ++i)
         for (size_t c = 0; c < n; ++c) {
@@ -57,9 +60,9 @@ static void sums(void *context, int worker, int workers) {
         for (size_t c = 0; c < j->channels; c += TILE) {
             size_t n = j->channels - c < TILE ? j->channels - c : TILE, at = row * j->channels + c;
             if (j->dy)
-                block_products(j->x + at, j->dy + at, j->mean + c, j->inverse + c, rows, j->channels, n, first + c, second + c);
+                block_products[j->copy](j->x + at, j->dy + at, j->mean + c, j->inverse + c, rows, j->channels, n, first + c, second + c);
             else
-                block_moments(j->x + at, j->x + c, rows, j->channels, n, first + c, second + c);
+                block_moments[j->copy](j->x + at, j->x + c, rows, j->channels, n, first + c, second + c);
         }
     }
 }
@@ -74,7 +77,7 @@ static void collect(const struct job *j, int threads) {
 
 void ck_batch_norm_statistics(const float *x, size_t rows, size_t channels, float *mean, float *variance, double *scratch,
                               int threads) {
-    struct job j = {.x = x, .scratch = scratch, .rows = rows, .channels = channels};
+    struct job j = {.copy = ck_copy(), .x = x, .scratch = scratch, .rows = rows, .channels = channels};
     collect(&j, threads);
     for (size_t c = 0; c < channels; ++c) {
         double m = scratch[c] / (double)rows, v = scratch[channels + c] / (double)rows - m * m;
@@ -85,7 +88,7 @@ void ck_batch_norm_statistics(const float *x, size_t rows, size_t channels, floa
 
 void ck_batch_norm_backward_sums(const float *x, const float *dy, size_t rows, size_t channels, const float *mean,
                                  const float *inverse, float *sum, float *dot, double *scratch, int threads) {
-    struct job j = {.x = x, .dy = dy, .mean = mean, .inverse = inverse, .scratch = scratch, .rows = rows, .channels = channels};
+    struct job j = {.copy = ck_copy(), .x = x, .dy = dy, .mean = mean, .inverse = inverse, .scratch = scratch, .rows = rows, .channels = channels};
     collect(&j, threads);
     for (size_t c = 0; c < channels; ++c) {
         sum[c] = (float)scratch[c];
@@ -93,7 +96,8 @@ void ck_batch_norm_backward_sums(const float *x, const float *dy, size_t rows, s
     }
 }
 
-CK_CLONES static void affine_rows(const float *x, float *y, size_t rows, size_t channels, const float *a, const float *b) {
+CK_KERNEL(void, affine_rows, (const float *x, float *y, size_t rows, size_t channels, const float *a, const float *b),
+          (x, y, rows, channels, a, b)) {
     for (size_t i = 0; i < rows; ++i)
         for (size_t c = 0; c < channels; ++c) y[i * channels + c] = a[c] * x[i * channels + c] + b[c];
 }
@@ -102,16 +106,17 @@ static void affine(void *context, int worker, int workers) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->rows, worker, workers, &begin, &end);
-    affine_rows(j->x + begin * j->channels, j->out + begin * j->channels, end - begin, j->channels, j->a, j->b);
+    affine_rows[j->copy](j->x + begin * j->channels, j->out + begin * j->channels, end - begin, j->channels, j->a, j->b);
 }
 
 void ck_channel_affine(const float *x, float *y, size_t rows, size_t channels, const float *a, const float *b, int threads) {
-    struct job j = {.x = x, .out = y, .a = a, .b = b, .rows = rows, .channels = channels};
+    struct job j = {.copy = ck_copy(), .x = x, .out = y, .a = a, .b = b, .rows = rows, .channels = channels};
     ck_parallel(threads, affine, &j);
 }
 
-CK_CLONES static void input_rows(const float *x, const float *dy, float *dx, size_t rows, size_t channels, const float *p,
-                                 const float *q, const float *r) {
+CK_KERNEL(void, input_rows, (const float *x, const float *dy, float *dx, size_t rows, size_t channels, const float *p,
+                             const float *q, const float *r),
+          (x, dy, dx, rows, channels, p, q, r)) {
     for (size_t i = 0; i < rows; ++i)
         for (size_t c = 0; c < channels; ++c) {
             size_t at = i * channels + c;
@@ -124,11 +129,11 @@ static void input(void *context, int worker, int workers) {
     size_t begin, end;
     ck_share(j->rows, worker, workers, &begin, &end);
     size_t at = begin * j->channels;
-    input_rows(j->x + at, j->dy + at, j->out + at, end - begin, j->channels, j->a, j->b, j->c);
+    input_rows[j->copy](j->x + at, j->dy + at, j->out + at, end - begin, j->channels, j->a, j->b, j->c);
 }
 
 void ck_batch_norm_backward_input(const float *x, const float *dy, float *dx, size_t rows, size_t channels, const float *p,
                                   const float *q, const float *r, int threads) {
-    struct job j = {.x = x, .dy = dy, .out = dx, .a = p, .b = q, .c = r, .rows = rows, .channels = channels};
+    struct job j = {.copy = ck_copy(), .x = x, .dy = dy, .out = dx, .a = p, .b = q, .c = r, .rows = rows, .channels = channels};
     ck_parallel(threads, input, &j);
 }

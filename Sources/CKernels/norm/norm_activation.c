@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "norm_activation.h"
 #include "common/bf16.h"
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "parallel.h"
 
 // Every function with a vector argument is inlined into its caller, so no calling convention is at stake.
@@ -16,22 +16,21 @@ typedef int16_t s16v __attribute__((vector_size(2 * W)));
 typedef uint16_t u16v __attribute__((vector_size(2 * W)));
 typedef uint8_t u8v __attribute__((vector_size(W)));
 typedef double f64v __attribute__((vector_size(8 * W)));
-#define INLINE static inline __attribute__((always_inline))
 #define LOAD(type, p) ({ type v_; __builtin_memcpy(&v_, (p), sizeof v_); v_; })
 #define STORE(p, value) ({ __typeof__(value) v_ = (value); __builtin_memcpy((p), &v_, sizeof v_); })
 
-INLINE f32v from_bf16(u16v bits) { return (f32v)(__builtin_convertvector(bits, u32v) << 16); }
+CK_INLINE f32v from_bf16(u16v bits) { return (f32v)(__builtin_convertvector(bits, u32v) << 16); }
 
 // Round to nearest even; a NaN stays one because its top mantissa bit is kept set.
-INLINE u16v to_bf16(f32v x) {
+CK_INLINE u16v to_bf16(f32v x) {
     u32v bits = (u32v)x, rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     u32v nan = (u32v)(x != x);
     return __builtin_convertvector((rounded & ~nan) | (0x7fc0 & nan), u16v);
 }
 
-INLINE f32v choose(s32v mask, f32v yes, f32v no) { return (f32v)(((s32v)yes & mask) | ((s32v)no & ~mask)); }
+CK_INLINE f32v choose(s32v mask, f32v yes, f32v no) { return (f32v)(((s32v)yes & mask) | ((s32v)no & ~mask)); }
 
-INLINE f32v load(const void *numbers, enum ck_number type, size_t at) {
+CK_INLINE f32v load(const void *numbers, enum ck_number type, size_t at) {
     switch (type) {
     case CK_U8: return __builtin_convertvector(LOAD(u8v, (const uint8_t *)numbers + at), f32v);
     case CK_S16: return __builtin_convertvector(LOAD(s16v, (const int16_t *)numbers + at), f32v);
@@ -52,7 +51,7 @@ static float number(const void *numbers, enum ck_number type, size_t at) {
 }
 
 // t of sixteen channels. `acc` is a constant at each call, the shortcut's type is not: a branch that never changes.
-INLINE f32v sum(struct ck_norm_activation m, enum ck_number acc, size_t at, size_t c) {
+CK_INLINE f32v sum(struct ck_norm_activation m, enum ck_number acc, size_t at, size_t c) {
     f32v t = LOAD(f32v, m.a + c) * load(m.acc, acc, at) + LOAD(f32v, m.b + c);
     if (!m.shortcut) return t;
     if (m.shortcut_type == CK_U8) return t + m.step * load(m.shortcut, CK_U8, at);
@@ -89,11 +88,11 @@ static void collect(double *scratch, size_t n, int threads) {
         for (size_t i = 0; i < n; ++i) scratch[i] += scratch[(size_t)worker * n + i];
 }
 
-INLINE void add_to(double *sums, f32v terms) { STORE(sums, LOAD(f64v, sums) + __builtin_convertvector(terms, f64v)); }
+CK_INLINE void add_to(double *sums, f32v terms) { STORE(sums, LOAD(f64v, sums) + __builtin_convertvector(terms, f64v)); }
 
 // MARK: Statistics
 
-INLINE void statistics_rows(const struct job *j, size_t begin, size_t end, double *sums, enum ck_number acc) {
+CK_INLINE void statistics_rows(const struct job *j, size_t begin, size_t end, double *sums, enum ck_number acc) {
     size_t channels = j->m.channels;
     for (size_t row = begin; row < end; row += BLOCK)
         for (size_t c = 0; c < channels; c += W) {
@@ -109,7 +108,7 @@ INLINE void statistics_rows(const struct job *j, size_t begin, size_t end, doubl
         }
 }
 
-CK_CLONES static void statistics(void *context, int worker, int workers) {
+CK_WORKER(statistics) {
     const struct job *j = context;
     size_t begin, end, n = 2 * j->m.channels;
     share(j, worker, workers, &begin, &end);
@@ -121,7 +120,7 @@ CK_CLONES static void statistics(void *context, int worker, int workers) {
 void ck_acc_statistics(const void *acc, enum ck_number type, size_t rows, size_t channels, double *mean, double *variance,
                        double *scratch, int threads) {
     struct job j = {.m = {.acc = acc, .acc_type = type, .rows = rows, .channels = channels}, .scratch = scratch};
-    ck_parallel(threads, statistics, &j);
+    ck_parallel(threads, statistics[ck_copy()], &j);
     collect(scratch, 2 * channels, threads);
     for (size_t c = 0; c < channels; ++c) {
         double m = scratch[c] / (double)rows, v = scratch[channels + c] / (double)rows - m * m;
@@ -146,7 +145,7 @@ float ck_norm_activation_maximum(struct ck_norm_activation m) {
 
 // MARK: Forward
 
-INLINE void forward_rows(const struct job *j, size_t begin, size_t end, enum ck_activation activation, enum ck_number result,
+CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, enum ck_activation activation, enum ck_number result,
                          enum ck_number acc) {
     const struct ck_norm_activation m = j->m;
     f32v zero = {0}, top = zero + m.top;
@@ -164,7 +163,7 @@ INLINE void forward_rows(const struct job *j, size_t begin, size_t end, enum ck_
         }
 }
 
-CK_CLONES static void forward(void *context, int worker, int workers) {
+CK_WORKER(forward) {
     const struct job *j = context;
     size_t begin, end;
     share(j, worker, workers, &begin, &end);
@@ -177,12 +176,12 @@ CK_CLONES static void forward(void *context, int worker, int workers) {
 
 void ck_norm_activation_forward(struct ck_norm_activation map, void *result, enum ck_number type, int threads) {
     struct job j = {.m = map, .result = result, .result_type = type};
-    ck_parallel(threads, forward, &j);
+    ck_parallel(threads, forward[ck_copy()], &j);
 }
 
 // MARK: Backward
 
-INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *sums, enum ck_activation activation,
+CK_INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *sums, enum ck_activation activation,
                       enum ck_number acc) {
     const struct ck_norm_activation m = j->m;
     size_t channels = m.channels;
@@ -222,7 +221,7 @@ INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *sum
     for (int i = 0; i < W; ++i) sums[2 * channels] += alpha[i];
 }
 
-CK_CLONES static void backward_sums(void *context, int worker, int workers) {
+CK_WORKER(backward_sums) {
     const struct job *j = context;
     size_t begin, end, n = 2 * j->m.channels + 1;
     share(j, worker, workers, &begin, &end);
@@ -237,7 +236,7 @@ double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t 
                                         const float *mean, struct ck_coarse_derivatives derivatives, double *sum, double *dot,
                                         double *scratch, int threads) {
     struct job j = {.m = map, .gradient = gradient, .other = other, .mean = mean, .d = derivatives, .scratch = scratch};
-    ck_parallel(threads, backward_sums, &j);
+    ck_parallel(threads, backward_sums[ck_copy()], &j);
     collect(scratch, 2 * map.channels + 1, threads);
     for (size_t c = 0; c < map.channels; ++c) {
         sum[c] = scratch[c];
@@ -246,7 +245,7 @@ double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t 
     return scratch[2 * map.channels];
 }
 
-INLINE void input_rows(const struct job *j, size_t begin, size_t end, enum ck_number acc) {
+CK_INLINE void input_rows(const struct job *j, size_t begin, size_t end, enum ck_number acc) {
     for (size_t i = begin; i < end; ++i)
         for (size_t c = 0; c < j->m.channels; c += W) {
             size_t at = i * j->m.channels + c;
@@ -256,7 +255,7 @@ INLINE void input_rows(const struct job *j, size_t begin, size_t end, enum ck_nu
         }
 }
 
-CK_CLONES static void backward_input(void *context, int worker, int workers) {
+CK_WORKER(backward_input) {
     const struct job *j = context;
     size_t begin, end;
     share(j, worker, workers, &begin, &end);
@@ -266,5 +265,5 @@ CK_CLONES static void backward_input(void *context, int worker, int workers) {
 void ck_norm_activation_backward_input(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
                                        const float *r, uint16_t *out, int threads) {
     struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .gradient = out};
-    ck_parallel(threads, backward_input, &j);
+    ck_parallel(threads, backward_input[ck_copy()], &j);
 }

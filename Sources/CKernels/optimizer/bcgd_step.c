@@ -12,6 +12,7 @@ struct call {
     struct ck_bcgd step;
     double *sums;
     float *maxima;
+    void (*block)(const struct call *, size_t begin, size_t end, double *sum, float *maximum);
 };
 
 CK_INLINE void update(const struct call *c, size_t i, int blends, int binary, double *sum, float *maximum) {
@@ -43,7 +44,8 @@ CK_INLINE void update_block(const struct call c, size_t begin, size_t end, int b
 }
 
 #define BLOCK(name, blends, binary)                                                                                      \
-    CK_CLONES static void name(const struct call *c, size_t begin, size_t end, double *sum, float *maximum) {            \
+    CK_KERNEL(void, name, (const struct call *c, size_t begin, size_t end, double *sum, float *maximum),                  \
+              (c, begin, end, sum, maximum)) {                                                                           \
         update_block(*c, begin, end, blends, binary, sum, maximum);                                                      \
     }
 BLOCK(plain_block, 0, 0)
@@ -51,23 +53,20 @@ BLOCK(signed_block, 0, 1)
 BLOCK(blended_block, 1, 0)
 BLOCK(blended_signed_block, 1, 1)
 
-CK_INLINE void run(struct call *c, int worker, int workers, void (*block)(const struct call *, size_t, size_t, double *, float *)) {
+static void run_blocks(void *context, int worker, int workers) {
+    struct call *c = context;
     size_t b, begin, end, length = block_length(c->count);
     share_of_blocks(c->count, worker, workers, &b, &begin, &end);
     for (; begin < end; begin += length, b++)
-        block(c, begin, end - begin < length ? end : begin + length, c->sums + b, c->maxima + b);
+        c->block(c, begin, end - begin < length ? end : begin + length, c->sums + b, c->maxima + b);
 }
-static void plain(void *c, int worker, int workers) { run(c, worker, workers, plain_block); }
-static void signs(void *c, int worker, int workers) { run(c, worker, workers, signed_block); }
-static void blended(void *c, int worker, int workers) { run(c, worker, workers, blended_block); }
-static void blended_signs(void *c, int worker, int workers) { run(c, worker, workers, blended_signed_block); }
 
-static struct ck_magnitudes step_slice(struct call c, void (*body)(void *, int, int), int threads) {
+static struct ck_magnitudes step_slice(struct call c, int threads) {
     double sums[MAX_BLOCKS];
     float maxima[MAX_BLOCKS];
     c.sums = sums;
     c.maxima = maxima;
-    ck_parallel(useful_threads(c.count, threads), body, &c);
+    ck_parallel(useful_threads(c.count, threads), run_blocks, &c);
     struct ck_magnitudes all = {ordered_sum(sums, block_count(c.count)), 0};
     for (size_t b = 0; b < block_count(c.count); b++) all.maximum = maxima[b] > all.maximum ? maxima[b] : all.maximum;
     return all;
@@ -77,7 +76,6 @@ struct slices {
     struct call first;
     const float *scales;
     size_t count;
-    void (*body)(void *, int, int);
     struct ck_magnitudes *magnitudes;
 };
 
@@ -93,7 +91,7 @@ static void slices_worker(void *context, int worker, int workers) {
         c.gradient += offset;
         if (c.codes) c.codes += offset;
         if (s->scales) c.scale = s->scales[i];
-        s->magnitudes[i] = step_slice(c, s->body, 1);
+        s->magnitudes[i] = step_slice(c, 1);
     }
 }
 
@@ -103,11 +101,11 @@ void ck_bcgd_step(float *w, int8_t *codes, const float *scales, const float *gra
         .w = w, .m = m, .gradient = gradient, .codes = codes, .scale = codes ? scales[0] : 0, .count = count / slices, .step = step};
     int blends = codes && step.blending > 0;
     binary = codes && binary;
-    void (*body)(void *, int, int) = blends ? (binary ? blended_signs : blended) : binary ? signs : plain;
+    c.block = (blends ? (binary ? blended_signed_block : blended_block) : binary ? signed_block : plain_block)[ck_copy()];
     if (slices == 1) {
-        magnitudes[0] = step_slice(c, body, threads);
+        magnitudes[0] = step_slice(c, threads);
         return;
     }
-    struct slices all = {.first = c, .scales = codes ? scales : NULL, .count = slices, .body = body, .magnitudes = magnitudes};
+    struct slices all = {.first = c, .scales = codes ? scales : NULL, .count = slices, .magnitudes = magnitudes};
     ck_parallel(useful_threads(count, threads), slices_worker, &all);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pooling.h"
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "parallel.h"
 #include <string.h>
 
@@ -9,13 +9,15 @@ struct job {
     float *y;
     uint8_t *winner;
     struct ck_pool s;
+    enum ck_copy copy;
 };
 
 static size_t output_side(size_t side, struct ck_pool s) { return (side + 2 * s.padding - s.window) / s.stride + 1; }
 
 // MARK: Maximum
 
-CK_CLONES static void take_maximum(const float *x, float *y, uint8_t *winner, size_t channels, uint8_t place, int first) {
+CK_KERNEL(void, take_maximum, (const float *x, float *y, uint8_t *winner, size_t channels, uint8_t place, int first),
+          (x, y, winner, channels, place, first)) {
     if (first)
         for (size_t c = 0; c < channels; ++c) {
             y[c] = x[c];
@@ -29,7 +31,8 @@ CK_CLONES static void take_maximum(const float *x, float *y, uint8_t *winner, si
         }
 }
 
-CK_CLONES static void give_to_winner(const float *dy, const uint8_t *winner, float *dx, size_t channels, uint8_t place) {
+CK_KERNEL(void, give_to_winner, (const float *dy, const uint8_t *winner, float *dx, size_t channels, uint8_t place),
+          (dy, winner, dx, channels, place)) {
     for (size_t c = 0; c < channels; ++c) dx[c] += winner[c] == place ? dy[c] : 0;
 }
 
@@ -46,9 +49,9 @@ static void max_pool_image(const struct job *j, size_t n, int forward) {
                 if (row >= s.height || col >= s.width) continue;  // below 0 wraps to a huge number
                 size_t in = ((n * s.height + row) * s.width + col) * s.channels;
                 if (forward)
-                    take_maximum(j->x + in, j->y + out, j->winner + out, s.channels, (uint8_t)tap, first);
+                    take_maximum[j->copy](j->x + in, j->y + out, j->winner + out, s.channels, (uint8_t)tap, first);
                 else
-                    give_to_winner(j->x + out, j->winner + out, j->y + in, s.channels, (uint8_t)tap);
+                    give_to_winner[j->copy](j->x + out, j->winner + out, j->y + in, s.channels, (uint8_t)tap);
                 first = 0;
             }
         }
@@ -62,7 +65,7 @@ static void max_pool_forward(void *context, int worker, int workers) {
 }
 
 void ck_max_pool_forward(const float *x, float *y, uint8_t *winner, struct ck_pool shape, int threads) {
-    struct job j = {x, y, winner, shape};
+    struct job j = {x, y, winner, shape, ck_copy()};
     ck_parallel(threads, max_pool_forward, &j);
 }
 
@@ -75,13 +78,13 @@ static void max_pool_backward(void *context, int worker, int workers) {
 }
 
 void ck_max_pool_backward(const float *dy, const uint8_t *winner, float *dx, struct ck_pool shape, int threads) {
-    struct job j = {dy, dx, (uint8_t *)winner, shape};
+    struct job j = {dy, dx, (uint8_t *)winner, shape, ck_copy()};
     ck_parallel(threads, max_pool_backward, &j);
 }
 
 // MARK: Mean
 
-CK_CLONES static void mean_pool_forward(void *context, int worker, int workers) {
+CK_WORKER(mean_pool_forward) {
     const struct job *j = context;
     size_t begin, end, pixels = j->s.height * j->s.width, channels = j->s.channels;
     ck_share(j->s.images, worker, workers, &begin, &end);
@@ -95,11 +98,11 @@ CK_CLONES static void mean_pool_forward(void *context, int worker, int workers) 
 }
 
 void ck_mean_pool_forward(const float *x, float *y, struct ck_pool shape, int threads) {
-    struct job j = {x, y, NULL, shape};
-    ck_parallel(threads, mean_pool_forward, &j);
+    struct job j = {x, y, NULL, shape, ck_copy()};
+    ck_parallel(threads, mean_pool_forward[ck_copy()], &j);
 }
 
-CK_CLONES static void mean_pool_backward(void *context, int worker, int workers) {
+CK_WORKER(mean_pool_backward) {
     const struct job *j = context;
     size_t begin, end, pixels = j->s.height * j->s.width, channels = j->s.channels;
     ck_share(j->s.images, worker, workers, &begin, &end);
@@ -110,6 +113,6 @@ CK_CLONES static void mean_pool_backward(void *context, int worker, int workers)
 }
 
 void ck_mean_pool_backward(const float *dy, float *dx, struct ck_pool shape, int threads) {
-    struct job j = {dy, dx, NULL, shape};
-    ck_parallel(threads, mean_pool_backward, &j);
+    struct job j = {dy, dx, NULL, shape, ck_copy()};
+    ck_parallel(threads, mean_pool_backward[ck_copy()], &j);
 }

@@ -2,16 +2,15 @@
 #include "level_pooling.h"
 #include <string.h>
 #include "common/bf16.h"
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "parallel.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 struct job {
     const void *x;
     void *y;
     uint8_t *winner;
     struct ck_pool p;
+    enum ck_copy copy;
 };
 
 static size_t output_side(size_t side, struct ck_pool p) { return (side + 2 * p.padding - p.window) / p.stride + 1; }
@@ -27,8 +26,8 @@ static void places(size_t side, size_t out, struct ck_pool p, size_t *begin, siz
 
 /// One place of the window against the best so far; levels and bf16 bits that are not negative order as integers.
 #define OFFER(name, type)                                                                                          \
-    CK_CLONES static void name(const type *restrict x, type *restrict y, uint8_t *restrict winner, uint8_t place,  \
-                               int first, size_t channels) {                                                       \
+    CK_KERNEL(void, name, (const type *restrict x, type *restrict y, uint8_t *restrict winner, uint8_t place,      \
+                           int first, size_t channels), (x, y, winner, place, first, channels)) {                  \
         if (first)                                                                                                 \
             for (size_t c = 0; c < channels; ++c) y[c] = x[c], winner[c] = place;                                  \
         else                                                                                                       \
@@ -40,7 +39,7 @@ static void places(size_t side, size_t out, struct ck_pool p, size_t *begin, siz
 OFFER(offer_levels, uint8_t)
 OFFER(offer_bf16, uint16_t)
 
-INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_t bytes) {
+CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_t bytes) {
     const struct ck_pool p = j->p;
     size_t height = output_side(p.height, p), width = output_side(p.width, p);
     for (size_t row = begin; row < end; ++row) {
@@ -55,8 +54,10 @@ INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_t b
                     size_t in = ((n * p.height + h) * p.width + w * p.stride + s - p.padding) * p.channels;
                     uint8_t place = (uint8_t)(r * p.window + s);
                     int first = r == r0 && s == s0;
-                    if (bytes == 1) offer_levels((const uint8_t *)j->x + in, (uint8_t *)j->y + out, j->winner + out, place, first, p.channels);
-                    else offer_bf16((const uint16_t *)j->x + in, (uint16_t *)j->y + out, j->winner + out, place, first, p.channels);
+                    if (bytes == 1)
+                        offer_levels[j->copy]((const uint8_t *)j->x + in, (uint8_t *)j->y + out, j->winner + out, place, first, p.channels);
+                    else
+                        offer_bf16[j->copy]((const uint16_t *)j->x + in, (uint16_t *)j->y + out, j->winner + out, place, first, p.channels);
                 }
         }
     }
@@ -77,24 +78,26 @@ static void bf16_forward(void *context, int worker, int workers) {
 }
 
 void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *winner, struct ck_pool shape, int threads) {
-    struct job j = {.x = x, .y = y, .winner = winner, .p = shape};
+    struct job j = {.x = x, .y = y, .winner = winner, .p = shape, .copy = ck_copy()};
     ck_parallel(threads, levels_forward, &j);
 }
 
 void ck_bf16_max_forward(const uint16_t *x, uint16_t *y, uint8_t *winner, struct ck_pool shape, int threads) {
-    struct job j = {.x = x, .y = y, .winner = winner, .p = shape};
+    struct job j = {.x = x, .y = y, .winner = winner, .p = shape, .copy = ck_copy()};
     ck_parallel(threads, bf16_forward, &j);
 }
 
 // MARK: Backward
 
-CK_CLONES static void take(const uint16_t *restrict dy, const uint8_t *restrict winner, uint8_t place, uint16_t *restrict dx,
-                           size_t channels) {
+CK_KERNEL(void, take, (const uint16_t *restrict dy, const uint8_t *restrict winner, uint8_t place, uint16_t *restrict dx,
+                       size_t channels),
+          (dy, winner, place, dx, channels)) {
     for (size_t c = 0; c < channels; ++c) dx[c] = winner[c] == place ? dy[c] : 0;
 }
 
-CK_CLONES static void add(const uint16_t *restrict dy, const uint8_t *restrict winner, uint8_t place, uint16_t *restrict dx,
-                          size_t channels) {
+CK_KERNEL(void, add, (const uint16_t *restrict dy, const uint8_t *restrict winner, uint8_t place, uint16_t *restrict dx,
+                       size_t channels),
+          (dy, winner, place, dx, channels)) {
     for (size_t c = 0; c < channels; ++c)
         dx[c] = winner[c] == place ? bf16_from_float(bf16_to_float(dx[c]) + bf16_to_float(dy[c])) : dx[c];
 }
@@ -121,13 +124,13 @@ static void backward(void *context, int worker, int workers) {
                 for (size_t w = w0; w < w1; ++w) {
                     size_t from = ((n * height + h) * width + w) * p.channels;
                     uint8_t place = (uint8_t)((y - h * p.stride) * p.window + column + p.padding - w * p.stride);
-                    (h == h0 && w == w0 ? take : add)((const uint16_t *)j->x + from, j->winner + from, place, dx, p.channels);
+                    (h == h0 && w == w0 ? take : add)[j->copy]((const uint16_t *)j->x + from, j->winner + from, place, dx, p.channels);
                 }
         }
     }
 }
 
 void ck_bf16_max_backward(const uint16_t *dy, const uint8_t *winner, uint16_t *dx, struct ck_pool shape, int threads) {
-    struct job j = {.x = dy, .y = dx, .winner = (uint8_t *)winner, .p = shape};
+    struct job j = {.x = dy, .y = dx, .winner = (uint8_t *)winner, .p = shape, .copy = ck_copy()};
     ck_parallel(threads, backward, &j);
 }

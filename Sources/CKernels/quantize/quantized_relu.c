@@ -11,6 +11,7 @@ struct call {
     size_t count;
     float resolution, top;
     struct ck_coarse_derivatives derivatives;
+    enum ck_copy copy;
 };
 
 // 1 … top: x > 0 reaches level 1 even where x / resolution underflows to 0. Both comparisons let NaN through.
@@ -25,11 +26,13 @@ CK_INLINE float level(float x, float resolution, float top) {
     return x <= 0 ? 0 : k;
 }
 
-CK_CLONES static void forward(const float *x, float *output, size_t count, float resolution, float top) {
+CK_KERNEL(void, forward, (const float *x, float *output, size_t count, float resolution, float top),
+          (x, output, count, resolution, top)) {
     for (size_t i = 0; i < count; i++) output[i] = resolution * level(x[i], resolution, top);
 }
 
-CK_CLONES static void write_levels(const float *x, uint8_t *levels, size_t count, float resolution, float top) {
+CK_KERNEL(void, write_levels, (const float *x, uint8_t *levels, size_t count, float resolution, float top),
+          (x, levels, count, resolution, top)) {
     for (size_t i = 0; i < count; i++) {
         float k = level(x[i], resolution, top);
         levels[i] = (uint8_t)(int32_t)(k > 0 ? k : 0);  // NaN has no integer
@@ -48,8 +51,9 @@ CK_INLINE double backward_element(float x, float gradient, float *x_gradient, fl
     return (double)slope * (double)(slope != 0 ? gradient : 0);
 }
 
-CK_CLONES static double backward(const float *x, const float *g, float *x_gradient, size_t count, float resolution,
-                                 float top, struct ck_coarse_derivatives d) {
+CK_KERNEL(double, backward, (const float *x, const float *g, float *x_gradient, size_t count, float resolution, float top,
+                            struct ck_coarse_derivatives d),
+          (x, g, x_gradient, count, resolution, top, d)) {
     double sums[LANES] = {0};
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
@@ -67,9 +71,9 @@ static void forward_worker(void *context, int worker, int workers) {
     size_t begin, end;
     ck_share(c->count, worker, workers, &begin, &end);
     if (c->levels)
-        write_levels(c->x + begin, c->levels + begin, end - begin, c->resolution, c->top);
+        write_levels[c->copy](c->x + begin, c->levels + begin, end - begin, c->resolution, c->top);
     else
-        forward(c->x + begin, c->out + begin, end - begin, c->resolution, c->top);
+        forward[c->copy](c->x + begin, c->out + begin, end - begin, c->resolution, c->top);
 }
 
 static void backward_worker(void *context, int worker, int workers) {
@@ -78,25 +82,25 @@ static void backward_worker(void *context, int worker, int workers) {
     share_of_blocks(c->count, worker, workers, &block, &begin, &end);
     for (; begin < end; begin += length, block++) {
         size_t n = end - begin < length ? end - begin : length;
-        c->blocks[block] = backward(c->x + begin, c->output_gradient + begin, c->out + begin, n, c->resolution, c->top,
-                                    c->derivatives);
+        c->blocks[block] = backward[c->copy](c->x + begin, c->output_gradient + begin, c->out + begin, n, c->resolution, c->top,
+                                             c->derivatives);
     }
 }
 
 void ck_quantized_relu(const float *x, float *output, size_t count, float resolution, float top, int threads) {
-    struct call call = {.x = x, .out = output, .count = count, .resolution = resolution, .top = top};
+    struct call call = {.copy = ck_copy(), .x = x, .out = output, .count = count, .resolution = resolution, .top = top};
     ck_parallel(useful_threads(count, threads), forward_worker, &call);
 }
 
 void ck_quantized_relu_levels(const float *x, uint8_t *levels, size_t count, float resolution, float top, int threads) {
-    struct call call = {.x = x, .levels = levels, .count = count, .resolution = resolution, .top = top};
+    struct call call = {.copy = ck_copy(), .x = x, .levels = levels, .count = count, .resolution = resolution, .top = top};
     ck_parallel(useful_threads(count, threads), forward_worker, &call);
 }
 
 double ck_quantized_relu_backward(const float *x, const float *output_gradient, float *x_gradient, size_t count,
                                   float resolution, float top, struct ck_coarse_derivatives derivatives, int threads) {
     double blocks[MAX_BLOCKS];
-    struct call call = {.x = x, .output_gradient = output_gradient, .out = x_gradient, .blocks = blocks,
+    struct call call = {.copy = ck_copy(), .x = x, .output_gradient = output_gradient, .out = x_gradient, .blocks = blocks,
                         .count = count, .resolution = resolution, .top = top, .derivatives = derivatives};
     ck_parallel(useful_threads(count, threads), backward_worker, &call);
     return ordered_sum(blocks, block_count(count));

@@ -7,9 +7,10 @@ struct call {
     const int8_t *codes;
     size_t length, slices;
     float share, *out;
+    enum ck_copy copy;
 };
 
-CK_CLONES static void relax(const struct call *call, size_t slice, size_t begin, size_t end) {
+CK_KERNEL(void, relax, (const struct call *call, size_t slice, size_t begin, size_t end), (call, slice, begin, end)) {
     const struct call c = *call;
     float scale = c.scales[slice], rest = 1 - c.share;
     for (size_t i = begin; i < end; i++) c.out[i] = c.share * (scale * (float)c.codes[i]) + rest * c.w[i];
@@ -21,13 +22,14 @@ static void relax_worker(void *context, int worker, int workers) {
     ck_share(c->length * c->slices, worker, workers, &begin, &end);
     for (size_t slice = begin / c->length; begin < end; slice++) {
         size_t stop = (slice + 1) * c->length;
-        relax(c, slice, begin, stop < end ? stop : end);
+        relax[c->copy](c, slice, begin, stop < end ? stop : end);
         begin = stop;
     }
 }
 
 void ck_relaxed_weights(const float *w, const int8_t *codes, const float *scales, size_t count, size_t slices, float share,
                         float *out, int threads) {
-    struct call c = {.w = w, .scales = scales, .codes = codes, .length = count / slices, .slices = slices, .share = share, .out = out};
+    struct call c = {.w = w, .scales = scales, .codes = codes, .length = count / slices, .slices = slices, .share = share, .out = out,
+                     .copy = ck_copy()};
     ck_parallel(useful_threads(count, threads), relax_worker, &c);
 }

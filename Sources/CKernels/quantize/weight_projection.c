@@ -16,6 +16,7 @@ struct call {
     uint32_t base;
     int shift, bin_count;
     struct ck_magnitude_bin *bins;
+    enum ck_copy copy;
 };
 
 CK_INLINE uint32_t magnitude_bits(float w) {
@@ -32,7 +33,7 @@ CK_INLINE void add_magnitude(float w, double *sum, float *maximum) {
     *maximum = m > *maximum ? m : *maximum;
 }
 
-CK_CLONES static void magnitudes(const float *w, size_t count, double *sum, float *maximum) {
+CK_KERNEL(void, magnitudes, (const float *w, size_t count, double *sum, float *maximum), (w, count, sum, maximum)) {
     double sums[LANES] = {0};
     float maxima[LANES] = {0};
     size_t i = 0;
@@ -52,7 +53,7 @@ CK_INLINE void add_kept(float w, float low, double *sum, double *number) {
     *number += m >= low;
 }
 
-CK_CLONES static void kept(const float *w, size_t count, float low, double *sum, double *number) {
+CK_KERNEL(void, kept, (const float *w, size_t count, float low, double *sum, double *number), (w, count, low, sum, number)) {
     double sums[LANES] = {0}, numbers[LANES] = {0};
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
@@ -77,7 +78,8 @@ CK_INLINE void add_products(float w, float step, float top, double *wq, double *
     *qq += q * q;
 }
 
-CK_CLONES static void products(const float *w, size_t count, float step, float top, double *wq, double *qq) {
+CK_KERNEL(void, products, (const float *w, size_t count, float step, float top, double *wq, double *qq),
+          (w, count, step, top, wq, qq)) {
     double cross[LANES] = {0}, square[LANES] = {0};
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
@@ -97,9 +99,9 @@ CK_INLINE void sum_blocks(struct call *c, int worker, int workers, enum pass pas
     for (; begin < end; begin += length, b++) {
         size_t n = end - begin < length ? end - begin : length;
         const float *w = c->w + begin;
-        if (pass == MAGNITUDES) magnitudes(w, n, c->first_blocks + b, c->maximum_blocks + b);
-        if (pass == KEPT) kept(w, n, c->low, c->first_blocks + b, c->second_blocks + b);
-        if (pass == PRODUCTS) products(w, n, c->step, c->top, c->first_blocks + b, c->second_blocks + b);
+        if (pass == MAGNITUDES) magnitudes[c->copy](w, n, c->first_blocks + b, c->maximum_blocks + b);
+        if (pass == KEPT) kept[c->copy](w, n, c->low, c->first_blocks + b, c->second_blocks + b);
+        if (pass == PRODUCTS) products[c->copy](w, n, c->step, c->top, c->first_blocks + b, c->second_blocks + b);
     }
 }
 static void magnitudes_worker(void *c, int worker, int workers) { sum_blocks(c, worker, workers, MAGNITUDES); }
@@ -109,7 +111,7 @@ static void products_worker(void *c, int worker, int workers) { sum_blocks(c, wo
 struct ck_magnitudes ck_magnitudes(const float *w, size_t count, int threads) {
     double sums[MAX_BLOCKS];
     float maxima[MAX_BLOCKS];
-    struct call call = {.w = w, .count = count, .first_blocks = sums, .maximum_blocks = maxima};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .first_blocks = sums, .maximum_blocks = maxima};
     ck_parallel(useful_threads(count, threads), magnitudes_worker, &call);
     struct ck_magnitudes all = {ordered_sum(sums, block_count(count)), 0};
     for (size_t b = 0; b < block_count(count); b++) all.maximum = maxima[b] > all.maximum ? maxima[b] : all.maximum;
@@ -118,14 +120,14 @@ struct ck_magnitudes ck_magnitudes(const float *w, size_t count, int threads) {
 
 struct ck_kept ck_kept(const float *w, size_t count, float threshold, int threads) {
     double sums[MAX_BLOCKS], numbers[MAX_BLOCKS];
-    struct call call = {.w = w, .count = count, .low = threshold, .first_blocks = sums, .second_blocks = numbers};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .low = threshold, .first_blocks = sums, .second_blocks = numbers};
     ck_parallel(useful_threads(count, threads), kept_worker, &call);
     return (struct ck_kept){ordered_sum(sums, block_count(count)), ordered_sum(numbers, block_count(count))};
 }
 
 struct ck_products ck_rounded_products(const float *w, size_t count, float step, float top, int threads) {
     double cross[MAX_BLOCKS], square[MAX_BLOCKS];
-    struct call call = {.w = w, .count = count, .step = step, .top = top, .first_blocks = cross, .second_blocks = square};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .top = top, .first_blocks = cross, .second_blocks = square};
     ck_parallel(useful_threads(count, threads), products_worker, &call);
     return (struct ck_products){ordered_sum(cross, block_count(count)), ordered_sum(square, block_count(count))};
 }
@@ -155,35 +157,41 @@ CK_INLINE void write_codes(struct call c, size_t begin, size_t end, enum rule ru
             codes[i] = (int8_t)(int32_t)q;
         }
 }
-CK_CLONES static void binary_part(const struct call *c, size_t begin, size_t end) { write_codes(*c, begin, end, BINARY); }
-CK_CLONES static void ternary_part(const struct call *c, size_t begin, size_t end) { write_codes(*c, begin, end, TERNARY); }
-CK_CLONES static void rounded_part(const struct call *c, size_t begin, size_t end) { write_codes(*c, begin, end, ROUNDED); }
+CK_KERNEL(void, binary_part, (const struct call *c, size_t begin, size_t end), (c, begin, end)) {
+    write_codes(*c, begin, end, BINARY);
+}
+CK_KERNEL(void, ternary_part, (const struct call *c, size_t begin, size_t end), (c, begin, end)) {
+    write_codes(*c, begin, end, TERNARY);
+}
+CK_KERNEL(void, rounded_part, (const struct call *c, size_t begin, size_t end), (c, begin, end)) {
+    write_codes(*c, begin, end, ROUNDED);
+}
 
 #define CODES_WORKER(rule)                                              \
     static void rule##_worker(void *context, int worker, int workers) { \
         struct call *c = context;                                       \
         size_t begin, end;                                              \
         ck_share(c->count, worker, workers, &begin, &end);              \
-        rule##_part(c, begin, end);                                     \
+        rule##_part[c->copy](c, begin, end);                            \
     }
 CODES_WORKER(binary)
 CODES_WORKER(ternary)
 CODES_WORKER(rounded)
 
 void ck_binary_codes(const float *w, size_t count, float scale, float *quantized, int8_t *codes, int threads) {
-    struct call call = {.w = w, .count = count, .scale = scale, .out = quantized, .codes = codes};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .scale = scale, .out = quantized, .codes = codes};
     ck_parallel(useful_threads(count, threads), binary_worker, &call);
 }
 
 void ck_ternary_codes(const float *w, size_t count, float threshold, float scale, float *quantized, int8_t *codes,
                       int threads) {
-    struct call call = {.w = w, .count = count, .low = threshold, .scale = scale, .out = quantized, .codes = codes};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .low = threshold, .scale = scale, .out = quantized, .codes = codes};
     ck_parallel(useful_threads(count, threads), ternary_worker, &call);
 }
 
 void ck_rounded_codes(const float *w, size_t count, float step, float top, float scale, float *quantized, int8_t *codes,
                       int threads) {
-    struct call call = {.w = w, .count = count, .step = step, .top = top, .scale = scale, .out = quantized, .codes = codes};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .top = top, .scale = scale, .out = quantized, .codes = codes};
     ck_parallel(useful_threads(count, threads), rounded_worker, &call);
 }
 
@@ -211,11 +219,11 @@ static void histogram_worker(void *context, int worker, int workers) {
 void ck_magnitude_histogram(const float *w, size_t count, uint32_t base, int shift, struct ck_magnitude_bin *bins,
                             int bin_count, int threads) {
     memset(bins, 0, (size_t)bin_count * sizeof bins[0]);
-    struct call call = {.w = w, .count = count, .base = base, .shift = shift, .bins = bins, .bin_count = bin_count};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .base = base, .shift = shift, .bins = bins, .bin_count = bin_count};
     ck_parallel(useful_threads(count, threads), histogram_worker, &call);
 }
 
-CK_CLONES static int any_inside(const float *w, size_t count, float low, float high) {
+CK_KERNEL(int, any_inside, (const float *w, size_t count, float low, float high), (w, count, low, high)) {
     int inside = 0;
     for (size_t i = 0; i < count; i++) inside |= (fabsf(w[i]) >= low) & (fabsf(w[i]) < high);
     return inside;
@@ -228,7 +236,7 @@ static void gather_worker(void *context, int worker, int workers) {
     float *out = c->out + begin;
     for (size_t i = begin; i < end; i += 64) {  // most groups hold none
         size_t stop = i + 64 < end ? i + 64 : end;
-        if (!any_inside(c->w + i, stop - i, c->low, c->high)) continue;
+        if (!any_inside[c->copy](c->w + i, stop - i, c->low, c->high)) continue;
         for (size_t j = i; j < stop; j++) {
             float m = fabsf(c->w[j]);
             if (m >= c->low && m < c->high) out[found++] = m;
@@ -242,7 +250,7 @@ size_t ck_gather_magnitudes(const float *w, size_t count, float low, float high,
     size_t gathered[MAX_WORKERS] = {0}, found = 0;
     threads = useful_threads(count, threads);
     threads = threads < 1 ? 1 : threads > MAX_WORKERS ? MAX_WORKERS : threads;
-    struct call call = {.w = w, .count = count, .low = low, .high = high, .out = out, .gathered = gathered};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .low = low, .high = high, .out = out, .gathered = gathered};
     ck_parallel(threads, gather_worker, &call);
     for (int worker = 0; worker < threads; worker++) {
         size_t begin, end;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "monte_carlo.h"
+#include "CMonteCarlo.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "parallel.h"
 
 /// One instruction set's copy of the pass (monte_carlo_kernel.h).
@@ -37,10 +38,8 @@ struct monte_carlo_kernel {
 
 static const struct monte_carlo_kernel *kernel(void) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return &monte_carlo_avx512_kernel;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &monte_carlo_avx2_kernel;
+    if (ck_features() & CK_HAS_AVX512) return &monte_carlo_avx512_kernel;
+    if (ck_features() & CK_HAS_AVX2) return &monte_carlo_avx2_kernel;
 #endif
     return &monte_carlo_portable_kernel;
 }
@@ -60,6 +59,7 @@ static float kappa(const ck_two_layer_model *q) {
 }
 
 struct pass {
+    const struct monte_carlo_kernel *kernel;
     const ck_two_layer_model *model;
     ck_sample_range range;
     size_t blocks, block_size, chunks, d;
@@ -69,7 +69,7 @@ struct pass {
 
 static void pass_worker(void *context, int worker, int workers) {
     struct pass *p = context;
-    const struct monte_carlo_kernel *k = kernel();
+    const struct monte_carlo_kernel *k = p->kernel;
     const size_t m = (size_t)p->model->m, n = (size_t)p->model->n;
     void *work = aligned_alloc(VECTOR, (padded(m * n) + 6 * m + p->d) * VECTOR);
     double *x = malloc(p->d * sizeof(double));
@@ -94,7 +94,7 @@ static void pass_worker(void *context, int worker, int workers) {
 int ck_monte_carlo(const ck_two_layer_model *model, ck_sample_range range, size_t blocks, size_t block_size,
                    int threads, double *sums, double *products) {
     const size_t d = ck_monte_carlo_dimension(model->m, model->n);
-    struct pass p = {model, range, blocks, block_size, blocks < CHUNKS ? blocks : CHUNKS, d, NULL, NULL, 0};
+    struct pass p = {kernel(), model, range, blocks, block_size, blocks < CHUNKS ? blocks : CHUNKS, d, NULL, NULL, 0};
     p.sums = calloc(p.chunks * d, sizeof(double));
     if (products) p.products = calloc(p.chunks * d * d, sizeof(double));
     if (!p.sums || (products && !p.products)) p.failed = 1;
@@ -127,6 +127,7 @@ void ck_monte_carlo_normals(ck_sample_range range, size_t samples, size_t entrie
 }
 
 struct generation {
+    const struct monte_carlo_kernel *kernel;
     ck_sample_range range;
     size_t samples, entries;
     double sums[CHUNKS];
@@ -141,13 +142,13 @@ static void generation_worker(void *context, int worker, int workers) {
         ck_share(g->samples / CK_MONTE_CARLO_LANES, chunk, CHUNKS, &begin, &end);
         ck_sample_range range = g->range;
         range.first_sample += begin * CK_MONTE_CARLO_LANES;
-        g->sums[chunk] = kernel()->generate(range, (end - begin) * CK_MONTE_CARLO_LANES, g->entries, work);
+        g->sums[chunk] = g->kernel->generate(range, (end - begin) * CK_MONTE_CARLO_LANES, g->entries, work);
     }
     free(work);
 }
 
 double ck_monte_carlo_generation_only(ck_sample_range range, size_t samples, size_t entries, int threads) {
-    struct generation g = {range, samples, entries, {0}};
+    struct generation g = {kernel(), range, samples, entries, {0}};
     ck_parallel(threads, generation_worker, &g);
     double total = 0;
     for (int chunk = 0; chunk < CHUNKS; ++chunk) total += g.sums[chunk];

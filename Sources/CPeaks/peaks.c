@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "peaks.h"
+#include "CPeaks.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "common/dispatch.h"
+#include "common/kernel.h"
 #include "parallel.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -91,7 +91,7 @@ __attribute__((target("avx2,avxvnni"))) static double int8_avx2(void) {
 }
 #endif
 
-CK_CLONES static double int8_portable(void) {
+CK_KERNEL(double, int8_portable, (void), ()) {
     enum { LENGTH = 1024 };
     uint8_t a[LENGTH];
     int8_t b[LENGTH];
@@ -115,17 +115,18 @@ struct job {
     double seconds;
     chunk work;
     float *memory;
+    enum ck_copy copy;
     double rate[CK_PEAK_MAX_THREADS];
 };
 
-CK_CLONES static void triad(float *a, const float *b, const float *c, size_t begin, size_t end) {
+CK_KERNEL(void, triad, (float *a, const float *b, const float *c, size_t begin, size_t end), (a, b, c, begin, end)) {
     for (size_t i = begin; i < end; ++i) a[i] = b[i] + 3 * c[i];
 }
 
 static double triad_share(const struct job *job, int worker, int workers) {
     size_t begin, end;
     ck_share(ARRAY, worker, workers, &begin, &end);
-    triad(job->memory, job->memory + ARRAY, job->memory + 2 * ARRAY, begin, end);
+    triad[job->copy](job->memory, job->memory + ARRAY, job->memory + 2 * ARRAY, begin, end);
     return 12.0 * (double)(end - begin);
 }
 
@@ -149,15 +150,15 @@ static void measure(void *context, int worker, int workers) {
 
 static chunk f32_chunk(void) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) return f32_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return f32_avx2;
+    if (ck_features() & CK_HAS_AVX512) return f32_avx512;
+    if (ck_features() & CK_HAS_AVX2) return f32_avx2;
 #endif
     return f32_portable;
 }
 
 static chunk bf16_chunk(int *native) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512bf16")) return bf16_avx512;
+    if (ck_features() & CK_HAS_AVX512_BF16) return bf16_avx512;
 #endif
     *native = 0;
     return f32_chunk();  // without the instruction bf16 is widened, and runs no faster than f32
@@ -165,16 +166,16 @@ static chunk bf16_chunk(int *native) {
 
 static chunk int8_chunk(int *native) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512vnni")) return int8_avx512;
-    if (__builtin_cpu_supports("avxvnni")) return int8_avx2;
+    if (ck_features() & CK_HAS_AVX512_VNNI) return int8_avx512;
+    if (ck_features() & CK_HAS_AVX_VNNI) return int8_avx2;
 #endif
     *native = 0;
-    return int8_portable;
+    return int8_portable[ck_copy()];
 }
 
 struct ck_peak ck_measure_peak(enum ck_peak_kind kind, double seconds, int threads) {
     struct ck_peak peak = {.rate = 0, .native = 1};
-    struct job job = {.seconds = seconds};
+    struct job job = {.seconds = seconds, .copy = ck_copy()};
     threads = threads < 1 ? 1 : threads > CK_PEAK_MAX_THREADS ? CK_PEAK_MAX_THREADS : threads;
     switch (kind) {
     case CK_PEAK_F32: job.work = f32_chunk(); break;
