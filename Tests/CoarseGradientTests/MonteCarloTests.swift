@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CoarseGradient
 import Foundation
+import Parallelism
 import Statistics
 import Testing
 
@@ -21,25 +22,27 @@ import Testing
 
     /// The vector code draws exactly the documented numbers; f32 polynomials are good to a few units in the last place.
     /// The near-1 radial words, where f32 resolves u in steps of 2⁻²⁴, give the absolute part.
-    @Test func normalsAreTheDocumentedOnes() {
-        let sampler = MonteCarlo(seed: 0x1234_5678_9abc, threads: 1)
-        let entries = 11, samples = 4096
-        let found = sampler.normals(samples: samples, entries: entries, experiment: 77)
-        var (bias, squareBias) = (0.0, 0.0)
-        for sample in 0..<samples {
-            let expected = referenceNormals(seed: 0x1234_5678_9abc, experiment: 77, sample: sample, entries: entries)
-            for (k, value) in expected.enumerated() {
-                let z = Double(found[sample * entries + k])
-                if abs(z - value) > 1e-6 * abs(value) + 2e-4 * exp(-value * value * 20) + 1e-6 {
-                    Issue.record("sample \(sample) entry \(k): \(z), expected \(value)")
-                    return
+    @Test(arguments: InstructionSet.available) func normalsAreTheDocumentedOnes(_ set: InstructionSet) {
+        set.limit {
+            let sampler = MonteCarlo(seed: 0x1234_5678_9abc, threads: 1)
+            let entries = 11, samples = 4096
+            let found = sampler.normals(samples: samples, entries: entries, experiment: 77)
+            var (bias, squareBias) = (0.0, 0.0)
+            for sample in 0..<samples {
+                let expected = referenceNormals(seed: 0x1234_5678_9abc, experiment: 77, sample: sample, entries: entries)
+                for (k, value) in expected.enumerated() {
+                    let z = Double(found[sample * entries + k])
+                    if abs(z - value) > 1e-6 * abs(value) + 2e-4 * exp(-value * value * 20) + 1e-6 {
+                        Issue.record("sample \(sample) entry \(k): \(z), expected \(value)")
+                        return
+                    }
+                    bias += z - value
+                    squareBias += z * z - value * value
                 }
-                bias += z - value
-                squareBias += z * z - value * value
             }
+            // A thousand times below the statistical error of 10⁸ samples.
+            #expect(abs(bias) / Double(samples * entries) < 1e-7 && abs(squareBias) / Double(samples * entries) < 1e-7)
         }
-        // A thousand times below the statistical error of 10⁸ samples.
-        #expect(abs(bias) / Double(samples * entries) < 1e-7 && abs(squareBias) / Double(samples * entries) < 1e-7)
     }
 
     /// 2²² numbers, seed 3: χ² over 64 equally likely bins, the first four moments, and neighbours' correlation.
@@ -68,41 +71,44 @@ import Testing
 
     /// The whole pass against the definitions, sample by sample in double, for odd sizes. The same numbers, so only f32 rounding
     /// and rare flips of an indicator near 0 differ: a flip changes a mean over 1024 samples by 0.1 % of a sample.
-    @Test(arguments: [(3, 5), (4, 6), (5, 9), (1, 2)])
-    func estimatorsAreTheDefinitions(m: Int, n: Int) throws {
-        let point = randomPoint(m: m, n: n, theta: 1.1, length: 0.8, seed: 9)
-        let samples = 1024
-        let estimates = try MonteCarlo(seed: 4, threads: 1).estimate(point, samples: samples, experiment: 5)
-        var sums: [Quantity: [Double]] = [:]
-        func add(_ quantity: Quantity, _ x: [Double]) { sums[quantity] = zip(sums[quantity] ?? x.map { _ in 0 }, x).map { $0 + $1 / Double(samples) } }
-        for sample in 0..<samples {
-            let z = referenceNormals(seed: 4, experiment: 5, sample: sample, entries: m * n)
-            let rows = (0..<m).map { Array(z[($0 * n)..<(($0 + 1) * n)]) }
-            let a = rows.map { dot($0, point.w) }, b = rows.map { dot($0, point.wStar) }
-            func residual(_ a: [Double], _ b: [Double]) -> Double {
-                (0..<m).reduce(0) { $0 + (a[$1] > 0 ? point.v[$1] : 0) - (b[$1] > 0 ? point.vStar[$1] : 0) }
+    @Test(arguments: [(3, 5), (4, 6), (5, 9), (1, 2)], InstructionSet.available)
+    func estimatorsAreTheDefinitions(_ size: (Int, Int), set: InstructionSet) throws {
+        let (m, n) = size
+        try set.limit {
+            let point = randomPoint(m: m, n: n, theta: 1.1, length: 0.8, seed: 9)
+            let samples = 1024
+            let estimates = try MonteCarlo(seed: 4, threads: 1).estimate(point, samples: samples, experiment: 5)
+            var sums: [Quantity: [Double]] = [:]
+            func add(_ quantity: Quantity, _ x: [Double]) { sums[quantity] = zip(sums[quantity] ?? x.map { _ in 0 }, x).map { $0 + $1 / Double(samples) } }
+            for sample in 0..<samples {
+                let z = referenceNormals(seed: 4, experiment: 5, sample: sample, entries: m * n)
+                let rows = (0..<m).map { Array(z[($0 * n)..<(($0 + 1) * n)]) }
+                let a = rows.map { dot($0, point.w) }, b = rows.map { dot($0, point.wStar) }
+                func residual(_ a: [Double], _ b: [Double]) -> Double {
+                    (0..<m).reduce(0) { $0 + (a[$1] > 0 ? point.v[$1] : 0) - (b[$1] > 0 ? point.vStar[$1] : 0) }
+                }
+                let r = residual(a, b)
+                add(.loss, [r * r / 2])
+                add(.gradientV, a.map { $0 > 0 ? r : 0 })
+                func gathered(_ c: (Int) -> Double) -> [Double] { (0..<n).map { j in (0..<m).reduce(0) { $0 + rows[$1][j] * c($1) } } }
+                add(.coarseReLU, gathered { a[$0] > 0 ? point.v[$0] * r : 0 })
+                add(.coarseClipped, gathered { a[$0] > 0 && a[$0] < 1 ? point.v[$0] * r : 0 })
+                add(.coarseIdentity, gathered { point.v[$0] * r })
+                // Item 9, literally: row i replaced by PZ_i, σ_i by 0.
+                var gradient = [Double](repeating: 0, count: n)
+                for i in 0..<m {
+                    let across = zip(rows[i], point.u).map { $0 - a[i] / point.normW * $1 }
+                    var (ai, bi) = (a, b)
+                    ai[i] = -1
+                    bi[i] = dot(across, point.wStar)
+                    let weight = point.v[i] * (residual(ai, bi) + point.v[i] / 2) / ((2 * Double.pi).squareRoot() * point.normW)
+                    for j in 0..<n { gradient[j] += weight * across[j] }
+                }
+                add(.gradientW, gradient)
             }
-            let r = residual(a, b)
-            add(.loss, [r * r / 2])
-            add(.gradientV, a.map { $0 > 0 ? r : 0 })
-            func gathered(_ c: (Int) -> Double) -> [Double] { (0..<n).map { j in (0..<m).reduce(0) { $0 + rows[$1][j] * c($1) } } }
-            add(.coarseReLU, gathered { a[$0] > 0 ? point.v[$0] * r : 0 })
-            add(.coarseClipped, gathered { a[$0] > 0 && a[$0] < 1 ? point.v[$0] * r : 0 })
-            add(.coarseIdentity, gathered { point.v[$0] * r })
-            // Item 9, literally: row i replaced by PZ_i, σ_i by 0.
-            var gradient = [Double](repeating: 0, count: n)
-            for i in 0..<m {
-                let across = zip(rows[i], point.u).map { $0 - a[i] / point.normW * $1 }
-                var (ai, bi) = (a, b)
-                ai[i] = -1
-                bi[i] = dot(across, point.wStar)
-                let weight = point.v[i] * (residual(ai, bi) + point.v[i] / 2) / ((2 * Double.pi).squareRoot() * point.normW)
-                for j in 0..<n { gradient[j] += weight * across[j] }
+            for (quantity, expected) in sums {
+                #expect(distance(estimates.moments(quantity).mean, expected) < 5e-6 * (1 + dot(expected, expected).squareRoot()), "\(quantity)")
             }
-            add(.gradientW, gradient)
-        }
-        for (quantity, expected) in sums {
-            #expect(distance(estimates.moments(quantity).mean, expected) < 5e-6 * (1 + dot(expected, expected).squareRoot()), "\(quantity)")
         }
     }
 

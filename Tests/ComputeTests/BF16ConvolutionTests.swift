@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
 import Graph
+import Parallelism
 import Statistics
 import Testing
 
@@ -43,55 +44,59 @@ import Testing
         }
     }
 
-    @Test(arguments: QuantizedConvolutionTests.paths, QuantizedConvolutionTests.cases)
-    func passesMatchDouble(path: QuantizedConvolution.Path, _ c: Case) throws {
-        let data = Problem(c)
-        let (x, w, dy) = (data.values, data.rounded, data.gradients)
-        let (sizeX, sizeW, sizeDY) = (x.map(abs), w.map(abs), dy.map(abs))
-        typealias Reference = QuantizedConvolutionReference
-        let (exactY, sizeY) = (
-            Reference.forward(x, w, c.shape, batch: c.batch), Reference.forward(sizeX, sizeW, c.shape, batch: c.batch))
-        let (exactDX, sizeDX) = (
-            Reference.inputGradient(dy, w, c.shape, batch: c.batch), Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch))
-        let (exactDW, sizeDW) = (
-            Reference.weightGradient(x, dy, c.shape, batch: c.batch), Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch))
-        let (taps, positions) = (c.kernel * c.kernel, c.shape.output.height * c.shape.output.width)
-        for threads in [1, 2] {
-            let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: threads), path: path)
-            convolution.setWeights(data.weights)
-            let y = guarded(dy.count, 0x7e00) { convolution.forward(input: data.x, output: $0, batch: c.batch) }
-            let dx = guarded(x.count, 0x7e00) { convolution.backwardInput(outputGradient: data.dy, inputGradient: $0, batch: c.batch) }
-            let dw = guarded(w.count, Float(1e30)) {
-                convolution.backwardWeight(
-                    input: data.x, outputGradient: data.dy, units: [Float](repeating: 1, count: c.output), weightGradient: $0,
-                    batch: c.batch)
+    @Test(arguments: InstructionSet.available, QuantizedConvolutionTests.cases)
+    func passesMatchDouble(_ set: InstructionSet, _ c: Case) throws {
+        try set.limit {
+            let data = Problem(c)
+            let (x, w, dy) = (data.values, data.rounded, data.gradients)
+            let (sizeX, sizeW, sizeDY) = (x.map(abs), w.map(abs), dy.map(abs))
+            typealias Reference = QuantizedConvolutionReference
+            let (exactY, sizeY) = (
+                Reference.forward(x, w, c.shape, batch: c.batch), Reference.forward(sizeX, sizeW, c.shape, batch: c.batch))
+            let (exactDX, sizeDX) = (
+                Reference.inputGradient(dy, w, c.shape, batch: c.batch), Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch))
+            let (exactDW, sizeDW) = (
+                Reference.weightGradient(x, dy, c.shape, batch: c.batch), Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch))
+            let (taps, positions) = (c.kernel * c.kernel, c.shape.output.height * c.shape.output.width)
+            for threads in [1, 2] {
+                let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: threads))
+                convolution.setWeights(data.weights)
+                let y = guarded(dy.count, 0x7e00) { convolution.forward(input: data.x, output: $0, batch: c.batch) }
+                let dx = guarded(x.count, 0x7e00) { convolution.backwardInput(outputGradient: data.dy, inputGradient: $0, batch: c.batch) }
+                let dw = guarded(w.count, Float(1e30)) {
+                    convolution.backwardWeight(
+                        input: data.x, outputGradient: data.dy, units: [Float](repeating: 1, count: c.output), weightGradient: $0,
+                        batch: c.batch)
+                }
+                let yAgrees = agree(y.map(BF16.float), exactY, size: sizeY, products: c.input * taps, rounding: 0x1p-8)
+                let dxAgrees = agree(dx.map(BF16.float), exactDX, size: sizeDX, products: c.output * taps, rounding: 0x1p-8)
+                let dwAgrees = agree(dw, exactDW, size: sizeDW, products: c.batch * positions, rounding: 0)
+                #expect(yAgrees && dxAgrees && dwAgrees, "forward \(yAgrees), input gradient \(dxAgrees), weight gradient \(dwAgrees)")
             }
-            let yAgrees = agree(y.map(BF16.float), exactY, size: sizeY, products: c.input * taps, rounding: 0x1p-8)
-            let dxAgrees = agree(dx.map(BF16.float), exactDX, size: sizeDX, products: c.output * taps, rounding: 0x1p-8)
-            let dwAgrees = agree(dw, exactDW, size: sizeDW, products: c.batch * positions, rounding: 0)
-            #expect(yAgrees && dxAgrees && dwAgrees, "forward \(yAgrees), input gradient \(dxAgrees), weight gradient \(dwAgrees)")
         }
     }
 
     /// Weights δ·q with the factor 1/δ are the codes q, exactly: the results are `QuantizedConvolution`'s of levels in bf16,
     /// bit for bit after rounding.
-    @Test(arguments: QuantizedConvolutionTests.paths)
-    func quantizedWeightsAreExact(path: QuantizedConvolution.Path) throws {
-        let c = Case(height: 7, width: 5, input: 32, output: 48, kernel: 3, stride: 1, batch: 9)
-        for delta in [Float(0.037), 1.7e-4, 3] {
-            let integer = ComputeTests.Problem(c, level: 15, code: 127)
-            let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: 1), path: path)
-            convolution.setWeights(integer.codes.map { delta * Float($0) }, factor: 1 / delta)
-            let levels = integer.levels.map { BF16.rounded(Float($0)) }
-            let y = guarded(integer.gradient.count, 0x7e00) { convolution.forward(input: levels, output: $0, batch: c.batch) }
-            // Sums below 2²⁴ are exact in f32.
-            let exact = QuantizedConvolutionReference.forward(integer.levels, integer.codes, c.shape, batch: c.batch)
-            #expect(firstDifference(y, exact.map { BF16.rounded(Float($0)) }) == nil)
-            let dx = guarded(levels.count, 0x7e00) {
-                convolution.backwardInput(outputGradient: integer.gradient, inputGradient: $0, batch: c.batch)
+    @Test(arguments: InstructionSet.available)
+    func quantizedWeightsAreExact(_ set: InstructionSet) throws {
+        try set.limit {
+            let c = Case(height: 7, width: 5, input: 32, output: 48, kernel: 3, stride: 1, batch: 9)
+            for delta in [Float(0.037), 1.7e-4, 3] {
+                let integer = ComputeTests.Problem(c, level: 15, code: 127)
+                let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: 1))
+                convolution.setWeights(integer.codes.map { delta * Float($0) }, factor: 1 / delta)
+                let levels = integer.levels.map { BF16.rounded(Float($0)) }
+                let y = guarded(integer.gradient.count, 0x7e00) { convolution.forward(input: levels, output: $0, batch: c.batch) }
+                // Sums below 2²⁴ are exact in f32.
+                let exact = QuantizedConvolutionReference.forward(integer.levels, integer.codes, c.shape, batch: c.batch)
+                #expect(firstDifference(y, exact.map { BF16.rounded(Float($0)) }) == nil)
+                let dx = guarded(levels.count, 0x7e00) {
+                    convolution.backwardInput(outputGradient: integer.gradient, inputGradient: $0, batch: c.batch)
+                }
+                let same = try integer.convolution(threads: 1)
+                #expect(firstDifference(dx, integer.inputGradient16(same)) == nil)
             }
-            let same = try integer.convolution(path, threads: 1)
-            #expect(firstDifference(dx, integer.inputGradient16(same)) == nil)
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 import Compute
+import Parallelism
 import Statistics
 import Testing
 
@@ -14,29 +15,33 @@ import Testing
         ck_pool(images: 2, height: 9, width: 9, channels: 16, window: 2, stride: 3, padding: 0),
     ]
 
-    @Test(arguments: shapes.indices, [1, 2])
-    func agreesWithF32(_ index: Int, threads: Int32) {
-        let p = Self.shapes[index]
-        let side = { (side: Int) in (side + 2 * p.padding - p.window) / p.stride + 1 }
-        let (inputs, outputs) = (p.images * p.height * p.width * p.channels, p.images * side(p.height) * side(p.width) * p.channels)
-        var random = Philox(seed: 8, stream: 0)
-        let levels = (0..<inputs).map { _ in UInt8.random(in: 0...5, using: &random) }
-        // Integers below 32: sums of at most nine are exact in bf16 (below 256), so the order of rounding leaves no trace.
-        let dy = (0..<outputs).map { _ in Float(Int.random(in: -28...28, using: &random)) }
-        var (y, winner, dx) = ([Float](repeating: -1, count: outputs), [UInt8](repeating: 99, count: outputs), [Float](repeating: -1, count: inputs))
-        ck_max_pool_forward(levels.map(Float.init), &y, &winner, p, 1)
-        ck_max_pool_backward(dy, winner, &dx, p, 1)
+    @Test(arguments: InstructionSet.available, shapes.indices)
+    func agreesWithF32(_ set: InstructionSet, _ index: Int) {
+        set.limit {
+            let p = Self.shapes[index]
+            let side = { (side: Int) in (side + 2 * p.padding - p.window) / p.stride + 1 }
+            let (inputs, outputs) = (p.images * p.height * p.width * p.channels, p.images * side(p.height) * side(p.width) * p.channels)
+            var random = Philox(seed: 8, stream: 0)
+            let levels = (0..<inputs).map { _ in UInt8.random(in: 0...5, using: &random) }
+            // Integers below 32: sums of at most nine are exact in bf16 (below 256), so the order of rounding leaves no trace.
+            let dy = (0..<outputs).map { _ in Float(Int.random(in: -28...28, using: &random)) }
+            var (y, winner, dx) = ([Float](repeating: -1, count: outputs), [UInt8](repeating: 99, count: outputs), [Float](repeating: -1, count: inputs))
+            ck_max_pool_forward(levels.map(Float.init), &y, &winner, p, 1)
+            ck_max_pool_backward(dy, winner, &dx, p, 1)
 
-        var (y8, winner8) = ([UInt8](repeating: 99, count: outputs), [UInt8](repeating: 99, count: outputs))
-        ck_level_max_forward(levels, &y8, &winner8, p, threads)
-        #expect(firstDifference(y8.map(Float.init), y) == nil && firstDifference(winner8, winner) == nil)
+            for threads: Int32 in [1, 2] {
+                var (y8, winner8) = ([UInt8](repeating: 99, count: outputs), [UInt8](repeating: 99, count: outputs))
+                ck_level_max_forward(levels, &y8, &winner8, p, threads)
+                #expect(firstDifference(y8.map(Float.init), y) == nil && firstDifference(winner8, winner) == nil)
 
-        var (y16, winner16) = ([UInt16](repeating: 99, count: outputs), [UInt8](repeating: 99, count: outputs))
-        ck_bf16_max_forward(levels.map { BF16.rounded(Float($0)) }, &y16, &winner16, p, threads)
-        #expect(firstDifference(y16.map(BF16.float), y) == nil && firstDifference(winner16, winner) == nil)
+                var (y16, winner16) = ([UInt16](repeating: 99, count: outputs), [UInt8](repeating: 99, count: outputs))
+                ck_bf16_max_forward(levels.map { BF16.rounded(Float($0)) }, &y16, &winner16, p, threads)
+                #expect(firstDifference(y16.map(BF16.float), y) == nil && firstDifference(winner16, winner) == nil)
 
-        var dx16 = [UInt16](repeating: 99, count: inputs)
-        ck_bf16_max_backward(dy.map(BF16.rounded), winner, &dx16, p, threads)
-        #expect(firstDifference(dx16.map(BF16.float), dx) == nil)
+                var dx16 = [UInt16](repeating: 99, count: inputs)
+                ck_bf16_max_backward(dy.map(BF16.rounded), winner, &dx16, p, threads)
+                #expect(firstDifference(dx16.map(BF16.float), dx) == nil)
+            }
+        }
     }
 }

@@ -38,9 +38,9 @@ struct Problem {
         gradient = (0..<c.batch * c.shape.output.count).map { _ in BF16.rounded(Float(random.normal())) }
     }
 
-    func convolution(_ path: QuantizedConvolution.Path, threads: Int) throws -> QuantizedConvolution {
+    func convolution(threads: Int) throws -> QuantizedConvolution {
         let convolution = QuantizedConvolution(
-            shape.shape, maximumLevel: level, maximumCode: code, batch: shape.batch, engine: try Engine(threads: threads), path: path)
+            shape.shape, maximumLevel: level, maximumCode: code, batch: shape.batch, engine: try Engine(threads: threads))
         convolution.setCodes(codes)
         return convolution
     }

@@ -2,14 +2,12 @@
 import Compute
 import Foundation
 import Graph
+import Parallelism
 import Statistics
 import Testing
 
-/// Every path of the kernels against the plain loops.
+/// The kernels against the plain loops, on every instruction set.
 @Suite struct QuantizedConvolutionTests {
-    static let paths: [QuantizedConvolution.Path] =
-        QuantizedConvolution.Path.best == .portable ? [.portable] : [.portable, .avx512]
-
     /// Odd sizes, single pixels, every mixture of blocks of 16 and 32 channels, both kernels and strides; batches of one
     /// image, of part of a group of 8 images, of a group and a remainder, even and odd.
     static let cases: [Case] =
@@ -28,33 +26,37 @@ import Testing
             Case(height: 16, width: 16, input: 144, output: 128, kernel: 3, stride: 1, batch: 13),  // and several chunks
         ]
 
-    @Test(arguments: paths, cases)
-    func forwardIsExact(path: QuantizedConvolution.Path, _ c: Case) throws {
-        for (level, code) in [(15, 1), (255, 127), (3, 7)] {
-            let data = Problem(c, level: level, code: code)
-            let expected = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
-            for threads in [1, 2] {
-                let convolution = try data.convolution(path, threads: threads)
-                #expect(firstDifference(data.forward32(convolution), expected) == nil)
-                if convolution.fitsInt16 { #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil) }
+    @Test(arguments: InstructionSet.available, cases)
+    func forwardIsExact(_ set: InstructionSet, _ c: Case) throws {
+        try set.limit {
+            for (level, code) in [(15, 1), (255, 127), (3, 7)] {
+                let data = Problem(c, level: level, code: code)
+                let expected = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
+                for threads in [1, 2] {
+                    let convolution = try data.convolution(threads: threads)
+                    #expect(firstDifference(data.forward32(convolution), expected) == nil)
+                    if convolution.fitsInt16 { #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil) }
+                }
             }
         }
     }
 
     /// All levels and codes at their limits, in both signs: the largest sums that the types are promised to hold.
-    @Test(arguments: paths)
-    func forwardIsExactAtTheLimits(path: QuantizedConvolution.Path) throws {
-        let c = Case(height: 3, width: 4, input: 32, output: 32, kernel: 3, stride: 1, batch: 2)
-        for (level, code) in [(255, 127), (255, -127), (113, 1), (113, -1)] {
-            var data = Problem(c, level: level, code: abs(code))
-            data.levels = data.levels.map { _ in UInt8(level) }
-            data.codes = data.codes.map { _ in Int8(code) }
-            let convolution = try data.convolution(path, threads: 1)
-            let expected = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
-            #expect(expected.map(abs).max() == Int32(32 * 9 * level * abs(code)))
-            #expect(firstDifference(data.forward32(convolution), expected) == nil)
-            #expect(convolution.fitsInt16 == (level == 113))  // 32·9·113 = 32 544 ≤ 32 767
-            if convolution.fitsInt16 { #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil) }
+    @Test(arguments: InstructionSet.available)
+    func forwardIsExactAtTheLimits(_ set: InstructionSet) throws {
+        try set.limit {
+            let c = Case(height: 3, width: 4, input: 32, output: 32, kernel: 3, stride: 1, batch: 2)
+            for (level, code) in [(255, 127), (255, -127), (113, 1), (113, -1)] {
+                var data = Problem(c, level: level, code: abs(code))
+                data.levels = data.levels.map { _ in UInt8(level) }
+                data.codes = data.codes.map { _ in Int8(code) }
+                let convolution = try data.convolution(threads: 1)
+                let expected = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
+                #expect(expected.map(abs).max() == Int32(32 * 9 * level * abs(code)))
+                #expect(firstDifference(data.forward32(convolution), expected) == nil)
+                #expect(convolution.fitsInt16 == (level == 113))  // 32·9·113 = 32 544 ≤ 32 767
+                if convolution.fitsInt16 { #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil) }
+            }
         }
     }
 
@@ -69,68 +71,76 @@ import Testing
 
     /// The products are exact in f32 (8 × 8 bits), so an element's error is at most one rounding, 2⁻²⁴ of the partial
     /// sum, for each product added: (number of products)·2⁻²⁴·Σ|products|. 1.01 covers the terms of second order.
-    @Test(arguments: paths, cases)
-    func inputGradientMatchesDouble(path: QuantizedConvolution.Path, _ c: Case) throws {
-        let data = Problem(c, level: 15, code: 127)
-        let exact = QuantizedConvolutionReference.inputGradient(data.gradientValues, data.codes, c.shape, batch: c.batch)
-        let size = QuantizedConvolutionReference.inputGradient(
-            data.gradientValues.map(abs), data.codes.map(abs), c.shape, batch: c.batch)
-        let products = Double(c.output * c.kernel * c.kernel)
-        for threads in [1, 2] {
-            let convolution = try data.convolution(path, threads: threads)
-            let result = data.inputGradient32(convolution)
-            #expect(zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 })
-            #expect(firstDifference(data.inputGradient16(convolution), result.map(BF16.rounded)) == nil)
+    @Test(arguments: InstructionSet.available, cases)
+    func inputGradientMatchesDouble(_ set: InstructionSet, _ c: Case) throws {
+        try set.limit {
+            let data = Problem(c, level: 15, code: 127)
+            let exact = QuantizedConvolutionReference.inputGradient(data.gradientValues, data.codes, c.shape, batch: c.batch)
+            let size = QuantizedConvolutionReference.inputGradient(
+                data.gradientValues.map(abs), data.codes.map(abs), c.shape, batch: c.batch)
+            let products = Double(c.output * c.kernel * c.kernel)
+            for threads in [1, 2] {
+                let convolution = try data.convolution(threads: threads)
+                let result = data.inputGradient32(convolution)
+                #expect(zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 })
+                #expect(firstDifference(data.inputGradient16(convolution), result.map(BF16.rounded)) == nil)
+            }
         }
     }
 
     /// As above, with one product for each position and image.
-    @Test(arguments: paths, cases)
-    func weightGradientMatchesDouble(path: QuantizedConvolution.Path, _ c: Case) throws {
-        let data = Problem(c, level: 255, code: 1)
-        let exact = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues, c.shape, batch: c.batch)
-        let size = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues.map(abs), c.shape, batch: c.batch)
-        let products = Double(c.batch * c.shape.output.height * c.shape.output.width)
-        for threads in [1, 2] {
-            let convolution = try data.convolution(path, threads: threads)
-            let result = data.weightGradient(convolution)
-            #expect(zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 })
-            #expect(firstDifference(data.weightGradient(convolution), result) == nil, "a repeat differs")
+    @Test(arguments: InstructionSet.available, cases)
+    func weightGradientMatchesDouble(_ set: InstructionSet, _ c: Case) throws {
+        try set.limit {
+            let data = Problem(c, level: 255, code: 1)
+            let exact = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues, c.shape, batch: c.batch)
+            let size = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues.map(abs), c.shape, batch: c.batch)
+            let products = Double(c.batch * c.shape.output.height * c.shape.output.width)
+            for threads in [1, 2] {
+                let convolution = try data.convolution(threads: threads)
+                let result = data.weightGradient(convolution)
+                #expect(zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 })
+                #expect(firstDifference(data.weightGradient(convolution), result) == nil, "a repeat differs")
+            }
         }
     }
 
     /// Planned for more images than come: the results are those of the images that came, bit for bit.
-    @Test(arguments: paths)
-    func aSmallerBatchUsesTheLeadingImages(path: QuantizedConvolution.Path) throws {
-        let c = Case(height: 6, width: 5, input: 16, output: 32, kernel: 3, stride: 1, batch: 5)
-        let data = Problem(c, level: 15, code: 7)
-        let large = QuantizedConvolution(
-            c.shape, maximumLevel: 15, maximumCode: 7, batch: 40, engine: try Engine(threads: 2), path: path)
-        large.setCodes(data.codes)
-        let exact = try data.convolution(path, threads: 2)
-        #expect(firstDifference(data.forward32(large), data.forward32(exact)) == nil)
-        #expect(firstDifference(data.inputGradient32(large), data.inputGradient32(exact)) == nil)
-        #expect(firstDifference(data.weightGradient(large), data.weightGradient(exact)) == nil)
+    @Test(arguments: InstructionSet.available)
+    func aSmallerBatchUsesTheLeadingImages(_ set: InstructionSet) throws {
+        try set.limit {
+            let c = Case(height: 6, width: 5, input: 16, output: 32, kernel: 3, stride: 1, batch: 5)
+            let data = Problem(c, level: 15, code: 7)
+            let large = QuantizedConvolution(
+                c.shape, maximumLevel: 15, maximumCode: 7, batch: 40, engine: try Engine(threads: 2))
+            large.setCodes(data.codes)
+            let exact = try data.convolution(threads: 2)
+            #expect(firstDifference(data.forward32(large), data.forward32(exact)) == nil)
+            #expect(firstDifference(data.inputGradient32(large), data.inputGradient32(exact)) == nil)
+            #expect(firstDifference(data.weightGradient(large), data.weightGradient(exact)) == nil)
+        }
     }
 
     /// PyTorch's integer convolutions (Tests/NetworksTests/pytorch_vectors.py), equal in every bit.
-    @Test(arguments: paths, ["conv_integer_binary", "conv_integer_ternary", "conv_integer_4bit"])
-    func forwardEqualsPyTorch(path: QuantizedConvolution.Path, _ name: String) throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let file = try SafetensorsFile(path: folder.appending(path: "NetworksTests/Vectors/\(name).safetensors").path)
-        let (x, weight) = (try #require(file.tensors["x"]).shape, try #require(file.tensors["weight"]).shape)
-        let stride = try #require(file.metadata["stride"].flatMap { Int($0) })
-        let limit = try #require(file.metadata["weight_limit"].flatMap { Int($0) })
-        let c = Case(
-            height: x[1], width: x[2], input: x[3], output: weight[0], kernel: weight[2], stride: stride, batch: x[0])
-        var data = Problem(c, level: 15, code: limit)
-        data.levels = try file.values(UInt8.self, named: "x")
-        data.codes = try file.values(Int8.self, named: "weight")
-        let expected = try file.values(Int32.self, named: "y")
-        let convolution = try data.convolution(path, threads: 2)
-        #expect(firstDifference(data.forward32(convolution), expected) == nil)
-        #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil)
-        let reference = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
-        #expect(firstDifference(reference, expected) == nil)
+    @Test(arguments: InstructionSet.available, ["conv_integer_binary", "conv_integer_ternary", "conv_integer_4bit"])
+    func forwardEqualsPyTorch(_ set: InstructionSet, _ name: String) throws {
+        try set.limit {
+            let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            let file = try SafetensorsFile(path: folder.appending(path: "NetworksTests/Vectors/\(name).safetensors").path)
+            let (x, weight) = (try #require(file.tensors["x"]).shape, try #require(file.tensors["weight"]).shape)
+            let stride = try #require(file.metadata["stride"].flatMap { Int($0) })
+            let limit = try #require(file.metadata["weight_limit"].flatMap { Int($0) })
+            let c = Case(
+                height: x[1], width: x[2], input: x[3], output: weight[0], kernel: weight[2], stride: stride, batch: x[0])
+            var data = Problem(c, level: 15, code: limit)
+            data.levels = try file.values(UInt8.self, named: "x")
+            data.codes = try file.values(Int8.self, named: "weight")
+            let expected = try file.values(Int32.self, named: "y")
+            let convolution = try data.convolution(threads: 2)
+            #expect(firstDifference(data.forward32(convolution), expected) == nil)
+            #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil)
+            let reference = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
+            #expect(firstDifference(reference, expected) == nil)
+        }
     }
 }

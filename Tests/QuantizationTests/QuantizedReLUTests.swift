@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Parallelism
 import Quantization
 import Statistics
 import Testing
@@ -50,63 +51,71 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...8) func fastForwardEqualsReferenceBitForBit(bits: Int) throws {
-        let quantizer = try QuantizedReLU(bits: bits)
-        for resolution in Self.resolutions {
-            let x = Self.inputs(resolution: resolution, bits: bits)
-            var (y, levels) = ([Float](repeating: -1, count: x.count), [UInt8](repeating: 99, count: x.count))
-            quantizer.forward(input: x, output: &y, count: x.count, stepSize: resolution, threads: 2)
-            quantizer.levels(input: x, levels: &levels, count: x.count, stepSize: resolution, threads: 2)
-            let wrong = x.indices.filter {
-                let expected = quantizer.forward(x[$0], stepSize: resolution)
-                return (y[$0].bitPattern != expected.bitPattern && !(y[$0].isNaN && expected.isNaN))
-                    || Int(levels[$0]) != quantizer.level(x[$0], stepSize: resolution)
+    @Test(arguments: 1...8, InstructionSet.available) func fastForwardEqualsReferenceBitForBit(bits: Int, set: InstructionSet) throws {
+        try set.limit {
+            let quantizer = try QuantizedReLU(bits: bits)
+            for resolution in Self.resolutions {
+                let x = Self.inputs(stepSize: resolution, bits: bits)
+                var (y, levels) = ([Float](repeating: -1, count: x.count), [UInt8](repeating: 99, count: x.count))
+                quantizer.forward(input: x, output: &y, count: x.count, stepSize: resolution, threads: 2)
+                quantizer.levels(input: x, levels: &levels, count: x.count, stepSize: resolution, threads: 2)
+                let wrong = x.indices.filter {
+                    let expected = quantizer.forward(x[$0], stepSize: resolution)
+                    return (y[$0].bitPattern != expected.bitPattern && !(y[$0].isNaN && expected.isNaN))
+                        || Int(levels[$0]) != quantizer.level(x[$0], stepSize: resolution)
+                }
+                #expect(wrong.isEmpty, "α = \(resolution), first at x = \(wrong.first.map { x[$0] } ?? 0)")
             }
-            #expect(wrong.isEmpty, "α = \(resolution), first at x = \(wrong.first.map { x[$0] } ?? 0)")
         }
     }
 
     @Test(arguments: CoarseInputDerivative.allCases, CoarseResolutionDerivative.allCases)
     func fastBackwardEqualsReference(inputRule: CoarseInputDerivative, resolutionRule: CoarseResolutionDerivative) throws {
-        for bits in [1, 2, 4, 8] {
-            let quantizer = try QuantizedReLU(bits: bits, inputDerivative: inputRule, resolutionDerivative: resolutionRule)
-            for resolution in Self.resolutions {
-                let x = Self.inputs(resolution: resolution, bits: bits)
-                var generator = Philox(seed: 2, stream: 0)
-                let g = x.map { _ in Float(generator.normal()) }
-                var out = [Float](repeating: -1, count: x.count)
-                let sum = quantizer.backward(
-                    input: x, outputGradient: g, inputGradient: &out, count: x.count, stepSize: resolution, threads: 2)
-                let expected = zip(x, g).map { quantizer.inputDerivative($0, stepSize: resolution) == 1 ? $1 : 0 }
-                #expect(firstDifference(out, expected) == nil)
-                let terms = zip(x, g).map { Double(quantizer.stepSizeDerivative($0, stepSize: resolution)) * Double($1) }
-                // Each of two orders of summation errs by at most n·2⁻⁵³·Σ|term|.
-                let bound = Double(2 * x.count) * 0x1p-53 * terms.reduce(0) { $0 + abs($1) }
-                #expect(abs(sum - terms.reduce(0, +)) <= bound, "bits \(bits), α = \(resolution)")
+        for set in InstructionSet.available {
+            try set.limit {
+                for bits in [1, 2, 4, 8] {
+                    let quantizer = try QuantizedReLU(bits: bits, inputDerivative: inputRule, resolutionDerivative: resolutionRule)
+                    for resolution in Self.resolutions {
+                        let x = Self.inputs(stepSize: resolution, bits: bits)
+                        var generator = Philox(seed: 2, stream: 0)
+                        let g = x.map { _ in Float(generator.normal()) }
+                        var out = [Float](repeating: -1, count: x.count)
+                        let sum = quantizer.backward(
+                            input: x, outputGradient: g, inputGradient: &out, count: x.count, stepSize: resolution, threads: 2)
+                        let expected = zip(x, g).map { quantizer.inputDerivative($0, stepSize: resolution) == 1 ? $1 : 0 }
+                        #expect(firstDifference(out, expected) == nil)
+                        let terms = zip(x, g).map { Double(quantizer.stepSizeDerivative($0, stepSize: resolution)) * Double($1) }
+                        // Each of two orders of summation errs by at most n·2⁻⁵³·Σ|term|.
+                        let bound = Double(2 * x.count) * 0x1p-53 * terms.reduce(0) { $0 + abs($1) }
+                        #expect(abs(sum - terms.reduce(0, +)) <= bound, "bits \(bits), α = \(resolution)")
+                    }
+                }
             }
         }
     }
 
     /// Many blocks, a ragged end: the same bits for 1, 2 and 3 threads, in place too; short buffers for the tails.
-    @Test func threadsAndAliasingLeaveNoTrace() throws {
-        let quantizer = try QuantizedReLU(bits: 4, resolutionDerivative: .almostEverywhere)
-        var generator = Philox(seed: 3, stream: 0)
-        for count in [0, 1, 15, 16, 17, 33, 100_003] {
-            let x = (0..<count).map { _ in Float(generator.normal()) }, g = (0..<count).map { _ in Float(generator.normal()) }
-            func run(_ threads: Int) -> (Double, [Float]) {
-                var gradient = g
-                let sum = gradient.withUnsafeMutableBufferPointer { buffer -> Double in
-                    guard let base = buffer.baseAddress, count > 0 else { return 0 }
-                    return quantizer.backward(
-                        input: x, outputGradient: base, inputGradient: base, count: count, stepSize: 0.1, threads: threads)
+    @Test(arguments: InstructionSet.available) func threadsAndAliasingLeaveNoTrace(_ set: InstructionSet) throws {
+        try set.limit {
+            let quantizer = try QuantizedReLU(bits: 4, resolutionDerivative: .almostEverywhere)
+            var generator = Philox(seed: 3, stream: 0)
+            for count in [0, 1, 15, 16, 17, 33, 100_003] {
+                let x = (0..<count).map { _ in Float(generator.normal()) }, g = (0..<count).map { _ in Float(generator.normal()) }
+                func run(_ threads: Int) -> (Double, [Float]) {
+                    var gradient = g
+                    let sum = gradient.withUnsafeMutableBufferPointer { buffer -> Double in
+                        guard let base = buffer.baseAddress, count > 0 else { return 0 }
+                        return quantizer.backward(
+                            input: x, outputGradient: base, inputGradient: base, count: count, stepSize: 0.1, threads: threads)
+                    }
+                    return (sum, gradient)
                 }
-                return (sum, gradient)
-            }
-            let (sum, gradient) = run(1)
-            #expect(firstDifference(gradient, zip(x, g).map { $0 > 0 && $0 / 0.1 <= 15 ? $1 : 0 }) == nil)
-            for threads in [2, 3] {
-                let other = run(threads)
-                #expect(other.0.bitPattern == sum.bitPattern && firstDifference(other.1, gradient) == nil)
+                let (sum, gradient) = run(1)
+                #expect(firstDifference(gradient, zip(x, g).map { $0 > 0 && $0 / 0.1 <= 15 ? $1 : 0 }) == nil)
+                for threads in [2, 3] {
+                    let other = run(threads)
+                    #expect(other.0.bitPattern == sum.bitPattern && firstDifference(other.1, gradient) == nil)
+                }
             }
         }
     }

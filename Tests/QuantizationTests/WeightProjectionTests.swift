@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Parallelism
 import Quantization
 import Statistics
 import Testing
@@ -105,30 +106,34 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
 
     /// Scale and codes of the fast path are the reference's, bit for bit: both sum in Double and round once to Float, so
     /// they could differ only if a sum fell within 10⁻¹³ of a rounding boundary of Float, which none of these fixed cases does.
-    @Test(arguments: 1...8) func fastEqualsReference(bits: Int) throws {
-        let projection = try WeightProjection(bits: bits)
-        for (name, w) in Self.cases() {
-            let (scale, expected) = projection.referenceProject(w)
-            var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
-            let found = projection.project(w, count: w.count, quantized: &quantized, codes: &codes, threads: 1)
-            #expect(found.bitPattern == scale.bitPattern, "\(name)")
-            #expect(firstDifference(codes.map(Int.init), expected) == nil, "\(name)")
-            #expect(firstDifference(quantized, expected.map { scale * Float($0) }) == nil, "\(name)")
+    @Test(arguments: 1...8, InstructionSet.available) func fastEqualsReference(bits: Int, set: InstructionSet) throws {
+        try set.limit {
+            let projection = try WeightProjection(bits: bits)
+            for (name, w) in Self.cases() {
+                let (scale, expected) = projection.referenceProject(w)
+                var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
+                let found = projection.project(w, count: w.count, quantized: &quantized, codes: &codes, threads: 1)
+                #expect(found.bitPattern == scale.bitPattern, "\(name)")
+                #expect(firstDifference(codes.map(Int.init), expected) == nil, "\(name)")
+                #expect(firstDifference(quantized, expected.map { scale * Float($0) }) == nil, "\(name)")
+            }
         }
     }
 
     /// 200 003 weights are 13 blocks, which 2 and 3 threads share unevenly; few iterations, as each is a parallel region.
-    @Test(arguments: [1, 2, 4]) func threadsAndMissingCodesLeaveNoTrace(bits: Int) throws {
-        let projection = try WeightProjection(bits: bits, maximumIterations: 3)
-        let w = gaussians(200_003, seed: 8).map { Float($0) }
-        let expected = projection.project(w, threads: 1)
-        for threads in [2, 3] {
-            let found = projection.project(w, threads: threads)
-            #expect(found.scale.bitPattern == expected.scale.bitPattern)
-            #expect(firstDifference(found.codes, expected.codes) == nil)
-            var quantized = w.map { _ in Float(5) }
-            projection.project(w, count: w.count, quantized: &quantized, threads: threads)
-            #expect(firstDifference(quantized, expected.codes.map { expected.scale * Float($0) }) == nil)
+    @Test(arguments: [1, 2, 4], InstructionSet.available) func threadsAndMissingCodesLeaveNoTrace(bits: Int, set: InstructionSet) throws {
+        try set.limit {
+            let projection = try WeightProjection(bits: bits, maximumIterations: 3)
+            let w = gaussians(200_003, seed: 8).map { Float($0) }
+            let expected = projection.project(w, threads: 1)
+            for threads in [2, 3] {
+                let found = projection.project(w, threads: threads)
+                #expect(found.scale.bitPattern == expected.scale.bitPattern)
+                #expect(firstDifference(found.codes, expected.codes) == nil)
+                var quantized = w.map { _ in Float(5) }
+                projection.project(w, count: w.count, quantized: &quantized, threads: threads)
+                #expect(firstDifference(quantized, expected.codes.map { expected.scale * Float($0) }) == nil)
+            }
         }
     }
 
@@ -136,61 +141,67 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     ///
     /// K times 2.6, one weight just above and one just below 1.3 (half the scale), then lower ones, the last chosen so
     /// that keeping all gives an objective halfway between those of K + 1 and K + 2: F(K + 2) < F(all) < F(K + 1).
-    @Test func ternaryFindsAnOptimumInsideABin() throws {
-        let big = 10_000
-        var w = [Float](repeating: 2.6, count: big) + [1.3 * 1.0001, 1.3 * 0.9999]
-        func objective(_ w: ArraySlice<Float>) -> Double {
-            let sum = w.reduce(0) { $0 + Double($1) }
-            return sum * sum / Double(w.count)
+    @Test(arguments: InstructionSet.available) func ternaryFindsAnOptimumInsideABin(_ set: InstructionSet) throws {
+        try set.limit {
+            let big = 10_000
+            var w = [Float](repeating: 2.6, count: big) + [1.3 * 1.0001, 1.3 * 0.9999]
+            func objective(_ w: ArraySlice<Float>) -> Double {
+                let sum = w.reduce(0) { $0 + Double($1) }
+                return sum * sum / Double(w.count)
+            }
+            let between = (objective(w.prefix(big + 1)) + objective(w[...])) / 2
+            var (sum, last) = (w.reduce(0) { $0 + Double($1) }, 0.0)
+            while w.count < 2 * big || !(0.8...0.975).contains(last) {
+                try #require(w.count < 4 * big)
+                w.append(0.975)
+                sum += Double(w[w.count - 1])
+                last = (between * Double(w.count + 1)).squareRoot() - sum
+            }
+            w.append(Float(last))
+            let ternary = try WeightProjection(bits: 2)
+            let found = ternary.project(w)
+            #expect(found.codes.reduce(0) { $0 + Int($1) } == big + 1)
+            #expect(firstDifference(found.codes.map(Int.init), ternary.referenceProject(w).codes) == nil)
         }
-        let between = (objective(w.prefix(big + 1)) + objective(w[...])) / 2
-        var (sum, last) = (w.reduce(0) { $0 + Double($1) }, 0.0)
-        while w.count < 2 * big || !(0.8...0.975).contains(last) {
-            try #require(w.count < 4 * big)
-            w.append(0.975)
-            sum += Double(w[w.count - 1])
-            last = (between * Double(w.count + 1)).squareRoot() - sum
-        }
-        w.append(Float(last))
-        let ternary = try WeightProjection(bits: 2)
-        let found = ternary.project(w)
-        #expect(found.codes.reduce(0) { $0 + Int($1) } == big + 1)
-        #expect(firstDifference(found.codes.map(Int.init), ternary.referenceProject(w).codes) == nil)
     }
 
-    @Test func equalsPyTorch() throws {
-        for vector in PyTorchVectors.projections {
-            let result: (scale: Float, codes: [Int8])
-            switch vector.kind {
-            case "binary": result = try WeightProjection(bits: 1).project(vector.w)
-            case "ternary": result = try WeightProjection(bits: 2).project(vector.w)
-            case "lloyd-4-1": result = try WeightProjection(bits: 4, maximumIterations: 1).project(vector.w)
-            default: result = AuthorsTernaryProjection().project(vector.w)
+    @Test(arguments: InstructionSet.available) func equalsPyTorch(_ set: InstructionSet) throws {
+        try set.limit {
+            for vector in PyTorchVectors.projections {
+                let result: (scale: Float, codes: [Int8])
+                switch vector.kind {
+                case "binary": result = try WeightProjection(bits: 1).project(vector.w)
+                case "ternary": result = try WeightProjection(bits: 2).project(vector.w)
+                case "lloyd-4-1": result = try WeightProjection(bits: 4, maximumIterations: 1).project(vector.w)
+                default: result = AuthorsTernaryProjection().project(vector.w)
+                }
+                #expect(result.codes.map(Int.init) == vector.codes, "\(vector.kind)")
+                // Both round a Double sum of at most 40 terms to Float.
+                #expect(result.scale == vector.scale, "\(vector.kind)")
             }
-            #expect(result.codes.map(Int.init) == vector.codes, "\(vector.kind)")
-            // Both round a Double sum of at most 40 terms to Float.
-            #expect(result.scale == vector.scale, "\(vector.kind)")
+            #expect(Set(PyTorchVectors.projections.map(\.kind)) == ["binary", "ternary", "lloyd-4-1", "authors-ternary"])
         }
-        #expect(Set(PyTorchVectors.projections.map(\.kind)) == ["binary", "ternary", "lloyd-4-1", "authors-ternary"])
     }
 
     /// One scale for each slice: the reference's of that slice alone, bit for bit, on any number of threads. (Lengths of
     /// layers: 27 and 144 as in a first convolution, 4608 as in 512 channels of 3×3; 17 and 1 leave tails.)
-    @Test(arguments: 1...8) func slicesEqualReference(bits: Int) throws {
-        let projection = try WeightProjection(bits: bits)
-        for (slices, length) in [(1, 40), (512, 27), (16, 144), (8, 4608), (7, 17), (5, 1), (2, 20_000)] {
-            var w = gaussians(slices * length, seed: 9, stream: UInt64(length)).map { Float(0.05 * $0) }
-            // Slices of unlike size, one of them zero.
-            for i in w.indices { w[i] *= Float(i / length % 5) }
-            let (scales, codes) = projection.referenceProject(w, slices: slices)
-            for slice in [0, slices - 1] {
-                let alone = projection.referenceProject(Array(w[slice * length..<(slice + 1) * length]))
-                #expect(alone.scale == scales[slice] && firstDifference(alone.codes, Array(codes[slice * length..<(slice + 1) * length])) == nil)
-            }
-            for threads in [1, 2, 3] {
-                let found = projection.project(w, slices: slices, threads: threads)
-                #expect(firstDifference(found.scales.map(\.bitPattern), scales.map(\.bitPattern)) == nil, "\(slices)×\(length)")
-                #expect(firstDifference(found.codes.map(Int.init), codes) == nil, "\(slices)×\(length)")
+    @Test(arguments: 1...8, InstructionSet.available) func slicesEqualReference(bits: Int, set: InstructionSet) throws {
+        try set.limit {
+            let projection = try WeightProjection(bits: bits)
+            for (slices, length) in [(1, 40), (512, 27), (16, 144), (8, 4608), (7, 17), (5, 1), (2, 20_000)] {
+                var w = gaussians(slices * length, seed: 9, stream: UInt64(length)).map { Float(0.05 * $0) }
+                // Slices of unlike size, one of them zero.
+                for i in w.indices { w[i] *= Float(i / length % 5) }
+                let (scales, codes) = projection.referenceProject(w, slices: slices)
+                for slice in [0, slices - 1] {
+                    let alone = projection.referenceProject(Array(w[slice * length..<(slice + 1) * length]))
+                    #expect(alone.scale == scales[slice] && firstDifference(alone.codes, Array(codes[slice * length..<(slice + 1) * length])) == nil)
+                }
+                for threads in [1, 2, 3] {
+                    let found = projection.project(w, slices: slices, threads: threads)
+                    #expect(firstDifference(found.scales.map(\.bitPattern), scales.map(\.bitPattern)) == nil, "\(slices)×\(length)")
+                    #expect(firstDifference(found.codes.map(Int.init), codes) == nil, "\(slices)×\(length)")
+                }
             }
         }
     }

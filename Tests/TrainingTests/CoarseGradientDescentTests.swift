@@ -2,6 +2,7 @@
 import Backends
 import Compute
 import Graph
+import Parallelism
 import Quantization
 import Statistics
 import Testing
@@ -38,17 +39,19 @@ import Training
 
     @Test(arguments: [1, 2, 4], [Precision.f32, .mixed])
     func equalsDefinition(bits: Int, precision: Precision) throws {
-        let (fast, reference) = try run(bits: bits, precision: precision, threads: 2)
-        // Weights are below 0.5 and take three steps of a few f32 roundings of 3e-8 at most. A blend
-        // left out moves them by up to 1e-2 · 0.05 a step, a decay left out by 1e-4 · 0.05 · 0.05 = 2.5e-7 or more, so 1e-7.
-        let most = zip(fast.value.values, reference.weights).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) }
-        #expect(most < 1e-7)
-        #expect(abs(Double(fast.scales[0]) - reference.scale) < 1e-7)
-        let codes = try #require(fast.codes)
-        // None of these weights lies within 1e-7 of a boundary between codes (seeds 3 and 5).
-        #expect(reference.codes.indices.count { Int(codes[$0]) != reference.codes[$0] } == 0)
-        if let quantized = fast.quantized {
-            #expect((0..<quantized.count).allSatisfy { quantized.pointer[$0] == fast.scales[0] * Float(codes[$0]) })
+        for set in InstructionSet.available {
+            let (fast, reference) = try set.limit { try run(bits: bits, precision: precision, threads: 2) }
+            // Weights are below 0.5 and take three steps of a few f32 roundings of 3e-8 at most. A blend
+            // left out moves them by up to 1e-2 · 0.05 a step, a decay left out by 1e-4 · 0.05 · 0.05 = 2.5e-7 or more, so 1e-7.
+            let most = zip(fast.value.values, reference.weights).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) }
+            #expect(most < 1e-7)
+            #expect(abs(Double(fast.scales[0]) - reference.scale) < 1e-7)
+            let codes = try #require(fast.codes)
+            // None of these weights lies within 1e-7 of a boundary between codes (seeds 3 and 5).
+            #expect(reference.codes.indices.count { Int(codes[$0]) != reference.codes[$0] } == 0)
+            if let quantized = fast.quantized {
+                #expect((0..<quantized.count).allSatisfy { quantized.pointer[$0] == fast.scales[0] * Float(codes[$0]) })
+            }
         }
     }
 

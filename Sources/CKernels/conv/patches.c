@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "patches.h"
 #include <string.h>
-#include "bf16.h"
+#include "common/bf16.h"
+#include "common/kernel.h"
 #include "parallel.h"
 
 struct job {
@@ -16,11 +17,9 @@ static struct job job(const void *x, void *y, size_t size, struct ck_patches s) 
     return (struct job){x, y, size, rows, columns, s};
 }
 
-static void gather(void *context, int worker, int workers) {
-    const struct job *j = context;
+static void gather_rows(const struct job *j, size_t begin, size_t end) {
     const struct ck_patches s = j->s;
-    size_t begin, end, bytes = s.channels * j->size;
-    ck_share(s.images * j->rows, worker, workers, &begin, &end);
+    size_t bytes = s.channels * j->size;
     for (size_t row = begin; row < end; ++row) {
         const char *image = (const char *)j->x + row / j->rows * s.height * s.width * bytes;
         char *y = (char *)j->y + row * j->columns * s.kernel * s.kernel * bytes;
@@ -35,6 +34,18 @@ static void gather(void *context, int worker, int workers) {
     }
 }
 
+void ck_patches_gather_rows(const void *x, void *patches, size_t size, struct ck_patches shape, size_t begin, size_t end) {
+    struct job j = job(x, patches, size, shape);
+    gather_rows(&j, begin, end);
+}
+
+static void gather(void *context, int worker, int workers) {
+    const struct job *j = context;
+    size_t begin, end;
+    ck_share(j->s.images * j->rows, worker, workers, &begin, &end);
+    gather_rows(j, begin, end);
+}
+
 void ck_patches_gather(const void *x, void *patches, size_t size, struct ck_patches shape, int threads) {
     struct job j = job(x, patches, size, shape);
     ck_parallel(threads, gather, &j);
@@ -43,7 +54,7 @@ void ck_patches_gather(const void *x, void *patches, size_t size, struct ck_patc
 // Channels are summed in pieces that stay in registers or the nearest cache.
 enum { PIECE = 64 };
 
-static void scatter_pixel(const struct job *j, size_t n, size_t h, size_t w) {
+CK_INLINE void scatter_pixel(const struct job *j, size_t n, size_t h, size_t w) {
     const struct ck_patches s = j->s;
     for (size_t first = 0; first < s.channels; first += PIECE) {
         size_t count = s.channels - first < PIECE ? s.channels - first : PIECE;
@@ -61,7 +72,7 @@ static void scatter_pixel(const struct job *j, size_t n, size_t h, size_t w) {
     }
 }
 
-static void scatter(void *context, int worker, int workers) {
+CK_WORKER(scatter) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->s.images * j->s.height, worker, workers, &begin, &end);
@@ -71,5 +82,5 @@ static void scatter(void *context, int worker, int workers) {
 
 void ck_patches_scatter(const uint16_t *patches, uint16_t *x, struct ck_patches shape, int threads) {
     struct job j = job(patches, x, sizeof *patches, shape);
-    ck_parallel(threads, scatter, &j);
+    ck_parallel(threads, scatter[ck_copy()], &j);
 }
