@@ -110,7 +110,7 @@ let package = Package(
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
         .testTarget(
             name: "ExportTests",
-            dependencies: ["Export", "BCGDRuntime", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics"]),
+            dependencies: ["Export", "BCGDRuntime", "Parallelism", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
         .testTarget(
             name: "ExperimentsTests",

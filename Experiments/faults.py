@@ -48,11 +48,11 @@ FAULTS = [
         ("Sources/CKernels/optimizer/bcgd_step.c", "    w -= s.rate * m;\n", "    w -= s.rate * m;\n" + BLEND),
     ]),
     Fault("stale-statistics", "running batch-norm statistics never updated", [
-        ("Sources/Networks/BatchNormLayer.swift", "runningRate: Float = 0.1", "runningRate: Float = 0"),
+        ("Sources/Backends/BatchNorm.swift", "runningRate: Float = 0.1", "runningRate: Float = 0"),
     ]),
     # Beyond the five: weaker faults, to show where the sight ends.
     Fault("statistics-slow", "running batch-norm statistics updated at 0.01 instead of 0.1", [
-        ("Sources/Networks/BatchNormLayer.swift", "runningRate: Float = 0.1", "runningRate: Float = 0.01"),
+        ("Sources/Backends/BatchNorm.swift", "runningRate: Float = 0.1", "runningRate: Float = 0.01"),
     ]),
     Fault("alpha-half", "α-gradient too small by a factor 2", [
         ("Sources/CKernels/quantize/quantized_relu.c", "return (double)slope * (double)(slope != 0 ? gradient : 0);",

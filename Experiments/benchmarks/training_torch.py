@@ -51,7 +51,7 @@ class QuantizedReLU(nn.Module):
         return QuantizedReLUFunction.apply(x, self.alpha, self.top)
 
 
-# Networks: those of the package's Sources/Networks, with the same parameters.
+# Networks: those of the package's Sources/Graph, with the same parameters.
 
 
 class Block(nn.Module):

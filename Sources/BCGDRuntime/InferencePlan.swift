@@ -16,7 +16,11 @@ final class InferencePlan {
             if let subsampled {
                 steps.append(.subsampling(model, unit: index, input: places.results[unit.shortcutInput], output: subsampled))
             }
-            let input = unit.input < 0 ? 0 : places.results[unit.input]
+            var input = unit.input < 0 ? 0 : places.results[unit.input]
+            if let place = places.patches[index], let patches = Patches(unit, from: model.inputShape(index)) {
+                steps.append(.patches(patches.shape, rows: model.shapes[index].height, input: input, output: place))
+                input = place
+            }
             let shortcut = subsampled ?? (unit.shortcut == .none ? nil : places.results[unit.shortcutInput])
             steps.append(.unit(model, index, path: path, input: input, shortcut: shortcut, output: places.results[index]))
         }
@@ -28,9 +32,9 @@ final class InferencePlan {
 
 /// The places of all maps in one piece of memory, multiples of 64: those that are needed at the same time never overlap.
 struct MapPlaces {
-    /// Of each unit's result, and of its shortcut after subsampling; a classifier's scores lie elsewhere.
+    /// Of each unit's result, of its shortcut after subsampling, and of its input as patches; a classifier's scores lie elsewhere.
     private(set) var results: [Int] = []
-    private(set) var subsampled: [Int?] = []
+    private(set) var subsampled: [Int?] = [], patches: [Int?] = []
     private(set) var bytes = 0
     private var taken: [(range: Range<Int>, lastUse: Int)] = []
 
@@ -43,6 +47,8 @@ struct MapPlaces {
         }
         for (index, unit) in units.enumerated() {
             subsampled.append(unit.shortcut == .subsampled ? place(shapes[index].count, lastUse: index, at: index) : nil)
+            let copied = unit.input < 0 ? nil : Patches(unit, from: shapes[unit.input]).flatMap { $0.isTheMap ? nil : $0 }
+            patches.append(copied.map { place(shapes[index].height * shapes[index].width * $0.channels, lastUse: index, at: index) })
             let size = shapes[index].count * (unit.activationBits == 0 ? MemoryLayout<Float>.stride : 1)
             results.append(unit.kind == .classifier ? 0 : place(size, lastUse: last[index], at: index))
         }

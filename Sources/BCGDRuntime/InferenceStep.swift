@@ -16,6 +16,7 @@ struct InferenceStep {
         case convolution(ck_unit, ck_unit_path, input: Int, shortcut: Int?, isWide: Bool)
         case maximum(ck_level_window, input: Int)
         case subsampling(ck_level_subsampling, input: Int)
+        case patches(ck_patches, input: Int)
         case classifier(Scores, input: Int)
     }
     /// Keeps what the action points to.
@@ -46,6 +47,7 @@ struct InferenceStep {
             ck_unit_run(&unit, path, levels(input), shortcut.map { UnsafeRawPointer(maps + $0) }, isWide ? 1 : 0, maps + output, begin, end, scratch)
         case .maximum(let window, let input): ck_level_window_max(window, levels(input), levels(output), begin, end)
         case .subsampling(let shape, let input): ck_level_subsample(shape, levels(input), levels(output), begin, end)
+        case .patches(let shape, let input): ck_patches_gather_rows(levels(input), levels(output), 1, shape, begin, end)
         case .classifier(let s, let input):
             let sums = scratch.assumingMemoryBound(to: Int32.self)
             let room = (scratch + s.sumBytes).assumingMemoryBound(to: Int32.self)
@@ -80,6 +82,10 @@ struct InferenceStep {
         return InferenceStep(.subsampling(subsampling, input: input), rows: shape.height, output: output, unit: nil)
     }
 
+    static func patches(_ shape: ck_patches, rows: Int, input: Int, output: Int) -> InferenceStep {
+        InferenceStep(.patches(shape, input: input), rows: rows, output: output, unit: nil)
+    }
+
     private static func first(_ model: PackedModel, _ index: Int, path: Classifier.Path, output: Int) -> InferenceStep {
         let (unit, shape, from, kernel) = (model.units[index], model.shapes[index], model.input, model.units[index].kernel)
         // [O, I, K, K] to [O/16, K, K, I, 16].
@@ -105,16 +111,16 @@ struct InferenceStep {
     private static func convolution(
         _ model: PackedModel, _ index: Int, path: Classifier.Path, input: Int, shortcut: Int?, output: Int
     ) -> InferenceStep {
-        let (unit, shape, from) = (model.units[index], model.shapes[index], model.inputShape(index))
+        let (unit, shape, (from, side, stride, codes)) = (model.units[index], model.shapes[index], model.lowered(index))
         let (a, b) = (Table(model.a(index), zero: 0), Table(model.b(index), zero: 0))
         var convolution = ck_unit(
-            height: from.height, width: from.width, input_channels: from.channels, output_channels: unit.outputChannels, kernel: unit.kernel,
-            stride: unit.stride, packed: nil, a: a.pointer, b: b.pointer, step: unit.step, top: Float(unit.maximumLevel),
+            height: from.height, width: from.width, input_channels: from.channels, output_channels: unit.outputChannels, kernel: side,
+            stride: stride, packed: nil, a: a.pointer, b: b.pointer, step: unit.step, top: Float(unit.maximumLevel),
             to_levels: unit.activationBits > 0 ? 1 : 0)
         let fitsTables = unit.weightBits == 1 && model.units[unit.input].activationBits <= 4
         let kernel = path == .portable ? CK_UNIT_PORTABLE : path == .tables && fitsTables ? CK_UNIT_TABLES : CK_UNIT_VNNI
         let packed = Table<UInt8>(count: ck_unit_packed_bytes(convolution, kernel), zero: 0)
-        model.codes(index).withUnsafeBufferPointer { ck_unit_pack($0.baseAddress, convolution, kernel, packed.pointer) }
+        codes.withUnsafeBufferPointer { ck_unit_pack($0.baseAddress, convolution, kernel, packed.pointer) }
         convolution.packed = UnsafeRawPointer(packed.pointer)
         return InferenceStep(
             .convolution(convolution, kernel, input: input, shortcut: shortcut, isWide: unit.shortcut == .values), rows: shape.height,

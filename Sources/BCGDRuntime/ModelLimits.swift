@@ -38,7 +38,8 @@ package struct ModelCost {
         weightBytes += bytes
         guard weightBytes <= Self.mostWeightBytes else { return "\(weightBytes) bytes of weights up to here, more than \(Self.mostWeightBytes)" }
         // The tables path's copy of the rows under a kernel: four bytes a level.
-        let copy = unit.kind == .convolution ? 4 * unit.kernel * (input.width + 2) * input.channels : 0
+        let patches = Patches(unit, from: input).map { 4 * (shape.width + 2) * $0.channels }
+        let copy = patches ?? (unit.kind == .convolution ? 4 * unit.kernel * (input.width + 2) * input.channels : 0)
         guard copy <= Self.mostMapBytes else { return "rows of \(input.width)×\(input.channels) levels, too large to be copied" }
         return nil
     }

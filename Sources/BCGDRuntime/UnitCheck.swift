@@ -76,7 +76,7 @@ struct UnitCheck {
         let (kernel, stride, padding) = (unit.kernel, unit.stride, unit.padding)
         switch unit.kind {
         case .convolution:
-            try need((kernel == 3 || kernel == 1) && padding == kernel / 2 && (1...2).contains(stride), "a 3×3 or 1×1 convolution with stride 1 or 2, not \(kernel), \(stride), padding \(padding)")
+            try need((1...255).contains(kernel) && (1...8).contains(stride) && 2 * padding <= kernel, "a kernel of 1 to 255 and a stride of 1 to 8, not \(kernel), \(stride), padding \(padding)")
             try need(input.channels % 16 == 0, "input channels by sixteen, not \(input.channels)")
         case .maximum: try need((1...15).contains(kernel) && (1...15).contains(stride) && 2 * padding <= kernel, "a window of 1 to 15, not \(kernel), stride \(stride), padding \(padding)")
         default: try need((1...11).contains(kernel) && (1...8).contains(stride) && 2 * padding <= kernel, "a kernel of 1 to 11, not \(kernel), stride \(stride), padding \(padding)")

@@ -87,6 +87,13 @@ private struct PackedExport {
         guard plan.units.indices.allSatisfy({ plan.units[$0].kind == .classifier || plan.numbers($0) != .rounded }) else {
             throw ExportError("only networks with weights and activations both quantized can be packed")
         }
+        for unit in plan.units {
+            guard let quantizer = graph.quantizer(unit) else { continue }
+            guard quantizer.rounding == .up, quantizer.grid.lowerBound == 0, (quantizer.grid.upperBound + 1).nonzeroBitCount == 1 else {
+                throw ExportError(
+                    "\(unit.name): a packed model rounds activations up, to levels 0 to 2^b − 1; \(quantizer.name) does not")
+            }
+        }
     }
 
     /// What one of a unit's map is worth: α, or 1 for values and the image.

@@ -69,9 +69,10 @@ struct TableThree: ParsableCommand {
     func run() throws {
         let cells = try options.experiment.cells(.imageNet)
         let file = try pretrained.map(PretrainedFile.init)
-        let selected = try cells.selection(of: try options.experiment.folder.tables(.imageNet), only: options.only.map(split)).filter { file == nil || $0.recipe.network == file?.network }
+        let network = try file?.network()
+        let selected = try cells.selection(of: try options.experiment.folder.tables(.imageNet), only: options.only.map(split)).filter { file == nil || $0.recipe.network == network }
         guard let first = selected.first else {
-            throw FileError("\(file?.path ?? "") holds weights of \(file?.network ?? ""), and no selected cell is of that network")
+            throw FileError("\(file?.path ?? "") holds weights of \(network ?? ""), and no selected cell is of that network")
         }
         guard imageNet.folder(data) != nil else {
             throw FileError("no folder with images was named; \(ImageNet.advice). \(try estimate(first, of: selected))")

@@ -66,7 +66,7 @@ struct Bits: CustomStringConvertible, Sendable {
     }
 
     private static func isConvolutionBias(_ parameter: Parameter) -> Bool {
-        parameter.name.hasPrefix("conv") && parameter.name.hasSuffix(".bias")
+        (parameter.name.hasPrefix("conv") || parameter.name.hasPrefix("fc1")) && parameter.name.hasSuffix(".bias")
     }
 
     /// Shifts batch norm's outputs to +3 in every other channel and to −3 in the rest, so that few values lie near 0: a value
@@ -101,6 +101,8 @@ struct Bits: CustomStringConvertible, Sendable {
             Bits(network: "resnet8", weights: 32, activations: 32), Bits(network: "vgg11", weights: 32, activations: 32),
             Bits(network: "resnet8", weights: 32, activations: 8), Bits(network: "resnet8", weights: 32, activations: 4),
             Bits(network: "resnet8", weights: 1, activations: 32), Bits(network: "resnet8", weights: 4, activations: 32, inner: true),
+            Bits(network: "lenet5", weights: 1, activations: 4), Bits(network: "lenet5", weights: 2, activations: 2),
+            Bits(network: "lenet5", weights: 32, activations: 32),
             Bits(network: "imagenet-resnet10", weights: 1, activations: 4), Bits(network: "imagenet-resnet10", weights: 32, activations: 32),
         ], [1, 2])
     func agreesWithTheReference(_ bits: Bits, threads: Int) throws {

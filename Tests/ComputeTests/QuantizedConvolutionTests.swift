@@ -121,12 +121,12 @@ import Testing
         }
     }
 
-    /// PyTorch's integer convolutions (Tests/NetworksTests/pytorch_vectors.py), equal in every bit.
+    /// PyTorch's integer convolutions (Tests/BackendsTests/pytorch_vectors.py), equal in every bit.
     @Test(arguments: InstructionSet.available, ["conv_integer_binary", "conv_integer_ternary", "conv_integer_4bit"])
     func forwardEqualsPyTorch(_ set: InstructionSet, _ name: String) throws {
         try set.limit {
             let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            let file = try SafetensorsFile(path: folder.appending(path: "NetworksTests/Vectors/\(name).safetensors").path)
+            let file = try SafetensorsFile(path: folder.appending(path: "BackendsTests/Vectors/\(name).safetensors").path)
             let (x, weight) = (try #require(file.tensors["x"]).shape, try #require(file.tensors["weight"]).shape)
             let stride = try #require(file.metadata["stride"].flatMap { Int($0) })
             let limit = try #require(file.metadata["weight_limit"].flatMap { Int($0) })

@@ -6,6 +6,7 @@ import Datasets
 import Export
 import Foundation
 import Graph
+import Parallelism
 import Quantization
 import Statistics
 import Testing
@@ -29,7 +30,8 @@ import Testing
         Case(name: "resnet8"), Case(name: "resnet8", side: 28, channels: 1), Case(name: "resnet8", weightBits: 2),
         Case(name: "resnet8", weightBits: 4, activationBits: 8), Case(name: "resnet8", activationBits: 2, float: [0]),
         Case(name: "resnet8", isScaledPerChannel: true), Case(name: "vgg11"), Case(name: "vgg11", side: 28, channels: 1, weightBits: 2),
-        Case(name: "imagenet-resnet10", side: 64, batch: 3), Case(name: "imagenet-resnet10", side: 61, batch: 3, weightBits: 4),
+        Case(name: "lenet5", side: 28, channels: 1), Case(name: "lenet5", weightBits: 2, activationBits: 2, isScaledPerChannel: true),
+        Case(name: "lenet5", side: 17, weightBits: 4, activationBits: 8, float: [0, 3]), Case(name: "imagenet-resnet10", side: 64, batch: 3), Case(name: "imagenet-resnet10", side: 61, batch: 3, weightBits: 4),
     ]
 
     /// A network with random weights, calibrated resolutions, and running statistics and affine parameters away from 0 and 1.
@@ -111,5 +113,5 @@ import Testing
     }
 
     /// The training kernels fuse a·x + b where the processor has FMA; the packed format always does.
-    private var fusesMultiplyAdds: Bool { Precision.best == .mixed }
+    private var fusesMultiplyAdds: Bool { InstructionSet.available.count > 1 }
 }

@@ -33,9 +33,10 @@ public struct PretrainedEvaluation {
         let rows = try file.classes(for: dataset)
         let crop = resize.map { CenterCrop(resize: $0 == 0 ? nil : $0, crop: imageSize) } ?? CenterCrop(crop: imageSize)
         let split = dataset.testSplit(crop, inAll: rows != nil && !restrict)
+        let network = try file.network()
         let classes = restrict ? dataset.classes.count : try file.classCount()
         let evaluation = try WeightsEvaluation(
-            network: file.network, weights: restrict ? try rows.map { try file.weights.selectingClasses($0) } ?? file.weights : file.weights,
+            network: network, weights: restrict ? try rows.map { try file.weights.selectingClasses($0) } ?? file.weights : file.weights,
             classes: classes, precision: precision, threads: threads, imageSize: imageSize)
         let result = try evaluation.evaluate(split, loaders: loaders, bar: "images")
         let (top1, top5) = (Percent(result.total.top1, of: result.total.count), Percent(result.total.top5, of: result.total.count))
@@ -45,7 +46,7 @@ public struct PretrainedEvaluation {
         let comparison = try reference.map { try ReferenceComparison(path: $0, evaluation, ours: result) }
         if let comparison { say(comparison.text) }
         guard let record else { return }
-        let shared = [dataset.name, "\(result.total.count)", file.network, preprocessing, restrict ? "restricted" : "all"]
+        let shared = [dataset.name, "\(result.total.count)", network, preprocessing, restrict ? "restricted" : "all"]
         func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]?) -> [String] {
             shared + [engine] + top1.fields + top5.fields + (differences ?? ["", "", "", ""]) + [invocation.commit, invocation.command]
         }

@@ -4,6 +4,7 @@ import Compute
 import Datasets
 import Files
 import Foundation
+import Graph
 import Training
 
 /// What a table does with weights that came in a file.
@@ -34,10 +35,16 @@ public struct PretrainedFile {
         try weights.expectOwnNames(as: "conv1.weight")
     }
 
-    /// The network that has its blocks, by `Architecture`'s name.
-    public var network: String {
-        let names = [("layer3.5.conv1.weight", "imagenet-resnet34"), ("layer1.1.conv1.weight", "imagenet-resnet18")]
-        return names.first { weights.tensors[$0.0] != nil }?.1 ?? "imagenet-resnet10"
+    /// The network whose tensors they are, by its name.
+    /// - Throws: `SafetensorsError` when they are none's.
+    public func network() throws -> String {
+        let (input, classes) = (FeatureShape(height: 224, width: 224, channels: 3), try classCount())
+        let found = try ["imagenet-resnet10", "imagenet-resnet18", "imagenet-resnet34"].first { name in
+            let names = try NetworkGraph.named(name, input: input, classes: classes).parameters.map(\.name)
+            return names.allSatisfy { weights.tensors[$0] != nil } && weights.tensors.keys.count { $0.hasSuffix(".conv1.weight") } == names.count { $0.hasSuffix(".conv1.weight") }
+        }
+        guard let found else { throw SafetensorsError("\(path) holds the weights of another network than torchvision's ResNet-18 and ResNet-34") }
+        return found
     }
 
     /// How many classes its classifier has.
