@@ -16,9 +16,10 @@ let package = Package(
             name: "BCGD",
             targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism"]),
     ],
+    // Exact versions, as Package.resolved is not committed.
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         // MARK: C libraries: a module map and a shim header each
@@ -47,7 +48,7 @@ let package = Package(
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
         .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
-        .target(name: "CoarseGradient", dependencies: ["CKernels", "CMonteCarlo", "CGSL", "Statistics", "Quantization"]),
+        .target(name: "CoarseGradient", dependencies: ["CKernels", "CMonteCarlo", "Statistics", "Quantization"]),
         .target(name: "Graph", dependencies: ["Quantization"]),
         .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Graph", "Files", "Parallelism"]),
         .target(name: "Backends", dependencies: ["CKernels", "Compute", "Graph", "Quantization", "Statistics"]),
@@ -55,9 +56,9 @@ let package = Package(
         .target(name: "RasterImages", dependencies: ["Datasets", "Files"]),
         .target(
             name: "Training",
-            dependencies: ["Backends", "CKernels", "Compute", "Graph", "Quantization", "Datasets", "Statistics", "Files"]),
-        .target(name: "Export", dependencies: ["BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Compute", "Files"]),
-        .target(name: "Reporting", dependencies: ["Statistics", "Files"]),
+            dependencies: ["Backends", "CKernels", "Compute", "Graph", "Quantization", "Datasets", "Files"]),
+        .target(name: "Export", dependencies: ["BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Compute"]),
+        .target(name: "Reporting", dependencies: ["Files"]),
         .target(
             name: "Experiments",
             dependencies: [
@@ -88,37 +89,53 @@ let package = Package(
             ],
             path: "Experiments/fuzz"),
 
-        // MARK: Tests
-        .testTarget(name: "BuildFactsTests"),
-        .testTarget(name: "FilesTests", dependencies: ["Files"]),
-        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels"]),
-        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "RandomModels", "Statistics"]),
+        // MARK: Tests, and what several of them share
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "TrainingTestSupport", dependencies: ["Training", "Datasets", "Statistics"], path: "Tests/TrainingTestSupport"),
+        .testTarget(name: "BuildFactsTests", dependencies: ["TestSupport"]),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
+        .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels", "TestSupport"]),
+        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "Files", "RandomModels", "Statistics", "TestSupport"]),
         .testTarget(
-            name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files"], exclude: ["png_vectors.py"],
+            name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files", "TestSupport"], exclude: ["png_vectors.py"],
             resources: [.copy("Vectors")]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Parallelism", "Statistics"], exclude: ["pytorch_reference.py"]),
         .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Parallelism", "Statistics"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics"]),
+        .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics", "Files", "TestSupport"]),
         .testTarget(
-            name: "BackendsTests", dependencies: ["Backends", "Graph", "Statistics", "Training"], exclude: ["pytorch_vectors.py", "imagenet_vectors.py"],
+            name: "BackendsTests", dependencies: ["Backends", "Compute", "Graph", "Quantization", "Statistics", "Training", "TestSupport"],
+            exclude: ["pytorch_vectors.py", "imagenet_vectors.py"], resources: [.copy("Vectors")]),
+        .testTarget(
+            name: "DatasetsTests", dependencies: ["Datasets", "Files", "Parallelism", "Statistics", "TestSupport"], exclude: ["pillow_vectors.py"],
             resources: [.copy("Vectors")]),
         .testTarget(
-            name: "DatasetsTests", dependencies: ["Datasets", "Parallelism", "Statistics"], exclude: ["pillow_vectors.py"], resources: [.copy("Vectors")]),
-        .testTarget(name: "TrainingTests", dependencies: ["Training", "Graph", "Parallelism"]),
+            name: "TrainingTests",
+            dependencies: [
+                "Training", "Backends", "Compute", "Datasets", "Graph", "Parallelism", "Quantization", "Statistics", "TestSupport", "TrainingTestSupport",
+            ]),
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
         .testTarget(
             name: "ExportTests",
-            dependencies: ["Export", "BCGDRuntime", "Parallelism", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics"]),
-        .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
+            dependencies: [
+                "Export", "BCGDRuntime", "Parallelism", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics",
+                "TestSupport", "TrainingTestSupport",
+            ]),
+        .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
         .testTarget(
             name: "ExperimentsTests",
-            dependencies: ["Experiments", "Reporting", "Training", "Datasets", "Backends", "Compute", "Quantization", "Statistics", "Files"],
+            dependencies: [
+                "Experiments", "Reporting", "Training", "Datasets", "Backends", "Compute", "Quantization", "Statistics", "TestSupport", "TrainingTestSupport",
+            ],
             resources: [.copy("Vectors")]),
         .testTarget(
             name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "BCGDRuntime", "Compute", "Datasets", "Backends", "Graph", "Training"]),
-        .testTarget(name: "GuideTests", dependencies: ["Experiments", "Training", "Quantization", "Backends", "Graph", "Datasets", "Compute", "Statistics", "Files"]),
+        .testTarget(
+            name: "GuideTests",
+            dependencies: [
+                "Experiments", "Training", "Quantization", "Backends", "Graph", "Datasets", "Compute", "Statistics", "Files", "TestSupport", "TrainingTestSupport",
+            ]),
         .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "benchmark-step"]),
     ],
     swiftLanguageModes: [.v6]

@@ -2,6 +2,7 @@
 import BCGDRuntime
 import Foundation
 import RandomModels
+import TestSupport
 import Testing
 
 /// A small file cannot ask for hours, for all memory, or for scores that are no numbers.
@@ -123,9 +124,8 @@ import Testing
     }
 
     @Test func aPipeIsNoModel() throws {
-        let path = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString).bcgd"
+        let folder = try TemporaryFolder(), path = folder.path + "/pipe.bcgd"
         try #require(mkfifo(path, 0o600) == 0)
-        defer { unlink(path) }
         #expect(throws: PackedModelError("\(path) is not a regular file")) { try PackedModel(path: path) }
     }
 }

@@ -4,6 +4,7 @@ import Files
 import Foundation
 import RandomModels
 import Statistics
+import TestSupport
 import Testing
 
 @Suite struct PackedFormatTests {
@@ -45,8 +46,7 @@ import Testing
     }
 
     @Test func aMappedFileIsTheSameModel() throws {
-        let path = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString).bcgd"
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try TemporaryFolder(), path = folder.path + "/m.bcgd"
         let model = try PackedModel(bytes: RandomModel().contents().encoded())
         try model.write(to: path)
         #expect(try PackedModel(path: path).bytes == model.bytes)

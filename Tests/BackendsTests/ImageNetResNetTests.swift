@@ -4,6 +4,7 @@ import Compute
 import Foundation
 import Graph
 import Quantization
+import TestSupport
 import Testing
 
 /// ImageNet's ResNets against PyTorch; `imagenet_vectors.py` made the vectors.
@@ -76,14 +77,12 @@ import Testing
         #expect(try vector.deviation(evaluated.values, from: "logits_evaluation") <= vector.tolerance())
     }
 
-    static let pretrained = ProcessInfo.processInfo.environment["BCGD_PRETRAINED"]
-
     /// PyTorch's scores with torchvision's weights for the image of a formula.
-    @Test(.enabled(if: pretrained != nil, "BCGD_PRETRAINED does not name torchvision's resnet18-imagenet1k.safetensors"))
+    @Test(.needs(.pretrained))
     func publishedWeights() throws {
         let vector = try Vector("imagenet_resnet18_pretrained")
         let network = try network("imagenet-resnet18", side: 224, classes: 1000, batch: 1)
-        try network.takeWeights(from: try SafetensorsFile(path: try #require(Self.pretrained)))
+        try network.takeWeights(from: try SafetensorsFile(path: try RealData.pretrained.requirePath()))
         let image = network.input.tensor(batch: 1)
         for h in 0..<224 {
             for w in 0..<224 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
+import TestSupport
 import Testing
 
 /// What Plugins/RecordCommit/commit.sh says of checkouts.
@@ -7,8 +8,7 @@ import Testing
     private static let package = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized.path
 
     @Test func cleanDirtyOrUnknown() throws {
-        let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let temporary = try TemporaryFolder(), folder = temporary.path
         let checkout = folder + "/checkout", output = folder + "/output", inner = checkout + "/inner"
         for path in [checkout + "/Sources", checkout + "/results", inner + "/Sources"] {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
 import Foundation
+import TestSupport
 import Testing
 
 /// What Linux says of memory, in files made for the test.
 @Suite struct AvailableMemoryTests {
     private func available(_ files: [String: String]) throws -> AvailableMemory? {
-        let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        for (name, text) in files {
-            let path = "\(folder)/\(name)"
-            try FileManager.default.createDirectory(atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            try text.write(toFile: path, atomically: true, encoding: .utf8)
-        }
+        let temporary = try TemporaryFolder(), folder = temporary.path
+        for (name, text) in files { try temporary.write(text, to: name) }
         return AvailableMemory.left(processes: folder + "/proc", groups: folder + "/groups").map { memory in
             AvailableMemory(bytes: memory.bytes, source: memory.source.replacingOccurrences(of: folder, with: ""))
         }

@@ -3,6 +3,7 @@ import Compute
 import Files
 import Foundation
 import Statistics
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsTests {
@@ -61,8 +62,7 @@ import Testing
     }
 
     @Test func roundTripThroughAFile() throws {
-        let path = NSTemporaryDirectory() + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try TemporaryFolder(), path = folder.path + "/t.safetensors"
         var random = Philox(seed: 1, stream: 0)
         let values = (0..<60).map { _ in Float(random.normal()) }
         var file = SafetensorsFile(metadata: ["quote\"\\": "\u{1}\t\u{1f} 🦙", "": ""])

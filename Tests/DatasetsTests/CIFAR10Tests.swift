@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Datasets
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct CIFAR10Tests {
     @Test func planarRecordsBecomeChannelsLast() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let release = try TinyCIFAR10.make(in: folder)
             for place in [folder, folder + "/cifar-10-batches-bin"] {
                 let data = try CIFAR10.load(folder: place, allowUnofficial: false, release: release)
@@ -26,7 +27,7 @@ import Testing
     }
 
     @Test func unofficialFilesAreRefusedUnlessAllowed() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             var release = try TinyCIFAR10.make(in: folder)
             release.testFiles[0].sha256 = String(repeating: "0", count: 64)
             let text = message { _ = try CIFAR10.load(folder: folder, allowUnofficial: false, release: release) }
@@ -37,7 +38,7 @@ import Testing
     }
 
     @Test func oneChangedPixelIsNoticed() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let release = try TinyCIFAR10.make(in: folder)
             let path = folder + "/cifar-10-batches-bin/data_batch_2.bin"
             var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -49,7 +50,7 @@ import Testing
     }
 
     @Test func missingThingsAreNamed() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let nowhere = message { _ = try CIFAR10.load(folder: folder + "/nowhere") }
             #expect(nowhere.contains("/nowhere") && nowhere.contains("--data"))
             let release = try TinyCIFAR10.make(in: folder)
@@ -60,7 +61,7 @@ import Testing
     }
 
     @Test func truncatedFileIsRefusedEvenWhereUnofficialDataIsAllowed() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let release = try TinyCIFAR10.make(in: folder)
             let path = folder + "/cifar-10-batches-bin/data_batch_1.bin"
             try write(Array(repeating: 0, count: 3 * 3073 - 1), path)
@@ -70,7 +71,7 @@ import Testing
     }
 
     @Test func labelOutOfRangeNamesFileRecordAndValue() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let release = try TinyCIFAR10.make(in: folder)
             let path = folder + "/cifar-10-batches-bin/test_batch.bin"
             var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -81,11 +82,9 @@ import Testing
         }
     }
 
-    static let dataFolder = ProcessInfo.processInfo.environment["BCGD_DATA"]
-
-    @Test(.enabled(if: dataFolder != nil, "BCGD_DATA does not name a folder with cifar-10-batches-bin"))
+    @Test(.needs(.cifar10))
     func realFilesHaveTheKnownStatistics() throws {
-        let folder = try #require(Self.dataFolder)
+        let folder = try RealData.cifar10.requirePath()
         let data = try CIFAR10.load(folder: folder, allowUnofficial: true)
         if !data.isOfficial {
             let text = message { _ = try CIFAR10.load(folder: folder) }

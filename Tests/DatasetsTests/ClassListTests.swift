@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Datasets
 import Foundation
+import TestSupport
 import Testing
 
 /// The text files beside ImageNet's images: whatever ends their lines, and whatever they claim.
@@ -19,7 +20,7 @@ import Testing
     }
 
     private func list(_ text: String, numbering: ClassList.Numbering = .places) throws -> ClassList {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             try write(Array(text.utf8), "\(folder)/list.txt")
             return try ClassList(contentsOf: "\(folder)/list.txt", numbering: numbering)
         }
@@ -37,7 +38,7 @@ import Testing
     }
 
     @Test func utf16IsNamed() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             for encoding in [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian] {
                 let mark: [UInt8] = encoding == .utf16LittleEndian ? [0xFF, 0xFE] : encoding == .utf16BigEndian ? [0xFE, 0xFF] : []
                 try write(mark + Array(try #require(Self.ten.data(using: encoding))), "\(folder)/list.txt")
@@ -49,7 +50,7 @@ import Testing
     /// SHA-256 of timm 1.0.31's imagenet_synsets.txt, by sha256sum; and the ten places that torchvision's weights bear out.
     @Test func theThousandClasses() throws {
         let wnids = ImageNetClasses.wnids
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             try write(Array((wnids.joined(separator: "\n") + "\n").utf8), "\(folder)/wnids")
             #expect(try sha256(ofFiles: ["\(folder)/wnids"]) == ["70002b0ff5de60a3a17a82dbfcff291931f96225ddf941ad2e182fc39e183d15"])
         }

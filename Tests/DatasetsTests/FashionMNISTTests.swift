@@ -2,6 +2,7 @@
 import Datasets
 import Files
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct FashionMNISTTests {
@@ -64,7 +65,7 @@ import Testing
     }
 
     @Test func tinyFilesAreReadInOrder() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let release = try makeTiny(in: folder)
             let data = try FashionMNIST.load(folder: folder, allowUnofficial: false, release: release)
             #expect(data.train.labels == [0, 9] && data.test.labels == [5] && data.isOfficial)
@@ -78,7 +79,7 @@ import Testing
     }
 
     @Test func badFilesAreNamed() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let release = try makeTiny(in: folder)
             func failure() -> String {
                 message { _ = try FashionMNIST.load(folder: folder, allowUnofficial: true, release: release) }

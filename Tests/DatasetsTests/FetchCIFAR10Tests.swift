@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Datasets
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct FetchCIFAR10Tests {
@@ -9,7 +10,7 @@ import Testing
         cuts: [Int] = [], acceptsRanges: Bool = true, damage: Bool = false,
         _ body: (RangeServer, CIFAR10Release, String) throws -> Void
     ) throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             var release = try TinyCIFAR10.make(in: folder + "/source")
             var bytes = try Data(contentsOf: URL(fileURLWithPath: TinyCIFAR10.pack(&release, in: folder + "/source")))
             if damage { bytes[bytes.count / 2] ^= 1 }
@@ -75,7 +76,7 @@ import Testing
 
     @Test(arguments: ["cifar-10-binary.tar.gz", "cifar-10-binary.tar.gz.part"])
     func completeArchiveNeedsNoNetwork(name: String) throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             var release = try TinyCIFAR10.make(in: folder + "/source")
             let archive = try TinyCIFAR10.pack(&release, in: folder + "/source")
             try FileManager.default.createDirectory(atPath: folder + "/data", withIntermediateDirectories: true)
@@ -86,7 +87,7 @@ import Testing
     }
 
     @Test func damagedArchiveIsRefusedAndKept() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             var release = try TinyCIFAR10.make(in: folder + "/source")
             _ = try TinyCIFAR10.pack(&release, in: folder + "/source")
             let archive = folder + "/cifar-10-binary.tar.gz"

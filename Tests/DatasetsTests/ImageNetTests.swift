@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Datasets
 import Foundation
+import TestSupport
 import Testing
 
-/// A folder in ImageNet's layout with generated images; removed with the object.
-final class TinyImageNet {
+/// A folder in ImageNet's layout with generated images.
+struct TinyImageNet {
     static let wnids = ["n01440764", "n02102040", "n03888257"]
-    let folder = NSTemporaryDirectory() + "/bcgd-imagenet-" + UUID().uuidString
+    private let temporary: TemporaryFolder
+    var folder: String { temporary.path }
 
     /// 10 training and 3 validation images a class, of different sizes, some grey, one CMYK.
     init() throws {
+        temporary = try TemporaryFolder()
         for (label, wnid) in Self.wnids.enumerated() {
             for (split, count) in [("train", 10), ("val", 3)] {
                 try FileManager.default.createDirectory(atPath: "\(folder)/\(split)/\(wnid)", withIntermediateDirectories: true)
@@ -20,8 +23,6 @@ final class TinyImageNet {
             }
         }
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     static func jpeg(label: Int, index: Int, channels: Int = 3) throws -> [UInt8] {
         let (height, width) = (40 + 7 * index, 50 + 3 * label + index)
@@ -138,12 +139,10 @@ final class TinyImageNet {
         #expect(try ImageNet(folder: tiny.folder, unreadable: silent, needsTraining: false).testSplit(CenterCrop(crop: 32)).count == 9)
     }
 
-    static let real = ProcessInfo.processInfo.environment["BCGD_IMAGENET"]
-
     /// The split's images come through whole; a sample of 50, as all would take a while.
-    @Test(.enabled(if: real != nil, "BCGD_IMAGENET names no folder with train/ and val/"))
+    @Test(.needs(.imageNet))
     func realImages() throws {
-        let data = try ImageNet(folder: try #require(Self.real), unreadable: silent)
+        let data = try ImageNet(folder: try RealData.imageNet.requirePath(), unreadable: silent)
         let split = data.testSplit(CenterCrop(crop: 224))
         let reader = try split.reader(augmentation: nil, seed: 0)
         var values = [Float](repeating: 0, count: split.imageSize)

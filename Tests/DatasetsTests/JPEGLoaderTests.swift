@@ -2,6 +2,7 @@
 import Datasets
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// Batches from JPEG files: the same whoever makes them, also where files are damaged.
@@ -221,9 +222,9 @@ import Testing
 
     /// Prints what reading a training image costs one thread, and what decoding to fewer pixels changes; 400 real images, times
     /// of the thread itself, so that other work on the machine counts little.
-    @Test(.enabled(if: ImageNetTests.real != nil, "BCGD_IMAGENET names no folder with train/ and val/"), arguments: [224, 160, 128, 64])
+    @Test(.needs(.imageNet), arguments: [224, 160, 128, 64])
     func costOfAnImage(size: Int) throws {
-        let data = try ImageNet(folder: try #require(ImageNetTests.real), unreadable: UnreadableImages(limit: 0) { _ in })
+        let data = try ImageNet(folder: try RealData.imageNet.requirePath(), unreadable: UnreadableImages(limit: 0) { _ in })
         var split = try #require(try data.sources(imageSize: size).train as? JPEGSplit)
         func seconds() -> Double {
             var time = timespec()

@@ -2,32 +2,8 @@
 import Datasets
 import Files
 import Foundation
+import TestSupport
 import Testing
-
-/// Runs `body` in a fresh folder that is removed afterwards.
-func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
-    let folder = NSTemporaryDirectory() + "/bcgd-test-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    return try body(folder)
-}
-
-/// The message of the error that `body` throws; every message must be one line.
-func message(_ body: () throws -> Void) -> String {
-    do { try body() } catch {
-        let text = String(describing: error)
-        #expect(!text.contains("\n"))
-        return text
-    }
-    Issue.record("no error was thrown")
-    return ""
-}
-
-func write(_ bytes: [UInt8], _ path: String) throws {
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-}
-
-func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
 /// Images whose bytes all differ from image to image: `[count, height, width, channels]`.
 func syntheticSplit(count: Int, height: Int = 32, width: Int = 32, channels: Int = 3) -> ImageSplit {

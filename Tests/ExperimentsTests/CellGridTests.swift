@@ -2,8 +2,10 @@
 import Backends
 import Experiments
 import Foundation
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 @Suite struct CellGridTests {
     /// The committed cells are those that were once written out one by one (`Vectors/`): names, order, recipes and digests.

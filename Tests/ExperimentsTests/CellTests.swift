@@ -3,6 +3,7 @@ import Backends
 import Experiments
 import Foundation
 import Quantization
+import TestSupport
 import Testing
 import Training
 

@@ -1,59 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Datasets
 import Experiments
-import Foundation
-import Statistics
+import TestSupport
 import Training
-
-/// 8×8×3 images of four classes that differ in one channel's mean, with noise: learned in a few epochs.
-func syntheticDataset(name: String = "synthetic", train: Int = 150, test: Int = 60) -> ImageDataset {
-    func split(_ count: Int, stream: UInt64) -> ImageSplit {
-        var random = Philox(seed: 11, stream: stream)
-        let labels = (0..<count).map { UInt8($0 % 4) }
-        let images = labels.flatMap { label in
-            (0..<192).map { UInt8(clamping: Int(100 + 40 * random.normal()) + ($0 % 3 == Int(label) % 3 ? 60 : 0) + 20 * Int(label)) }
-        }
-        let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2])
-        return ImageSplit(height: 8, width: 8, channels: 3, images: images, labels: labels, normalization: normalization)
-    }
-    return ImageDataset(name: name, classes: ["a", "b", "c", "d"], train: split(train, stream: 1), test: split(test, stream: 2), isOfficial: true)
-}
-
-/// A folder that is removed with the object.
-final class TemporaryFolder {
-    let path = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
-    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ text: String, to name: String) throws -> String {
-        let file = "\(path)/\(name)"
-        try FileManager.default.createDirectory(atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-        return file
-    }
-}
-
-let baseRecipe = """
-    network: resnet8
-    method: float
-    weight_bits: 32
-    activation_bits: 32
-    quantized_layers: all
-    blending: 1.0e-2
-    input_derivative: clipped-relu
-    resolution_derivative: three-valued
-    batch_size: 32
-    epochs: 4
-    rate: 0.05
-    rate_divisor: 10
-    milestones: [3]
-    resolution_rate_factor: 0.01
-    resolution_minimum: 1.0e-3
-    momentum: 0.9
-    weight_decay: 1.0e-4
-    crop_padding: 1
-    flip: true
-    """
+import TrainingTestSupport
 
 /// The base recipe with some lines replaced (`key: value`) or added.
 func recipeText(_ changes: [String: String] = [:]) -> String {
@@ -68,27 +17,4 @@ func recipeText(_ changes: [String: String] = [:]) -> String {
 func recipe(_ changes: [String: String] = [:]) throws -> Recipe {
     let folder = try TemporaryFolder()
     return try Settings(contentsOf: folder.write(recipeText(changes), to: "recipe.yaml")).recipe()
-}
-
-let quantizedChanges = ["method": "bcgd", "weight_bits": "1", "activation_bits": "4"]
-
-struct SilentObserver: TrainingObserver {
-    mutating func stepped(_ state: TrainingState) {}
-    mutating func finishedEpoch(_ state: TrainingState) throws {}
-}
-
-/// Runs `body` with a fresh folder that is removed afterwards.
-func withTemporaryFolder(_ body: (String) throws -> Void) throws {
-    let folder = NSTemporaryDirectory() + "bcgd-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try body(folder)
-}
-
-func text(of path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
-
-/// The message of the error that `body` throws; empty when it throws none.
-func message(_ body: () throws -> Void) -> String {
-    do { try body() } catch { return "\(error)" }
-    return ""
 }

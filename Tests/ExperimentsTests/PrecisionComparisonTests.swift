@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
 import Experiments
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 @Suite struct PrecisionComparisonTests {
     /// Two mini-batches, worked out by hand from the definitions.

@@ -2,8 +2,10 @@
 import Backends
 import Experiments
 import Foundation
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// Keys that came later leave the digests of earlier runs as they are, and every key is explained.
 @Suite struct RecipeDigestTests {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Experiments
 import Foundation
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// How recipe files are read: YAML 1.2's core schema, every number within its range, and every fault traced to the file and
 /// line where it stands.

@@ -2,8 +2,10 @@
 import Backends
 import Experiments
 import Foundation
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 @Suite struct RegressionPlanTests {
     private static let phases = "\nfloat: { method: float, weight_bits: 32, activation_bits: 32 }\nquantized: { method: bcgd }\n"

@@ -4,8 +4,10 @@ import Datasets
 import Experiments
 import Foundation
 import Reporting
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// Recording and checking, with a plan of seconds on small images.
 @Suite(.serialized) struct RegressionRecorderTests {

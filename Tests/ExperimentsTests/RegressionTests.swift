@@ -5,6 +5,7 @@ import Experiments
 import Foundation
 import Reporting
 import Statistics
+import TestSupport
 import Testing
 
 private let statistics = ["float.test_loss", "bcgd.resolution"]
@@ -70,7 +71,8 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
         func said(_ samples: RegressionSamples, precision: Precision = .f32, data: String = "0000000a", digest: String = "0000000b", _ names: [String] = statistics) -> String {
             message { _ = try samples.baseline(RegressionGroup(DatasetID("Fashion-MNIST"), precision), statistics: names, dataChecksum: data, recipeDigest: digest) }
         }
-        #expect(said(recorded()).isEmpty)
+        let fitting = RegressionGroup(DatasetID("Fashion-MNIST"), .f32)
+        #expect(throws: Never.self) { try recorded().baseline(fitting, statistics: statistics, dataChecksum: "0000000a", recipeDigest: "0000000b") }
         for (found, expected) in [
             (said(recorded(), precision: .mixed), "none was recorded"), (said(recorded(), digest: "0000000c"), "recipe 0000000b, now it is 0000000c"),
             (said(recorded(), data: "0000000d"), "other images (CRC-32 0000000a, here 0000000d)"), (said(recorded(9)), "9 seeds, 10 are needed"),

@@ -2,6 +2,7 @@
 import Backends
 import Experiments
 import Foundation
+import TestSupport
 import Testing
 import Training
 
@@ -23,9 +24,7 @@ import Training
 
     /// Read back from its file; a file that was changed, or renamed, is not believed.
     @Test func filesHoldWhatTheirNamesSay() throws {
-        let folder = NSTemporaryDirectory() + "bcgd-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let temporary = try TemporaryFolder(), folder = temporary.path
         let run = try settings("resnet8-1w4a-bcgd"), path = "\(folder)/\(run.digest).json"
         try run.text.write(toFile: path, atomically: true, encoding: .utf8)
         #expect(try RunSettings(contentsOf: path) == run)

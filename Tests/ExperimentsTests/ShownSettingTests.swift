@@ -3,6 +3,7 @@ import Datasets
 import Experiments
 import Foundation
 import Reporting
+import TestSupport
 import Testing
 import Training
 

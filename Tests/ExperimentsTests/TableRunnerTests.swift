@@ -4,8 +4,10 @@ import Compute
 import Datasets
 import Experiments
 import Foundation
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// The table runner on small images: the cells of table 1 at protocol smoke, two epochs of two steps.
 @Suite(.serialized) struct TableRunnerTests {

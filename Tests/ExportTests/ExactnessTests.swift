@@ -9,6 +9,7 @@ import Graph
 import Parallelism
 import Quantization
 import Statistics
+import TestSupport
 import Testing
 
 /// Packed models against the evaluation of the networks they were made from: integers of every layer, classes.
@@ -25,6 +26,10 @@ import Testing
         var isScaledPerChannel = false
         var description: String { "\(name) \(weightBits)W\(activationBits)A \(side)×\(side)×\(channels) float \(float) per channel \(isScaledPerChannel)" }
     }
+
+    /// The packed format always fuses a·x + b, the training kernels where the processor has FMA.
+    static let fusesMultiplyAdds = InstructionSet.available.count > 1
+    static let roundsTwice: Comment = "without fused multiply-adds training rounds twice (Documentation/packed-format.md)"
 
     static let cases: [Case] = [
         Case(name: "resnet8"), Case(name: "resnet8", side: 28, channels: 1), Case(name: "resnet8", weightBits: 2),
@@ -60,9 +65,8 @@ import Testing
             normalization: PixelNormalization(mean: [Float](repeating: 0.47, count: c.channels), std: [Float](repeating: 0.25, count: c.channels)))
     }
 
-    @Test(arguments: cases)
+    @Test(.enabled(if: fusesMultiplyAdds, roundsTwice), arguments: cases)
     func everyLevelIsTheTrainingCodes(_ c: Case) throws {
-        guard fusesMultiplyAdds else { return print("skipped: without fused multiply-adds training rounds twice (Documentation/packed-format.md)") }
         let network = try Self.network(c)
         let model = try packedModel(network.graph, network.tensors, format: Self.format(c), provenance: "test")
         var random = Philox(seed: 6, stream: 1)
@@ -78,9 +82,9 @@ import Testing
     }
 
     /// The whole test split of CIFAR-10 with a ResNet-20 of random weights.
-    @Test func everyLevelOfTheWholeTestSplit() throws {
-        guard let folder = ProcessInfo.processInfo.environment["BCGD_DATA"] else { return print("skipped: BCGD_DATA names no folder with CIFAR-10") }
-        guard fusesMultiplyAdds else { return print("skipped: without fused multiply-adds training rounds twice") }
+    @Test(.needs(.cifar10), .enabled(if: fusesMultiplyAdds, roundsTwice))
+    func everyLevelOfTheWholeTestSplit() throws {
+        let folder = try RealData.cifar10.requirePath()
         let c = Case(name: "resnet20", batch: 128)
         let (network, split) = (try Self.network(c), try CIFAR10.load(folder: folder, allowUnofficial: true).test)
         let format = ImageFormat(height: 32, width: 32, channels: 3, classes: CIFAR10.classes, normalization: CIFAR10.normalization)
@@ -111,7 +115,4 @@ import Testing
             try packedModel(network.graph, network.tensors, format: Self.format(Case(name: "resnet8")), provenance: "")
         }
     }
-
-    /// The training kernels fuse a·x + b where the processor has FMA; the packed format always does.
-    private var fusesMultiplyAdds: Bool { InstructionSet.available.count > 1 }
 }

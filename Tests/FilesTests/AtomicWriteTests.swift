@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Files
 import Foundation
+import TestSupport
 import Testing
 
-@Suite final class AtomicWriteTests {
-    private let folder = NSTemporaryDirectory() + "bcgd-" + UUID().uuidString
+@Suite struct AtomicWriteTests {
+    private let temporary: TemporaryFolder
+    private var folder: String { temporary.path }
     private var file: String { folder + "/file" }
 
-    init() throws { try makeFolder(folder) }
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
+    init() throws { temporary = try TemporaryFolder() }
 
     private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
-    private func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
     private func mode(_ path: String) -> mode_t {
         var facts = stat()
         return stat(path, &facts) == 0 ? facts.st_mode & 0o7777 : 0
@@ -20,9 +20,9 @@ import Testing
     @Test func replacesAndLeavesNoPart() throws {
         try writeAtomically(Data("one".utf8), to: file)
         try writeAtomically(Data("two".utf8), to: file)
-        #expect(try text(file) == "two")
+        #expect(try text(of: file) == "two")
         try writeAtomically(Data(), to: file)
-        #expect(try text(file) == "")
+        #expect(try text(of: file) == "")
         #expect(try names() == ["file"])
     }
 
@@ -38,7 +38,7 @@ import Testing
             }
         }
         #expect(error?.description == "cannot write \(file): No space left on device")
-        #expect(try text(file) == "old")
+        #expect(try text(of: file) == "old")
         #expect(try names() == ["file"])
     }
 
@@ -46,8 +46,8 @@ import Testing
         try Data("victim".utf8).write(to: URL(fileURLWithPath: folder + "/victim"))
         try FileManager.default.createSymbolicLink(atPath: file + ".part", withDestinationPath: folder + "/victim")
         try writeAtomically(Data("new".utf8), to: file)
-        #expect(try text(folder + "/victim") == "victim")
-        #expect(try text(file) == "new")
+        #expect(try text(of: folder + "/victim") == "victim")
+        #expect(try text(of: file) == "new")
     }
 
     @Test func keepsTheModeAndTheOwner() throws {
@@ -74,7 +74,7 @@ import Testing
         for text in ["one", "two"] {
             try writeAtomically(Data(text.utf8), to: file)
             #expect(try FileManager.default.destinationOfSymbolicLink(atPath: file) == "store/real")
-            #expect(try self.text(folder + "/store/real") == text)
+            #expect(try TestSupport.text(of: folder + "/store/real") == text)
         }
         #expect(try names() == ["file", "store"])
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/store") == ["real"])

@@ -2,16 +2,17 @@
 import Files
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// Two holders in one process: the lock belongs to the open file, so that threads are to each other what processes are
 /// (ProcessTests has those).
-@Suite final class FileLockTests {
-    private let folder = NSTemporaryDirectory() + "bcgd-" + UUID().uuidString
+@Suite struct FileLockTests {
+    private let temporary: TemporaryFolder
+    private var folder: String { temporary.path }
     private var lock: String { folder + "/run.lock" }
 
-    init() throws { try makeFolder(folder) }
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
+    init() throws { temporary = try TemporaryFolder() }
 
     @Test func theSecondIsToldWhoHoldsIt() throws {
         let lock = self.lock

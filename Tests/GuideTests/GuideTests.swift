@@ -8,8 +8,10 @@ import Foundation
 import Graph
 import Quantization
 import Statistics
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized.path
 
@@ -61,7 +63,7 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
             }
             let first = try trainer(run)
             #expect(first.network.parameters.map(\.name).contains("act1.resolution"))
-            var observer = Silent()
+            var observer = SilentObserver()
             try first.train(checkpoint: folder + "/run.safetensors", observer: &observer)
             let codes = try #require(first.network.weights[0].codes)
             #expect((0..<first.network.weights[0].value.count).allSatisfy { abs(codes[$0]) == 1 }, "one bit: one magnitude")
@@ -142,9 +144,7 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
 
     /// 400 + 200 images of noise, brighter in class b.
     private func withRecords(_ body: (String) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let temporary = try TemporaryFolder(), folder = temporary.path
         for (stream, part) in [("train.bin", 400), ("test.bin", 200)].enumerated() {
             var random = Philox(seed: 1, stream: UInt64(stream))
             var bytes: [UInt8] = []
@@ -164,9 +164,4 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
         (recipe.network, recipe.batchSize, recipe.epochs, recipe.milestones, recipe.cropPadding) = ("small", 20, 4, [3], 1)
         return RunDescription(name: "small", dataset: dataset.name, recipe: recipe, seed: 1, warmStart: nil, precision: precision)
     }
-}
-
-private struct Silent: TrainingObserver {
-    mutating func stepped(_ state: TrainingState) {}
-    mutating func finishedEpoch(_ state: TrainingState) throws {}
 }

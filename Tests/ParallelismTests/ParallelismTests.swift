@@ -2,6 +2,7 @@
 import CKernels
 import Foundation
 import Parallelism
+import TestSupport
 import Testing
 
 @Suite struct ParallelismTests {
@@ -48,14 +49,9 @@ import Testing
     }
 
     @Test func quotasOfControlGroups() throws {
-        let folder = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        func put(_ text: String, _ name: String) throws {
-            let path = "\(folder)/\(name)"
-            try FileManager.default.createDirectory(atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            try text.write(toFile: path, atomically: false, encoding: .utf8)
-        }
-        func quota() -> Double? { cpuQuota(cgroups: folder + "/cgroup", mount: folder + "/mount") }
+        let folder = try TemporaryFolder()
+        func put(_ text: String, _ name: String) throws { try folder.write(text, to: name) }
+        func quota() -> Double? { cpuQuota(cgroups: folder.path + "/cgroup", mount: folder.path + "/mount") }
         #expect(quota() == nil)
         // Version 2: the group's own limit, and a tighter one above it.
         try put("0::/slice/job\n", "cgroup")

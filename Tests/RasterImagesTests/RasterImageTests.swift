@@ -3,56 +3,47 @@ import Datasets
 import Files
 import Foundation
 import RasterImages
+import TestSupport
 import Testing
 
 @Suite struct RasterImageTests {
-    final class Folder {
-        let path = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString)"
-        init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-        deinit { try? FileManager.default.removeItem(atPath: path) }
-        func write(_ data: Data, _ name: String) throws -> String {
-            try data.write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-            return "\(path)/\(name)"
-        }
-    }
-
     /// 3×2 pixels: red, green, blue; white, grey 128, black. Written by Pillow 13.0.0 (`Image.fromarray(…).save`), as RGB and as L.
     static let png = Data(base64Encoded: "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGklEQVR4nAXBgQEAIAjAIOxyvXyBEHpqb5kPQ3IGgLc6VY0AAAAASUVORK5CYII=")!
     static let grey = Data(base64Encoded: "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAEElEQVR4nGNkMDJimHbiPwAGhwLD7bQTrAAAAABJRU5ErkJggg==")!
     static let pixels: [UInt8] = [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 128, 128, 128, 0, 0, 0]
 
     @Test func readsPNG() throws {
-        let folder = try Folder()
-        let image = try RasterImage(path: try folder.write(Self.png, "a.png"), channels: 3)
+        let folder = try TemporaryFolder()
+        let image = try RasterImage(path: try folder.write(Self.png, to: "a.png"), channels: 3)
         #expect(image == RasterImage(height: 2, width: 3, channels: 3, pixels: Self.pixels))
-        let grey = try RasterImage(path: try folder.write(Self.grey, "b.png"), channels: 1)
+        let grey = try RasterImage(path: try folder.write(Self.grey, to: "b.png"), channels: 1)
         #expect(grey == RasterImage(height: 2, width: 3, channels: 1, pixels: [0, 50, 100, 150, 200, 255]))
         #expect(try RasterImage(path: "\(folder.path)/b.png", channels: 3).pixels == [0, 50, 100, 150, 200, 255].flatMap { [$0, $0, $0] })
     }
 
     /// A flat image survives the coding but for one grey level; colours and their order stay.
     @Test func readsJPEG() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder()
         let flat = (0..<64 * 3).map { [UInt8(200), 90, 30][$0 % 3] }
-        let path = try folder.write(Data(try encodeJPEG(flat, width: 8, height: 8, channels: 3, quality: 100)), "a.jpg")
+        let path = try folder.write(Data(try encodeJPEG(flat, width: 8, height: 8, channels: 3, quality: 100)), to: "a.jpg")
         let image = try RasterImage(path: path, channels: 3)
         #expect(image.height == 8 && image.width == 8)
         #expect(zip(image.pixels, flat).allSatisfy { abs(Int($0) - Int($1)) <= 2 })
     }
 
     @Test func readsPortableMaps() throws {
-        let folder = try Folder()
-        let ppm = try folder.write(Data("P6 # by hand\n3\t2\n255\n".utf8) + Data(Self.pixels), "a.ppm")
+        let folder = try TemporaryFolder()
+        let ppm = try folder.write(Data("P6 # by hand\n3\t2\n255\n".utf8) + Data(Self.pixels), to: "a.ppm")
         #expect(try RasterImage(path: ppm, channels: 3).pixels == Self.pixels)
         // Pillow 13.0.0, `convert("L")`; the same picture in a PNG gives the same.
         #expect(try RasterImage(path: ppm, channels: 1).pixels == [76, 150, 29, 255, 128, 0])
-        #expect(try RasterImage(path: folder.write(Self.png, "a.png"), channels: 1) == RasterImage(path: ppm, channels: 1))
+        #expect(try RasterImage(path: folder.write(Self.png, to: "a.png"), channels: 1) == RasterImage(path: ppm, channels: 1))
     }
 
     @Test func readsRecordsOfCIFAR() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder()
         let planes = (0..<3).flatMap { plane in (0..<1024).map { UInt8(truncatingIfNeeded: $0 + 7 * plane) } }
-        let file = try folder.write(Data(repeating: 9, count: 3073) + Data([3] + planes), "test_batch.bin")
+        let file = try folder.write(Data(repeating: 9, count: 3073) + Data([3] + planes), to: "test_batch.bin")
         let image = try RasterImage(path: file + "#1", channels: 3)
         #expect(image.height == 32 && image.width == 32 && image.pixels[3 * 100..<3 * 100 + 3] == [100, 107, 114])
         #expect(throws: FileError("\(file) has the records 0 to 1, not 2")) { try RasterImage(path: file + "#2", channels: 3) }
@@ -60,9 +51,9 @@ import Testing
     }
 
     @Test func badFilesAreRefused() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder()
         func message(_ data: Data) throws -> String {
-            let path = try folder.write(data, "x")
+            let path = try folder.write(data, to: "x")
             do { _ = try RasterImage(path: path, channels: 3) } catch let error as FileError { return error.description }
             return "accepted"
         }
@@ -86,11 +77,11 @@ import Testing
 
     /// Every depth and kind, whatever the file says of gamma, white point, profile, significant bits, background or transparency.
     @Test func pixelsOfPNGsAreThoseOfPillow() throws {
-        let folder = try Folder(), url = try #require(Bundle.module.url(forResource: "Vectors/png", withExtension: "json"))
+        let folder = try TemporaryFolder(), url = try #require(Bundle.module.url(forResource: "Vectors/png", withExtension: "json"))
         let vectors = try JSONDecoder().decode(Vectors.self, from: Data(contentsOf: url))
         #expect(vectors.png.count == 81)
         for picture in vectors.png {
-            let path = try folder.write(picture.file, "a.png")
+            let path = try folder.write(picture.file, to: "a.png")
             for (channels, expected) in [(3, picture.rgb), (1, picture.grey)] {
                 let image = try RasterImage(path: path, channels: channels)
                 #expect(image.height == vectors.height && image.width == vectors.width && image.pixels == [UInt8](expected), "\(picture.name)")
@@ -104,19 +95,19 @@ import Testing
     }
 
     @Test func sizesAreBoundedBeforeMemoryIsTaken() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder()
         for (width, height, words) in [
             (1, 200_000, "claims 1×200000 pixels, more than the 65535 a side"), (16_384, 16_384, "more than the 67108864 that are decoded"),
             (0, 3, "claims 0×3 pixels"), (.max, .max, "more than the 65535 a side"),
             (5, 7, "is a damaged PNG"),  // the checksum of the first chunk is wrong
         ] as [(UInt32, UInt32, String)] {
-            let path = try folder.write(png(width: width, height: height), "a.png")
+            let path = try folder.write(png(width: width, height: height), to: "a.png")
             #expect { try RasterImage(path: path, channels: 3) } throws: { "\($0)".hasPrefix(path) && "\($0)".contains(words) }
         }
     }
 
     @Test func aPipeIsNoImage() throws {
-        let folder = try Folder(), path = folder.path + "/pipe.png"
+        let folder = try TemporaryFolder(), path = folder.path + "/pipe.png"
         try #require(mkfifo(path, 0o600) == 0)
         for name in [path, folder.path] {
             #expect { try RasterImage(path: name, channels: 3) } throws: { "\($0)".contains("cannot read \(name): it is") }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
 import Reporting
+import TestSupport
 import Testing
 
 private let curves = [
@@ -77,7 +78,7 @@ private let curves = [
             for (index, text) in texts.enumerated() {
                 let curves = [ValidationCurve(label: text, runs: [[1: 70, 2: 71]]), ValidationCurve(label: "b", runs: [[1: 70], [1: 72]])]
                 try Gnuplot().draw(validationCurveFigure(name: "f\(index)", title: text, curves: curves), in: place)
-                #expect(try ReportingTests.text(of: place + "/f\(index).svg").contains(text), "\(text)")
+                #expect(try TestSupport.text(of: place + "/f\(index).svg").contains(text), "\(text)")
             }
             let files = try FileManager.default.subpathsOfDirectory(atPath: folder) + FileManager.default.contentsOfDirectory(atPath: ".")
             #expect(!files.contains { $0.hasSuffix("pwned") }, "\(files)")

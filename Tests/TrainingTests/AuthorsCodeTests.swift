@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
 import Compute
-import Graph
 import Foundation
+import Graph
 import Quantization
 import Testing
 import Training
+import TrainingTestSupport
 
 /// What the keys of the recipe `authors-code` do (METHOD.md part 2).
 @Suite(.serialized) struct AuthorsCodeTests {

@@ -4,6 +4,7 @@ import Foundation
 import Quantization
 import Testing
 import Training
+import TrainingTestSupport
 
 /// BinaryRelax (METHOD.md part 1): the passes use (λ·proj_Q(w_f) + w_f)/(1 + λ) with growing λ, then w_q itself.
 @Suite(.serialized) struct BinaryRelaxTests {

@@ -4,8 +4,10 @@ import Compute
 import Datasets
 import Foundation
 import Graph
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// A checkpoint that is damaged, of another version, or another run's, is refused in one line that says so.
 @Suite struct CheckpointTests {

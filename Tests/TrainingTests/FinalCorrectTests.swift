@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Compute
 import Datasets
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// Which test images a finished run gets right, image by image.
 @Suite struct FinalCorrectTests {

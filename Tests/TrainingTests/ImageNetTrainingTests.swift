@@ -4,8 +4,10 @@ import Compute
 import Datasets
 import Foundation
 import Graph
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// Training from a folder of JPEGs, some of them damaged.
 @Suite(.serialized) struct ImageNetTrainingTests {

@@ -2,8 +2,10 @@
 import Backends
 import Compute
 import Foundation
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// The whole path learns: float, then each bit width and method from the float run.
 @Suite(.serialized) struct LearningTests {
@@ -62,8 +64,7 @@ import Training
 
     /// A network of other classes is not evaluated; one that has diverged within an epoch is not even saved.
     @Test func networksWithoutAccuracyAreRefused() throws {
-        let path = FileManager.default.temporaryDirectory.path + "/bcgd-\(UUID().uuidString).safetensors"
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try TemporaryFolder(), path = folder.path + "/run.safetensors"
         let run = RunDescription(
             name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 5, warmStart: nil, precision: .mixed)
         func trainer() throws -> Trainer {

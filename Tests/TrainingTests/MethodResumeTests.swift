@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
 import Foundation
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// Methods with more state than weights: an interrupted run has the unbroken one's bits, also what a later evaluation sees.
 @Suite(.serialized) struct MethodResumeTests {

@@ -2,6 +2,7 @@
 import Foundation
 import Testing
 import Training
+import TrainingTestSupport
 
 @Suite struct RecipeTests {
     private func refusal(_ body: () throws -> Void) -> String {

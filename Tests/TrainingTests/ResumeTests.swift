@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
 import Foundation
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// Same seed, same machine, same thread count: same bits, interrupted or not.
 @Suite(.serialized) struct ResumeTests {
