@@ -91,9 +91,9 @@ public struct NetworkGraph: Equatable, Sendable {
     }
 
     /// The same network with another operation of the same kind and shape in some nodes.
-    func mapping(_ change: (Node) -> Operation) -> NetworkGraph {
+    func mapping(_ change: (Node) throws -> Operation) rethrows -> NetworkGraph {
         var graph = self
-        for index in nodes.indices { graph.nodes[index].operation = change(nodes[index]) }
+        for index in nodes.indices { graph.nodes[index].operation = try change(nodes[index]) }
         return graph
     }
 

@@ -37,20 +37,20 @@ extension NetworkGraph {
     ///   - activation: of every activation.
     ///   - weights: of a convolution or linear layer, given the node and its place among them; `nil` leaves it float.
     public func quantized(
-        activation: (_ layer: Node) -> ActivationFunction, weights: (_ layer: Node, _ index: Int) -> WeightQuantization?
-    ) -> NetworkGraph {
+        activation: (_ layer: Node) throws -> ActivationFunction, weights: (_ layer: Node, _ index: Int) throws -> WeightQuantization?
+    ) rethrows -> NetworkGraph {
         var index = 0
-        return mapping { node in
+        return try mapping { node in
             switch node.operation {
             case .convolution(let channels, let kernel, let stride, let padding, let hasBias, _):
                 defer { index += 1 }
                 return .convolution(
                     channels: channels, kernel: kernel, stride: stride, padding: padding, hasBias: hasBias,
-                    weights: weights(node, index))
+                    weights: try weights(node, index))
             case .linear(let outputs, _):
                 defer { index += 1 }
-                return .linear(outputs: outputs, weights: weights(node, index))
-            case .activation: return .activation(activation(node))
+                return .linear(outputs: outputs, weights: try weights(node, index))
+            case .activation: return .activation(try activation(node))
             case .batchNorm, .add, .maxPool, .meanPool: return node.operation
             }
         }

@@ -53,6 +53,9 @@ public struct Recipe: Codable, Equatable, Sendable {
     public var flip: Bool
 
     // What follows may be left out; the paper's recipe does.
+    /// Bits of single layers, by their names (`NetworkGraph.Node.name`), or `first` and `last`: of a convolution's or linear layer's
+    /// weights, or of an activation; 32 is float. The others keep `weightBits` and `activationBits`.
+    public var layerBits: [String: Int]?
     @Optionally<Standard.PerLayer> public var scaling
     /// At 2 bits.
     @Optionally<Standard.Exact> public var ternary
@@ -81,6 +84,7 @@ public struct Recipe: Codable, Equatable, Sendable {
         case weightBits = "weight_bits"
         case activationBits = "activation_bits"
         case quantizedLayers = "quantized_layers"
+        case layerBits = "layer_bits"
         case scaling, ternary
         case lloydIterations = "lloyd_iterations"
         case blending
@@ -128,6 +132,10 @@ extension Recipe.Key {
                 .oneOf(Recipe.Layers.self), of: .quantizedWeights,
                 "whose weights are quantized: all layers', all but the first and last (inner), or all but the linear ones'",
                 source: "\(method2): all, and the variant inner; convolutions as in [A]")
+        case .layerBits:
+            RecipeKey(
+                .bitsByName, "bits of single layers by their names, such as { first: 8, last: 8, act1: 8 }: of the first and last layer's weights, "
+                    + "or a layer's own; 32 is float", standard: "none", source: "ours")
         case .scaling:
             RecipeKey(
                 .oneOf(Recipe.Scaling.self), of: .quantizedWeights, "one scale δ for a layer's weights, or one for each output channel",

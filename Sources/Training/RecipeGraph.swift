@@ -9,18 +9,36 @@ extension Recipe {
     }
 
     /// A network of one's own with the recipe's quantizers, where it names none itself.
+    /// - Throws: `RecipeError` when `layer_bits` names a layer that the network does not have.
     public func quantized(_ graph: NetworkGraph) throws -> NetworkGraph {
-        let (activation, last) = (try activation(), graph.weightedLayers.count - 1)
-        let weights = try weightProjection().map { WeightQuantization($0, isPerChannel: scaling == .perChannel) }
-        return graph.quantized { layer in
-            if case .activation(let own) = layer.operation, own != .relu { own } else { activation }
+        try expectLayers(of: graph)
+        let last = graph.weightedLayers.count - 1
+        return try graph.quantized { layer in
+            if case .activation(let own) = layer.operation, own != .relu { return own }
+            return try activation(bits: layerBits?[layer.name] ?? activationBits)
         } weights: { layer, index in
             if let own = layer.operation.weights { return own }
-            return switch quantizedLayers {
-            case .all: weights
-            case .inner: index > 0 && index < last ? weights : nil
-            case .convolutions: if case .convolution = layer.operation { weights } else { nil }
-            }
+            let bits = layerBits?[layer.name] ?? (index == 0 ? layerBits?["first"] : nil) ?? (index == last ? layerBits?["last"] : nil)
+            return try weights(bits: bits ?? (quantizes(layer, isOuter: index == 0 || index == last) ? weightBits : 32))
+        }
+    }
+
+    private func quantizes(_ layer: NetworkGraph.Node, isOuter: Bool) -> Bool {
+        switch quantizedLayers {
+        case .all: true
+        case .inner: !isOuter
+        case .convolutions: if case .convolution = layer.operation { true } else { false }
+        }
+    }
+
+    private func weights(bits: Int) throws -> WeightQuantization? {
+        try weightProjection(bits: bits).map { WeightQuantization($0, isPerChannel: scaling == .perChannel) }
+    }
+
+    private func expectLayers(of graph: NetworkGraph) throws {
+        let names = Set(graph.nodes.filter { $0.operation != .batchNorm }.map(\.name) + ["first", "last"]).subtracting([""])
+        if let unknown = layerBits?.keys.sorted().first(where: { !names.contains($0) }) {
+            throw RecipeError("layer_bits names \(unknown), which \(network) does not have; there are \(names.sorted().joined(separator: ", "))", key: "layer_bits")
         }
     }
 

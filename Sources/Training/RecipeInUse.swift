@@ -14,10 +14,11 @@ extension Recipe {
         milestones.reduce(rate) { epoch >= $1 ? $0 / rateDivisor : $0 }
     }
 
-    /// How weights are projected; `nil` for float ones.
-    public func weightProjection() throws -> WeightProjection? {
-        weightBits == 32
-            ? nil : try WeightProjection(bits: weightBits, maximumIterations: lloydIterations, ternary: ternary)
+    /// How weights are projected, of layers without bits of their own; `nil` for float ones.
+    public func weightProjection() throws -> WeightProjection? { try weightProjection(bits: weightBits) }
+
+    func weightProjection(bits: Int) throws -> WeightProjection? {
+        bits == 32 ? nil : try WeightProjection(bits: bits, maximumIterations: lloydIterations, ternary: ternary)
     }
 
     /// Epochs of BinaryRelax's first phase; at least one of the others remains.
@@ -31,12 +32,14 @@ extension Recipe {
         return relaxationStart * Float(pow(Double(relaxationEnd / relaxationStart), Double(epoch + 1) / Double(relaxedEpochs)))
     }
 
-    /// The activation of the network.
-    public func activation() throws -> ActivationFunction {
-        guard activationBits != 32 else { return .relu }
+    /// The activation of layers without bits of their own.
+    public func activation() throws -> ActivationFunction { try activation(bits: activationBits) }
+
+    func activation(bits: Int) throws -> ActivationFunction {
+        guard bits != 32 else { return .relu }
         return .quantized(
             try QuantizedReLU(
-                bits: activationBits, inputDerivative: inputDerivative, resolutionDerivative: resolutionDerivative))
+                bits: bits, inputDerivative: inputDerivative, resolutionDerivative: resolutionDerivative))
     }
 
     /// - Parameter knownNetwork: whether `network` must name one of ours.
@@ -51,6 +54,9 @@ extension Recipe {
         try need(isAscending && milestones.allSatisfy { allowed.contains(Double($0)) }, .milestones, "\(allowed)", milestones)
         let isFloat = weightBits == 32 && activationBits == 32
         try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
+        let bits = Key.layerBits.about.allowed
+        try need(layerBits?.values.allSatisfy { bits.contains(Double($0)) } ?? true, .layerBits, "\(bits)", layerBits ?? [:])
+        try need(method != .float || layerBits == nil, .layerBits, "left out where nothing is quantized", layerBits ?? [:])
         try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)

@@ -35,6 +35,8 @@ public enum AllowedValues: Sendable {
     case integer(ClosedRange<Int>)
     /// Bits of a quantizer, or 32 for none.
     case bits
+    /// Bits of quantizers, or 32, by layers' names.
+    case bitsByName
     /// A list of whole numbers, each larger than the one before.
     case ascending(ClosedRange<Int>)
     case number(Limits)
@@ -61,7 +63,7 @@ public enum AllowedValues: Sendable {
     package func contains(_ value: Double) -> Bool {
         switch self {
         case .integer(let range), .ascending(let range): value >= Double(range.lowerBound) && value <= Double(range.upperBound)
-        case .bits: (1...8).contains(value) || value == 32
+        case .bits, .bitsByName: (1...8).contains(value) || value == 32
         case .number(let limits): limits.contains(value)
         case .name, .oneOf, .flag: false
         }
@@ -71,7 +73,7 @@ public enum AllowedValues: Sendable {
     var isNumber: Bool {
         switch self {
         case .integer, .bits, .number: true
-        case .name, .oneOf, .flag, .ascending: false
+        case .name, .oneOf, .flag, .ascending, .bitsByName: false
         }
     }
 }
@@ -85,6 +87,7 @@ extension AllowedValues: CustomStringConvertible {
         case .flag: return "true | false"
         case .integer(let range): return "at least \(range.lowerBound) and at most \(range.upperBound), a whole number"
         case .bits: return "1 to 8, or 32"
+        case .bitsByName: return "names of layers, each with 1 to 8 bits, or 32"
         case .ascending(let range): return "ascending whole numbers, at least \(range.lowerBound) and at most \(range.upperBound)"
         case .number(let limits):
             let low = limits.includesLow ? "at least" : "above", high = limits.includesHigh ? "at most" : "below"

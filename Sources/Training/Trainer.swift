@@ -112,7 +112,7 @@ public final class Trainer {
     private func calibrate() throws {
         descent.project()
         descent.start(epoch: 0)
-        guard run.recipe.activationBits < 32 else { return }
+        guard network.parameters.contains(where: { $0.kind == .resolution }) else { return }
         loader.start(epoch: 0)
         if let batch = try loader.next() {
             copy(batch)

@@ -55,7 +55,7 @@ import Testing
         try set.limit {
             let quantizer = try QuantizedReLU(bits: bits)
             for resolution in Self.resolutions {
-                let x = Self.inputs(stepSize: resolution, bits: bits)
+                let x = Self.inputs(resolution: resolution, bits: bits)
                 var (y, levels) = ([Float](repeating: -1, count: x.count), [UInt8](repeating: 99, count: x.count))
                 quantizer.forward(input: x, output: &y, count: x.count, stepSize: resolution, threads: 2)
                 quantizer.levels(input: x, levels: &levels, count: x.count, stepSize: resolution, threads: 2)
@@ -76,7 +76,7 @@ import Testing
                 for bits in [1, 2, 4, 8] {
                     let quantizer = try QuantizedReLU(bits: bits, inputDerivative: inputRule, resolutionDerivative: resolutionRule)
                     for resolution in Self.resolutions {
-                        let x = Self.inputs(stepSize: resolution, bits: bits)
+                        let x = Self.inputs(resolution: resolution, bits: bits)
                         var generator = Philox(seed: 2, stream: 0)
                         let g = x.map { _ in Float(generator.normal()) }
                         var out = [Float](repeating: -1, count: x.count)

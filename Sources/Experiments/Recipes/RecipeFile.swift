@@ -185,7 +185,7 @@ extension Recipe {
         // JSON is YAML, whose scalars keep their text.
         guard let mapping = (try? Yams.compose(yaml: canonicalJSON(self)))?.mapping else { return [:] }
         let pairs = mapping.compactMap { key, value in
-            key.string.map { ($0, value.scalar?.string ?? value.sequence?.compactMap(\.scalar?.string).joined(separator: ", ") ?? "") }
+            key.string.map { ($0, value.scalar?.string ?? value.sequence?.compactMap(\.scalar?.string).joined(separator: ", ") ?? value.shown) }
         }
         return Dictionary(uniqueKeysWithValues: pairs)
     }

@@ -19,6 +19,13 @@ extension AllowedValues {
             default: return nil
             }
         case .integer, .bits: return node.coreInteger.flatMap { contains(Double($0)) ? Node("\($0)") : nil }
+        case .bitsByName:
+            guard let mapping = node.mapping, mapping.count > 0 else { return nil }
+            let pairs = mapping.compactMap { name, bits -> (Node, Node)? in
+                guard let name = name.plainText(orQuoted: true), let bits = bits.coreInteger, contains(Double(bits)) else { return nil }
+                return (Node(name, Tag(.str)), Node("\(bits)"))
+            }
+            return pairs.count == mapping.count && Set(pairs.map { $0.0.string ?? "" }).count == pairs.count ? Node(pairs) : nil
         case .ascending:
             guard let items = node.sequence else { return nil }
             let numbers = items.compactMap(\.coreInteger)
@@ -57,7 +64,7 @@ extension Node {
 
     /// As it stands in the file, for messages; long ones are cut.
     var shown: String {
-        let text = scalar?.string ?? sequence.map { "[" + $0.map(\.shown).joined(separator: ", ") + "]" } ?? "a mapping"
+        let text = scalar?.string ?? sequence.map { "[" + $0.map(\.shown).joined(separator: ", ") + "]" } ?? mapping.map { "{" + $0.map { "\($0.key.shown): \($0.value.shown)" }.joined(separator: ", ") + "}" } ?? ""
         let line = text.replacing(/[\n\r\t]+/, with: " ")
         return line.isEmpty ? "empty" : line.count > 60 ? line.prefix(60) + "…" : line
     }
