@@ -9,21 +9,33 @@ import Foundation
 /// Memory is planned once and nothing is allocated in a call. Results do not depend on the threads, on the batch, or on the
 /// path. A classifier belongs to one thread at a time.
 public final class Classifier {
-    /// How sums of products are computed.
-    public enum Path: Sendable {
+    /// How sums of products are computed. Units that a path's first way does not fit take its next one.
+    public enum Path: String, CaseIterable, Sendable {
         /// Plain C, on every processor.
         case portable
+        /// AVX2: products of bytes; of 16-bit words where levels and weights are large.
+        case avx2
+        /// AVX2: table lookup where weights are binary and levels have at most 4 bits, products elsewhere.
+        case avx2Tables = "avx2tables"
         /// AVX-512 VNNI.
         case vnni
         /// Table lookup by AVX-512 VBMI where weights are binary and levels have at most 4 bits, VNNI elsewhere.
         case tables
 
+        /// Those that this processor has, less what BCGD_ISA takes away, the slowest first.
+        public static var available: [Path] { allCases.filter { $0.kernels.allSatisfy { ck_unit_has_path($0) != 0 } } }
+
         /// The fastest that this processor has.
-        public static var best: Path {
-            switch ck_unit_best_path(1, 15) {
-            case CK_UNIT_TABLES: .tables
-            case CK_UNIT_VNNI: .vnni
-            default: .portable
+        public static var best: Path { available.last ?? .portable }
+
+        /// The first that fits a unit computes it; the last fits all.
+        var kernels: [ck_unit_path] {
+            switch self {
+            case .portable: [CK_UNIT_PORTABLE]
+            case .avx2: [CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
+            case .avx2Tables: [CK_UNIT_AVX2_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
+            case .vnni: [CK_UNIT_VNNI]
+            case .tables: [CK_UNIT_VBMI_TABLES, CK_UNIT_VNNI]
             }
         }
     }
@@ -47,7 +59,7 @@ public final class Classifier {
     ///   - path: one that this processor has.
     public init(_ model: PackedModel, threads: Int = 1, path: Path = .best) {
         precondition((1...256).contains(threads), "1 to 256 threads")
-        precondition(path == .portable || path == .best || path == .vnni && Path.best != .portable, "this processor lacks the path's instructions")
+        precondition(Path.available.contains(path), "this processor lacks the path's instructions")
         (self.model, self.threads) = (model, threads)
         plan = InferencePlan(model, path: path)
         arenas = (0..<threads).map { [plan] _ in Arena(maps: plan.mapBytes, scratch: plan.scratchBytes) }

@@ -104,7 +104,7 @@ struct InferenceStep {
             stride: unit.stride, padding: unit.padding, weights: packed.pointer, table: pixels.pointer, a: a.pointer, b: b.pointer,
             top: Float(unit.maximumLevel))
         return InferenceStep(
-            .first(first, path == .portable ? CK_UNIT_PORTABLE : CK_UNIT_VNNI), rows: shape.height, output: output,
+            .first(first, path.kernels[0]), rows: shape.height, output: output,
             scratchBytes: ck_first_unit_scratch_bytes(first), unit: index, owners: [packed, pixels, a, b])
     }
 
@@ -115,10 +115,10 @@ struct InferenceStep {
         let (a, b) = (Table(model.a(index), zero: 0), Table(model.b(index), zero: 0))
         var convolution = ck_unit(
             height: from.height, width: from.width, input_channels: from.channels, output_channels: unit.outputChannels, kernel: side,
-            stride: stride, packed: nil, a: a.pointer, b: b.pointer, step: unit.step, top: Float(unit.maximumLevel),
+            stride: stride, input_top: Int32(model.units[unit.input].maximumLevel), largest_code: Int32(codes.lazy.map(\.magnitude).max() ?? 0),
+            binary: unit.weightBits == 1 ? 1 : 0, packed: nil, a: a.pointer, b: b.pointer, step: unit.step, top: Float(unit.maximumLevel),
             to_levels: unit.activationBits > 0 ? 1 : 0)
-        let fitsTables = unit.weightBits == 1 && model.units[unit.input].activationBits <= 4
-        let kernel = path == .portable ? CK_UNIT_PORTABLE : path == .tables && fitsTables ? CK_UNIT_TABLES : CK_UNIT_VNNI
+        let kernel = path.kernels.first { ck_unit_fits(&convolution, $0) != 0 } ?? CK_UNIT_PORTABLE
         let packed = Table<UInt8>(count: ck_unit_packed_bytes(convolution, kernel), zero: 0)
         codes.withUnsafeBufferPointer { ck_unit_pack($0.baseAddress, convolution, kernel, packed.pointer) }
         convolution.packed = UnsafeRawPointer(packed.pointer)

@@ -14,15 +14,10 @@ import Reporting
 import Statistics
 
 extension Classifier.Path {
-    /// By name; `nil` for one that this processor lacks.
+    /// By name, or "best"; `nil` for one that this processor lacks.
     init?(name: String) {
-        switch (name, Classifier.Path.best) {
-        case ("best", let best): self = best
-        case ("portable", _): self = .portable
-        case ("vnni", .vnni), ("vnni", .tables): self = .vnni
-        case ("tables", .tables): self = .tables
-        default: return nil
-        }
+        guard let path = name == "best" ? .best : Self(rawValue: name), Self.available.contains(path) else { return nil }
+        self = path
     }
 }
 
@@ -32,7 +27,7 @@ struct InferenceCommand: ParsableCommand {
 
     @Argument(help: "Packed model.") var model: String
     @Option(help: "Images of a call.") var batch = 1
-    @Option(help: "Arithmetic: best, tables, vnni, portable.") var path = "best"
+    @Option(help: "Arithmetic: best, portable, avx2, avx2tables, vnni, tables.") var path = "best"
     @OptionGroup var threads: ThreadOption
 
     private struct Description: Codable {
@@ -42,7 +37,10 @@ struct InferenceCommand: ParsableCommand {
 
     func validate() throws {
         guard (1...65_536).contains(batch) else { throw ValidationError("--batch must be 1 to 65536, not \(batch)") }
-        guard Classifier.Path(name: path) != nil else { throw ValidationError("--path must be one that this processor has, not \(path)") }
+        guard Classifier.Path(name: path) != nil else {
+            let known = (["best"] + Classifier.Path.available.map(\.rawValue)).joined(separator: ", ")
+            throw ValidationError("--path must be one that this processor has (\(known)), not \(path)")
+        }
     }
 
     func run() throws {

@@ -5,11 +5,7 @@ import Testing
 
 /// Every path, thread count and way to share the work against the plain loops: levels, values and scores bit for bit.
 @Suite struct ClassifierTests {
-    static let paths: [Classifier.Path] = switch Classifier.Path.best {
-    case .portable: [.portable]
-    case .vnni: [.portable, .vnni]
-    case .tables: [.portable, .vnni, .tables]
-    }
+    static let paths = Classifier.Path.available
 
     /// Odd sides; one pixel in the end; grey images; all weight bits; levels of 1, 4, 5 bits (tables end at 4) and 8; ImageNet's first unit.
     static let models: [RandomModel] = [

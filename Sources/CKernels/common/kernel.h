@@ -33,13 +33,13 @@ CK_INLINE enum ck_copy ck_copy(void) {
     static result name##_portable parameters { return name##_body arguments; }                                               \
     CK_FOR_AVX2 static result name##_avx2 parameters { return name##_body arguments; }                                       \
     CK_FOR_AVX512 static result name##_avx512 parameters { return name##_body arguments; }                                   \
-    static result (*const name[])parameters = {name##_portable, name##_avx2, name##_avx512};                                 \
+    __attribute__((unused)) static result (*const name[])parameters = {name##_portable, name##_avx2, name##_avx512};         \
     CK_INLINE result name##_body parameters
 #else
 #define CK_KERNEL(result, name, parameters, arguments)                                                                       \
     CK_INLINE result name##_body parameters;                                                                                 \
     static result name##_portable parameters { return name##_body arguments; }                                               \
-    static result (*const name[])parameters = {name##_portable};                                                             \
+    __attribute__((unused)) static result (*const name[])parameters = {name##_portable};                                     \
     CK_INLINE result name##_body parameters
 #endif
 

@@ -16,21 +16,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// How the sums are computed: plain C; `vpdpbusd`; or, for binary codes and at most 4-bit levels, table lookup: `vpermb`
-/// takes Σ ±x over four input channels from the 16 possible sums, for 16 output channels × 16 input channels at once.
-enum ck_unit_path { CK_UNIT_PORTABLE, CK_UNIT_VNNI, CK_UNIT_TABLES };
+/// How the sums are computed.
+enum ck_unit_path {
+    CK_UNIT_PORTABLE,     ///< plain C
+    CK_UNIT_AVX2_WORDS,   ///< AVX2: levels and codes as 16-bit numbers, `vpmaddwd`
+    CK_UNIT_AVX2_BYTES,   ///< AVX2: `vpmaddubsw`, where two products fit 16 bits: 2·(highest level)·(largest |code|) ≤ 32 767
+    CK_UNIT_AVX2_TABLES,  ///< AVX2: table lookup by `vpshufb`, for binary codes and at most 4-bit levels
+    CK_UNIT_VNNI,         ///< AVX-512: `vpdpbusd`
+    CK_UNIT_VBMI_TABLES,  ///< AVX-512: table lookup by `vpermb`, for binary codes and at most 4-bit levels: Σ ±x over four
+                          ///< input channels is one of 16 sums, for 16 output × 16 input channels at once
+};
 
-/// The fastest path that this processor has for codes that are all ±1 or not, and levels up to `top`.
-enum ck_unit_path ck_unit_best_path(int binary, unsigned top);
+/// Whether the processor has the path's instructions.
+int ck_unit_has_path(enum ck_unit_path);
 
 /// K is 1 or 3, stride 1 or 2, I and O are multiples of 16.
 struct ck_unit {
     size_t height, width, input_channels, output_channels, kernel, stride;
-    const void *packed;  // what ck_unit_pack made
-    const float *a, *b;  // [O]
+    int input_top, largest_code, binary;  // highest level of x; largest |code|; whether all codes are ±1
+    const void *packed;                   // what ck_unit_pack made
+    const float *a, *b;                   // [O]
     float step, top;
     int to_levels;  // else to f32
 };
+
+/// Whether the path gives exact sums for the unit's levels, codes and number of inputs.
+int ck_unit_fits(const struct ck_unit *, enum ck_unit_path);
 
 size_t ck_unit_packed_bytes(struct ck_unit, enum ck_unit_path);
 void ck_unit_pack(const int8_t *codes, struct ck_unit, enum ck_unit_path, void *packed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The tiles of integer inference with AVX-512: `vpdpbusd` (VNNI), and `vpermb` (VBMI) for the tables.
-#include "unit_tiles.h"
+#include "unit_kernels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -11,6 +11,7 @@
 #define STEP static inline __attribute__((always_inline, target(TARGET)))
 
 enum { MOST_POSITIONS = 8, MOST_BLOCKS = 2 };
+enum unit_kind { KIND_CODES, KIND_TABLES, KIND_FIRST };
 typedef __m512i tile_sums[MOST_POSITIONS][MOST_BLOCKS];
 
 /// Sums of levels with codes: each group of 4 channels is broadcast to 16 output channels.
@@ -131,15 +132,7 @@ TILES(KIND_CODES)
 TILES(KIND_TABLES)
 TILES(KIND_FIRST)
 
-unit_tile_fn *unit_tile_avx512(enum unit_kind kind, size_t positions, size_t blocks) {
-    switch (kind) {
-    case KIND_CODES: return KIND_CODES_tile(positions, blocks);
-    case KIND_TABLES: return KIND_TABLES_tile(positions, blocks);
-    default: return KIND_FIRST_tile(positions, blocks);
-    }
-}
-
-FAST void unit_tables_avx512(const uint8_t *x, size_t channels, uint8_t *tables) {
+FAST static void tables_of(const uint8_t *x, size_t channels, uint8_t *tables) {
     // Lane g, byte p: channel 4g + j for the shuffles; bit j of p for the masks.
     const __m512i lanes = _mm512_set_epi64(0x0c0c0c0c0c0c0c0c, 0x0c0c0c0c0c0c0c0c, 0x0808080808080808, 0x0808080808080808,
                                            0x0404040404040404, 0x0404040404040404, 0, 0);
@@ -156,7 +149,39 @@ FAST void unit_tables_avx512(const uint8_t *x, size_t channels, uint8_t *tables)
     }
 }
 
-#else
-unit_tile_fn *unit_tile_avx512(enum unit_kind kind, size_t positions, size_t blocks) { return NULL; }
-void unit_tables_avx512(const uint8_t *x, size_t channels, uint8_t *tables) {}
+static void expand(const uint8_t *x, size_t positions, size_t channels, void *to, int32_t *sums) {
+    tables_of(x, positions * channels, to);
+}
+
+static void pack_codes(const int8_t *codes, size_t output, size_t input, void *to) {
+    for (size_t o = 0; o < BLOCK; o++)
+        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = codes[o * output + i * input];
+}
+
+/// [16 outputs][4], what `vpermb` takes from the tables for channels 4g…4g + 3: 16·g + Σ_j 2^j·[code of channel 4g + j is +1].
+static void pack_indices(const int8_t *codes, size_t output, size_t input, void *to) {
+    for (size_t o = 0; o < BLOCK; o++)
+        for (size_t g = 0; g < 4; g++) {
+            uint8_t index = (uint8_t)(16 * g);
+            for (size_t j = 0; j < 4; j++) index |= (uint8_t)((codes[o * output + (4 * g + j) * input] > 0) << j);
+            ((uint8_t *)to)[4 * o + g] = index;
+        }
+}
+
+static int fits_tables(const struct ck_unit *u) { return u->binary && u->input_top <= 15; }
+
+static size_t positions(size_t rest) {
+    if (rest % 8 == 0 || rest > 14) return 8;
+    if (rest % 7 == 0) return 7;
+    return rest > 8 ? 8 : rest >= 4 ? 4 : rest >= 2 ? 2 : 1;
+}
+
+const struct unit_kernels unit_kernels_vnni = {
+    .name = "vnni", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI, .group_channels = 4, .channel_bytes = 1, .pack = pack_codes,
+    .positions = positions, .blocks = MOST_BLOCKS, .tile = KIND_CODES_tile, .first = KIND_FIRST_tile};
+
+const struct unit_kernels unit_kernels_vbmi_tables = {
+    .name = "tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits_tables, .group_channels = 16,
+    .channel_bytes = 4, .pack = pack_indices, .expand = expand, .positions = positions, .blocks = MOST_BLOCKS,
+    .tile = KIND_TABLES_tile, .first = KIND_FIRST_tile};
 #endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The tiles of integer inference in plain C, which the compiler vectorises for each instruction set.
+#include <math.h>
+#include "unit_kernels.h"
+
+static void pack(const int8_t *codes, size_t output, size_t input, void *to) {
+    for (size_t o = 0; o < BLOCK; o++)
+        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[BLOCK * i + o] = codes[o * output + i * input];
+}
+
+CK_INLINE float t_of(const struct unit_tile *t, float sum, size_t at, size_t channel) {
+    float y = fmaf(t->a[channel], sum, t->b[channel]);
+    if (!t->shortcut) return y;
+    return fmaf(t->step, t->wide ? ((const float *)t->shortcut)[at] : (float)((const uint8_t *)t->shortcut)[at], y);
+}
+
+CK_INLINE void finish(const struct unit_tile *t, float sum, size_t at, size_t channel) {
+    float y = t_of(t, sum, at, channel);
+    if (!t->to_levels) {
+        ((float *)t->y)[at] = y;
+        return;
+    }
+    y = ceilf(y);
+    ((uint8_t *)t->y)[at] = y > 0 ? (uint8_t)(y < t->top ? y : t->top) : 0;
+}
+
+CK_KERNEL(void, codes, (const struct unit_tile *t), (t)) {
+    int32_t sums[BLOCK] = {0};
+    for (size_t r = 0; r < t->rows; r++) {
+        const uint8_t *x = (const uint8_t *)t->x + r * t->x_row;
+        const int8_t *w = (const int8_t *)t->weight + r * t->weight_row;
+        for (size_t group = 0; group < t->groups; group++)
+            for (size_t i = 0; i < 4; i++)
+                for (size_t o = 0; o < BLOCK; o++) sums[o] += x[4 * group + i] * w[GROUP_BYTES * group + BLOCK * i + o];
+    }
+    for (size_t o = 0; o < BLOCK; o++) finish(t, (float)sums[o], o, o);
+}
+
+CK_KERNEL(void, first, (const struct unit_tile *t), (t)) {
+    float sums[BLOCK] = {0};
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t group = 0; group < t->groups; group++) {
+            float x = ((const float *)t->x)[r * t->x_row + group];
+            const float *w = (const float *)t->weight + r * t->weight_row + BLOCK * group;
+            for (size_t o = 0; o < BLOCK; o++) sums[o] = fmaf(x, w[o], sums[o]);
+        }
+    for (size_t o = 0; o < BLOCK; o++) finish(t, sums[o], o, o);
+}
+
+static size_t one(size_t rest) { return 1; }
+
+#define COPY(copy)                                                                                              \
+    static unit_tile_fn *tile_##copy(size_t positions, size_t blocks) { return codes_##copy; }                  \
+    static unit_tile_fn *first_tile_##copy(size_t positions, size_t blocks) { return first_##copy; }
+#define TABLE(copy)                                                                                             \
+    {.name = "portable", .group_channels = 4, .channel_bytes = 1, .pack = pack, .positions = one, .blocks = 1,  \
+     .tile = tile_##copy, .first = first_tile_##copy}
+COPY(portable)
+#if defined(__x86_64__)
+COPY(avx2)
+COPY(avx512)
+const struct unit_kernels unit_kernels_portable[] = {TABLE(portable), TABLE(avx2), TABLE(avx512)};
+#else
+const struct unit_kernels unit_kernels_portable[] = {TABLE(portable)};
+#endif
