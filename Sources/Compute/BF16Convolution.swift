@@ -36,7 +36,7 @@ public final class BF16Convolution {
     ) {
         precondition(QuantizedConvolution.supports(shape), "no kernel for \(shape)")
         precondition(batch >= 1)
-        precondition(path == .portable || QuantizedConvolution.Path.best == .avx512, "this processor lacks AVX-512 VNNI or BF16")
+        precondition(path.isAvailable, "this processor lacks the path's instructions")
         (self.shape, self.path, self.batch, threads) = (shape, path, batch, Int32(engine.threads))
         let bytes = ck_conv_packed_backward_bytes(QuantizedConvolution.sizes(shape, batch: batch))
         packedForward = .allocate(byteCount: bytes, alignment: 64)

@@ -19,16 +19,26 @@ import Graph
 /// depend on the engine's thread count, and the last bits of both gradients on the path.
 public final class QuantizedConvolution {
     /// How the arithmetic is done.
-    public enum Path: Sendable {
+    public enum Path: CaseIterable, Sendable {
         /// Plain C, correct on every processor.
         case portable
+        /// AVX2, bf16 widened to f32; its bits are those of plain C compiled for AVX2.
+        case avx2
         /// AVX-512 with VNNI and BF16.
         case avx512
 
-        /// The fastest that this processor has.
-        public static var best: Path { ck_conv_best_path() == CK_CONV_AVX512 ? .avx512 : .portable }
+        /// The fastest that this processor has; it has those before it too.
+        public static var best: Path { allCases.first { $0.kernel == ck_conv_best_path() } ?? .portable }
 
-        var kernel: ck_conv_path { self == .avx512 ? CK_CONV_AVX512 : CK_CONV_PORTABLE }
+        var isAvailable: Bool { kernel.rawValue <= ck_conv_best_path().rawValue }
+
+        var kernel: ck_conv_path {
+            switch self {
+            case .portable: CK_CONV_PORTABLE
+            case .avx2: CK_CONV_AVX2
+            case .avx512: CK_CONV_AVX512
+            }
+        }
     }
 
     public let shape: ConvolutionShape
@@ -61,7 +71,7 @@ public final class QuantizedConvolution {
         precondition(1...255 ~= maximumLevel && 1...127 ~= maximumCode && batch >= 1)
         let largestSum = shape.input.channels * shape.kernel * shape.kernel * maximumLevel * maximumCode
         precondition(largestSum <= Int(Int32.max), "sums of \(shape) may exceed 32 bits")
-        precondition(path == .portable || Path.best == .avx512, "this processor lacks AVX-512 VNNI or BF16")
+        precondition(path.isAvailable, "this processor lacks the path's instructions")
         (self.shape, self.path, self.batch, threads) = (shape, path, batch, Int32(engine.threads))
         fitsInt16 = largestSum <= Int(Int16.max)
         let sizes = Self.sizes(shape, batch: batch)

@@ -26,7 +26,7 @@ struct Problem {
     let level, code: Int
     var levels: [UInt8]
     var codes: [Int8]
-    let gradient: [UInt16]
+    var gradient: [UInt16]
     var gradientValues: [Float] { gradient.map(BF16.float) }
 
     /// Levels 0…level and codes −code…code, uniform; gradients normal. Seed 60.

@@ -60,6 +60,29 @@ import Testing
         }
     }
 
+    /// The AVX2 path rounds as plain C compiled for AVX2 does: the same bits in every pass, also where infinities meet.
+    @Test(.enabled(if: QuantizedConvolution.Path.best != .portable), arguments: cases)
+    func avx2HasTheBitsOfPlainC(_ c: Case) throws {
+        try InstructionSet.available[1].limit {
+            var data = Problem(c, level: 3, code: 7)
+            let specials: [UInt16] = [0x7f80, 0xff80, 0x8000]
+            for (i, special) in specials.enumerated() where 5 * i < data.gradient.count { data.gradient[5 * i] = special }
+            let paths: [QuantizedConvolution.Path] = [.portable, .avx2]
+            let convolutions = try paths.map { path in
+                let convolution = QuantizedConvolution(
+                    c.shape, maximumLevel: 3, maximumCode: 7, batch: c.batch, engine: try Engine(threads: 2), path: path)
+                convolution.setCodes(data.codes)
+                return convolution
+            }
+            func same<T: Equatable>(_ pass: (QuantizedConvolution) -> [T]) -> Bool {
+                firstDifference(pass(convolutions[0]), pass(convolutions[1])) == nil
+            }
+            #expect(same(data.forward32) && same(data.inputGradient16))
+            #expect(!convolutions[0].fitsInt16 || same(data.forward16))
+            #expect(same { data.inputGradient32($0).map(\.bitPattern) } && same { data.weightGradient($0).map(\.bitPattern) })
+        }
+    }
+
     @Test func sixteenBitsAreOfferedWhileTheLargestSumFits() throws {
         let shape = ConvolutionShape(input: .init(height: 2, width: 2, channels: 240), outputChannels: 16, kernel: 3, stride: 1, padding: 1)
         let engine = try Engine(threads: 1)

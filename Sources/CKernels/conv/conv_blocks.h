@@ -76,6 +76,6 @@ struct conv_kernels {
 };
 extern const struct conv_kernels conv_kernels_portable[];  // a copy each, as `ck_copy` says
 #if defined(__x86_64__)
-extern const struct conv_kernels conv_kernels_avx512;
+extern const struct conv_kernels conv_kernels_avx2, conv_kernels_avx512;
 #endif
 const struct conv_kernels *conv_kernels(enum ck_conv_path);

@@ -25,8 +25,9 @@ struct ck_conv {
 };
 static inline size_t ck_conv_output_side(size_t side, size_t stride) { return (side - 1) / stride + 1; }
 
-/// How the arithmetic is done. The portable path is correct everywhere; the other needs AVX-512 with VNNI and BF16.
-enum ck_conv_path { CK_CONV_PORTABLE, CK_CONV_AVX512 };
+/// How the arithmetic is done: plain C, correct everywhere; AVX2, whose bits are those of plain C compiled for it; AVX-512 with
+/// VNNI and BF16. Each processor that has one has those before it.
+enum ck_conv_path { CK_CONV_PORTABLE, CK_CONV_AVX2, CK_CONV_AVX512 };
 
 /// The fastest path that this processor has.
 enum ck_conv_path ck_conv_best_path(void);
