@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
 import Compute
-import Foundation
 import Graph
 import Quantization
+import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 /// `layer_bits`: bits of single layers.
 @Suite struct LayerBitsTests {
