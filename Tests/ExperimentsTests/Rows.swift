@@ -8,11 +8,12 @@ import Training
 let package = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized.path
 let experiments = package + "/Experiments"
 
-private let paperCells = Result { try ExperimentCells(.paper, folder: experiments).cells }
+/// Read once.
+private enum PaperCells { static let all = Result { try ExperimentCells(.paper, folder: experiments).cells } }
 
 /// A cell of `Experiments/cells.yaml` under another name or with other settings.
 func cell(_ name: String, like model: String = "resnet20-1w4a-bcgd", _ change: (inout Recipe) -> Void = { _ in }) throws -> ExperimentCell {
-    guard let found = try paperCells.get().first(where: { $0.name == model }) else { throw RecipeError("no \(model)") }
+    guard let found = try PaperCells.all.get().first(where: { $0.name == model }) else { throw RecipeError("no \(model)") }
     var recipe = found.recipe
     change(&recipe)
     return ExperimentCell(name: name, recipe: recipe, recipeName: found.recipeName)

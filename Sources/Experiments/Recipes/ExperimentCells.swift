@@ -38,7 +38,7 @@ public struct ExperimentCells: Sendable {
         var schedule = try Settings(contentsOf: "\(folder)/protocols/\(runProtocol.rawValue).yaml")
         let schedules = try schedule.takePhases()
         try schedule.expectEmpty(allowed: "float, quantized")
-        var names: [String] = []
+        var (names, bases) = ([String](), [String: Settings]())
         self.runProtocol = runProtocol
         cells = try entries.compactMap { entry in
             var cell = entry
@@ -53,7 +53,8 @@ public struct ExperimentCells: Sendable {
                 }
                 guard only.contains(runProtocol.rawValue) else { return nil }
             }
-            var base = try Settings(contentsOf: "\(folder)/\(baseName)")
+            var base = try bases[baseName] ?? Settings(contentsOf: "\(folder)/\(baseName)")
+            bases[baseName] = base
             let phases = try base.takePhases()
             let layers = [cell.isFloat ? phases.float : phases.quantized, cell.isFloat ? schedules.float : schedules.quantized, cell]
             return ExperimentCell(

@@ -54,7 +54,8 @@ public struct Settings {
     /// The first anchor (`&name`) or alias (`*name`) outside of comments, and its line. Blind to quotes: a text that only
     /// looks like one is refused as well.
     private static func alias(in text: String) -> (line: Int, word: Substring)? {
-        for (index, line) in lines(of: text).enumerated() where line.wholeMatch(of: /\s*#.*/) == nil {
+        for (index, line) in lines(of: text).enumerated() {
+            guard line.utf8.contains(where: { "&*".utf8.contains($0) }), line.wholeMatch(of: /\s*#.*/) == nil else { continue }
             var code = line[...]
             if !line.contains("\""), !line.contains("'"), let comment = line.firstMatch(of: /\s#/) { code = line[..<comment.range.lowerBound] }
             if let match = code.firstMatch(of: /(?:^|[\s\[\]{},?:\-])([&*][^\s\[\]{},&*]+)/) { return (index + 1, match.1) }
