@@ -64,7 +64,14 @@ extension Node {
 
     /// As it stands in the file, for messages; long ones are cut.
     var shown: String {
-        let text = scalar?.string ?? sequence.map { "[" + $0.map(\.shown).joined(separator: ", ") + "]" } ?? mapping.map { "{" + $0.map { "\($0.key.shown): \($0.value.shown)" }.joined(separator: ", ") + "}" } ?? ""
+        let text: String
+        if let scalar {
+            text = scalar.string
+        } else if let sequence {
+            text = "[" + sequence.map(\.shown).joined(separator: ", ") + "]"
+        } else {
+            text = "{" + (mapping?.map { "\($0.key.shown): \($0.value.shown)" } ?? []).joined(separator: ", ") + "}"
+        }
         let line = text.replacing(/[\n\r\t]+/, with: " ")
         return line.isEmpty ? "empty" : line.count > 60 ? line.prefix(60) + "…" : line
     }
