@@ -95,7 +95,7 @@ let package = Package(
         .testTarget(name: "BuildFactsTests", dependencies: ["TestSupport"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels", "TestSupport"]),
-        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "Files", "RandomModels", "Statistics", "TestSupport"]),
+        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Files", "RandomModels", "Statistics", "TestSupport"]),
         .testTarget(
             name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files", "TestSupport"], exclude: ["png_vectors.py"],
             resources: [.copy("Vectors")]),
