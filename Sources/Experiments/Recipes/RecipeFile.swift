@@ -172,6 +172,13 @@ public struct Settings {
 }
 
 extension Node {
+    /// A scalar's text; a list's with commas; a mapping's as `NAME VALUE, NAME VALUE`.
+    fileprivate var plain: String {
+        if let scalar { return scalar.string }
+        if let sequence { return sequence.compactMap(\.scalar?.string).joined(separator: ", ") }
+        return (mapping?.map { "\($0.key.plain) \($0.value.plain)" } ?? []).joined(separator: ", ")
+    }
+
     /// Of a list of strings.
     fileprivate var strings: [String]? {
         guard let sequence else { return nil }
@@ -185,9 +192,7 @@ extension Recipe {
     public var texts: [String: String] {
         // JSON is YAML, whose scalars keep their text.
         guard let mapping = (try? Yams.compose(yaml: canonicalJSON(self)))?.mapping else { return [:] }
-        let pairs = mapping.compactMap { key, value in
-            key.string.map { ($0, value.scalar?.string ?? value.sequence?.compactMap(\.scalar?.string).joined(separator: ", ") ?? value.shown) }
-        }
+        let pairs = mapping.compactMap { key, value in key.string.map { ($0, value.plain) } }
         return Dictionary(uniqueKeysWithValues: pairs)
     }
 }

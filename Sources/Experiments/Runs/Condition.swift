@@ -136,6 +136,9 @@ extension RecipeKey {
         case .ascending:
             let items = text.components(separatedBy: ", ").map(Int.init)
             return items.allSatisfy { $0.map { allowed.contains(Double($0)) } ?? false } ? text : nil
+        case .bitsByName:
+            let items = text.components(separatedBy: ", ").map { $0.split(separator: " ") }
+            return items.allSatisfy { $0.count == 2 && (Int($0[1]).map { allowed.contains(Double($0)) } ?? false) } ? text : nil
         }
     }
 
