@@ -160,7 +160,7 @@ private struct PackedExport {
         return contents(
             .init(
                 name: unit.name, kind: .classifier, weightBits: bits(weight), input: unit.input, outputChannels: unit.output.channels,
-                scaleCount: scaleCount(weight)),
+                scaleCount: weight.codes == nil ? 0 : weight.slices),
             weight, inputs: (inputs, paddedChannels(inputs)), taps: 1, a: [], b: bias.value.values)
     }
 

@@ -56,7 +56,7 @@ extension Recipe {
         try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
         let bits = Key.layerBits.about.allowed
         try need(layerBits?.values.allSatisfy { bits.contains(Double($0)) } ?? true, .layerBits, "\(bits)", layerBits ?? [:])
-        try need(method != .float || layerBits == nil, .layerBits, "left out where nothing is quantized", layerBits ?? [:])
+        try need(method != .float || layerBits?.values.allSatisfy { $0 == 32 } ?? true, .layerBits, "32 of every layer where nothing is quantized", layerBits ?? [:])
         try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)

@@ -40,10 +40,15 @@ public struct RunDescription: Codable, Equatable, Sendable {
 
     /// The settings in which another run's canonical text differs, as `key: theirs, not ours`.
     func differences(from other: String) -> [String] {
-        func flat(_ text: String) -> [String: String] {
-            guard let top = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any] else { return [:] }
+        // A dictionary's own order changes from one to the next.
+        func text(_ value: Any) -> String {
+            guard let pairs = value as? [String: Any] else { return String(describing: value) }
+            return pairs.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        }
+        func flat(_ json: String) -> [String: String] {
+            guard let top = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] else { return [:] }
             let recipe = top["recipe"] as? [String: Any] ?? [:]
-            return top.filter { $0.key != "recipe" }.merging(recipe) { a, _ in a }.mapValues { String(describing: $0) }
+            return top.filter { $0.key != "recipe" }.merging(recipe) { a, _ in a }.mapValues(text)
         }
         let (ours, theirs) = (flat(canonical), flat(other))
         return Set(ours.keys).union(theirs.keys).sorted().compactMap { key in

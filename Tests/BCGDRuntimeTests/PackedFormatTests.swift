@@ -85,7 +85,8 @@ import Testing
         }
         let unit = 128 + 2 * 64
         for (at, bytes, part) in [
-            (unit, [9], "does not know"), (unit + 1, [5], "3×3 or 1×1"), (unit + 2, [3], "stride 1 or 2"), (unit + 4, [9], "weights of 1 to 8 bits"),
+            (unit, [9], "does not know"), (unit + 1, [0], "a kernel of 1 to 255"), (unit + 1, [5], "a shortcut of the result's shape"), (unit + 2, [9], "a stride of 1 to 8"),
+            (unit + 3, [2], "a kernel of 1 to 255"), (unit + 4, [9], "weights of 1 to 8 bits"),
             (unit + 4, [32], "weights of 1 to 8 bits"), (unit + 5, [9], "levels of 1 to 8 bits"), (unit + 6, [3], "a shortcut of values"),
             (unit + 8, [2, 0, 0, 0], "an earlier unit as input"), (unit + 8, [255, 255, 255, 255], "an earlier unit as input"),
             (unit + 12, [3, 0, 0, 0], "an earlier unit as shortcut"), (unit + 16, [17, 0, 0, 0], "output channels by sixteen"),

@@ -182,7 +182,7 @@ struct Bits: CustomStringConvertible, Sendable {
             // And it makes values saturate or not.
             case (_, _, 8): (scores, gradients, resolutions, statistics) = (2e-3, 0.3, 0.05, 0.02)  // [6e-4, 0.18, 0.005, 0.007]
             // It makes one maximum in a hundred go to another pixel, which takes its whole gradient with it.
-            case ("vgg11", _, _), ("imagenet-resnet10", _, _): (scores, gradients, resolutions, statistics) = (0.01, 0.5, 0, 0.02)  // [0.004, 0.39, –, 0.002]
+            case ("vgg11", _, _), ("lenet5", _, _), ("imagenet-resnet10", _, _): (scores, gradients, resolutions, statistics) = (0.01, 0.5, 0, 0.02)  // [0.004, 0.39, –, 0.002]
             default: (scores, gradients, resolutions, statistics) = (2e-3, 0.15, 0, 0.02)  // [4e-4, 0.09, –, 0.007]
             }
         }

@@ -34,7 +34,7 @@ import TrainingTestSupport
     private static let others = [
         "scaling": "per-channel", "ternary": "authors", "lloyd_iterations": "1", "evaluation": "lagged", "resolution_decay": "1.0e-4",
         "resolution_gradient_factor": "0.01", "resolution_gradient_limit": "1", "resolution_maximum": "5", "relaxation_start": "2",
-        "layer_bits": "{ first: 8, fc: 8 }", "relaxation_end": "500", "relaxation_share": "0.5", "image_size": "64", "smallest_crop": "0.5",
+        "layer_bits": "{ first: 32, fc: 32 }", "relaxation_end": "500", "relaxation_share": "0.5", "image_size": "64", "smallest_crop": "0.5",
     ]
 
     /// Without padding, which images in files do not have.

@@ -25,7 +25,7 @@ import TrainingTestSupport
         ("epochs", "1:30"), ("epochs", "0x10"), ("epochs", "0o10"), ("epochs", "1_0"), ("epochs", "1e1"), ("epochs", "10.0"), ("epochs", "'10'"),
         ("epochs", "99999999999999999999"), ("epochs", "0b11"), ("batch_size", "1000000000"), ("batch_size", "9223372036854775807"), ("batch_size", "-1"),
         ("lloyd_iterations", "2147483648"), ("relaxation_start", "1e-44"), ("rate_divisor", ".inf"), ("resolution_rate_factor", "1e300"),
-        ("resolution_gradient_factor", "3.5e38"), ("resolution_maximum", "1e38"), ("smallest_crop", "1.0001"), ("crop_padding", "17"),
+        ("resolution_gradient_factor", "3.5e38"), ("resolution_maximum", "1e38"), ("smallest_crop", "1.0001"), ("layer_bits", "8"), ("layer_bits", "{}"), ("layer_bits", "{ fc: 9 }"), ("layer_bits", "{ fc: eight }"), ("crop_padding", "17"),
         ("flip", "yes"), ("flip", "on"), ("flip", "no"), ("flip", "1"), ("flip", "\"true\""), ("milestones", "[010, 1:30]"), ("milestones", "[2, 2]"),
         ("milestones", "3"), ("milestones", "[0x3]"), ("method", "Float"), ("scaling", "true"),
     ])

@@ -76,7 +76,11 @@ import TrainingTestSupport
     @Test func aModelOfOtherImagesIsRefused() throws {
         try checkpoint(try Self.recipe()) { checkpoint, dataset in
             let format = ImageFormat(height: 28, width: 28, channels: 3, classes: CIFAR10.classes, normalization: CIFAR10.normalization)
-            let model = try packedModel(of: checkpoint, format: format)
+            // The checkpoint knows its images.
+            let refusal = #expect(throws: CheckpointError.self) { try packedModel(of: checkpoint, format: format) }
+            #expect(refusal?.description.contains("holds a network for images of 32×32×3, not of 28×28×3") == true)
+            let other = try ExactnessTests.network(.init(name: "resnet8", side: 28))
+            let model = try packedModel(other.graph, other.tensors, format: format, provenance: "test")
             let error = #expect(throws: ExportError.self) { _ = try compare(checkpoint, with: model, on: dataset.test, threads: 1) }
             #expect(error?.description.contains("takes images of 28×28×3, the run's are 32×32×3") == true)
         }

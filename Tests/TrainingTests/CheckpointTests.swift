@@ -131,7 +131,7 @@ import TrainingTestSupport
         let folder = try TemporaryFolder()
         let (_, path) = try saved(folder)
         let checkpoint = try changed(path) { $0.metadata["run"] = $0.metadata["run"]?.replacingOccurrences(of: "\"momentum\":0.9", with: "\"momentum\":1.9") }
-        expectRefusal("momentum must be at least 0 and below 1, not 1.89999") { _ = try checkpoint.description() }
+        expectRefusal("momentum must be at least 0 and below 1, not 1.9") { _ = try checkpoint.description() }
     }
 
     /// Scores that are not finite are no class: the error says whose they are. Here a finite weight overflows.

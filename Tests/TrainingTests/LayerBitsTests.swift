@@ -12,12 +12,15 @@ import TrainingTestSupport
 @Suite struct LayerBitsTests {
     private static let input = FeatureShape(height: 8, width: 8, channels: 3)
 
-    private func recipe(_ bits: String, _ more: [String: String] = [:]) throws -> Recipe {
-        try TrainingTests.recipe(quantizedChanges.merging(["layer_bits": bits]) { $1 }.merging(more) { $1 })
+    private func recipe(_ bits: [String: Int], _ more: [String: String] = [:]) throws -> Recipe {
+        var recipe = try TrainingTests.recipe(quantizedChanges.merging(more) { $1 })
+        recipe.layerBits = bits
+        try recipe.validate()
+        return recipe
     }
 
     @Test func layersHaveTheBitsThatAreNamed() throws {
-        let graph = try recipe("{ first: 8, fc: 4, layer1.0.conv1: 32, act1: 8, layer2.0.act2: 32 }").graph(input: Self.input, classes: 4)
+        let graph = try recipe(["first": 8, "fc": 4, "layer1.0.conv1": 32, "act1": 8, "layer2.0.act2": 32]).graph(input: Self.input, classes: 4)
         var (weights, activations): ([String: Int], [String: Int]) = ([:], [:])
         for node in graph.nodes {
             switch node.operation {
@@ -29,22 +32,20 @@ import TrainingTestSupport
         #expect(weights["conv1"] == 8 && weights["fc"] == 4 && weights["layer1.0.conv1"] == 32 && weights["layer1.0.conv2"] == 1)
         #expect(activations["act1"] == 8 && activations["layer2.0.act2"] == 32 && activations["layer1.0.act1"] == 4)
         // A layer's own name goes before its place, and both before the layers that the recipe quantizes.
-        let inner = try recipe("{ last: 8, fc: 2 }", ["quantized_layers": "inner"]).graph(input: Self.input, classes: 4)
+        let inner = try recipe(["last": 8, "fc": 2], ["quantized_layers": "inner"]).graph(input: Self.input, classes: 4)
         #expect(inner.nodes.last?.operation.weights?.bits == 2 && inner.nodes.first?.operation.weights == nil)
     }
 
     @Test func unknownLayersAreRefused() throws {
-        let error = #expect(throws: RecipeError.self) { try recipe("{ conv9: 8 }").graph(input: Self.input, classes: 4) }
+        let error = #expect(throws: RecipeError.self) { try recipe(["conv9": 8]).graph(input: Self.input, classes: 4) }
         #expect(error?.description.contains("layer_bits names conv9, which resnet8 does not have; there are act1, conv1, fc, first, last, layer1.0.act1") == true)
-        #expect(throws: RecipeError.self) { try recipe("{ fc: 9 }") }
-        #expect(throws: RecipeError.self) { try recipe("{ fc: eight }") }
-        #expect(throws: RecipeError.self) { try recipe("8") }
-        #expect(throws: RecipeError.self) { try recipe("{}") }
+        #expect(throws: RecipeError.self) { try recipe(["fc": 9]) }
+        #expect(throws: RecipeError.self) { try recipe(["fc": 8], ["method": "float", "weight_bits": "32", "activation_bits": "32"]) }
     }
 
     /// Levels and bf16 in one network: it trains, and an interrupted run goes on bit for bit.
     @Test(arguments: Precision.allCases) func mixedBitsTrainAndResume(_ precision: Precision) throws {
-        let recipe = try recipe("{ first: 8, last: 8, layer2.0.act2: 32, act1: 8 }")
+        let recipe = try recipe(["first": 8, "last": 8, "layer2.0.act2": 32, "act1": 8])
         let run = RunDescription(name: "run", dataset: "synthetic", recipe: recipe, seed: 3, warmStart: nil, precision: precision)
         let folder = try TemporaryFolder()
         func fresh() throws -> Trainer { try Trainer(run, dataset: syntheticDataset(), threads: 1) }
