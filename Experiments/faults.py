@@ -41,7 +41,7 @@ FAULTS = [
         ("Sources/CKernels/optimizer/bcgd_step.c", "int blends = codes && step.blending > 0;", "int blends = 0;"),
     ]),
     Fault("no-scale", "projection without scale: w_q = sign(w)", [
-        ("Sources/Quantization/FastWeightProjection.swift", "let scale = Float(magnitudes.sum / Double(count))", "let scale: Float = 1"),
+        ("Sources/Quantization/BinaryProjection.swift", "let scale = Float(magnitudes.sum / Double(slice.count))", "let scale: Float = 1"),
     ]),
     Fault("blend-after", "blending after the step instead of before it", [
         ("Sources/CKernels/optimizer/bcgd_step.c", BLEND, ""),

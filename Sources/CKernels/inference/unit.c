@@ -108,7 +108,7 @@ static void expand(const struct ck_unit *u, const struct unit_kernels *k, struct
         if (inside) {
             const uint8_t *from = x + (row - padding) * u->width * channels;
             memset(scratch + (padding + u->width) * c.position, 0, margin);
-            if (k->expand) k->expand(from, u->width, channels, scratch + margin, sums + padding);
+            if (k->expand) k->expand(from, u->width, channels, scratch + margin, sums ? sums + padding : NULL);
             else memcpy(scratch + margin, from, u->width * channels);
         }
         if (!sums) continue;
