@@ -46,8 +46,7 @@ extension Reader {
         Reader(name: "packed", about: "a packed model; what is accepted classifies an image by every path, small ones as the reference does") { _ in
             let models = [RandomModel(height: 5, width: 6), RandomModel(weightBits: 2, isScaledPerChannel: true), RandomModel(weightBits: 4, isFloatOutside: true)]
             let seeds = try models.map { Seed(try $0.contents().encoded(), hot: 0..<128 + 10 * 64, finish: packedAgain) }
-            let best = Classifier.Path.best
-            let paths: [Classifier.Path] = best == .portable ? [best] : best == .vnni ? [.portable, .vnni] : [.portable, .vnni, .tables]
+            let paths = Classifier.Path.available
             return Session(seeds: seeds) { input, index in
                 let model = try PackedModel(bytes: Data(input))
                 try need(model.bytes == Data(input), "its bytes are others")
