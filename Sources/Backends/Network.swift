@@ -15,7 +15,7 @@ public enum Precision: String, Codable, CaseIterable, Sendable {
     /// f32 throughout: the readable layers (`Reference`).
     case f32
     /// Low precision with wide sums (`LowPrecision`): exact integers forward where weights and activations are quantized, bf16
-    /// elsewhere. Correct on every processor; slow on those without AVX-512 VNNI and BF16.
+    /// elsewhere. Correct on every processor; made for AVX-512 VNNI and BF16, with kernels for AVX2, and slow without either.
     case mixed
 
     /// The fastest on this processor.

@@ -26,6 +26,10 @@ public final class Parameter {
     package private(set) var relaxationShare: Float = 1
     /// Room for what the update leaves for the projection: Σ|w| and max|w| of each slice.
     package let magnitudes: UnsafeMutablePointer<ck_magnitudes>
+    /// Codes are ±1, which the update's own pass can make.
+    package let isBinary: Bool
+    /// Where the gradient of the float weights is another than that of the quantized ones.
+    package let gradientTransform: (any TransformedWeightQuantizer)?
     /// The layer never asks for `w_q`, only for codes and scale.
     package let multipliesByCodes: Bool
 
@@ -35,6 +39,8 @@ public final class Parameter {
     init(_ spec: ParameterSpec, value: Tensor, gradient: Tensor, momentum: Tensor, multipliesByCodes: Bool) {
         (self.spec, self.multipliesByCodes) = (spec, multipliesByCodes)
         (self.value, self.gradient, self.momentum) = (value, gradient, momentum)
+        isBinary = spec.quantization?.isBinary == true
+        gradientTransform = spec.quantization?.quantizer as? any TransformedWeightQuantizer
         slices = spec.quantization?.isPerChannel == true ? spec.shape[0] : 1
         (scales, magnitudes) = (.allocate(capacity: slices), .allocate(capacity: slices))
         scales.update(repeating: 0, count: slices)
@@ -96,6 +102,12 @@ public final class Parameter {
         precondition(codes.count == value.count && scales.count == slices, "another tensor's projection")
         self.codes?.update(from: codes, count: codes.count)
         self.scales.update(from: scales, count: scales.count)
+    }
+
+    /// The scale δ of an output channel's codes; 1 where all its weights are 0, which are then 0 times anything.
+    package func scale(of channel: Int) -> Float {
+        let scale = scales[slices == 1 ? 0 : channel]
+        return scale > 0 ? scale : 1
     }
 
     var requiredCodes: UnsafePointer<Int8> {

@@ -98,9 +98,7 @@ private struct PackedExport {
 
     /// What one of a unit's map is worth: α, or 1 for values and the image.
     private func worth(_ unit: Int) -> Float {
-        guard unit >= 0 else { return 1 }
-        if plan.units[unit].kind == .maximum { return worth(plan.units[unit].input) }
-        guard let activation = plan.units[unit].activation else { return 1 }
+        guard let activation = plan.origin(unit)?.activation else { return 1 }
         return tensors.optional(plan.graph.nodes[activation].name + ".resolution")?.value.pointer[0] ?? 1
     }
 
@@ -146,8 +144,7 @@ private struct PackedExport {
         let (mean, variance) = (tensors.statistic(norm + ".running_mean").tensor, tensors.statistic(norm + ".running_var").tensor)
         let bias = tensors.optional(unit.name + ".bias")?.value
         return (0..<unit.output.channels).map { c in
-            let delta = weight.scales[weight.slices == 1 ? 0 : c]
-            let one = plan.isInteger(index) ? worth(unit.input) * (delta > 0 ? delta : 1) : 1
+            let one = plan.isInteger(index) ? worth(unit.input) * weight.scale(of: c) : 1
             return BatchNorm.Folded(
                 unit: Double(one), bias: Double(bias?.pointer[c] ?? 0), mean: Double(mean.pointer[c]), variance: Double(variance.pointer[c]),
                 scale: Double(scale.pointer[c]), shift: Double(shift.pointer[c]), stepSize: Double(worth(index)))

@@ -149,7 +149,7 @@ public struct Checkpoint {
             throw CheckpointError(
                 description: "\(path) belongs to a run with \(differences.joined(separator: "; ")); use another --out or the old recipe")
         }
-        guard file.metadata["graph"] ?? canonicalJSON(network.graph) == canonicalJSON(network.graph) else {
+        if let graph = file.metadata["graph"], graph != canonicalJSON(network.graph) {
             throw CheckpointError(description: "\(path) belongs to another network named \(run.recipe.network); use another --out")
         }
         try restore(network.tensors, run)

@@ -50,16 +50,14 @@ package struct CoarseGradientDescent {
         for parameter in network.parameters {
             let isResolution = parameter.kind == .resolution
             if isResolution { limitGradient(parameter) }
-            if let quantizer = parameter.spec.quantization?.quantizer as? any TransformedWeightQuantizer {
-                quantizer.transform(
-                    gradient: parameter.gradient.pointer, weights: parameter.value.pointer, count: parameter.value.count, threads: Int(threads))
-            }
+            parameter.gradientTransform?.transform(
+                gradient: parameter.gradient.pointer, weights: parameter.value.pointer, count: parameter.value.count, threads: Int(threads))
             let step = ck_bcgd(
                 blending: recipe.effectiveBlending, momentum: recipe.momentum,
                 decay: isResolution ? recipe.resolutionDecay : recipe.weightDecay,
                 rate: Float(isResolution ? rate * recipe.resolutionRateFactor : rate))
             let projectsNow = parameter.codes != nil && recipe.evaluation == .current
-            let isBinary = projectsNow && parameter.spec.quantization?.isBinary == true
+            let isBinary = projectsNow && parameter.isBinary
             ck_bcgd_step(
                 parameter.value.pointer, parameter.codes, parameter.scales, parameter.gradient.pointer,
                 parameter.momentum.pointer, parameter.value.count, parameter.slices, step, isBinary ? 1 : 0, parameter.magnitudes,

@@ -19,14 +19,10 @@ package struct LowPrecisionPlan {
     package init(_ graph: NetworkGraph, relaxesWeights: Bool) throws {
         let units = try graph.fused()
         func hasCodes(_ unit: FusedUnit) -> Bool { !relaxesWeights && graph.nodes[unit.node].operation.weights != nil }
-        func isQuantized(_ unit: Int) -> Bool {
-            units[unit].kind == .maximum ? isQuantized(units[unit].input) : graph.maximumLevel(units[unit]) != nil
-        }
         // Convolutions that read a unit's map, directly or through maxima.
         func readers(_ unit: Int) -> [Int] {
             units.indices.filter { units[$0].input == unit }.flatMap { units[$0].kind == .maximum ? readers($0) : units[$0].kind == .convolution ? [$0] : [] }
         }
-        func origin(_ unit: Int) -> Int { units[unit].kind == .maximum ? origin(units[unit].input) : unit }
         var types: [ck_number] = []
         for (index, unit) in units.enumerated() {
             if unit.kind == .maximum {
@@ -37,7 +33,7 @@ package struct LowPrecisionPlan {
                 types.append(isExact ? CK_F32 : CK_BF16)
             } else {
                 let readers = readers(index)
-                let areLevels = isQuantized(index) && (readers.isEmpty ? hasCodes(unit) : readers.allSatisfy { hasCodes(units[$0]) })
+                let areLevels = graph.maximumLevel(unit) != nil && (readers.isEmpty ? hasCodes(unit) : readers.allSatisfy { hasCodes(units[$0]) })
                 types.append(areLevels ? CK_U8 : CK_BF16)
             }
         }
@@ -55,10 +51,12 @@ package struct LowPrecisionPlan {
     func keepsCodesOnly(_ weight: String) -> Bool { units.indices.contains { isInteger($0) && units[$0].name + ".weight" == weight } }
 
     /// The highest level of what a unit reads; `nil` where it is no map of levels.
-    package func maximumLevel(readBy unit: Int) -> Int? {
-        var source = units[unit].input
-        while source >= 0, units[source].kind == .maximum { source = units[source].input }
-        return source < 0 ? nil : graph.maximumLevel(units[source])
+    package func maximumLevel(readBy unit: Int) -> Int? { origin(units[unit].input).flatMap(graph.maximumLevel) }
+
+    /// The unit whose convolution and activation made a unit's map: itself, but for maxima; `nil` for the image.
+    package func origin(_ unit: Int) -> FusedUnit? {
+        guard unit >= 0 else { return nil }
+        return units[unit].kind == .maximum ? origin(units[unit].input) : units[unit]
     }
 
     /// As a convolution of all that it reads: a linear layer's kernel is its whole map.

@@ -5,14 +5,14 @@ import Graph
 
 /// A convolution of any shape by the kernels that there are, for 3×3 and 1×1 and channels by sixteen: channels are padded with
 /// zeros, and what lies under another kernel becomes the channels of a 1×1 convolution.
-package struct Lowering {
-    package let original: ConvolutionShape
+struct Lowering {
+    let original: ConvolutionShape
     /// What the kernels compute.
-    package let convolution: ConvolutionShape
+    let convolution: ConvolutionShape
     /// Its input is made by `ck_patches_gather`.
-    package let usesPatches: Bool
+    let usesPatches: Bool
 
-    package init(_ shape: ConvolutionShape) {
+    init(_ shape: ConvolutionShape) {
         original = shape
         let input = shape.input.padded
         let direct = ConvolutionShape(
@@ -26,22 +26,22 @@ package struct Lowering {
     }
 
     /// The kernel covers the map: the one patch is the map itself.
-    package var patchIsTheMap: Bool {
+    var patchIsTheMap: Bool {
         original.padding == 0 && original.kernel == original.input.height && original.kernel == original.input.width
     }
 
     /// The kernels' weights are the layer's, number for number.
-    package var keepsWeights: Bool {
+    var keepsWeights: Bool {
         !usesPatches && original.outputChannels == convolution.outputChannels && original.input.channels == convolution.input.channels
     }
 
-    package var weightCount: Int { convolution.outputChannels * convolution.input.channels * convolution.kernel * convolution.kernel }
+    var weightCount: Int { convolution.outputChannels * convolution.input.channels * convolution.kernel * convolution.kernel }
 
     /// Weights `[O, I, K, K]` among the kernels', whose other places keep what they hold.
-    package func spread<T>(_ weights: UnsafePointer<T>, _ to: UnsafeMutablePointer<T>) { each { to[$1] = weights[$0] } }
+    func spread<T>(_ weights: UnsafePointer<T>, _ to: UnsafeMutablePointer<T>) { each { to[$1] = weights[$0] } }
 
     /// Back again.
-    package func collect<T>(_ from: UnsafePointer<T>, _ weights: UnsafeMutablePointer<T>) { each { weights[$0] = from[$1] } }
+    func collect<T>(_ from: UnsafePointer<T>, _ weights: UnsafeMutablePointer<T>) { each { weights[$0] = from[$1] } }
 
     /// Calls `body` with the place of each weight in the layer's order and in the kernels'.
     private func each(_ body: (_ original: Int, _ lowered: Int) -> Void) {

@@ -6,7 +6,7 @@ import Quantization
 
 /// Batch norm, residual addition and activation fused, between a convolution's results and the next map.
 ///
-/// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ, of each channel), the layers `BatchNormLayer`, `QuantizedReLULayer`
+/// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ, of each channel), the layers `BatchNormLayer`, `QuantizedActivationLayer`
 /// and `ReLULayer` are this one's readable reference; their formulas hold with
 ///
 ///     t = z/α = a·acc + b + (α_s/α)·L_s,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α
@@ -28,9 +28,7 @@ final class NormActivationUnit {
     private let own: OwnActivation?
     private let activation: ck_activation
     private let type: ck_number
-    /// As the last forward pass used them.
-    let a, b: Buffer<Float>
-    private let mean: Buffer<Float>
+    private let a, b, mean: Buffer<Float>
     private let p, q, r: Buffer<Float>
     private let moments: Buffer<Double>
     private let inverse, sums: Buffer<Double>

@@ -64,14 +64,13 @@ final class UnitConvolution {
         case .integer(let convolution, let codes):
             if let codes { lowering.spread(weight.requiredCodes, codes.pointer) }
             convolution.setCodes(codes.map { UnsafePointer($0.pointer) } ?? weight.requiredCodes, training: training)
-            for o in 0..<channels { scales.pointer[o] = weight.scales[weight.slices == 1 ? 0 : o] }
+            for o in 0..<channels { scales.pointer[o] = weight.scale(of: o) }
         case .bf16(let convolution, let weights):
             let isExact = weight.codes != nil && weight.slices == 1 && weight.relaxationShare == 1 && weight.scales[0] > 0
             scales.pointer.update(repeating: isExact ? weight.scales[0] : 1, count: channels)
             if let weights { lowering.spread(weight.effective.pointer, weights.pointer) }
             convolution.setWeights(weights?.pointer ?? weight.effective.pointer, factor: 1 / scales.pointer[0], training: training)
         }
-        for o in 0..<channels where !(scales.pointer[o] > 0) { scales.pointer[o] = 1 }
     }
 
     func forward(_ map: FeatureMap, into acc: UnsafeMutableRawPointer, batch: Int) {

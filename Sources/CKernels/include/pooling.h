@@ -7,6 +7,7 @@
 struct ck_pool {
     size_t images, height, width, channels, window, stride, padding;
 };
+static inline size_t ck_pool_output_side(size_t side, struct ck_pool s) { return (side + 2 * s.padding - s.window) / s.stride + 1; }
 
 /// y[n, h, w, c] = the maximum over the window (padding never wins); `winner` keeps its place r·window + s.
 /// Ties go to the first in row-major order, as in PyTorch. `window` is at most 15.

@@ -12,8 +12,6 @@ struct job {
     enum ck_copy copy;
 };
 
-static size_t output_side(size_t side, struct ck_pool s) { return (side + 2 * s.padding - s.window) / s.stride + 1; }
-
 // MARK: Maximum
 
 CK_KERNEL(void, take_maximum, (const float *x, float *y, uint8_t *winner, size_t channels, uint8_t place, int first),
@@ -39,7 +37,7 @@ CK_KERNEL(void, give_to_winner, (const float *dy, const uint8_t *winner, float *
 // Calls for every (output pixel, tap inside the image) of one image; going forward `big` is read, else `small` is.
 static void max_pool_image(const struct job *j, size_t n, int forward) {
     const struct ck_pool s = j->s;
-    size_t height = output_side(s.height, s), width = output_side(s.width, s);
+    size_t height = ck_pool_output_side(s.height, s), width = ck_pool_output_side(s.width, s);
     for (size_t h = 0; h < height; ++h)
         for (size_t w = 0; w < width; ++w) {
             size_t out = ((n * height + h) * width + w) * s.channels;

@@ -13,8 +13,6 @@ struct job {
     enum ck_copy copy;
 };
 
-static size_t output_side(size_t side, struct ck_pool p) { return (side + 2 * p.padding - p.window) / p.stride + 1; }
-
 /// The places [*begin, *end) of window `out` that lie on the map; the first is at position out·stride − padding.
 static void places(size_t side, size_t out, struct ck_pool p, size_t *begin, size_t *end) {
     size_t origin = out * p.stride;
@@ -41,7 +39,7 @@ OFFER(offer_bf16, uint16_t)
 
 CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_t bytes) {
     const struct ck_pool p = j->p;
-    size_t height = output_side(p.height, p), width = output_side(p.width, p);
+    size_t height = ck_pool_output_side(p.height, p), width = ck_pool_output_side(p.width, p);
     for (size_t row = begin; row < end; ++row) {
         size_t n = row / height, r0, r1, s0, s1;
         places(p.height, row % height, p, &r0, &r1);
@@ -66,14 +64,14 @@ CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_
 static void levels_forward(void *context, int worker, int workers) {
     const struct job *j = context;
     size_t begin, end;
-    ck_share(j->p.images * output_side(j->p.height, j->p), worker, workers, &begin, &end);
+    ck_share(j->p.images * ck_pool_output_side(j->p.height, j->p), worker, workers, &begin, &end);
     forward_rows(j, begin, end, 1);
 }
 
 static void bf16_forward(void *context, int worker, int workers) {
     const struct job *j = context;
     size_t begin, end;
-    ck_share(j->p.images * output_side(j->p.height, j->p), worker, workers, &begin, &end);
+    ck_share(j->p.images * ck_pool_output_side(j->p.height, j->p), worker, workers, &begin, &end);
     forward_rows(j, begin, end, 2);
 }
 
@@ -111,7 +109,7 @@ static void windows(size_t position, size_t outputs, struct ck_pool p, size_t *b
 static void backward(void *context, int worker, int workers) {
     const struct job *j = context;
     const struct ck_pool p = j->p;
-    size_t begin, end, height = output_side(p.height, p), width = output_side(p.width, p);
+    size_t begin, end, height = ck_pool_output_side(p.height, p), width = ck_pool_output_side(p.width, p);
     ck_share(p.images * p.height, worker, workers, &begin, &end);
     for (size_t row = begin; row < end; ++row) {
         size_t n = row / p.height, y = row % p.height + p.padding, h0, h1, w0, w1;

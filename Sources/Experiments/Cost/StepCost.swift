@@ -47,7 +47,7 @@ public struct StepCost {
         func passes(_ recipe: Recipe) -> [AnyHashable] {
             [
                 recipe.network, recipe.activationBits, recipe.weightBits == 32, recipe.method == .binaryRelax, recipe.quantizedLayers,
-                recipe.batchSize, recipe.imageSize,
+                recipe.layerBits, recipe.batchSize, recipe.imageSize,
             ]
         }
         return passes(recipe) == passes(other)

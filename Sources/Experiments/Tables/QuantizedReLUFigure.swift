@@ -21,13 +21,7 @@ func quantizedReLUFigure(name: String) throws -> Figure {
         return values.map { "\($0)" }
     }
     let file = "\(name)-1.csv"
-    // Equal values lie on each other: later lines are thinner.
-    func plot(_ columns: [String]) -> String {
-        let lines = columns.enumerated().map { index, column in
-            "\"\(file)\" using \"x\":\"\(column)\" with lines linetype \(index + 1) linewidth \(2 * (columns.count - index)) title \"\(column)\""
-        }
-        return "plot " + lines.joined(separator: ", \\\n    ")
-    }
+    func plot(_ columns: [String]) -> String { "plot " + FigureStyle.overlaid(columns, of: file, against: "x", with: "lines") }
     let body = """
         set multiplot layout 1,3 title "Quantized ReLU and its coarse derivatives, b = 2, α = 1"
         set xlabel "x"

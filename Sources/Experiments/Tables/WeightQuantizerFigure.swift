@@ -21,11 +21,8 @@ func weightQuantizerFigure(name: String) throws -> Figure {
     let rows = w.indices.map { i in ["\(w[i])"] + columns.map { "\($0[i])" } }
     let file = "\(name)-1.csv"
     let plots = panels.map { title, quantizers in
-        // Equal values lie on each other: later lines are thinner.
-        let lines = quantizers.enumerated().map { index, quantizer in
-            "\"\(file)\" using \"w\":\"\(quantizer.name)\" with steps linetype \(index + 1) linewidth \(2 * (quantizers.count - index)) title \"\(quantizer.name)\""
-        }
-        return "set title \"\(title)\"\nplot x with lines dashtype 2 linecolor \"grey\" title \"w\", \\\n    " + lines.joined(separator: ", \\\n    ")
+        "set title \"\(title)\"\nplot x with lines dashtype 2 linecolor \"grey\" title \"w\", \\\n    "
+            + FigureStyle.overlaid(quantizers.map(\.name), of: file, against: "w", with: "steps")
     }
     let body = """
         set multiplot layout 1,3 title "Quantized weights δq against w, standard normal weights"
