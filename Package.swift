@@ -14,7 +14,7 @@ let package = Package(
         .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "CoarseGradient", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism"]),
+            targets: ["Statistics", "Quantization", "Theory", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism"]),
     ],
     // Exact versions, as Package.resolved is not committed.
     dependencies: [
@@ -48,7 +48,7 @@ let package = Package(
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
         .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
-        .target(name: "CoarseGradient", dependencies: ["CKernels", "CMonteCarlo", "Statistics", "Quantization"]),
+        .target(name: "Theory", dependencies: ["CKernels", "CMonteCarlo", "Statistics", "Quantization"]),
         .target(name: "Graph", dependencies: ["Quantization"]),
         .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Graph", "Files", "Parallelism"]),
         .target(name: "Backends", dependencies: ["CKernels", "Compute", "Graph", "Quantization", "Statistics"]),
@@ -71,7 +71,7 @@ let package = Package(
                 "BuildFacts", "Parallelism", "BCGDRuntime", "RasterImages", "Export", "Experiments", "Training", "Datasets", "Backends", "Files", argumentParser,
             ]),
         .executableTarget(
-            name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "CoarseGradient", "Statistics", "Reporting", "Files", argumentParser]),
+            name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "Theory", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
             dependencies: [
@@ -102,7 +102,7 @@ let package = Package(
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Parallelism", "Statistics"], exclude: ["pytorch_reference.py"]),
-        .testTarget(name: "CoarseGradientTests", dependencies: ["CoarseGradient", "Parallelism", "Statistics"]),
+        .testTarget(name: "TheoryTests", dependencies: ["Theory", "Parallelism", "Statistics"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics", "Files", "TestSupport"]),
         .testTarget(
             name: "BackendsTests", dependencies: ["Backends", "Compute", "Graph", "Quantization", "Statistics", "Training", "TestSupport"],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CoarseGradient
+import Theory
 import Reporting
 
 /// The figures that the tables of a run allow.

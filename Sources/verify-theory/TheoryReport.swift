@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import BuildFacts
-import CoarseGradient
+import Theory
 import Files
 import Foundation
 import Reporting

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import BuildFacts
-import CoarseGradient
+import Theory
 import Files
 import Foundation
 import Parallelism

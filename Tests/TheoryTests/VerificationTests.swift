@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CoarseGradient
+import Theory
 import Foundation
 import Statistics
 import Testing
