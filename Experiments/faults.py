@@ -29,7 +29,7 @@ class Fault:
     edits: list  # of (file, old text that occurs there once, new text)
 
 
-BLEND = "    if (blends) w = (1 - s.blending) * w + s.blending * (c->scale * (float)c->codes[i]);\n"
+BLEND = "    if (blends) w = (1 - s.blending) * w + s.blending * (c->scale * (float)c->integer_weights[i]);\n"
 FAULTS = [
     Fault("none", "the program as it is", []),
     Fault("alpha-sign", "wrong sign in the α-gradient", [
@@ -38,7 +38,7 @@ FAULTS = [
         ("Sources/CKernels/norm/norm_activation.c", "s3 += g * choose(positive, slope, zero);", "s3 -= g * choose(positive, slope, zero);"),
     ]),
     Fault("rho-ignored", "ρ ignored: BinaryConnect instead of BCGD", [
-        ("Sources/CKernels/optimizer/bcgd_step.c", "int blends = codes && step.blending > 0;", "int blends = 0;"),
+        ("Sources/CKernels/optimizer/bcgd_step.c", "int blends = integer_weights && step.blending > 0;", "int blends = 0;"),
     ]),
     Fault("no-scale", "projection without scale: w_q = sign(w)", [
         ("Sources/Quantization/BinaryProjection.swift", "let scale = Float(magnitudes.sum / Double(slice.count))", "let scale: Float = 1"),

@@ -94,7 +94,7 @@ static void release(struct primitive p) {
 }
 
 struct own {
-    void *x, *codes, *forward, *backward, *y, *dy, *dx, *unit, *dq, *scratch;
+    void *x, *integer_weights, *forward, *backward, *y, *dy, *dx, *unit, *dq, *scratch;
 };
 
 static void run_own(struct own b, struct ck_conv c, int pass) {
@@ -124,7 +124,7 @@ static void measure(struct ck_conv c) {
     double packing[REPEATS];
     for (int i = 0; i < REPEATS; i++) {
         double start = now();
-        ck_conv_pack(b.codes, c, b.forward, b.backward, threads);
+        ck_conv_pack(b.integer_weights, c, b.forward, b.backward, threads);
         packing[i] = now() - start;
     }
     qsort(packing, REPEATS, sizeof *packing, ascending);
@@ -151,7 +151,7 @@ static void measure(struct ck_conv c) {
         release(low);
         release(f32);
     }
-    void *all[] = {b.x, b.codes, b.forward, b.backward, b.y, b.dy, b.dx, b.unit, b.dq, b.scratch};
+    void *all[] = {b.x, b.integer_weights, b.forward, b.backward, b.y, b.dy, b.dx, b.unit, b.dq, b.scratch};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 

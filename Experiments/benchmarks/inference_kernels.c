@@ -23,16 +23,16 @@ static void *room(size_t bytes) {
 }
 
 static double unit_seconds(enum ck_unit_path path, size_t side, size_t inputs, size_t outputs, uint8_t *y) {
-    struct ck_unit u = {.height = side, .width = side, .input_channels = inputs, .output_channels = outputs, .kernel = 3, .stride = 1, .input_top = 15, .largest_code = 1, .binary = 1, .top = 15, .to_levels = 1};
-    int8_t *codes = room(outputs * inputs * 9);
+    struct ck_unit u = {.height = side, .width = side, .input_channels = inputs, .output_channels = outputs, .kernel = 3, .stride = 1, .input_qmax = 15, .largest_integer_weight = 1, .binary = 1, .qmax = 15, .to_levels = 1};
+    int8_t *integer_weights = room(outputs * inputs * 9);
     uint8_t *x = room(side * side * inputs);
     float *a = room(4 * outputs), *b = room(4 * outputs);
     srand(1);
-    for (size_t i = 0; i < outputs * inputs * 9; i++) codes[i] = rand() % 2 ? 1 : -1;
+    for (size_t i = 0; i < outputs * inputs * 9; i++) integer_weights[i] = rand() % 2 ? 1 : -1;
     for (size_t i = 0; i < side * side * inputs; i++) x[i] = (uint8_t)(rand() % 16);
     for (size_t o = 0; o < outputs; o++) a[o] = (float)(rand() % 100 - 50) * 1e-3f, b[o] = (float)(rand() % 15);
     void *packed = room(ck_unit_packed_bytes(u, path)), *scratch = room(ck_unit_scratch_bytes(u, path));
-    ck_unit_pack(codes, u, path, packed);
+    ck_unit_pack(integer_weights, u, path, packed);
     u.packed = packed, u.a = a, u.b = b;
     double best = 1e9;
     for (int i = 0; i < (path == CK_UNIT_PORTABLE ? 3 : 100); i++) {
@@ -40,7 +40,7 @@ static double unit_seconds(enum ck_unit_path path, size_t side, size_t inputs, s
         ck_unit_run(&u, path, x, NULL, 0, y, 0, side, scratch);
         best = now() - start < best ? now() - start : best;
     }
-    free(codes), free(x), free(a), free(b), free(packed), free(scratch);
+    free(integer_weights), free(x), free(a), free(b), free(packed), free(scratch);
     return best;
 }
 

@@ -33,12 +33,12 @@ extension Reader {
                     let bytes = try readFile(path), header = 8 + Int(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
                     return Seed(bytes, hot: 0..<header) { withChecksum(withHeaderLength($0, data: bytes.count - header)) }
                 }
-            let workshop = Workshop(engine: try Engine(threads: 1), batch: 1), shape = FeatureShape(height: 8, width: 8, channels: 3)
+            let context = ExecutionContext(engine: try Engine(threads: 1), batch: 1), shape = FeatureShape(height: 8, width: 8, channels: 3)
             return Session(seeds: seeds) { input, index in
                 try write(input, path)
                 let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
                 guard index % 16 < 3 else { return }
-                let network = try checkpoint.evaluationNetwork(input: shape, classes: 4, precision: .f32, in: workshop)
+                let network = try checkpoint.evaluationNetwork(input: shape, classes: 4, precision: .f32, in: context)
                 let scores = try network.forward(shape.tensor(batch: 1), batch: 1, mode: .evaluation)
                 try need(scores.count == 4, "\(scores.count) scores of \(run.recipe.network)")
             }

@@ -66,11 +66,11 @@ extension Reader {
     private static func use(_ recipe: Recipe) throws {
         _ = try (recipe.weightProjection(), recipe.activation())
         for epoch in [0, 1, recipe.epochs - 1] {
-            let rate = recipe.rate(epoch: epoch)
+            let rate = recipe.learningRate(epoch: epoch)
             try need(rate.isFinite && rate >= 0, "the rate \(rate) in epoch \(epoch)")
             if let relaxation = recipe.relaxation(epoch: epoch) { try need(relaxation > 0 && relaxation.isFinite, "λ = \(relaxation) in epoch \(epoch)") }
         }
-        let numbers = [recipe.rateDivisor, recipe.resolutionRateFactor, Double(recipe.weightDecay), Double(recipe.resolutionMinimum), Double(recipe.momentum)]
+        let numbers = [recipe.rateDivisor, recipe.stepSizeRateFactor, Double(recipe.weightDecay), Double(recipe.stepSizeMinimum), Double(recipe.momentum)]
         try need(numbers.allSatisfy(\.isFinite), "a setting that is not finite: \(numbers)")
         let run = RunDescription(name: "run", dataset: "data", recipe: recipe, seed: 1, warmStart: nil)
         try need(run.digest.count == 8 && !recipe.texts.isEmpty, "no digest")

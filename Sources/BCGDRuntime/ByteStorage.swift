@@ -40,13 +40,13 @@ final class ByteStorage: @unchecked Sendable {  // the bytes are never written
 
 /// Integer weights of b bits in a row without gaps, the first in the lowest bits of the first byte: 1 bit is + (1) or − (0);
 /// more are two's complement, the lowest value left out.
-package enum CodePacking {
+package enum IntegerWeightPacking {
     package static func bytes(bits: Int, count: Int) -> Int { (bits * count + 7) / 8 }
 
-    package static func pack(_ codes: [Int8], bits: Int) -> Data {
-        var bytes = Data(count: Self.bytes(bits: bits, count: codes.count))
+    package static func pack(_ integerWeights: [Int8], bits: Int) -> Data {
+        var bytes = Data(count: Self.bytes(bits: bits, count: integerWeights.count))
         let mask = UInt16(1 << bits - 1)
-        for (i, code) in codes.enumerated() {
+        for (i, code) in integerWeights.enumerated() {
             let value = bits == 1 ? UInt16(code > 0 ? 1 : 0) : UInt16(UInt8(bitPattern: code)) & mask
             let shifted = value << (i * bits % 8)
             bytes[i * bits / 8] |= UInt8(truncatingIfNeeded: shifted)
@@ -59,13 +59,13 @@ package enum CodePacking {
     package static func unpack(_ bytes: UnsafeRawBufferPointer, at offset: Int, bits: Int, count: Int) -> [Int8] {
         let end = offset + Self.bytes(bits: bits, count: count)
         precondition(offset >= 0 && end <= bytes.count, "codes beyond the file")
-        return [Int8](unsafeUninitializedCapacity: count) { codes, initialized in
+        return [Int8](unsafeUninitializedCapacity: count) { integerWeights, initialized in
             for i in 0..<count {
                 let at = offset + i * bits / 8
                 let word = UInt16(bytes[at]) | (at + 1 < end ? UInt16(bytes[at + 1]) << 8 : 0)
                 let value = UInt8(truncatingIfNeeded: word >> (i * bits % 8))
                 // Shifted up and down again, so that the sign bit spreads.
-                codes[i] = bits == 1 ? Int8(2 * (value & 1)) - 1 : Int8(bitPattern: value << (8 - bits)) >> (8 - bits)
+                integerWeights[i] = bits == 1 ? Int8(2 * (value & 1)) - 1 : Int8(bitPattern: value << (8 - bits)) >> (8 - bits)
             }
             initialized = count
         }

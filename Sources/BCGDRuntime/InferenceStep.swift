@@ -24,7 +24,7 @@ struct InferenceStep {
 
     private struct Scores {
         let pixels, inputs, outputs: Int
-        let codes: UnsafePointer<Int8>?
+        let integerWeights: UnsafePointer<Int8>?
         let weights, scale: UnsafePointer<Float>?
         let bias: UnsafePointer<Float>
         let unit: Float
@@ -52,7 +52,7 @@ struct InferenceStep {
             let sums = scratch.assumingMemoryBound(to: Int32.self)
             let room = (scratch + s.sumBytes).assumingMemoryBound(to: Int32.self)
             ck_level_sums(levels(input), s.pixels, s.inputs, sums)
-            if let codes = s.codes { ck_integer_scores(sums, codes, s.inputs, s.outputs, s.scale, s.bias, room, scores) }
+            if let integerWeights = s.integerWeights { ck_integer_scores(sums, integerWeights, s.inputs, s.outputs, s.scale, s.bias, room, scores) }
             else { ck_float_scores(sums, s.unit, s.weights, s.inputs, s.outputs, s.bias, scores) }
         }
     }
@@ -102,7 +102,7 @@ struct InferenceStep {
         let first = ck_first_unit(
             height: from.height, width: from.width, input_channels: from.channels, output_channels: unit.outputChannels, kernel: kernel,
             stride: unit.stride, padding: unit.padding, weights: packed.pointer, table: pixels.pointer, a: a.pointer, b: b.pointer,
-            top: Float(unit.maximumLevel))
+            qmax: Float(unit.qmax))
         return InferenceStep(
             .first(first, path.kernels[0]), rows: shape.height, output: output,
             scratchBytes: ck_first_unit_scratch_bytes(first), unit: index, owners: [packed, pixels, a, b])
@@ -111,16 +111,16 @@ struct InferenceStep {
     private static func convolution(
         _ model: PackedModel, _ index: Int, path: Classifier.Path, input: Int, shortcut: Int?, output: Int
     ) -> InferenceStep {
-        let (unit, shape, (from, side, stride, codes)) = (model.units[index], model.shapes[index], model.lowered(index))
+        let (unit, shape, (from, side, stride, integerWeights)) = (model.units[index], model.shapes[index], model.lowered(index))
         let (a, b) = (Table(model.a(index), zero: 0), Table(model.b(index), zero: 0))
         var convolution = ck_unit(
             height: from.height, width: from.width, input_channels: from.channels, output_channels: unit.outputChannels, kernel: side,
-            stride: stride, input_top: Int32(model.units[unit.input].maximumLevel), largest_code: Int32(codes.lazy.map(\.magnitude).max() ?? 0),
-            binary: unit.weightBits == 1 ? 1 : 0, packed: nil, a: a.pointer, b: b.pointer, step: unit.step, top: Float(unit.maximumLevel),
+            stride: stride, input_qmax: Int32(model.units[unit.input].qmax), largest_integer_weight: Int32(integerWeights.lazy.map(\.magnitude).max() ?? 0),
+            binary: unit.weightBits == 1 ? 1 : 0, packed: nil, a: a.pointer, b: b.pointer, step: unit.step, qmax: Float(unit.qmax),
             to_levels: unit.activationBits > 0 ? 1 : 0)
         let kernel = path.kernels.first { ck_unit_fits(&convolution, $0) != 0 } ?? CK_UNIT_PORTABLE
         let packed = Table<UInt8>(count: ck_unit_packed_bytes(convolution, kernel), zero: 0)
-        codes.withUnsafeBufferPointer { ck_unit_pack($0.baseAddress, convolution, kernel, packed.pointer) }
+        integerWeights.withUnsafeBufferPointer { ck_unit_pack($0.baseAddress, convolution, kernel, packed.pointer) }
         convolution.packed = UnsafeRawPointer(packed.pointer)
         return InferenceStep(
             .convolution(convolution, kernel, input: input, shortcut: shortcut, isWide: unit.shortcut == .values), rows: shape.height,
@@ -147,12 +147,12 @@ struct InferenceStep {
             return UnsafePointer(table.pointer)
         }
         let isFloat = unit.weightBits == 32
-        let codes = isFloat ? nil : transposed(model.codes(index), zero: 0)
+        let integerWeights = isFloat ? nil : transposed(model.integerWeights(index), zero: 0)
         let weights = isFloat ? transposed(model.floatWeights(index), zero: 0) : nil
         let scale = isFloat ? nil : Table(model.classifierScales(index), zero: 0)
         if let scale { owners.append(scale) }
         let scores = Scores(
-            pixels: pixels, inputs: inputs, outputs: outputs, codes: codes, weights: weights, scale: scale.map { UnsafePointer($0.pointer) },
+            pixels: pixels, inputs: inputs, outputs: outputs, integerWeights: integerWeights, weights: weights, scale: scale.map { UnsafePointer($0.pointer) },
             bias: bias.pointer, unit: model.featureUnit(index))
         return InferenceStep(
             .classifier(scores, input: input), rows: 1, output: 0, scratchBytes: scores.sumBytes + 4 * outputs, unit: index, owners: owners)
@@ -168,7 +168,7 @@ extension PackedModel {
     /// What one of a classifier's feature sums is worth: α of its input's levels over the number of pixels.
     func featureUnit(_ classifier: Int) -> Float {
         let from = inputShape(classifier)
-        return units[units[classifier].input].resolution / Float(from.height * from.width)
+        return units[units[classifier].input].stepSize / Float(from.height * from.width)
     }
 
     /// What one of a quantized classifier's sums is worth, of each output.

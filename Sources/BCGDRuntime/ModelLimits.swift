@@ -70,18 +70,18 @@ extension PackedModel {
                 try need(pixel, "a normalised pixel")
                 (terms, factor) = (Double(inputsPerOutput(index)) * pixel * weight, magnitude(a(index)))
             case .convolution:
-                (terms, factor) = (Double(inputsPerOutput(index) * units[unit.input].maximumLevel * unit.maximumCode), magnitude(a(index)))
+                (terms, factor) = (Double(inputsPerOutput(index) * units[unit.input].qmax * unit.maximumIntegerWeight), magnitude(a(index)))
             case .maximum, .classifier:
-                let features = Double(from.count) * Double(units[unit.input].maximumLevel)
+                let features = Double(from.count) * Double(units[unit.input].qmax)
                 let isFloat = unit.weightBits == 32
                 let worth = isFloat ? Double(featureUnit(index)) : magnitude(classifierScales(index))
                 try need(worth * features, "a feature")
-                (terms, factor) = (features * (isFloat ? 1 : Double(unit.maximumCode)), isFloat ? worth * max(weight, 1) : worth)
+                (terms, factor) = (features * (isFloat ? 1 : Double(unit.maximumIntegerWeight)), isFloat ? worth * max(weight, 1) : worth)
             }
             try need(terms, "a sum")
             var bound = factor * terms + magnitude(b(index))
             if unit.shortcut != .none {
-                let other = unit.shortcut == .values ? bounds[unit.shortcutInput] : Double(units[unit.shortcutInput].maximumLevel)
+                let other = unit.shortcut == .values ? bounds[unit.shortcutInput] : Double(units[unit.shortcutInput].qmax)
                 bound += Double(unit.step.magnitude) * other
             }
             try need(bound, unit.kind == .classifier ? "a score" : "t")
@@ -93,6 +93,6 @@ extension PackedModel {
 
     /// δ·q or the float weights; a bound where a file says so without looking at every code.
     private func largestWeight(_ unit: Int) -> Double {
-        units[unit].weightBits == 32 ? magnitude(floatWeights(unit)) : magnitude(scales(unit)) * Double(units[unit].maximumCode)
+        units[unit].weightBits == 32 ? magnitude(floatWeights(unit)) : magnitude(scales(unit)) * Double(units[unit].maximumIntegerWeight)
     }
 }

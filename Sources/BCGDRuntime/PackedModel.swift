@@ -55,23 +55,23 @@ public struct PackedModel: Sendable {
         /// The unit of the shortcut's map divided by that of this unit's.
         public let step: Float
         /// α: what one level is worth; 1 for values.
-        public let resolution: Float
+        public let stepSize: Float
 
         public init(
             name: String, kind: Kind, kernel: Int = 1, stride: Int = 1, padding: Int = 0, weightBits: Int = 0, activationBits: Int = 0,
             shortcut: Shortcut = .none, shortcutStride: Int = 0, input: Int, shortcutInput: Int = -1, outputChannels: Int,
-            scaleCount: Int = 0, step: Float = 0, resolution: Float = 1
+            scaleCount: Int = 0, step: Float = 0, stepSize: Float = 1
         ) {
             (self.name, self.kind, self.kernel, self.stride, self.padding) = (name, kind, kernel, stride, padding)
             (self.weightBits, self.activationBits, self.shortcut) = (weightBits, activationBits, shortcut)
             (self.shortcutStride, self.input, self.shortcutInput) = (shortcutStride, input, shortcutInput)
-            (self.outputChannels, self.scaleCount, self.step, self.resolution) = (outputChannels, scaleCount, step, resolution)
+            (self.outputChannels, self.scaleCount, self.step, self.stepSize) = (outputChannels, scaleCount, step, stepSize)
         }
 
         /// The largest level.
-        public var maximumLevel: Int { 1 << activationBits - 1 }
+        public var qmax: Int { 1 << activationBits - 1 }
         /// The largest magnitude of a code.
-        public var maximumCode: Int { weightBits == 1 ? 1 : 1 << (weightBits - 1) - 1 }
+        public var maximumIntegerWeight: Int { weightBits == 1 ? 1 : 1 << (weightBits - 1) - 1 }
         var hasWeights: Bool { kind != .maximum }
     }
 
@@ -110,16 +110,16 @@ public struct PackedModel: Sendable {
     }
 
     /// The integer weights `[O, I, K, K]`, or `[O, I]` of a classifier, of a unit whose weights are not float.
-    public func codes(_ unit: Int) -> [Int8] {
+    public func integerWeights(_ unit: Int) -> [Int8] {
         precondition((1...8).contains(units[unit].weightBits), "\(units[unit].name) has no codes")
-        return CodePacking.unpack(storage.bytes, at: sections[unit].weights, bits: units[unit].weightBits, count: weightCount(unit))
+        return IntegerWeightPacking.unpack(storage.bytes, at: sections[unit].weights, bits: units[unit].weightBits, count: weightCount(unit))
     }
 
     /// The weights as floats, in the same order: δ·q in f32 where they are quantized.
     public func floatWeights(_ unit: Int) -> [Float] {
         guard units[unit].weightBits != 32 else { return floats(sections[unit].weights, weightCount(unit)) }
         let (scales, per) = (scales(unit), inputsPerOutput(unit))
-        return codes(unit).enumerated().map { scales[units[unit].scaleCount == 1 ? 0 : $0 / per] * Float($1) }
+        return integerWeights(unit).enumerated().map { scales[units[unit].scaleCount == 1 ? 0 : $0 / per] * Float($1) }
     }
 
     /// δ of the layer, or of each output channel.

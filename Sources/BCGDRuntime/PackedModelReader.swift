@@ -145,7 +145,7 @@ struct PackedReader {
             name: try string(UInt64(word(start + 56)), nameLength), kind: kind, kernel: byte(1), stride: byte(2), padding: byte(3),
             weightBits: byte(4), activationBits: byte(5), shortcut: shortcut, shortcutStride: byte(7), input: index32(8),
             shortcutInput: index32(12), outputChannels: Int(word(start + 16)), scaleCount: Int(word(start + 20)), step: numbers[0],
-            resolution: numbers[1])
+            stepSize: numbers[1])
         let limit = UInt64(bytes.count)
         guard offset(32) <= limit, offset(40) <= limit, offset(48) <= limit else { throw fail("unit \(index): its numbers lie beyond the file") }
         return (unit, PackedModel.Sections(weights: Int(offset(32)), scales: Int(offset(40)), channels: Int(offset(48))))
@@ -155,7 +155,7 @@ struct PackedReader {
     func checkNumbers(_ unit: PackedModel.Unit, _ section: PackedModel.Sections, weights: Int) throws {
         guard unit.hasWeights else { return }
         let bits = unit.weightBits
-        let weightRange = try range(UInt64(section.weights), CodePacking.bytes(bits: bits, count: weights), "weights of \(unit.name)")
+        let weightRange = try range(UInt64(section.weights), IntegerWeightPacking.bytes(bits: bits, count: weights), "weights of \(unit.name)")
         _ = try range(UInt64(section.scales), 4 * unit.scaleCount, "scales of \(unit.name)")
         let numbers = (unit.kind == .classifier ? 1 : 2) * unit.outputChannels
         _ = try range(UInt64(section.channels), 4 * numbers, "channel numbers of \(unit.name)")
@@ -169,8 +169,8 @@ struct PackedReader {
         let surplus = 8 * weightRange.count - bits * weights
         if surplus > 0, let last = weightRange.last, bytes[last] >> (8 - surplus) != 0 { throw fail("\(unit.name): bits after the last weight are not 0") }
         guard bits > 1 else { return }
-        let lowest = -Int8(clamping: unit.maximumCode) - 1
-        if CodePacking.unpack(bytes, at: section.weights, bits: bits, count: weights).contains(lowest) {
+        let lowest = -Int8(clamping: unit.maximumIntegerWeight) - 1
+        if IntegerWeightPacking.unpack(bytes, at: section.weights, bits: bits, count: weights).contains(lowest) {
             throw fail("\(unit.name): a weight is \(lowest), which \(bits) bits do not have here")
         }
     }

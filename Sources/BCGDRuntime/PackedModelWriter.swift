@@ -4,14 +4,14 @@ import Foundation
 
 /// What goes into a packed model; the bytes follow from it (Documentation/packed-format.md).
 public struct PackedModelContents {
-    /// A unit with its numbers. `codes` or, at 32 weight bits, `weights` are `[O, I, K, K]` or `[O, I]`.
+    /// A unit with its numbers. `integerWeights` or, at 32 weight bits, `weights` are `[O, I, K, K]` or `[O, I]`.
     public struct Entry {
         public let unit: PackedModel.Unit
-        public let codes: [Int8]
+        public let integerWeights: [Int8]
         public let weights, scales, a, b: [Float]
 
-        public init(_ unit: PackedModel.Unit, codes: [Int8] = [], weights: [Float] = [], scales: [Float] = [], a: [Float] = [], b: [Float] = []) {
-            (self.unit, self.codes, self.weights, self.scales, self.a, self.b) = (unit, codes, weights, scales, a, b)
+        public init(_ unit: PackedModel.Unit, integerWeights: [Int8] = [], weights: [Float] = [], scales: [Float] = [], a: [Float] = [], b: [Float] = []) {
+            (self.unit, self.integerWeights, self.weights, self.scales, self.a, self.b) = (unit, integerWeights, weights, scales, a, b)
         }
     }
 
@@ -66,11 +66,11 @@ public struct PackedModelContents {
         file.store(UInt32(unit.outputChannels), at: start + 16)
         file.store(UInt32(unit.scaleCount), at: start + 20)
         file.store(unit.step.bitPattern, at: start + 24)
-        file.store(unit.resolution.bitPattern, at: start + 28)
+        file.store(unit.stepSize.bitPattern, at: start + 28)
         file.store(UInt32(file.count), at: start + 56)
         file.store(UInt32(unit.name.utf8.count), at: start + 60)
         file.append(contentsOf: unit.name.utf8)
-        let weights = unit.weightBits == 32 ? entry.weights.littleEndian : CodePacking.pack(entry.codes, bits: max(unit.weightBits, 1))
+        let weights = unit.weightBits == 32 ? entry.weights.littleEndian : IntegerWeightPacking.pack(entry.integerWeights, bits: max(unit.weightBits, 1))
         for (i, part) in [weights, entry.scales.littleEndian, (entry.a + entry.b).littleEndian].enumerated() {
             file.append(Data(count: -file.count & 3))
             file.store(UInt64(file.count), at: start + 32 + 8 * i)

@@ -21,18 +21,18 @@ struct Patches {
 }
 
 extension PackedModel {
-    /// What the unit kernels compute of a convolution: `codes` are `[O, I, K, K]` for `from`.
-    func lowered(_ index: Int) -> (from: Shape, kernel: Int, stride: Int, codes: [Int8]) {
-        let (unit, from, plain) = (units[index], inputShape(index), codes(index))
+    /// What the unit kernels compute of a convolution: `integerWeights` are `[O, I, K, K]` for `from`.
+    func lowered(_ index: Int) -> (from: Shape, kernel: Int, stride: Int, integerWeights: [Int8]) {
+        let (unit, from, plain) = (units[index], inputShape(index), integerWeights(index))
         guard let patches = Patches(unit, from: from) else { return (from, unit.kernel, unit.stride, plain) }
         let (taps, channels) = (unit.kernel * unit.kernel, from.channels)
-        var codes = [Int8](repeating: 0, count: plain.count)
+        var integerWeights = [Int8](repeating: 0, count: plain.count)
         for o in 0..<unit.outputChannels {
             for i in 0..<channels {
-                for tap in 0..<taps { codes[(o * taps + tap) * channels + i] = plain[(o * channels + i) * taps + tap] }
+                for tap in 0..<taps { integerWeights[(o * taps + tap) * channels + i] = plain[(o * channels + i) * taps + tap] }
             }
         }
         let pixels = Shape(height: shapes[index].height, width: shapes[index].width, channels: patches.channels)
-        return (pixels, 1, 1, codes)
+        return (pixels, 1, 1, integerWeights)
     }
 }

@@ -21,10 +21,10 @@ public struct ReferenceClassifier {
         return zip(model.units.indices, results).map { UnitActivation(unit: model.units[$0].name, shape: model.shapes[$0], values: $1) }
     }
 
-    /// `clamp(ceil(t), 0, top)`.
+    /// `clamp(ceil(t), 0, qmax)`.
     private func level(_ t: Float, _ unit: PackedModel.Unit) -> UInt8 {
         let level = t.rounded(.up)
-        return level > 0 ? UInt8(min(level, Float(unit.maximumLevel))) : 0
+        return level > 0 ? UInt8(min(level, Float(unit.qmax))) : 0
     }
 
     /// sum = 0; for r, for s, for i: sum = fma(x, w, sum), in f32.
@@ -46,14 +46,14 @@ public struct ReferenceClassifier {
     }
 
     private func convolution(_ index: Int, _ results: [UnitActivation.Values]) -> UnitActivation.Values {
-        let (unit, codes, from) = (model.units[index], model.codes(index), model.inputShape(index))
+        let (unit, integerWeights, from) = (model.units[index], model.integerWeights(index), model.inputShape(index))
         let (a, b, x) = (model.a(index), model.b(index), results[unit.input].levels)
         var values: [Float] = []
         forEachOutput(index) { at, o, taps in
             var sum: Int32 = 0
             for tap in taps {
                 for i in 0..<from.channels {
-                    sum += Int32(x[tap.pixel * from.channels + i]) * Int32(codes[(o * from.channels + i) * unit.kernel * unit.kernel + tap.weight])
+                    sum += Int32(x[tap.pixel * from.channels + i]) * Int32(integerWeights[(o * from.channels + i) * unit.kernel * unit.kernel + tap.weight])
                 }
             }
             var t = b[o].addingProduct(a[o], Float(sum))
@@ -96,9 +96,9 @@ public struct ReferenceClassifier {
                 sums.indices.reduce(bias[o]) { $0.addingProduct(worth * Float(sums[$1]), weights[o * from.channels + $1]) }
             })
         }
-        let (codes, scales) = (model.codes(index), model.classifierScales(index))
+        let (integerWeights, scales) = (model.integerWeights(index), model.classifierScales(index))
         return .floats(bias.indices.map { o in
-            let sum = sums.indices.reduce(Int32(0)) { $0 + sums[$1] * Int32(codes[o * from.channels + $1]) }
+            let sum = sums.indices.reduce(Int32(0)) { $0 + sums[$1] * Int32(integerWeights[o * from.channels + $1]) }
             return bias[o].addingProduct(scales[o], Float(sum))
         })
     }

@@ -40,7 +40,7 @@ struct UnitCheck {
         return (shape, unit.hasWeights ? perOutput * unit.outputChannels : 0)
     }
 
-    private var inputLevels: Int { units[unit.input].maximumLevel }
+    private var inputLevels: Int { units[unit.input].qmax }
 
     private func inputShape() throws -> PackedModel.Shape {
         guard index > 0 else {
@@ -68,7 +68,7 @@ struct UnitCheck {
         case .convolution: try need((0...8).contains(activation), "levels of 1 to 8 bits, or 0, not \(activation)")
         default: try need((1...8).contains(activation), "levels of 1 to 8 bits, not \(activation)")
         }
-        try need(unit.resolution > 0, "a resolution above 0")
+        try need(unit.stepSize > 0, "a step size above 0")
     }
 
     /// The window's output.
@@ -107,9 +107,9 @@ struct UnitCheck {
         try need(from.channels <= shape.channels && (shape.channels - from.channels) % 2 == 0, "a shortcut with an even number of channels less")
     }
 
-    /// Sums of so many products with levels up to `top` fit 32 bits.
-    private func checkSum(_ terms: Int, _ top: Int) throws {
-        let code = unit.weightBits == 32 ? 1 : unit.maximumCode
-        try need(terms <= Int(Int32.max) / (top * code), "sums within 32 bits; \(terms) products of levels up to \(top) and codes up to \(code) may exceed them")
+    /// Sums of so many products with levels up to `qmax` fit 32 bits.
+    private func checkSum(_ terms: Int, _ qmax: Int) throws {
+        let largest = unit.weightBits == 32 ? 1 : unit.maximumIntegerWeight
+        try need(terms <= Int(Int32.max) / (qmax * largest), "sums within 32 bits; \(terms) products of levels up to \(qmax) and integer weights up to \(largest) may exceed them")
     }
 }

@@ -36,16 +36,16 @@ public final class Network {
     ///   - relaxesWeights: the passes may multiply by weights between quantized and float ones (BinaryRelax), so mixed precision
     ///     has no integer passes.
     /// - Throws: `GraphError` for a graph that the precision does not know.
-    public init(_ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, in workshop: Workshop) throws {
+    public init(_ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, in context: ExecutionContext) throws {
         (self.graph, self.precision) = (graph, precision)
         switch precision {
         case .f32:
             tensors = Parameters(graph)
-            (executable, lowPrecision) = (try Reference(graph, tensors, in: workshop), nil)
+            (executable, lowPrecision) = (try Reference(graph, tensors, in: context), nil)
         case .mixed:
             let plan = try LowPrecisionPlan(graph, relaxesWeights: relaxesWeights)
-            tensors = Parameters(graph, keepsCodesOnly: plan.keepsCodesOnly)
-            let compiled = LowPrecision(plan, tensors, in: workshop)
+            tensors = Parameters(graph, keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
+            let compiled = LowPrecision(plan, tensors, in: context)
             (executable, lowPrecision) = (compiled, compiled)
         }
     }

@@ -15,11 +15,11 @@ public final class Parameter {
     public let gradient: Tensor
     public let momentum: Tensor
     /// What the f32 passes multiply by where the parameter is quantized: `w_q = δ·q`, or the relaxed weights
-    /// `(λ·w_q + w_f)/(1 + λ)` of BinaryRelax; not kept `multipliesByCodes`.
+    /// `(λ·w_q + w_f)/(1 + λ)` of BinaryRelax; not kept `multipliesByIntegerWeights`.
     public let quantized: Tensor?
     /// Of the last projection: the integers `q`, which the integer passes use, and the scales δ, one for each of `slices`
     /// equal parts of the values (one: the whole layer; or one an output channel).
-    package let codes: UnsafeMutablePointer<Int8>?
+    package let integerWeights: UnsafeMutablePointer<Int8>?
     package let scales: UnsafeMutablePointer<Float>
     package let slices: Int
     /// λ/(1 + λ); 1 where the passes use `w_q` itself.
@@ -30,14 +30,14 @@ public final class Parameter {
     package let isBinary: Bool
     /// Where the gradient of the float weights is another than that of the quantized ones.
     package let gradientTransform: (any TransformedWeightQuantizer)?
-    /// The layer never asks for `w_q`, only for codes and scale.
-    package let multipliesByCodes: Bool
+    /// The layer never asks for `w_q`, only for integer weights and scale.
+    package let multipliesByIntegerWeights: Bool
 
     /// - Parameters:
     ///   - value: and the others: `spec.shape`, a parameter's own or parts of a network's.
     ///   - multipliesByCodes: for the integer passes of mixed precision.
-    init(_ spec: ParameterSpec, value: Tensor, gradient: Tensor, momentum: Tensor, multipliesByCodes: Bool) {
-        (self.spec, self.multipliesByCodes) = (spec, multipliesByCodes)
+    init(_ spec: ParameterSpec, value: Tensor, gradient: Tensor, momentum: Tensor, multipliesByIntegerWeights: Bool) {
+        (self.spec, self.multipliesByIntegerWeights) = (spec, multipliesByIntegerWeights)
         (self.value, self.gradient, self.momentum) = (value, gradient, momentum)
         isBinary = spec.quantization?.isBinary == true
         gradientTransform = spec.quantization?.quantizer as? any TransformedWeightQuantizer
@@ -45,14 +45,14 @@ public final class Parameter {
         (scales, magnitudes) = (.allocate(capacity: slices), .allocate(capacity: slices))
         scales.update(repeating: 0, count: slices)
         magnitudes.update(repeating: ck_magnitudes(), count: slices)
-        codes = spec.quantization == nil ? nil : .allocate(capacity: spec.count)
-        codes?.update(repeating: 0, count: spec.count)
-        quantized = spec.quantization == nil || multipliesByCodes ? nil : Tensor(spec.shape)
+        integerWeights = spec.quantization == nil ? nil : .allocate(capacity: spec.count)
+        integerWeights?.update(repeating: 0, count: spec.count)
+        quantized = spec.quantization == nil || multipliesByIntegerWeights ? nil : Tensor(spec.shape)
         if case .constant(let constant) = spec.initial { value.fill(constant) }
     }
 
     deinit {
-        codes?.deallocate()
+        integerWeights?.deallocate()
         scales.deallocate()
         magnitudes.deallocate()
     }
@@ -69,7 +69,7 @@ public final class Parameter {
 
     /// What the forward and backward passes multiply by: `w_q` if there is one, else the float values.
     public var effective: Tensor {
-        precondition(codes == nil || !multipliesByCodes, "\(name) keeps codes only")
+        precondition(integerWeights == nil || !multipliesByIntegerWeights, "\(name) keeps integer weights only")
         return quantized ?? value
     }
 
@@ -78,40 +78,40 @@ public final class Parameter {
 
     /// The same after the update's pass over the weights.
     package func project(known: KnownMagnitudes, threads: Int) {
-        guard let codes, let quantizer = spec.quantization?.quantizer else { return }
+        guard let integerWeights, let quantizer = spec.quantization?.quantizer else { return }
         let isRelaxed = relaxationShare < 1
         // A projection follows the use of the gradient or the start of training: the gradient's room is free.
         quantizer.project(
             value.pointer, count: value.count, slices: slices, known: known, quantized: isRelaxed ? nil : quantized?.pointer,
-            codes: codes, scales: scales, scratch: quantized?.pointer ?? gradient.pointer, threads: threads)
+            integerWeights: integerWeights, scales: scales, scratch: quantized?.pointer ?? gradient.pointer, threads: threads)
         if isRelaxed { useProjection(relaxationShare: relaxationShare, threads: threads) }
     }
 
     /// Has the passes multiply by `share·w_q + (1 − share)·w_f` from now on, `w_q` being the last projection.
     package func useProjection(relaxationShare share: Float, threads: Int) {
         relaxationShare = share
-        guard let codes else { return }
-        precondition(quantized != nil || share == 1, "\(name) keeps codes only, which cannot be relaxed")
+        guard let integerWeights else { return }
+        precondition(quantized != nil || share == 1, "\(name) keeps integer weights only, which cannot be relaxed")
         guard let quantized else { return }
         ck_relaxed_weights(
-            value.pointer, codes, scales, value.count, slices, share, quantized.pointer, Int32(threads))
+            value.pointer, integerWeights, scales, value.count, slices, share, quantized.pointer, Int32(threads))
     }
 
     /// Puts a projection of earlier back (`useProjection` makes it take effect); does nothing for float weights.
-    package func restoreProjection(codes: [Int8], scales: [Float]) {
-        precondition(codes.count == value.count && scales.count == slices, "another tensor's projection")
-        self.codes?.update(from: codes, count: codes.count)
+    package func restoreProjection(integerWeights: [Int8], scales: [Float]) {
+        precondition(integerWeights.count == value.count && scales.count == slices, "another tensor's projection")
+        self.integerWeights?.update(from: integerWeights, count: integerWeights.count)
         self.scales.update(from: scales, count: scales.count)
     }
 
-    /// The scale δ of an output channel's codes; 1 where all its weights are 0, which are then 0 times anything.
+    /// The scale δ of an output channel's integer weights; 1 where all its weights are 0, which are then 0 times anything.
     package func scale(of channel: Int) -> Float {
         let scale = scales[slices == 1 ? 0 : channel]
         return scale > 0 ? scale : 1
     }
 
-    var requiredCodes: UnsafePointer<Int8> {
-        guard let codes else { preconditionFailure("\(name) is not quantized") }
-        return UnsafePointer(codes)
+    var requiredIntegerWeights: UnsafePointer<Int8> {
+        guard let integerWeights else { preconditionFailure("\(name) is not quantized") }
+        return UnsafePointer(integerWeights)
     }
 }

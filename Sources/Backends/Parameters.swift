@@ -18,8 +18,8 @@ public struct Parameters {
     public let values, gradients, momenta: Tensor
     private let byName: [String: Parameter]
 
-    /// - Parameter keepsCodesOnly: whether the passes multiply by the codes of a quantized weight, given its name.
-    package init(_ graph: NetworkGraph, keepsCodesOnly: (String) -> Bool = { _ in false }) {
+    /// - Parameter keepsCodesOnly: whether the passes multiply by the integer weights of a quantized weight, given its name.
+    package init(_ graph: NetworkGraph, keepsIntegerWeightsOnly: (String) -> Bool = { _ in false }) {
         let specs = graph.parameters
         let lengths = specs.map { ($0.count + 15) & ~15 }
         let total = max(16, lengths.reduce(0, +))
@@ -30,7 +30,7 @@ public struct Parameters {
             func part(_ whole: Tensor) -> Tensor { Tensor(spec.shape, partOf: whole, at: offset) }
             return Parameter(
                 spec, value: part(values), gradient: part(gradients), momentum: part(momenta),
-                multipliesByCodes: spec.quantization != nil && keepsCodesOnly(spec.name))
+                multipliesByIntegerWeights: spec.quantization != nil && keepsIntegerWeightsOnly(spec.name))
         }
         statistics = graph.statistics.map { spec in
             let tensor = Tensor([spec.channels])

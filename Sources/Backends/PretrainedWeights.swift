@@ -29,7 +29,7 @@ extension Network {
         for (name, values) in values { wanted[name]?.set(values) }
     }
 
-    /// What no trained network holds, in words: a value that is not finite, a variance below 0, a resolution that is not above 0.
+    /// What no trained network holds, in words: a value that is not finite, a variance below 0, a step size that is not above 0.
     /// - Parameter name: of the parameter or running statistic.
     package static func impossibleValue(_ values: [Float], named name: String) -> String? {
         func first(_ isFault: (Float) -> Bool, _ rule: String) -> String? {
@@ -37,7 +37,7 @@ extension Network {
         }
         return first({ !$0.isFinite }, "is not finite")
             ?? (name.hasSuffix(".running_var") ? first({ $0 < 0 }, "is no variance") : nil)
-            ?? (name.hasSuffix(".resolution") ? first({ $0 <= 0 }, "is no resolution: one is above 0") : nil)
+            ?? (name.hasSuffix(".resolution") ? first({ $0 <= 0 }, "is no step size: one is above 0") : nil)
     }
 
     /// All parameters, the float ones `w_f` of quantized weights, and running statistics, to be written to a file.

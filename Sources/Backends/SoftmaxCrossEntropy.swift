@@ -32,10 +32,10 @@ public final class SoftmaxCrossEntropy {
     public private(set) var notFinite: Int?
     private let classes: Int
 
-    public init(classes: Int, in workshop: Workshop) {
+    public init(classes: Int, in context: ExecutionContext) {
         self.classes = classes
-        gradient = Tensor([workshop.batch, 1, 1, classes])
-        correct = Array(repeating: false, count: workshop.batch)
+        gradient = Tensor([context.batch, 1, 1, classes])
+        correct = Array(repeating: false, count: context.batch)
     }
 
     public func callAsFunction(_ scores: Tensor, labels: UnsafePointer<Int32>, batch: Int) -> BatchOutcome {

@@ -4,9 +4,9 @@ import CKernels
 /// Batch norm, residual addition and activation in one go, forward and back, as their definitions read: what the fused kernels
 /// (`Sources/CKernels/norm/norm_activation.c`) are tested against. Maps are `[rows, channels]`.
 ///
-///     t[i, c] = a[c]·acc[i, c] + b[c] + step·shortcut[i, c]        result = clamp(⌈t⌉, 0, top),  max(t, 0)  or  t
+///     t[i, c] = a[c]·acc[i, c] + b[c] + step·shortcut[i, c]        result = clamp(⌈t⌉, 0, qmax),  max(t, 0)  or  t
 ///
-/// `acc` are a convolution's results, `t` what the activation is applied to in units of its resolution α (METHOD.md part 1).
+/// `acc` are a convolution's results, `t` what the activation is applied to in units of its step size α (METHOD.md part 1).
 public struct NormActivationReference {
     public enum Activation: CaseIterable, Sendable { case quantizedReLU, relu, identity }
 
@@ -15,16 +15,16 @@ public struct NormActivationReference {
     public var acc: [Float], shortcut: [Float]?
     /// `[channels]`.
     public var a, b: [Float]
-    public var step, top: Float
+    public var step, qmax: Float
     public var activation: Activation
     /// Whether multiply-adds have one rounding, as on processors that fuse them, or two.
     public var fused: Bool
 
     public init(
-        channels: Int, acc: [Float], shortcut: [Float]?, a: [Float], b: [Float], step: Float, top: Float, activation: Activation, fused: Bool
+        channels: Int, acc: [Float], shortcut: [Float]?, a: [Float], b: [Float], step: Float, qmax: Float, activation: Activation, fused: Bool
     ) {
         (self.channels, self.acc, self.shortcut, self.a, self.b) = (channels, acc, shortcut, a, b)
-        (self.step, self.top, self.activation, self.fused) = (step, top, activation, fused)
+        (self.step, self.qmax, self.activation, self.fused) = (step, qmax, activation, fused)
     }
 
     /// `t` at place `i` of the maps.
@@ -40,7 +40,7 @@ public struct NormActivationReference {
         switch activation {
         case .identity: return t
         case .relu: return t <= 0 ? 0 : t
-        case .quantizedReLU: return t.isNaN ? t : min(max(t.rounded(.up), 0), top)
+        case .quantizedReLU: return t.isNaN ? t : min(max(t.rounded(.up), 0), qmax)
         }
     }
 
@@ -53,14 +53,14 @@ public struct NormActivationReference {
 
     /// The coarse derivatives at place `i`: in `z = α·t`, and in α where the activation has one (its straight-through estimator,
     /// METHOD.md part 1).
-    public func derivatives(_ i: Int, _ rule: ck_coarse_derivatives) -> (z: Float, resolution: Float) {
-        let t = t(i), isSaturated = t > top
+    public func derivatives(_ i: Int, _ rule: ck_coarse_derivatives) -> (z: Float, stepSize: Float) {
+        let t = t(i), isSaturated = t > qmax
         switch activation {
         case .identity: return (1, 0)
         case .relu: return (t > 0 ? 1 : 0, 0)
         case .quantizedReLU:
             let isZero = rule.relu != 0 && !(t > 0) || rule.clip != 0 && isSaturated
-            let slope = isSaturated ? top : rule.exact != 0 ? max(t.rounded(.up), 1) : rule.inside
+            let slope = isSaturated ? qmax : rule.exact != 0 ? max(t.rounded(.up), 1) : rule.inside
             return (isZero ? 0 : 1, t > 0 ? slope : 0)
         }
     }

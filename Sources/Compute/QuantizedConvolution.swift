@@ -2,17 +2,17 @@
 import CKernels
 import Graph
 
-/// A convolution of integer levels with integer codes, and its two gradients in bf16 with f32 sums, by this project's
+/// A convolution of integer levels with integer integer weights, and its two gradients in bf16 with f32 sums, by this project's
 /// own kernels.
 ///
-/// A quantized layer computes `α·δ·y`, where `x` are its input's levels (0…2^b − 1, in units of the input's resolution
-/// α), `q` the codes of its weights (in units of their scale δ), and, with `[N, H, W, I]` etc. as in `Tensor`,
+/// A quantized layer computes `α·δ·y`, where `x` are its input's levels (0…2^b − 1, in units of the input's step size
+/// α), `q` the integer weights of its weights (in units of their scale δ), and, with `[N, H, W, I]` etc. as in `Tensor`,
 ///
 ///     forward   y[n,h,w,o]  = Σ_{i,r,s} x[n, h·stride+r−pad, w·stride+s−pad, i] · q[o,i,r,s]   exactly
 ///     backward  dx          = the adjoint of x ↦ y, applied to dy
 ///               dq          = the gradient of Σ y·dy in q (overwritten, not accumulated)
 ///
-/// The gradients are those in levels and codes: the caller folds α and δ into `dy`, or into the results. A bf16 number
+/// The gradients are those in levels and integer weights: the caller folds α and δ into `dy`, or into the results. A bf16 number
 /// is the upper half of an f32's bits; products are exact, sums are f32, and bf16 results are rounded to nearest even.
 ///
 /// Nothing is allocated after `init`. Results repeat bit for bit on the same machine; only the last bits of `dq`
@@ -43,7 +43,7 @@ public final class QuantizedConvolution {
 
     public let shape: ConvolutionShape
     public let path: Path
-    /// Whether every sum of the forward pass fits an `Int16`: I·K²·maximumLevel·maximumCode ≤ 32 767.
+    /// Whether every sum of the forward pass fits an `Int16`: I·K²·qmax·maximumCode ≤ 32 767.
     public let fitsInt16: Bool
 
     private let batch: Int
@@ -59,17 +59,17 @@ public final class QuantizedConvolution {
     }
 
     /// - Parameters:
-    ///   - maximumLevel: the largest level, 1…255.
+    ///   - qmax: the largest level, 1…255.
     ///   - maximumCode: the largest magnitude of a code, 1…127.
     ///   - batch: the largest number of images of a call.
     ///   - scratch: working memory to share with other convolutions that run at other times; `nil` makes its own.
     public init(
-        _ shape: ConvolutionShape, maximumLevel: Int, maximumCode: Int, batch: Int, engine: Engine, path: Path = .best,
+        _ shape: ConvolutionShape, qmax: Int, maximumIntegerWeight: Int, batch: Int, engine: Engine, path: Path = .best,
         scratch: ConvolutionScratch? = nil
     ) {
         precondition(Self.supports(shape), "no kernel for \(shape)")
-        precondition(1...255 ~= maximumLevel && 1...127 ~= maximumCode && batch >= 1)
-        let largestSum = shape.input.channels * shape.kernel * shape.kernel * maximumLevel * maximumCode
+        precondition(1...255 ~= qmax && 1...127 ~= maximumIntegerWeight && batch >= 1)
+        let largestSum = shape.input.channels * shape.kernel * shape.kernel * qmax * maximumIntegerWeight
         precondition(largestSum <= Int(Int32.max), "sums of \(shape) may exceed 32 bits")
         precondition(path.isAvailable, "this processor lacks the path's instructions")
         (self.shape, self.path, self.batch, threads) = (shape, path, batch, Int32(engine.threads))
@@ -92,11 +92,11 @@ public final class QuantizedConvolution {
         ck_conv_weight_scratch_bytes(sizes(shape, batch: batch), Int32(engine.threads))
     }
 
-    /// Takes over the codes `[O, I, K, K]` for the passes that follow; to be called whenever they have changed.
-    /// - Parameter training: false leaves `backwardInput` with the codes it had.
-    public func setCodes(_ codes: UnsafePointer<Int8>, training: Bool = true) {
+    /// Takes over the integer weights `[O, I, K, K]` for the passes that follow; to be called whenever they have changed.
+    /// - Parameter training: false leaves `backwardInput` with the integer weights it had.
+    public func setIntegerWeights(_ integerWeights: UnsafePointer<Int8>, training: Bool = true) {
         ck_conv_pack(
-            codes, Self.sizes(shape, batch: batch), packedForward.baseAddress, training ? packedBackward.baseAddress : nil, threads)
+            integerWeights, Self.sizes(shape, batch: batch), packedForward.baseAddress, training ? packedBackward.baseAddress : nil, threads)
     }
 
     /// `levels [≥batch, H, W, I]` to `output [≥batch, H′, W′, O]`, exactly.

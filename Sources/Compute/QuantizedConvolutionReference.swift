@@ -2,7 +2,7 @@
 import Graph
 
 /// The three passes of `QuantizedConvolution` and `BF16Convolution` as their definitions read: what the kernels are tested
-/// against. Numbers are levels, codes or floats; sums are exact for the former two and `Double` for floats.
+/// against. Numbers are levels, integer weights or floats; sums are exact for the former two and `Double` for floats.
 public enum QuantizedConvolutionReference {
     /// `y[n,h,w,o] = Σ_{i,r,s} x[n, h·stride+r−pad, w·stride+s−pad, i] · q[o,i,r,s]`, `[batch, H′, W′, O]`.
     public static func forward(_ x: [UInt8], _ q: [Int8], _ shape: ConvolutionShape, batch: Int) -> [Int32] {

@@ -40,7 +40,7 @@ public func compare(
     try NetworkMemory(graph, name: recipe.network, precision: .mixed, threads: threads)
         .expectRoom(batch: batch, besides: 4 * split.imageSize, for: checkpoint.path)
     let network = try checkpoint.evaluationNetwork(
-        input: input, classes: model.classes.count, precision: .mixed, in: Workshop(engine: try Engine(threads: threads), batch: batch))
+        input: input, classes: model.classes.count, precision: .mixed, in: ExecutionContext(engine: try Engine(threads: threads), batch: batch))
     return try compare(network, batch: batch, with: model, on: split, threads: threads, progress: progress)
 }
 

@@ -62,10 +62,10 @@ private struct ONNXExport {
         return unit.activationBits == 0 ? t : activation(unit, t)
     }
 
-    /// t = conv(L, a·w) + b; w are the codes, or a first unit's own weights.
+    /// t = conv(L, a·w) + b; w are the integer weights, or a first unit's own weights.
     private mutating func foldedSum(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
         let a = model.a(index)
-        let plain = unit.kind == .first ? model.floatWeights(index) : model.codes(index).map { Float($0) }
+        let plain = unit.kind == .first ? model.floatWeights(index) : model.integerWeights(index).map { Float($0) }
         let per = plain.count / a.count
         let weights = graph.constant(unit.name + ".weight", weightShape(index), plain.enumerated().map { a[$0 / per] * $1 })
         let bias = graph.constant(unit.name + ".bias", [a.count], model.b(index))
@@ -76,14 +76,14 @@ private struct ONNXExport {
     private mutating func integerSum(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
         let name = unit.name
         let scales = unit.kind == .first ? model.scales(index) : [1]
-        let floats = unit.kind == .first ? model.floatWeights(index) : model.codes(index).map { Float($0) }
-        let codes = graph.constant(name + ".weight", weightShape(index), floats)
+        let floats = unit.kind == .first ? model.floatWeights(index) : model.integerWeights(index).map { Float($0) }
+        let integerWeights = graph.constant(name + ".weight", weightShape(index), floats)
         let scale = graph.constant(name + ".scale", scales.count == 1 ? [] : [scales.count, 1, 1, 1], scales)
         let weights: String
         if unit.weightBits == 1 {
-            weights = graph.node("BipolarQuant", [codes, scale], name: name + ".codes", domain: ONNXGraph.qonnx)
+            weights = graph.node("BipolarQuant", [integerWeights, scale], name: name + ".codes", domain: ONNXGraph.qonnx)
         } else {
-            weights = quantizer([codes, scale], bits: unit.weightBits, name: name + ".codes", isSigned: true, rounding: "ROUND")
+            weights = quantizer([integerWeights, scale], bits: unit.weightBits, name: name + ".codes", isSigned: true, rounding: "ROUND")
         }
         let (a, b, shape) = (model.a(index), model.b(index), [1, unit.outputChannels, 1, 1])
         let sum = graph.node("Conv", [input, weights], name: name + ".conv", window(unit))
@@ -112,7 +112,7 @@ private struct ONNXExport {
             return quantizer([t, one], bits: unit.activationBits, name: unit.name, isSigned: false, rounding: "CEIL")
         case .float:
             let rounded = graph.node("Ceil", [t], name: unit.name + ".ceil")
-            let limits = [graph.constant(unit.name + ".low", [], [Float(0)]), graph.constant(unit.name + ".high", [], [Float(unit.maximumLevel)])]
+            let limits = [graph.constant(unit.name + ".low", [], [Float(0)]), graph.constant(unit.name + ".high", [], [Float(unit.qmax)])]
             return graph.node("Clip", [rounded] + limits, name: unit.name)
         }
     }
@@ -133,11 +133,11 @@ private struct ONNXExport {
 
     /// Weights times α: the features are mean levels.
     private mutating func classifier(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
-        let resolution = model.units[unit.input].resolution
+        let stepSize = model.units[unit.input].stepSize
         let mean = graph.node("GlobalAveragePool", [input], name: unit.name + ".mean")
         let features = graph.node("Flatten", [mean], name: unit.name + ".features")
         let weights = graph.constant(
-            unit.name + ".weight", [unit.outputChannels, model.inputShape(index).channels], model.floatWeights(index).map { resolution * $0 })
+            unit.name + ".weight", [unit.outputChannels, model.inputShape(index).channels], model.floatWeights(index).map { stepSize * $0 })
         let bias = graph.constant(unit.name + ".bias", [unit.outputChannels], model.b(index))
         return graph.node("Gemm", [features, weights, bias], name: "scores", [("transB", .int(1))])
     }

@@ -107,11 +107,11 @@ private struct PackedExport {
         switch unit.kind {
         case .classifier: return classifier(unit)
         case .maximum:
-            let bits = plan.maximumLevel(readBy: index).map { ($0 + 1).trailingZeroBitCount } ?? 0
+            let bits = plan.qmax(readBy: index).map { ($0 + 1).trailingZeroBitCount } ?? 0
             return PackedModelContents.Entry(
                 PackedModel.Unit(
                     name: unit.name, kind: .maximum, kernel: unit.kernel, stride: unit.stride, padding: unit.padding, activationBits: bits,
-                    input: unit.input, outputChannels: paddedChannels(unit.output.channels), resolution: worth(index)))
+                    input: unit.input, outputChannels: paddedChannels(unit.output.channels), stepSize: worth(index)))
         case .convolution: return convolution(index, unit)
         }
     }
@@ -126,10 +126,10 @@ private struct PackedExport {
         let weight = tensors[unit.name + ".weight"]
         let described = PackedModel.Unit(
             name: unit.name, kind: unit.input < 0 ? .first : .convolution, kernel: unit.kernel, stride: unit.stride, padding: unit.padding,
-            weightBits: bits(weight), activationBits: plan.graph.maximumLevel(unit).map { ($0 + 1).trailingZeroBitCount } ?? 0,
+            weightBits: bits(weight), activationBits: plan.graph.qmax(unit).map { ($0 + 1).trailingZeroBitCount } ?? 0,
             shortcut: shortcut, shortcutStride: stride, input: unit.input, shortcutInput: source,
             outputChannels: paddedChannels(unit.output.channels), scaleCount: scaleCount(weight), step: source < 0 ? 0 : worth(source) / worth(index),
-            resolution: worth(index))
+            stepSize: worth(index))
         let folded = folded(index, unit, weight)
         let inputs = plan.shape(index).input.channels
         return contents(
@@ -157,12 +157,12 @@ private struct PackedExport {
         return contents(
             .init(
                 name: unit.name, kind: .classifier, weightBits: bits(weight), input: unit.input, outputChannels: unit.output.channels,
-                scaleCount: weight.codes == nil ? 0 : weight.slices),
+                scaleCount: weight.integerWeights == nil ? 0 : weight.slices),
             weight, inputs: (inputs, paddedChannels(inputs)), taps: 1, a: [], b: bias.value.values)
     }
 
     private func bits(_ weight: Parameter) -> Int { weight.spec.quantization?.bits ?? 32 }
-    private func scaleCount(_ weight: Parameter) -> Int { weight.codes == nil ? 0 : weight.slices == 1 ? 1 : paddedChannels(weight.slices) }
+    private func scaleCount(_ weight: Parameter) -> Int { weight.integerWeights == nil ? 0 : weight.slices == 1 ? 1 : paddedChannels(weight.slices) }
 
     /// With the channels that the format asks for: those that are too many get any code, and a and b of 0, so that their levels are 0.
     private func contents(
@@ -181,10 +181,10 @@ private struct PackedExport {
         }
         func row(_ numbers: [Float], _ fill: Float) -> [Float] { numbers + [Float](repeating: fill, count: outputs.1 - outputs.0) }
         let (a, b) = (a.isEmpty ? [] : row(a, 0), row(b, 0))
-        guard let codes = weight.codes else { return PackedModelContents.Entry(unit, weights: padded(weight.value.values, 0), a: a, b: b) }
+        guard let integerWeights = weight.integerWeights else { return PackedModelContents.Entry(unit, weights: padded(weight.value.values, 0), a: a, b: b) }
         let scales = Array(UnsafeBufferPointer(start: weight.scales, count: weight.slices))
         return PackedModelContents.Entry(
-            unit, codes: padded(Array(UnsafeBufferPointer(start: codes, count: weight.value.count)), unit.weightBits == 1 ? 1 : 0),
+            unit, integerWeights: padded(Array(UnsafeBufferPointer(start: integerWeights, count: weight.value.count)), unit.weightBits == 1 ? 1 : 0),
             scales: weight.slices == 1 ? scales : row(scales, 0), a: a, b: b)
     }
 }

@@ -7,8 +7,8 @@ public struct ParameterSpec: Equatable, Sendable {
         case weight
         /// A bias, or batch norm's scale or shift.
         case affine
-        /// The step size α of a quantized ReLU (paper: resolution), shape `[1]`.
-        case resolution
+        /// The step size α of a quantized ReLU (paper: step size), shape `[1]`.
+        case stepSize
     }
 
     /// What the values are before training.
@@ -75,7 +75,7 @@ extension NetworkGraph {
             ]
         case .activation(.relu), .add, .maxPool, .meanPool: return []
         case .activation(.quantized(let quantizer)):
-            return [ParameterSpec(name + ".resolution", .resolution, shape: [1], initial: .constant(quantizer.fixedStepSize ?? 1))]
+            return [ParameterSpec(name + ".resolution", .stepSize, shape: [1], initial: .constant(quantizer.fixedStepSize ?? 1))]
         case .linear(let outputs, let weights):
             return [
                 ParameterSpec(

@@ -15,8 +15,8 @@ public struct WeightQuantization: Equatable, Sendable {
 
     /// Integer weights are ±1, never 0.
     public var isBinary: Bool { quantizer.name == BinaryProjection().name }
-    /// That integer weights take: 1 for ±1, else so many that ±`maximumCode` and 0 fit.
-    public var bits: Int { isBinary ? 1 : (2...8).first { 1 << ($0 - 1) - 1 >= quantizer.maximumCode } ?? 8 }
+    /// That integer weights take: 1 for ±1, else so many that ±`maximumIntegerWeight` and 0 fit.
+    public var bits: Int { isBinary ? 1 : (2...8).first { 1 << ($0 - 1) - 1 >= quantizer.maximumIntegerWeight } ?? 8 }
 }
 
 /// What follows a batch norm or a sum.
@@ -136,7 +136,7 @@ extension ActivationFunction: Codable {
         try container.encode("quantized-relu", forKey: .function)
         try container.encode(function.bits, forKey: .bits)
         try container.encode(function.inputDerivative, forKey: .inputDerivative)
-        try container.encode(function.resolutionDerivative, forKey: .stepSizeDerivative)
+        try container.encode(function.stepSizeDerivative, forKey: .stepSizeDerivative)
     }
 
     public init(from decoder: any Decoder) throws {
@@ -148,7 +148,7 @@ extension ActivationFunction: Codable {
                 try QuantizedReLU(
                     bits: container.decode(Int.self, forKey: .bits),
                     inputDerivative: container.decode(CoarseInputDerivative.self, forKey: .inputDerivative),
-                    resolutionDerivative: container.decode(CoarseResolutionDerivative.self, forKey: .stepSizeDerivative)))
+                    stepSizeDerivative: container.decode(CoarseStepSizeDerivative.self, forKey: .stepSizeDerivative)))
         case let name:
             guard let own = OwnQuantizers.given(to: decoder).activations.first(where: { $0.name == name }) else {
                 throw GraphError("the activation \(name) is none of this suite's: whoever reads the graph must give it (OwnQuantizers)")

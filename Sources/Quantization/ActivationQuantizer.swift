@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A function of activations onto a grid: `σ(x, s) = s·k(x/s)`, a step size `s` (the paper's resolution α; one scalar a layer) times an
+/// A function of activations onto a grid: `σ(x, s) = s·k(x/s)`, a step size `s` (the paper's step size α; one scalar a layer) times an
 /// integer level `k`. Its true derivatives are 0 or do not exist; the backward pass uses coarse ones in their place (the straight-through
 /// estimator, STE: Bengio, Léonard and Courville, arXiv:1308.3432).
 ///
@@ -132,9 +132,9 @@ extension ActivationQuantizer {
     @inlinable
     public func isUsable(stepSize: Float) -> Bool { stepSize > 0 && stepSize.isFinite }
 
-    /// - Throws: `QuantizationError.resolution` unless `stepSize` is finite and positive.
+    /// - Throws: `QuantizationError.stepSize` unless `stepSize` is finite and positive.
     public func validate(stepSize: Float) throws {
-        guard isUsable(stepSize: stepSize) else { throw QuantizationError.resolution(stepSize) }
+        guard isUsable(stepSize: stepSize) else { throw QuantizationError.stepSize(stepSize) }
     }
 
     /// For each level above qmin, the least number that reaches it, found by bisection over all floats (∞ where only that does): what an

@@ -12,10 +12,10 @@ import CKernels
 public struct AuthorsTernaryProjection: WeightQuantizer, Equatable {
     public init() {}
     public var name: String { "authors-ternary" }
-    public var maximumCode: Int { 1 }
+    public var maximumIntegerWeight: Int { 1 }
 
     @inlinable
-    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         precondition(!w.isEmpty, "no weights to project")
         guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
         let threshold = T(0.7 as Float) * T(w.reduce(0) { $0 + Double($1.magnitude) } / Double(w.count))
@@ -25,15 +25,15 @@ public struct AuthorsTernaryProjection: WeightQuantizer, Equatable {
 
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
-    ) -> Float { measureAndProject(w, count, quantized, codes, threads) }
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+    ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 
 extension AuthorsTernaryProjection: MagnitudeProjection {
     package func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
         let threshold = max(0.7 * Float(magnitudes.sum / Double(slice.count)), .leastNonzeroMagnitude)
         let scale = Float(ck_kept(slice.w, slice.count, threshold, threads).sum / Double(slice.count))
-        ck_ternary_codes(slice.w, slice.count, threshold, scale, slice.quantized, slice.codes, threads)
+        ck_ternary_integer_weights(slice.w, slice.count, threshold, scale, slice.quantized, slice.integerWeights, threads)
         return scale
     }
 }

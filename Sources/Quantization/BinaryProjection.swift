@@ -5,14 +5,14 @@ import CKernels
 /// et al., XNOR-Net, arXiv:1603.05279, section 3.1).
 ///
 /// Coarse gradient: straight through (Courbariaux, Bengio and David, BinaryConnect, arXiv:1511.00363). Edges: `sign(0) = sign(−0) = +1`;
-/// all weights 0: `δ = 0`, codes +1. (The authors' code leaves weights of exactly 0 at 0.)
+/// all weights 0: `δ = 0`, integer weights +1. (The authors' code leaves weights of exactly 0 at 0.)
 public struct BinaryProjection: WeightQuantizer, Equatable {
     public init() {}
     public var name: String { "binary" }
-    public var maximumCode: Int { 1 }
+    public var maximumIntegerWeight: Int { 1 }
 
     @inlinable
-    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         precondition(!w.isEmpty, "no weights to project")
         guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
         let norm = w.reduce(0.0) { $0 + Double($1.magnitude) }
@@ -22,15 +22,15 @@ public struct BinaryProjection: WeightQuantizer, Equatable {
     /// In two passes.
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
-    ) -> Float { measureAndProject(w, count, quantized, codes, threads) }
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+    ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 
 extension BinaryProjection: MagnitudeProjection {
     package func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
         let scale = Float(magnitudes.sum / Double(slice.count))
         if slice.quantized != nil || !slice.haveSigns {
-            ck_binary_codes(slice.w, slice.count, scale, slice.quantized, slice.codes, threads)
+            ck_binary_integer_weights(slice.w, slice.count, scale, slice.quantized, slice.integerWeights, threads)
         }
         return scale
     }

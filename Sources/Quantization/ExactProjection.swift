@@ -3,10 +3,10 @@
 /// Uniform levels 0, ±1 … ±L, `L = 2^(bits−1) − 1`, exact: the global minimum of `‖w − δq‖`, in O(n·L·log(n·L)) time and O(n·L) memory:
 /// the reference against which Lloyd's local minimum is measured. (It has no fast form of its own.)
 ///
-/// For a given `δ` the best codes round `|w|/δ`, so as `δ` falls from ∞ the code of weight `i` rises from `j−1` to `j`
-/// at `δ = |wᵢ|/(j − ½)`. Between breakpoints the codes are fixed and the least error is `‖w‖² − ⟨|w|,q⟩²/⟨q,q⟩`:
-/// the sweep over the sorted breakpoints visits every code vector that can be optimal. Of equally good codes
-/// the sparsest; all weights 0: `δ = 0`, codes 0. Coarse gradient: straight through.
+/// For a given `δ` the best integer weights round `|w|/δ`, so as `δ` falls from ∞ the code of weight `i` rises from `j−1` to `j`
+/// at `δ = |wᵢ|/(j − ½)`. Between breakpoints the integer weights are fixed and the least error is `‖w‖² − ⟨|w|,q⟩²/⟨q,q⟩`:
+/// the sweep over the sorted breakpoints visits every code vector that can be optimal. Of equally good integer weights
+/// the sparsest; all weights 0: `δ = 0`, integer weights 0. Coarse gradient: straight through.
 ///
 /// Measured on Gaussian weights (200 draws; 50 at n = 10 000), squared error of Lloyd above the optimum, mean and worst:
 ///
@@ -23,7 +23,7 @@
 public struct ExactProjection: WeightQuantizer, Equatable {
     public let bits: Int
     public var name: String { "exact-\(bits)" }
-    public var maximumCode: Int { (1 << (bits - 1)) - 1 }
+    public var maximumIntegerWeight: Int { (1 << (bits - 1)) - 1 }
 
     /// - Throws: `QuantizationError` unless `bits` is 2 … 8.
     public init(bits: Int) throws {
@@ -32,12 +32,12 @@ public struct ExactProjection: WeightQuantizer, Equatable {
     }
 
     @inlinable
-    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         precondition(!w.isEmpty, "no weights to project")
         guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
         var breakpoints: [(scale: Double, index: Int, code: Int)] = []
         for (index, weight) in w.enumerated() where weight != 0 {
-            for code in 1...maximumCode {
+            for code in 1...maximumIntegerWeight {
                 breakpoints.append((Double(weight.magnitude) / (Double(code) - 0.5), index, code))
             }
         }
@@ -49,8 +49,8 @@ public struct ExactProjection: WeightQuantizer, Equatable {
             guard cross * cross / square > best else { continue }
             (best, passed, scale) = (cross * cross / square, number, T(cross / square))
         }
-        var codes = w.map { _ in 0 }
-        for point in breakpoints.prefix(passed) { codes[point.index] += w[point.index] > 0 ? 1 : -1 }
-        return (scale, codes)
+        var integerWeights = w.map { _ in 0 }
+        for point in breakpoints.prefix(passed) { integerWeights[point.index] += w[point.index] > 0 ? 1 : -1 }
+        return (scale, integerWeights)
     }
 }

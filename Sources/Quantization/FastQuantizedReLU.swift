@@ -8,7 +8,7 @@ extension QuantizedReLU {
         input: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, stepSize: Float, threads: Int
     ) {
         guard isUsable(stepSize: stepSize) else { return output.update(repeating: .nan, count: count) }
-        ck_quantized_relu(input, output, count, stepSize, Float(maximumLevel), Int32(threads))
+        ck_quantized_relu(input, output, count, stepSize, Float(qmax), Int32(threads))
     }
 
     /// `levels[i] = level(input[i])`, the integer input of the next layer.
@@ -16,7 +16,7 @@ extension QuantizedReLU {
         input: UnsafePointer<Float>, levels: UnsafeMutablePointer<UInt8>, count: Int, stepSize: Float, threads: Int
     ) {
         guard isUsable(stepSize: stepSize) else { return levels.update(repeating: 0, count: count) }
-        ck_quantized_relu_levels(input, levels, count, stepSize, Float(maximumLevel), Int32(threads))
+        ck_quantized_relu_levels(input, levels, count, stepSize, Float(qmax), Int32(threads))
     }
 
     /// The coarse backward pass: `inputGradient[i] = outputGradient[i]` where the coarse input derivative is 1, else 0.
@@ -27,7 +27,7 @@ extension QuantizedReLU {
     /// - Parameters:
     ///   - input: what `forward` was given.
     ///   - inputGradient: may be `outputGradient`.
-    /// - Returns: the loss's coarse derivative in the resolution, `Σ stepSizeDerivative(input[i]) · outputGradient[i]`.
+    /// - Returns: the loss's coarse derivative in the step size, `Σ stepSizeDerivative(input[i]) · outputGradient[i]`.
     public func backward(
         input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
         count: Int, stepSize: Float, threads: Int
@@ -37,7 +37,7 @@ extension QuantizedReLU {
             return .nan
         }
         return ck_quantized_relu_backward(
-            input, outputGradient, inputGradient, count, stepSize, Float(maximumLevel), kernelDerivatives, Int32(threads))
+            input, outputGradient, inputGradient, count, stepSize, Float(qmax), kernelDerivatives, Int32(threads))
     }
 
     /// The coarse derivatives as the C kernels take them.

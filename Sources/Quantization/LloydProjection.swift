@@ -2,17 +2,17 @@
 import CKernels
 
 /// Uniform levels 0, ±1 … ±L, `L = 2^(bits−1) − 1`, by Lloyd's alternation (IEEE Trans. Inf. Theory 28, 1982; METHOD.md part 1): from
-/// `δ = 2·max|w|/(2^bits − 1)`, assign `q = clamp(round(w/δ), −L, L)`, fit `δ = ⟨w,q⟩/⟨q,q⟩`, until the codes stop changing. A local
+/// `δ = 2·max|w|/(2^bits − 1)`, assign `q = clamp(round(w/δ), −L, L)`, fit `δ = ⟨w,q⟩/⟨q,q⟩`, until the integer weights stop changing. A local
 /// minimum of `‖w − δq‖`; how far from the global one is told at `ExactProjection`.
 ///
 /// Coarse gradient: straight through. Ties: halves round to the even level (both neighbours are equally near). All weights 0: `δ = 0`,
-/// codes 0.
+/// integer weights 0.
 public struct LloydProjection: WeightQuantizer, Equatable {
     public let bits: Int
     /// Lloyd stops after this many iterations, if not before; the authors' code does exactly one, at 4 bits.
     public let maximumIterations: Int
     public var name: String { maximumIterations == Self.manyIterations ? "lloyd-\(bits)" : "lloyd-\(bits)-\(maximumIterations)" }
-    public var maximumCode: Int { (1 << (bits - 1)) - 1 }
+    public var maximumIntegerWeight: Int { (1 << (bits - 1)) - 1 }
 
     /// - Throws: `QuantizationError` unless `bits` is 2 … 8 and `maximumIterations` is 1 or more.
     public init(bits: Int, maximumIterations: Int = manyIterations) throws {
@@ -28,22 +28,22 @@ public struct LloydProjection: WeightQuantizer, Equatable {
     public static let manyIterations = 100
 
     @inlinable
-    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         precondition(!w.isEmpty, "no weights to project")
         guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
-        let top = T(maximumCode)
+        let top = T(maximumIntegerWeight)
         var scale = start(w.reduce(0) { max($0, $1.magnitude) })
-        var codes = w.map { _ in 0 }
-        guard scale > 0 else { return (0, codes) }
+        var integerWeights = w.map { _ in 0 }
+        guard scale > 0 else { return (0, integerWeights) }
         for _ in 0..<maximumIterations {
-            codes = w.map { Int(min(max(($0 / scale).rounded(.toNearestOrEven), -top), top)) }
-            let cross = zip(w, codes).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-            let square = codes.reduce(0.0) { $0 + Double($1 * $1) }
+            integerWeights = w.map { Int(min(max(($0 / scale).rounded(.toNearestOrEven), -top), top)) }
+            let cross = zip(w, integerWeights).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+            let square = integerWeights.reduce(0.0) { $0 + Double($1 * $1) }
             let fitted = T(cross / square)  // the largest weight never rounds to 0, so square > 0
-            if fitted == scale { break }  // the codes depend on the scale alone: they would not change
+            if fitted == scale { break }  // the integer weights depend on the scale alone: they would not change
             scale = fitted
         }
-        return (scale, codes)
+        return (scale, integerWeights)
     }
 
     /// `2·max|w|/(2^bits − 1)`, written so that it cannot overflow.
@@ -53,13 +53,13 @@ public struct LloydProjection: WeightQuantizer, Equatable {
     /// In two passes an iteration, at most.
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
-    ) -> Float { measureAndProject(w, count, quantized, codes, threads) }
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+    ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 
 extension LloydProjection: MagnitudeProjection {
     package func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
-        let top = Float(maximumCode)
+        let top = Float(maximumIntegerWeight)
         var scale = start(magnitudes.maximum)
         guard scale > 0 else { return slice.fill(0, code: 0) }
         var step = scale
@@ -69,7 +69,7 @@ extension LloydProjection: MagnitudeProjection {
             scale = Float(products.wq / products.qq)
             if scale == step { break }
         }
-        ck_rounded_codes(slice.w, slice.count, step, top, scale, slice.quantized, slice.codes, threads)
+        ck_rounded_integer_weights(slice.w, slice.count, step, top, scale, slice.quantized, slice.integerWeights, threads)
         return scale
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// The coarse derivative of the quantized ReLU in its input `x`: what the backward pass uses in place of the almost
-/// everywhere derivative, which is 0. With `b` bits, resolution `α` and `L = 2^b − 1` (METHOD.md part 1):
+/// everywhere derivative, which is 0. With `b` bits, step size `α` and `L = 2^b − 1` (METHOD.md part 1):
 public enum CoarseInputDerivative: String, Codable, CaseIterable, Sendable {
     /// 1 on `0 < x ≤ Lα`, else 0; the default.
     case clippedReLU = "clipped-relu"
@@ -11,9 +11,9 @@ public enum CoarseInputDerivative: String, Codable, CaseIterable, Sendable {
     case identity
 }
 
-/// The coarse derivative of the quantized ReLU in its resolution `α`: 0 on `x ≤ 0`, `L = 2^b − 1` on `x > Lα`, and
+/// The coarse derivative of the quantized ReLU in its step size `α`: 0 on `x ≤ 0`, `L = 2^b − 1` on `x > Lα`, and
 /// on `0 < x ≤ Lα` the value given at each case (METHOD.md part 1).
-public enum CoarseResolutionDerivative: String, Codable, CaseIterable, Sendable {
+public enum CoarseStepSizeDerivative: String, Codable, CaseIterable, Sendable {
     /// `2^(b−1)`, the mean of 1 … L: the paper's proposal and the default.
     case threeValued = "three-valued"
     /// The level `k` on `((k−1)α, kα]`: the exact derivative almost everywhere.
@@ -25,7 +25,7 @@ public enum CoarseResolutionDerivative: String, Codable, CaseIterable, Sendable 
 }
 
 /// The quantized ReLU `σ(x, α) = α · clamp(ceil(x/α), 0, L)`, `L = 2^b − 1`, and its coarse derivatives
-/// (paper, section 2; METHOD.md part 1). The resolution `α` is the protocol's step size. This file is the scalar reference;
+/// (paper, section 2; METHOD.md part 1). The step size `α` is the protocol's step size. This file is the scalar reference;
 /// `FastQuantizedReLU.swift` equals it bit for bit.
 ///
 /// Conventions:
@@ -35,39 +35,39 @@ public enum CoarseResolutionDerivative: String, Codable, CaseIterable, Sendable 
 /// - Positive `x` has level 1 or more, also where `x/α` underflows to 0. `−0` counts as 0; +∞ has level `L`.
 /// - NaN in `x`: the output is NaN, so that the loss shows it; its level and coarse derivatives are 0
 ///   (the identity's stays 1).
-/// - A resolution that is not finite and positive has no levels: outputs and coarse derivatives are NaN, levels 0.
+/// - A step size that is not finite and positive has no levels: outputs and coarse derivatives are NaN, levels 0.
 ///   `validate(stepSize:)` turns it into an error.
 public struct QuantizedReLU: ActivationQuantizer, Equatable {
     /// `b`, 1 … 8. (32 activation bits are a plain ReLU: no quantizer.)
     public let bits: Int
     public let inputDerivative: CoarseInputDerivative
-    public let resolutionDerivative: CoarseResolutionDerivative
+    public let stepSizeDerivative: CoarseStepSizeDerivative
 
     /// - Throws: `QuantizationError.bits` unless `bits` is 1 … 8.
     public init(
         bits: Int, inputDerivative: CoarseInputDerivative = .clippedReLU,
-        resolutionDerivative: CoarseResolutionDerivative = .threeValued
+        stepSizeDerivative: CoarseStepSizeDerivative = .threeValued
     ) throws {
         guard (1...8).contains(bits) else { throw QuantizationError.bits(bits, of: "activation bits", allowed: 1...8) }
         self.bits = bits
         self.inputDerivative = inputDerivative
-        self.resolutionDerivative = resolutionDerivative
+        self.stepSizeDerivative = stepSizeDerivative
     }
 
     /// `L = 2^b − 1`.
-    public var maximumLevel: Int { (1 << bits) - 1 }
+    public var qmax: Int { (1 << bits) - 1 }
 
-    public var grid: ClosedRange<Int> { 0...maximumLevel }
-    public var name: String { "quantized-relu-\(bits)-\(inputDerivative.rawValue)-\(resolutionDerivative.rawValue)" }
+    public var grid: ClosedRange<Int> { 0...qmax }
+    public var name: String { "quantized-relu-\(bits)-\(inputDerivative.rawValue)-\(stepSizeDerivative.rawValue)" }
     public var rounding: FloatingPointRoundingRule? { .up }
 
     /// `clamp(ceil(x/α), 0, L)`.
     public func level(_ x: Float, stepSize: Float) -> Int {
         guard x > 0, isUsable(stepSize: stepSize) else { return 0 }
-        return Int(min(max((x / stepSize).rounded(.up), 1), Float(maximumLevel)))
+        return Int(min(max((x / stepSize).rounded(.up), 1), Float(qmax)))
     }
 
-    private func isSaturated(_ x: Float, _ stepSize: Float) -> Bool { x > 0 && x / stepSize > Float(maximumLevel) }
+    private func isSaturated(_ x: Float, _ stepSize: Float) -> Bool { x > 0 && x / stepSize > Float(qmax) }
 
     /// The coarse derivative in `x`: 0 or 1.
     public func inputDerivative(_ x: Float, stepSize: Float) -> Float {
@@ -83,13 +83,13 @@ public struct QuantizedReLU: ActivationQuantizer, Equatable {
     public func stepSizeDerivative(_ x: Float, stepSize: Float) -> Float {
         guard isUsable(stepSize: stepSize) else { return .nan }
         guard x > 0 else { return 0 }
-        if isSaturated(x, stepSize) { return Float(maximumLevel) }
+        if isSaturated(x, stepSize) { return Float(qmax) }
         return insideDerivative ?? Float(level(x, stepSize: stepSize))
     }
 
     /// The constant on `0 < x ≤ Lα`, nil where it is the level.
     var insideDerivative: Float? {
-        switch resolutionDerivative {
+        switch stepSizeDerivative {
         case .threeValued: Float(1 << (bits - 1))
         case .almostEverywhere: nil
         case .twoValued: 0

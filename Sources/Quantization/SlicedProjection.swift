@@ -5,17 +5,17 @@ import CKernels
 package struct WeightSlice {
     let w: UnsafePointer<Float>
     let count: Int
-    /// The codes hold the weights' signs already.
+    /// The integer weights hold the weights' signs already.
     var haveSigns = false
-    /// nil where the codes are enough.
+    /// nil where the integer weights are enough.
     let quantized: UnsafeMutablePointer<Float>?
-    let codes: UnsafeMutablePointer<Int8>?
+    let integerWeights: UnsafeMutablePointer<Int8>?
     /// Room for `count` floats apart from `w`; may be `quantized`.
     let scratch: UnsafeMutablePointer<Float>
 
     func fill(_ value: Float, code: Int8) -> Float {
         quantized?.update(repeating: value, count: count)
-        codes?.update(repeating: code, count: count)
+        integerWeights?.update(repeating: code, count: count)
         return value
     }
 }
@@ -29,11 +29,11 @@ package protocol MagnitudeProjection: WeightQuantizer {
 
 extension MagnitudeProjection {
     func measureAndProject(
-        _ w: UnsafePointer<Float>, _ count: Int, _ quantized: UnsafeMutablePointer<Float>, _ codes: UnsafeMutablePointer<Int8>?,
+        _ w: UnsafePointer<Float>, _ count: Int, _ quantized: UnsafeMutablePointer<Float>, _ integerWeights: UnsafeMutablePointer<Int8>?,
         _ threads: Int
     ) -> Float {
         precondition(count > 0 && w != UnsafePointer(quantized), "need weights, and other room for the quantized ones")
-        let slice = WeightSlice(w: w, count: count, quantized: quantized, codes: codes, scratch: quantized)
+        let slice = WeightSlice(w: w, count: count, quantized: quantized, integerWeights: integerWeights, scratch: quantized)
         return projectFinite(slice, ck_magnitudes(w, count, Int32(threads)), threads: Int32(threads))
     }
 
@@ -45,24 +45,24 @@ extension MagnitudeProjection {
 /// What the update's pass over the weights has left for the projection.
 package enum KnownMagnitudes {
     case none
-    /// `Σ|w|` and `max|w|` of each slice; `haveSigns` when the codes hold the weights' signs already.
+    /// `Σ|w|` and `max|w|` of each slice; `haveSigns` when the integer weights hold the weights' signs already.
     case perSlice(UnsafePointer<ck_magnitudes>, haveSigns: Bool)
 }
 
 extension WeightQuantizer {
     /// Projects each of `slices` equal parts of `count` weights by itself; threads share one slice, or else the slices.
     /// - Parameters:
-    ///   - quantized: nil where the codes are enough.
+    ///   - quantized: nil where the integer weights are enough.
     ///   - scales: room for one `δ` a slice.
     ///   - scratch: room for `count` floats apart from `w`; may be `quantized`.
     package func project(
         _ w: UnsafePointer<Float>, count: Int, slices: Int, known: KnownMagnitudes, quantized: UnsafeMutablePointer<Float>?,
-        codes: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int
+        integerWeights: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int
     ) {
         precondition(slices >= 1 && count > 0 && count % slices == 0, "slices are of equal length")
         precondition(w != UnsafePointer(scratch), "need other room than the weights'")
         var job = SliceJob(
-            quantizer: self, w: w, length: count / slices, slices: slices, known: known, quantized: quantized, codes: codes,
+            quantizer: self, w: w, length: count / slices, slices: slices, known: known, quantized: quantized, integerWeights: integerWeights,
             scales: scales, scratch: scratch)
         guard slices > 1 else { return job.project(0, threads: Int32(threads)) }
         ck_parallel(
@@ -73,14 +73,14 @@ extension WeightQuantizer {
             }, &job)
     }
 
-    /// The same for an array: one scale a slice, and all codes.
-    public func project(_ w: [Float], slices: Int, threads: Int = 1) -> (scales: [Float], codes: [Int8]) {
-        var (scales, codes) = ([Float](repeating: 0, count: slices), [Int8](repeating: 0, count: w.count))
+    /// The same for an array: one scale a slice, and all integer weights.
+    public func project(_ w: [Float], slices: Int, threads: Int = 1) -> (scales: [Float], integerWeights: [Int8]) {
+        var (scales, integerWeights) = ([Float](repeating: 0, count: slices), [Int8](repeating: 0, count: w.count))
         var scratch = [Float](repeating: 0, count: w.count)
         project(
-            w, count: w.count, slices: slices, known: .none, quantized: nil, codes: &codes, scales: &scales, scratch: &scratch,
+            w, count: w.count, slices: slices, known: .none, quantized: nil, integerWeights: &integerWeights, scales: &scales, scratch: &scratch,
             threads: threads)
-        return (scales, codes)
+        return (scales, integerWeights)
     }
 }
 
@@ -90,7 +90,7 @@ private struct SliceJob {
     let length, slices: Int
     let known: KnownMagnitudes
     let quantized: UnsafeMutablePointer<Float>?
-    let codes: UnsafeMutablePointer<Int8>
+    let integerWeights: UnsafeMutablePointer<Int8>
     let scales: UnsafeMutablePointer<Float>
     let scratch: UnsafeMutablePointer<Float>
 
@@ -98,7 +98,7 @@ private struct SliceJob {
         let offset = number * length
         guard let projection = quantizer as? any MagnitudeProjection else {
             scales[number] = quantizer.project(
-                w + offset, count: length, quantized: (quantized ?? scratch) + offset, codes: codes + offset, threads: Int(threads))
+                w + offset, count: length, quantized: (quantized ?? scratch) + offset, integerWeights: integerWeights + offset, threads: Int(threads))
             return
         }
         let (magnitudes, haveSigns) = switch known {
@@ -106,7 +106,7 @@ private struct SliceJob {
         case .perSlice(let all, let haveSigns): (all[number], haveSigns)
         }
         let slice = WeightSlice(
-            w: w + offset, count: length, haveSigns: haveSigns, quantized: quantized.map { $0 + offset }, codes: codes + offset,
+            w: w + offset, count: length, haveSigns: haveSigns, quantized: quantized.map { $0 + offset }, integerWeights: integerWeights + offset,
             scratch: scratch + offset)
         scales[number] = projection.projectFinite(slice, magnitudes, threads: threads)
     }

@@ -5,15 +5,15 @@ import CKernels
 /// maximises `(their sum)²/k`; `δ` is their mean (METHOD.md part 1; Yin, Zhang, Qi and Xin, arXiv:1612.06052; Ternary Weight Networks,
 /// arXiv:1605.04711, approximates it by `AuthorsTernaryProjection`'s threshold).
 ///
-/// Coarse gradient: straight through. Ties: of equally good `k` the smallest (the sparsest codes); equal magnitudes are kept or dropped
-/// together. All weights 0: `δ = 0`, codes 0.
+/// Coarse gradient: straight through. Ties: of equally good `k` the smallest (the sparsest integer weights); equal magnitudes are kept or dropped
+/// together. All weights 0: `δ = 0`, integer weights 0.
 public struct TernaryProjection: WeightQuantizer, Equatable {
     public init() {}
     public var name: String { "ternary" }
-    public var maximumCode: Int { 1 }
+    public var maximumIntegerWeight: Int { 1 }
 
     @inlinable
-    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         precondition(!w.isEmpty, "no weights to project")
         guard w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
         let order = w.indices.sorted { w[$0].magnitude > w[$1].magnitude }
@@ -22,23 +22,23 @@ public struct TernaryProjection: WeightQuantizer, Equatable {
             sum += Double(w[index].magnitude)
             if sum * sum / Double(k) > best { (best, kept, scale) = (sum * sum / Double(k), k, T(sum / Double(k))) }
         }
-        var codes = w.map { _ in 0 }
-        for index in order.prefix(kept) { codes[index] = w[index] > 0 ? 1 : -1 }
-        return (scale, codes)
+        var integerWeights = w.map { _ in 0 }
+        for index in order.prefix(kept) { integerWeights[index] = w[index] > 0 ? 1 : -1 }
+        return (scale, integerWeights)
     }
 
     /// In five passes, without sorting (`TernarySelection.swift`).
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
-    ) -> Float { measureAndProject(w, count, quantized, codes, threads) }
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+    ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 
 extension TernaryProjection: MagnitudeProjection {
     package func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
         guard magnitudes.maximum > 0 else { return slice.fill(0, code: 0) }
         let kept = largestMagnitudes(slice.w, slice.count, magnitudes, scratch: slice.scratch, threads)
-        ck_ternary_codes(slice.w, slice.count, kept.threshold, kept.scale, slice.quantized, slice.codes, threads)
+        ck_ternary_integer_weights(slice.w, slice.count, kept.threshold, kept.scale, slice.quantized, slice.integerWeights, threads)
         return kept.scale
     }
 }

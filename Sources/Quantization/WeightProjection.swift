@@ -43,11 +43,11 @@ public struct WeightProjection: WeightQuantizer, Equatable {
     }
 
     public var name: String { chosen.name }
-    public var maximumCode: Int { chosen.maximumCode }
+    public var maximumIntegerWeight: Int { chosen.maximumIntegerWeight }
 
     /// By name, not by `quantizer`, for callers' compilers to specialise it.
     @inlinable
-    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         switch bits {
         case 1: BinaryProjection().referenceProject(w)
         case 2 where ternary == .authors: AuthorsTernaryProjection().referenceProject(w)
@@ -58,8 +58,8 @@ public struct WeightProjection: WeightQuantizer, Equatable {
 
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
-    ) -> Float { chosen.project(w, count: count, quantized: quantized, codes: codes, threads: threads) }
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+    ) -> Float { chosen.project(w, count: count, quantized: quantized, integerWeights: integerWeights, threads: threads) }
 }
 
 extension WeightProjection: MagnitudeProjection {

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A map of float weights `w ∈ Rⁿ` to `δ·q`: a scale `δ ≥ 0` (their step size) and integer codes `q` (integer weights).
+/// A map of float weights `w ∈ Rⁿ` to `δ·q`: a scale `δ ≥ 0` (their step size) and integer integer weights `q` (integer weights).
 ///
 /// A type states `referenceProject`: it is the definition. The pass over buffers follows from it; a type with a faster one is tested
-/// against it. A quantizer of one's own needs `name`, `maximumCode` and `referenceProject`: `Documentation/AddingAQuantizer.md`.
+/// against it. A quantizer of one's own needs `name`, `maximumIntegerWeight` and `referenceProject`: `Documentation/AddingAQuantizer.md`.
 ///
 /// How a backend uses it:
 /// - Before the first pass and after each update of the float weights, `project` each slice of them (the paper: the whole tensor; or each
-///   output channel). f32 passes multiply by the quantized weights, integer passes by codes, with a scale a slice; an export packs codes.
+///   output channel). f32 passes multiply by the quantized weights, integer passes by integer weights, with a scale a slice; an export packs integer weights.
 /// - BinaryRelax multiplies by `(λ·δq + w)/(1 + λ)`: no matter of the quantizer's.
 /// - The gradient in the quantized weights is taken for that in the float ones: the straight-through estimator (STE). What needs another
 ///   says so by `TransformedWeightQuantizer`. Weights with a learned step size (LSQ) are no projection: `ActivationQuantizer`.
 ///
-/// Conventions: `δ` and `w/δ` are in the weights' own precision, sums in `Double`. A NaN or infinite weight gives `δ = NaN`, codes 0 and
+/// Conventions: `δ` and `w/δ` are in the weights' own precision, sums in `Double`. A NaN or infinite weight gives `δ = NaN`, integer weights 0 and
 /// quantized weights NaN, so that the loss shows it.
 public protocol WeightQuantizer: Sendable {
     /// Unique with its settings, such as `lloyd-4`: quantizers of one name are taken as equal.
     var name: String { get }
 
     /// The largest |q|, 1 … 127.
-    var maximumCode: Int { get }
+    var maximumIntegerWeight: Int { get }
 
     /// The definition, in any precision (at most `Double`'s).
     /// - Parameter w: n ≥ 1 weights.
-    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int])
+    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int])
 
-    /// Writes `quantized[i] = δ·qᵢ` and, if asked, the codes `qᵢ` of `count` ≥ 1 weights. Any thread count gives the same bits.
+    /// Writes `quantized[i] = δ·qᵢ` and, if asked, the integer weights `qᵢ` of `count` ≥ 1 weights. Any thread count gives the same bits.
     /// - Parameters:
     ///   - quantized: room for `count` floats apart from `w` (which training keeps); also the scratch space.
-    ///   - codes: nil, or room for `count` codes.
+    ///   - integer weights: nil, or room for `count` integer weights.
     /// - Returns: the scale `δ`.
     @discardableResult
     func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
     ) -> Float
 }
 
@@ -64,40 +64,40 @@ extension WeightQuantizer {
     @discardableResult
     @inlinable
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, codes: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
     ) -> Float {
         let (scale, found) = referenceProject(Array(UnsafeBufferPointer(start: w, count: count)))
-        precondition(found.count == count, "\(name): \(found.count) codes of \(count) weights")
+        precondition(found.count == count, "\(name): \(found.count) integer weights of \(count) weights")
         for i in 0..<count {
             quantized[i] = scale * Float(found[i])
-            codes?[i] = Int8(found[i])
+            integerWeights?[i] = Int8(found[i])
         }
         return scale
     }
 
-    /// The same without codes.
+    /// The same without integer weights.
     @discardableResult
     public func project(_ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, threads: Int) -> Float {
-        project(w, count: count, quantized: quantized, codes: nil, threads: threads)
+        project(w, count: count, quantized: quantized, integerWeights: nil, threads: threads)
     }
 
     /// The same for an array.
-    public func project(_ w: [Float], threads: Int = 1) -> (scale: Float, codes: [Int8]) {
+    public func project(_ w: [Float], threads: Int = 1) -> (scale: Float, integerWeights: [Int8]) {
         var (scale, quantized) = (Float(0), [Float](repeating: 0, count: w.count))
-        let codes = [Int8](unsafeUninitializedCapacity: w.count) { codes, count in
-            scale = project(w, count: w.count, quantized: &quantized, codes: codes.baseAddress, threads: threads)
+        let integerWeights = [Int8](unsafeUninitializedCapacity: w.count) { integerWeights, count in
+            scale = project(w, count: w.count, quantized: &quantized, integerWeights: integerWeights.baseAddress, threads: threads)
             count = w.count
         }
-        return (scale, codes)
+        return (scale, integerWeights)
     }
 
     /// Each of `slices` equal parts of the weights projected by itself.
     /// - Parameter w: n weights, n a multiple of `slices`.
     @inlinable
-    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T], slices: Int) -> (scales: [T], codes: [Int]) {
+    public func referenceProject<T: BinaryFloatingPoint>(_ w: [T], slices: Int) -> (scales: [T], integerWeights: [Int]) {
         precondition(slices >= 1 && w.count % slices == 0, "slices are of equal length")
         let (length, parts) = (w.count / slices, 0..<slices)
         let projected = parts.map { referenceProject(Array(w[$0 * length..<($0 + 1) * length])) }
-        return (projected.map(\.scale), projected.flatMap(\.codes))
+        return (projected.map(\.scale), projected.flatMap(\.integerWeights))
     }
 }

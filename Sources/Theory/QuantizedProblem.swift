@@ -78,8 +78,8 @@ struct BlendedDescent {
     static func exactProjection(bits: Int) throws -> @Sendable ([Double]) -> [Double] {
         let projection = try WeightProjection(bits: bits)
         return { w in
-            let (scale, codes) = projection.referenceProject(w)
-            return codes.map { scale * Double($0) }
+            let (scale, integerWeights) = projection.referenceProject(w)
+            return integerWeights.map { scale * Double($0) }
         }
     }
 }

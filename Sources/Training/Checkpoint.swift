@@ -14,7 +14,7 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
 /// running statistics, all f32, and in the metadata the format and its version, the run's description, the network's graph,
 /// the training state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
-/// stored, unless the run's evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the
+/// stored, unless the run's evaluation lags behind them: then `NAME.integerWeights` (i8) and `NAME.scales`, one a slice, are the
 /// projection it uses.
 public struct Checkpoint {
     static let format = "bcgd-checkpoint"
@@ -123,10 +123,10 @@ public struct Checkpoint {
         }
         if run.recipe.evaluation == .lagged {
             for weight in network.weights {
-                guard let codes = weight.codes else { continue }
+                guard let integerWeights = weight.integerWeights else { continue }
                 let scales = UnsafeBufferPointer(start: weight.scales, count: weight.slices)
                 tensors[weight.name + ".codes"] = StoredTensor(
-                    shape: weight.value.shape, Array(UnsafeBufferPointer(start: codes, count: weight.value.count)))
+                    shape: weight.value.shape, Array(UnsafeBufferPointer(start: integerWeights, count: weight.value.count)))
                 tensors[weight.name + ".scales"] = StoredTensor(shape: [weight.slices], Array(scales))
             }
         }
@@ -160,12 +160,12 @@ public struct Checkpoint {
         guard run.recipe.evaluation == .lagged else { return }
         for weight in tensors.weights {
             guard let quantization = weight.spec.quantization else { continue }
-            let codes = try file.values(Int8.self, named: weight.name + ".codes", shape: weight.value.shape)
+            let integerWeights = try file.values(Int8.self, named: weight.name + ".codes", shape: weight.value.shape)
             let scales = try file.floats(named: weight.name + ".scales", shape: [weight.slices])
-            guard scales.allSatisfy({ $0.isFinite && $0 >= 0 }), codes.allSatisfy({ abs(Int($0)) <= quantization.quantizer.maximumCode }) else {
+            guard scales.allSatisfy({ $0.isFinite && $0 >= 0 }), integerWeights.allSatisfy({ abs(Int($0)) <= quantization.quantizer.maximumIntegerWeight }) else {
                 throw CheckpointError(description: "\(path): the projection of \(weight.name) is none of \(quantization.bits) bits")
             }
-            weight.restoreProjection(codes: codes, scales: scales)
+            weight.restoreProjection(integerWeights: integerWeights, scales: scales)
         }
     }
 
@@ -189,15 +189,15 @@ public struct Checkpoint {
     /// - Parameter input: the shape of the images that the run was trained on.
     /// - Throws: as `graph` and `evaluationTensors`.
     public func evaluationNetwork(
-        input: FeatureShape, classes: Int, precision: Precision, own: OwnQuantizers = OwnQuantizers(), in workshop: Workshop
+        input: FeatureShape, classes: Int, precision: Precision, own: OwnQuantizers = OwnQuantizers(), in context: ExecutionContext
     ) throws -> Network {
-        let network = try Network(try graph(input: input, classes: classes, own: own), precision: precision, in: workshop)
-        try restoreForEvaluation(network.tensors, threads: workshop.engine.threads)
+        let network = try Network(try graph(input: input, classes: classes, own: own), precision: precision, in: context)
+        try restoreForEvaluation(network.tensors, threads: context.engine.threads)
         return network
     }
 
     /// Copies the values and running statistics of a float run into a network that may have more parameters
-    /// (the resolutions); momentum is left at zero.
+    /// (the step sizes); momentum is left at zero.
     func warmStart(_ network: Network) throws {
         try copy(Self.named(network.tensors, momentum: false).filter { file.tensors[$0.name] != nil || !$0.name.hasSuffix(".resolution") })
     }
@@ -209,7 +209,7 @@ public struct Checkpoint {
         for (name, tensor) in tensors {
             let values = try file.floats(named: name, shape: tensor.shape)
             if let fault = Network.impossibleValue(values, named: name) {
-                throw CheckpointError(description: "\(path) holds a run that diverged, so it has no accuracy: \(fault); try a smaller rate")
+                throw CheckpointError(description: "\(path) holds a run that diverged, so it has no accuracy: \(fault); try a smaller learning rate")
             }
             tensor.set(values)
         }

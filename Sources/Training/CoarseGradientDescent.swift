@@ -46,42 +46,42 @@ package struct CoarseGradientDescent {
 
     /// Blend, correction and, at one bit, projection are one pass over each tensor (`ck_bcgd_step`); other projections
     /// need the magnitudes of all weights first and take the passes that follow.
-    package func step(rate: Double) {
+    package func step(learningRate: Double) {
         for parameter in network.parameters {
-            let isResolution = parameter.kind == .resolution
-            if isResolution { limitGradient(parameter) }
+            let isStepSize = parameter.kind == .stepSize
+            if isStepSize { limitGradient(parameter) }
             parameter.gradientTransform?.transform(
                 gradient: parameter.gradient.pointer, weights: parameter.value.pointer, count: parameter.value.count, threads: Int(threads))
             let step = ck_bcgd(
                 blending: recipe.effectiveBlending, momentum: recipe.momentum,
-                decay: isResolution ? recipe.resolutionDecay : recipe.weightDecay,
-                rate: Float(isResolution ? rate * recipe.resolutionRateFactor : rate))
-            let projectsNow = parameter.codes != nil && recipe.evaluation == .current
+                decay: isStepSize ? recipe.stepSizeDecay : recipe.weightDecay,
+                learning_rate: Float(isStepSize ? learningRate * recipe.stepSizeRateFactor : learningRate))
+            let projectsNow = parameter.integerWeights != nil && recipe.evaluation == .current
             let isBinary = projectsNow && parameter.isBinary
             ck_bcgd_step(
-                parameter.value.pointer, parameter.codes, parameter.scales, parameter.gradient.pointer,
+                parameter.value.pointer, parameter.integerWeights, parameter.scales, parameter.gradient.pointer,
                 parameter.momentum.pointer, parameter.value.count, parameter.slices, step, isBinary ? 1 : 0, parameter.magnitudes,
                 threads)
-            if isResolution { limit(parameter) }
+            if isStepSize { limit(parameter) }
             if projectsNow {
                 parameter.project(known: .perSlice(UnsafePointer(parameter.magnitudes), haveSigns: isBinary), threads: Int(threads))
             }
         }
     }
 
-    private func limitGradient(_ resolution: Parameter) {
-        let gradient = recipe.resolutionGradientFactor * resolution.gradient.pointer[0]
-        let limit = recipe.resolutionGradientLimit ?? .infinity
-        resolution.gradient.pointer[0] = min(max(gradient, -limit), limit)
+    private func limitGradient(_ stepSize: Parameter) {
+        let gradient = recipe.stepSizeGradientFactor * stepSize.gradient.pointer[0]
+        let limit = recipe.stepSizeGradientLimit ?? .infinity
+        stepSize.gradient.pointer[0] = min(max(gradient, -limit), limit)
     }
 
-    /// Keeps every resolution between its minimum and maximum.
-    package func limitResolutions() {
-        for parameter in network.parameters where parameter.kind == .resolution { limit(parameter) }
+    /// Keeps every step size between its minimum and maximum.
+    package func limitStepSizes() {
+        for parameter in network.parameters where parameter.kind == .stepSize { limit(parameter) }
     }
 
-    private func limit(_ resolution: Parameter) {
-        let alpha = resolution.value.pointer
-        alpha[0] = min(max(alpha[0], recipe.resolutionMinimum), recipe.resolutionMaximum ?? .infinity)
+    private func limit(_ stepSize: Parameter) {
+        let alpha = stepSize.value.pointer
+        alpha[0] = min(max(alpha[0], recipe.stepSizeMinimum), recipe.stepSizeMaximum ?? .infinity)
     }
 }

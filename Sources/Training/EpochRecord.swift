@@ -7,7 +7,7 @@ import Foundation
 public struct EpochRecord: Codable, Equatable, Sendable {
     /// Counted from 1.
     public let epoch: Int
-    public let rate: Double
+    public let learningRate: Double
     /// Over the augmented training images as they were trained on, batch statistics, weights changing.
     public let trainLoss, trainTop1: Double
     /// Over the whole test split after the epoch.

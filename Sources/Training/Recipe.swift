@@ -34,17 +34,17 @@ public struct Recipe: Codable, Equatable, Sendable {
     public var blending: Float
     /// The coarse derivatives of the quantized ReLU in x and in α.
     public var inputDerivative: CoarseInputDerivative
-    public var resolutionDerivative: CoarseResolutionDerivative
+    public var stepSizeDerivative: CoarseStepSizeDerivative
     public var batchSize: Int
     public var epochs: Int
     /// η at the start; divided by `rateDivisor` after each epoch in `milestones` (counted from 1).
-    public var rate: Double
+    public var learningRate: Double
     public var rateDivisor: Double
     public var milestones: [Int]
     /// η_α / η.
-    public var resolutionRateFactor: Double
+    public var stepSizeRateFactor: Double
     /// α never falls below this: its definition needs α > 0.
-    public var resolutionMinimum: Float
+    public var stepSizeMinimum: Float
     public var momentum: Float
     /// On weights, biases and batch norm's scale and shift; not on α.
     public var weightDecay: Float
@@ -63,11 +63,11 @@ public struct Recipe: Codable, Equatable, Sendable {
     @Optionally<Standard.Hundred> public var lloydIterations
     @Optionally<Standard.Current> public var evaluation
     /// On α.
-    @Optionally<Standard.Zero> public var resolutionDecay
-    @Optionally<Standard.One> public var resolutionGradientFactor
+    @Optionally<Standard.Zero> public var stepSizeDecay
+    @Optionally<Standard.One> public var stepSizeGradientFactor
     /// The gradient in α, times its factor, is kept within ± this.
-    public var resolutionGradientLimit: Float?
-    public var resolutionMaximum: Float?
+    public var stepSizeGradientLimit: Float?
+    public var stepSizeMaximum: Float?
     /// BinaryRelax: λ grows from `relaxationStart` by the same factor each epoch and reaches `relaxationEnd` in the last
     /// one of the first `relaxationShare` of the epochs; the others project exactly.
     @Optionally<Standard.One> public var relaxationStart
@@ -92,18 +92,19 @@ public struct Recipe: Codable, Equatable, Sendable {
         case relaxationEnd = "relaxation_end"
         case relaxationShare = "relaxation_share"
         case inputDerivative = "input_derivative"
-        case resolutionDerivative = "resolution_derivative"
+        case stepSizeDerivative = "resolution_derivative"
         case batchSize = "batch_size"
-        case epochs, rate
+        case epochs
+        case learningRate = "rate"
         case rateDivisor = "rate_divisor"
         case milestones, momentum
         case weightDecay = "weight_decay"
-        case resolutionRateFactor = "resolution_rate_factor"
-        case resolutionGradientFactor = "resolution_gradient_factor"
-        case resolutionGradientLimit = "resolution_gradient_limit"
-        case resolutionDecay = "resolution_decay"
-        case resolutionMinimum = "resolution_minimum"
-        case resolutionMaximum = "resolution_maximum"
+        case stepSizeRateFactor = "resolution_rate_factor"
+        case stepSizeGradientFactor = "resolution_gradient_factor"
+        case stepSizeGradientLimit = "resolution_gradient_limit"
+        case stepSizeDecay = "resolution_decay"
+        case stepSizeMinimum = "resolution_minimum"
+        case stepSizeMaximum = "resolution_maximum"
         case cropPadding = "crop_padding"
         case flip, evaluation
         case imageSize = "image_size"
@@ -116,6 +117,13 @@ private let method1 = "METHOD.md part 1", method2 = "METHOD.md part 2"
 private let authors = "the authors' code ([A] in METHOD.md); not in the paper's recipe"
 
 extension Recipe.Key {
+    /// The name in files of a setting called by the field's own term: `step_size_…` is stored as `resolution_…` (the paper's
+    /// word for α), `learning_rate` and `learning_rate_divisor` as `rate` and `rate_divisor`. Any other name is its own.
+    public static func storedName(_ name: String) -> String {
+        let stored = name.replacing(/^step_size_/, with: "resolution_").replacing(/^learning_rate/, with: "rate")
+        return Self(rawValue: stored) == nil ? name : stored
+    }
+
     /// What is known of the key; one without does not compile. The ranges are finite, and wide enough for every recipe that one may mean.
     public var about: RecipeKey {
         switch self {
@@ -158,13 +166,13 @@ extension Recipe.Key {
             RecipeKey(
                 .oneOf(CoarseInputDerivative.self), of: .quantizedActivations, "coarse derivative of the quantized ReLU in x",
                 title: "x-derivative", source: "\(method1): clipped-relu")
-        case .resolutionDerivative:
+        case .stepSizeDerivative:
             RecipeKey(
-                .oneOf(CoarseResolutionDerivative.self), of: .quantizedActivations, "coarse derivative of the quantized ReLU in α",
+                .oneOf(CoarseStepSizeDerivative.self), of: .quantizedActivations, "coarse derivative of the quantized ReLU in α",
                 title: "α-derivative", source: "\(method1): three-valued")
         case .batchSize: RecipeKey(.integer(1...65_536), "images a step", source: "\(method2): 128")
         case .epochs: RecipeKey(.integer(1...100_000), "passes over the training images", source: "\(method2): 200")
-        case .rate:
+        case .learningRate:
             RecipeKey(
                 .number(above: 0, to: 1e30), "learning rate η at the start", isSingle: false, source: "\(method2): 0.1 float, 0.01 quantized")
         case .rateDivisor:
@@ -173,21 +181,21 @@ extension Recipe.Key {
         case .momentum: RecipeKey(.number(0..<1), "of SGD, for all parameters", source: "\(method2): 0.95")
         case .weightDecay:
             RecipeKey(.number(0...1e6), "on weights, biases and batch norm's scale and shift; not on α", source: "\(method2): 1e-4")
-        case .resolutionRateFactor:
+        case .stepSizeRateFactor:
             RecipeKey(.number(0...1e6), of: .quantizedActivations, "η_α / η", isSingle: false, source: "\(method2): 0.01")
-        case .resolutionMinimum:
+        case .stepSizeMinimum:
             RecipeKey(
                 .number(above: 0, to: 1e6), of: .quantizedActivations, "α never falls below",
                 source: "ours, as α > 0 must hold; the value is [A]'s lower clamp")
-        case .resolutionMaximum:
+        case .stepSizeMaximum:
             RecipeKey(.number(above: 0, to: 1e6), of: .quantizedActivations, "α never rises above", standard: "none", source: "\(authors): 5")
-        case .resolutionDecay:
+        case .stepSizeDecay:
             RecipeKey(.number(0...1e6), of: .quantizedActivations, "weight decay on α", standard: "0", source: "\(authors): 1e-4")
-        case .resolutionGradientFactor:
+        case .stepSizeGradientFactor:
             RecipeKey(
                 .number(0...1e6), of: .quantizedActivations, "multiplies the gradient in α before all else", standard: "1",
                 source: "\(authors): 0.01")
-        case .resolutionGradientLimit:
+        case .stepSizeGradientLimit:
             RecipeKey(
                 .number(above: 0, to: 1e6), of: .quantizedActivations, "the gradient in α, times its factor, is kept within ± this",
                 standard: "none", source: "\(authors): 1")

@@ -10,8 +10,8 @@ extension Recipe {
     public var effectiveBlending: Float { method == .bcgd ? blending : 0 }
 
     /// The learning rate η of an epoch, counted from 0.
-    public func rate(epoch: Int) -> Double {
-        milestones.reduce(rate) { epoch >= $1 ? $0 / rateDivisor : $0 }
+    public func learningRate(epoch: Int) -> Double {
+        milestones.reduce(learningRate) { epoch >= $1 ? $0 / rateDivisor : $0 }
     }
 
     /// How weights are projected, of layers without bits of their own; `nil` for float ones.
@@ -39,7 +39,7 @@ extension Recipe {
         guard bits != 32 else { return .relu }
         return .quantized(
             try QuantizedReLU(
-                bits: bits, inputDerivative: inputDerivative, resolutionDerivative: resolutionDerivative))
+                bits: bits, inputDerivative: inputDerivative, stepSizeDerivative: stepSizeDerivative))
     }
 
     /// - Parameter knownNetwork: whether `network` must name one of ours.
@@ -60,7 +60,7 @@ extension Recipe {
         try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
-        try need(resolutionMaximum ?? .infinity >= resolutionMinimum, .resolutionMaximum, "at least resolution_minimum", resolutionMaximum ?? 0)
+        try need(stepSizeMaximum ?? .infinity >= stepSizeMinimum, .stepSizeMaximum, "at least resolution_minimum", stepSizeMaximum ?? 0)
         try need(relaxationEnd >= relaxationStart, .relaxationEnd, "at least relaxation_start", relaxationEnd)
         try need(
             relaxationEnd / relaxationStart <= 1e30, .relaxationStart, "above 0, and not 1e30 times smaller than relaxation_end",

@@ -48,22 +48,22 @@ public final class Trainer {
     /// Trains the network that the recipe names.
     /// - Parameters:
     ///   - dataset: must have the run's name.
-    ///   - loaders: threads that prepare images; they do not change what is computed.
-    public convenience init(_ run: RunDescription, dataset: any Dataset, threads: Int, loaders: Int = 1) throws {
+    ///   - dataWorkers: threads that prepare images; they do not change what is computed.
+    public convenience init(_ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1) throws {
         try run.recipe.validate()
-        try self.init(run, dataset: dataset, threads: threads, loaders: loaders) { try .named(run.recipe.network, input: $0, classes: $1) }
+        try self.init(run, dataset: dataset, threads: threads, dataWorkers: dataWorkers) { try .named(run.recipe.network, input: $0, classes: $1) }
     }
 
     /// Trains a network of one's own (`Documentation/AddingANetwork.md`); the recipe's `network` is then just its name, by
     /// which checkpoints know it.
     /// - Parameters:
     ///   - dataset: must have the run's name.
-    ///   - loaders: threads that prepare images; they do not change what is computed.
+    ///   - dataWorkers: threads that prepare images; they do not change what is computed.
     ///   - graph: for images of a shape and a number of classes, in floats: the recipe gives it its quantizers.
     /// - Throws: `RecipeError` for impossible settings, `MemoryError` when a batch would not fit into memory, `FileError` for
     ///   classes that cannot be told apart, `GraphError` for a network that cannot be.
     public init(
-        _ run: RunDescription, dataset: any Dataset, threads: Int, loaders: Int = 1,
+        _ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1,
         graph: (_ input: FeatureShape, _ classes: Int) throws -> NetworkGraph
     ) throws {
         try run.recipe.validate(knownNetwork: false)
@@ -75,24 +75,24 @@ public final class Trainer {
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
         let graph = try recipe.quantized(try graph(shape, dataset.classes.count))
         try Self.expectRoom(for: run, graph, threads: threads)
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: recipe.batchSize)
+        let context = ExecutionContext(engine: try Engine(threads: threads), batch: recipe.batchSize)
         (self.run, self.threads) = (run, threads)
-        network = try Network(graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, in: workshop)
+        network = try Network(graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, in: context)
         network.initialize(seed: run.seed)
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
-        loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: workshop)
+        loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: context)
         images = shape.tensor(batch: recipe.batchSize)
         data = TrainingState.data(images: train.count, classes: classes)
         let augmentation = recipe.imageSize == nil
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
-            split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: loaders)
-        testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: loaders)
+            split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: dataWorkers)
+        testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: dataWorkers)
         (state.data, state.threads) = (data, threads)
     }
 
-    /// Starts from a finished float run: its weights and statistics, projected, and the resolutions calibrated from the
+    /// Starts from a finished float run: its weights and statistics, projected, and the step sizes calibrated from the
     /// first mini-batch (METHOD.md part 2).
     public func warmStart(from checkpoint: Checkpoint, of float: RunDescription) throws {
         guard checkpoint.isOf(float), checkpoint.state.epoch == float.recipe.epochs else {
@@ -112,12 +112,12 @@ public final class Trainer {
     private func calibrate() throws {
         descent.project()
         descent.start(epoch: 0)
-        guard network.parameters.contains(where: { $0.kind == .resolution }) else { return }
+        guard network.parameters.contains(where: { $0.kind == .stepSize }) else { return }
         loader.start(epoch: 0)
         if let batch = try loader.next() {
             copy(batch)
             _ = try network.forward(images, batch: batch.count, mode: .calibration)
-            descent.limitResolutions()
+            descent.limitStepSizes()
         }
         loader.stop()
     }
@@ -188,13 +188,13 @@ public final class Trainer {
     /// One step of the method on one mini-batch.
     private func step(_ batch: Batch) throws {
         let outcome = try passes(batch)
-        descent.step(rate: run.recipe.rate(epoch: state.epoch))
+        descent.step(learningRate: run.recipe.learningRate(epoch: state.epoch))
         state.add(outcome, replaced: batch.replaced)
     }
 
     private func expectFiniteNetwork() throws {
         guard let name = Checkpoint.nameOfNotFinite(network) else { return }
-        throw DivergenceError(description: "\(name) is not finite in epoch \(state.epoch + 1) of \(run.name); try a smaller rate")
+        throw DivergenceError(description: "\(name) is not finite in epoch \(state.epoch + 1) of \(run.name); try a smaller learning rate")
     }
 
     /// The forward and the backward pass of one mini-batch.
@@ -206,7 +206,7 @@ public final class Trainer {
         guard outcome.lossSum.isFinite, loss.notFinite == nil else {
             throw DivergenceError(
                 description: "the loss is not finite in epoch \(state.epoch + 1), batch \(batch.index + 1) of \(run.name); "
-                    + "try a smaller rate")
+                    + "try a smaller learning rate")
         }
         try network.backward(loss.gradient, batch: batch.count)
         return outcome
@@ -244,7 +244,7 @@ public final class Trainer {
             total += loss(scores, labels: batch.labels, batch: batch.count)
             if let image = loss.notFinite {
                 let number = total.count - batch.count + image + 1
-                throw DivergenceError(description: "\(run.name): the scores of test image \(number) of \(testImages) are not finite; try a smaller rate")
+                throw DivergenceError(description: "\(run.name): the scores of test image \(number) of \(testImages) are not finite; try a smaller learning rate")
             }
             correct += loss.correct.prefix(batch.count)
         }
@@ -272,7 +272,7 @@ public final class Trainer {
 
     private func record(_ test: BatchOutcome) -> EpochRecord {
         EpochRecord(
-            epoch: state.epoch + 1, rate: run.recipe.rate(epoch: state.epoch), trainLoss: state.lossSum / Double(state.images),
+            epoch: state.epoch + 1, learningRate: run.recipe.learningRate(epoch: state.epoch), trainLoss: state.lossSum / Double(state.images),
             trainTop1: 100 * Double(state.hits) / Double(state.images), testLoss: test.lossSum / Double(test.count),
             testHits: test.top1, testCount: test.count, testTop5Hits: test.top5, replaced: state.replaced, seconds: state.seconds)
     }

@@ -83,7 +83,7 @@ func paperRecipe(network: String, weightBits: Int, activationBits: Int, batch: I
     guard var recipe = cells.first(where: { isFloat ? $0.isFloat : $0.recipe.method == .bcgd })?.recipe else {
         throw RecipeError("cells.yaml has no \(isFloat ? "float" : "bcgd") cell to take the recipe from")
     }
-    (recipe.network, recipe.batchSize, recipe.rate) = (network, batch, 1e-3)
+    (recipe.network, recipe.batchSize, recipe.learningRate) = (network, batch, 1e-3)
     (recipe.weightBits, recipe.activationBits) = (weightBits, activationBits)
     return recipe
 }

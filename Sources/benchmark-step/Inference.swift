@@ -82,7 +82,7 @@ struct ScoresCommand: ParsableCommand {
 
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "model", abstract: "Writes a packed model of a network with random weights and calibrated resolutions, for timing where no trained one is at hand.")
+        commandName: "model", abstract: "Writes a packed model of a network with random weights and calibrated step sizes, for timing where no trained one is at hand.")
 
     @Option var network = "resnet20"
     @Option(help: "Rows and columns of an image.") var side = 32
@@ -93,10 +93,10 @@ struct ModelCommand: ParsableCommand {
 
     func run() throws {
         let (shape, batch) = (FeatureShape(height: side, width: side, channels: 3), 8)
-        let function = try QuantizedReLU(bits: activationBits, inputDerivative: .clippedReLU, resolutionDerivative: .threeValued)
+        let function = try QuantizedReLU(bits: activationBits, inputDerivative: .clippedReLU, stepSizeDerivative: .threeValued)
         let graph = try NetworkGraph.named(network, input: shape, classes: classes)
             .quantized(.quantized(function), WeightQuantization(try WeightProjection(bits: weightBits)))
-        let made = try Network(graph, precision: .mixed, in: Workshop(engine: try Engine(threads: 1), batch: batch))
+        let made = try Network(graph, precision: .mixed, in: ExecutionContext(engine: try Engine(threads: 1), batch: batch))
         made.initialize(seed: 1)
         made.tensors.project(threads: 1)
         var random = Philox(seed: 1, stream: 1)

@@ -35,13 +35,13 @@ final class TrainingStep {
     init(_ recipe: Recipe, side: Int, classes: Int, precision: Precision, threads: Int) throws {
         try recipe.validate()
         let batch = recipe.batchSize
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
+        let context = ExecutionContext(engine: try Engine(threads: threads), batch: batch)
         let shape = FeatureShape(height: side, width: side, channels: 3)
-        let network = try Network(try recipe.graph(input: shape, classes: classes), precision: precision, in: workshop)
+        let network = try Network(try recipe.graph(input: shape, classes: classes), precision: precision, in: context)
         network.initialize(seed: 1)
         (self.network, self.recipe) = (network, recipe)
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
-        loss = SoftmaxCrossEntropy(classes: classes, in: workshop)
+        loss = SoftmaxCrossEntropy(classes: classes, in: context)
         var random = Philox(seed: 1, stream: 1)
         images = shape.tensor(batch: batch)
         for i in 0..<images.count { images.pointer[i] = Float(random.normal()) }
@@ -60,7 +60,7 @@ final class TrainingStep {
         let batch = recipe.batchSize
         let outcome = loss(try network.forward(images, batch: batch, mode: .training), labels: labels, batch: batch)
         try network.backward(loss.gradient, batch: batch)
-        descent.step(rate: recipe.rate)
+        descent.step(learningRate: recipe.learningRate)
         return outcome.lossSum / Double(batch)
     }
 

@@ -21,7 +21,7 @@ struct Evaluate: ParsableCommand {
     var out = "runs"
 
     func run() throws {
-        let runs = FinishedRuns(try OutputFolder(out), threads: computing.threads, loaders: imageNet.loaders)
+        let runs = FinishedRuns(try OutputFolder(out), threads: computing.threads, dataWorkers: imageNet.dataWorkers)
         var loaded: (any Dataset)?  // mostly one for all
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()

@@ -51,7 +51,7 @@ struct EvaluateWeights: ParsableCommand {
     func run() throws {
         let evaluation = PretrainedEvaluation(
             try PretrainedFile(path: weights), on: try imageNet.load(data, needsTraining: false), imageSize: imageSize, resize: resize, restrict: restrict,
-            precision: precision, threads: computing.threads.count, loaders: imageNet.loaders, invocation: .current)
+            precision: precision, threads: computing.threads.count, dataWorkers: imageNet.dataWorkers, invocation: .current)
         try evaluation.run(reference: reference, record: record)
     }
 }

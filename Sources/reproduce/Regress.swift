@@ -10,7 +10,7 @@ struct Regress: ParsableCommand {
         abstract: "Checks by small training runs that the numbers are still those of before; fails when they are not.",
         discussion: """
             Trains what Experiments/regress.yaml says, in seconds a seed, on Fashion-MNIST and, where its folder is named, on CIFAR-10. \
-            Losses, accuracies, resolutions and weights must lie where the seeds recorded in BASELINE/seeds.csv predict them. \
+            Losses, accuracies, step sizes and weights must lie where the seeds recorded in BASELINE/seeds.csv predict them. \
             Seeds of a check are other ones than those. A check of a correct change fails with probability below 1e-4.
             """)
 

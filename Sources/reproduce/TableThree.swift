@@ -17,11 +17,13 @@ struct ImageNetOptions: ParsableArguments {
     @Option(help: "ImageNet: so many training images may be unreadable; each is named and replaced by the next one.")
     var maxUnreadable = 20
 
-    @Option(help: "ImageNet: threads that decode images. The results do not depend on it.")
-    var loaders = 1
+    @Option(
+        name: [.customLong("data-workers"), .customLong("loaders")],
+        help: ArgumentHelp("ImageNet: threads that decode images (data workers). The results do not depend on it.", valueName: "count"))
+    var dataWorkers = 1
 
     func validate() throws {
-        guard (1...64).contains(loaders) else { throw ValidationError("--loaders must be 1 to 64, not \(loaders)") }
+        guard (1...64).contains(dataWorkers) else { throw ValidationError("--data-workers must be 1 to 64, not \(dataWorkers)") }
         guard maxUnreadable >= 0 else { throw ValidationError("--max-unreadable must be at least 0, not \(maxUnreadable)") }
     }
 
@@ -80,7 +82,7 @@ struct TableThree: ParsableCommand {
         let dataset = try imageNet.load(data)
         note("\(dataset.name): \(dataset.classes.count) classes" + (dataset.isOfficial ? "" : "; not all of ImageNet, the results say so"))
         try options.train(
-            selected, of: cells, on: dataset, loaders: imageNet.loaders,
+            selected, of: cells, on: dataset, dataWorkers: imageNet.dataWorkers,
             pretrained: file.map { PretrainedStart($0, fineTune ? .fineTuned : .asItIs) })
     }
 

@@ -45,16 +45,16 @@ struct TrainingOptions: ParsableArguments {
     }
 
     /// - Parameters:
-    ///   - loaders: threads that prepare images.
+    ///   - dataWorkers: threads that prepare images.
     ///   - pretrained: where the networks' first weights come from, instead of a float run's training.
     func train(
-        _ selected: [ExperimentCell], of cells: ExperimentCells, on dataset: any Dataset, loaders: Int = 1, pretrained: PretrainedStart? = nil
+        _ selected: [ExperimentCell], of cells: ExperimentCells, on dataset: any Dataset, dataWorkers: Int = 1, pretrained: PretrainedStart? = nil
     ) throws {
         let stop = StopRequest()
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
         let runner = try TableRunner(
-            cells: cells, dataset: dataset, threads: computing.threads, loaders: loaders, precision: precision, pretrained: pretrained,
+            cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision, pretrained: pretrained,
             output: try OutputFolder(out), experiments: experiment.folder, invocation: .current, stop: stop)
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {

@@ -49,8 +49,8 @@ import Testing
         let first = PackedModel.Unit(name: "first", kind: .first, stride: stride, weightBits: 1, activationBits: 1, input: -1, outputChannels: channels, scaleCount: 1)
         func entry(_ unit: PackedModel.Unit, inputs: Int) -> PackedModelContents.Entry {
             let numbers = [Float](repeating: 0, count: unit.outputChannels)
-            let codes = [Int8](repeating: 1, count: inputs * unit.kernel * unit.kernel * unit.outputChannels)
-            return unit.kind == .maximum ? .init(unit) : .init(unit, codes: codes, scales: [1], a: unit.kind == .classifier ? [] : numbers, b: numbers)
+            let integerWeights = [Int8](repeating: 1, count: inputs * unit.kernel * unit.kernel * unit.outputChannels)
+            return unit.kind == .maximum ? .init(unit) : .init(unit, integerWeights: integerWeights, scales: [1], a: unit.kind == .classifier ? [] : numbers, b: numbers)
         }
         let last = PackedModel.Unit(name: "fc", kind: .classifier, weightBits: 1, input: units.count, outputChannels: 1, scaleCount: 1)
         return PackedModelContents(
@@ -92,7 +92,7 @@ import Testing
         let wide = PackedModel.Unit(name: "c", kind: .convolution, kernel: 3, padding: 1, weightBits: 1, activationBits: 1, input: 0, outputChannels: 16, scaleCount: 1)
         var thin = contents(side: 1, channels: 4096, units: [wide])
         thin.input = .init(height: 1, width: 4096, channels: 1)
-        thin.entries[2] = .init(thin.entries[2].unit, codes: [Int8](repeating: 1, count: 16), scales: [1], b: [0])
+        thin.entries[2] = .init(thin.entries[2].unit, integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0])
         #expect(message(thin).contains("rows of 4096×4096 levels"))
     }
 
@@ -119,7 +119,7 @@ import Testing
         let fc = long.entries[1].unit
         long.entries[1] = .init(
             .init(name: String(repeating: "n", count: 4097), kind: .classifier, weightBits: 1, input: fc.input, outputChannels: 1, scaleCount: 1),
-            codes: [Int8](repeating: 1, count: 16), scales: [1], b: [0])
+            integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0])
         #expect(message(long).contains("a name of 4097 bytes, more than 4096"))
     }
 

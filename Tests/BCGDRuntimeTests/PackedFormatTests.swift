@@ -13,10 +13,10 @@ import Testing
         let top = bits == 1 ? 1 : 1 << (bits - 1) - 1
         var random = Philox(seed: 3, stream: UInt64(bits))
         for count in [0, 1, 2, 7, 8, 9, 1001] {
-            let codes = (0..<count).map { _ in Int8(bits == 1 ? (random.next() & 1 == 1 ? 1 : -1) : Int(random.next() % UInt64(2 * top + 1)) - top) }
-            let bytes = CodePacking.pack(codes, bits: bits)
+            let integerWeights = (0..<count).map { _ in Int8(bits == 1 ? (random.next() & 1 == 1 ? 1 : -1) : Int(random.next() % UInt64(2 * top + 1)) - top) }
+            let bytes = IntegerWeightPacking.pack(integerWeights, bits: bits)
             #expect(bytes.count == (bits * count + 7) / 8)
-            #expect(bytes.withUnsafeBytes { CodePacking.unpack($0, at: 0, bits: bits, count: count) } == codes)
+            #expect(bytes.withUnsafeBytes { IntegerWeightPacking.unpack($0, at: 0, bits: bits, count: count) } == integerWeights)
         }
     }
 
@@ -29,7 +29,7 @@ import Testing
             #expect(model.units[index] == entry.unit)
             #expect(model.scales(index) == entry.scales)
             guard entry.unit.kind != .maximum else { continue }
-            if entry.unit.weightBits == 32 { #expect(model.floatWeights(index) == entry.weights) } else { #expect(model.codes(index) == entry.codes) }
+            if entry.unit.weightBits == 32 { #expect(model.floatWeights(index) == entry.weights) } else { #expect(model.integerWeights(index) == entry.integerWeights) }
             #expect(model.a(index) == entry.a && model.b(index) == entry.b)
         }
         #expect(try contents.encoded() == model.bytes)
@@ -90,7 +90,7 @@ import Testing
             (unit + 4, [32], "weights of 1 to 8 bits"), (unit + 5, [9], "levels of 1 to 8 bits"), (unit + 6, [3], "a shortcut of values"),
             (unit + 8, [2, 0, 0, 0], "an earlier unit as input"), (unit + 8, [255, 255, 255, 255], "an earlier unit as input"),
             (unit + 12, [3, 0, 0, 0], "an earlier unit as shortcut"), (unit + 16, [17, 0, 0, 0], "output channels by sixteen"),
-            (unit + 20, [2, 0, 0, 0], "one scale"), (unit + 24, [0, 0, 192, 127], "not finite"), (unit + 28, [0, 0, 0, 0], "a resolution above 0"),
+            (unit + 20, [2, 0, 0, 0], "one scale"), (unit + 24, [0, 0, 192, 127], "not finite"), (unit + 28, [0, 0, 0, 0], "a step size above 0"),
             (unit + 32, [255, 255, 255, 255, 255, 255, 255, 127], "beyond the file"), (unit + 56, [255, 255, 255, 255], "beyond the file"),
             (128 + 4 * 64 + 6, [1, 0], "a shortcut of the result's shape"), (128 + 7 * 64 + 12, [5, 0, 0, 0], "a shortcut of values"),
             (128 + 9 * 64 + 1, [0], "kernel 1, stride 1"), (128 + 9 * 64 + 16, [12, 0, 0, 0], "11 scores"), (128 + 8 * 64 + 5, [5], "the levels of a maximum's input"),
@@ -106,10 +106,10 @@ import Testing
         for (channels, fits) in [(4096, true), (8192, false)] {
             let entries: [PackedModelContents.Entry] = [
                 .init(.init(name: "a", kind: .first, kernel: 1, weightBits: 1, activationBits: 8, input: -1, outputChannels: channels, scaleCount: 1),
-                    codes: [Int8](repeating: 1, count: channels), scales: [1], a: [Float](repeating: 1, count: channels), b: [Float](repeating: 0, count: channels)),
+                    integerWeights: [Int8](repeating: 1, count: channels), scales: [1], a: [Float](repeating: 1, count: channels), b: [Float](repeating: 0, count: channels)),
                 .init(.init(name: "b", kind: .convolution, kernel: 3, padding: 1, weightBits: 8, activationBits: 4, input: 0, outputChannels: 16, scaleCount: 1),
-                    codes: [Int8](repeating: 1, count: channels * 9 * 16), scales: [1], a: [Float](repeating: 1, count: 16), b: [Float](repeating: 0, count: 16)),
-                .init(.init(name: "c", kind: .classifier, weightBits: 1, input: 1, outputChannels: 1, scaleCount: 1), codes: [Int8](repeating: 1, count: 16), scales: [1], b: [0]),
+                    integerWeights: [Int8](repeating: 1, count: channels * 9 * 16), scales: [1], a: [Float](repeating: 1, count: 16), b: [Float](repeating: 0, count: 16)),
+                .init(.init(name: "c", kind: .classifier, weightBits: 1, input: 1, outputChannels: 1, scaleCount: 1), integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0]),
             ]
             let bytes = try PackedModelContents(
                 input: .init(height: 1, width: 1, channels: 1), mean: [0], std: [1], fitting: .none, classes: ["x"], provenance: "", entries: entries

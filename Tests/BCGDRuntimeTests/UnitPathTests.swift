@@ -10,10 +10,10 @@ import Testing
 
     private enum Content: CaseIterable { case random, largest, smallest }
 
-    /// A unit with random numbers, or with all levels and all codes at their largest, of one sign.
+    /// A unit with random numbers, or with all levels and all integer weights at their largest, of one sign.
     private struct Problem {
         var unit: ck_unit
-        let codes: [Int8], levels: [UInt8], a, b: [Float]
+        let integerWeights: [Int8], levels: [UInt8], a, b: [Float]
         let shortcut: [UInt8], wideShortcut: [Float]
         let height: Int, width: Int
         let shortcutKind: Int
@@ -21,19 +21,19 @@ import Testing
         init(
             side: (Int, Int), channels: (Int, Int), kernel: Int, stride: Int, weightBits: Int, levelBits: Int, _ content: Content, _ random: inout Philox
         ) {
-            let (inputs, outputs) = channels, top = (1 << levelBits) - 1
+            let (inputs, outputs) = channels, qmax = (1 << levelBits) - 1
             // Packed models hold −128 too where weights have 8 bits.
             let code = weightBits == 1 ? 1 : weightBits == 8 ? 128 : 1 << (weightBits - 1) - 1
             (height, width) = ((side.0 - 1) / stride + 1, (side.1 - 1) / stride + 1)
-            codes = (0..<inputs * outputs * kernel * kernel).map { _ in
+            integerWeights = (0..<inputs * outputs * kernel * kernel).map { _ in
                 switch content {
                 case .largest: Int8(clamping: code)
                 case .smallest: Int8(-code)
                 case .random: weightBits == 1 ? (random.next() & 1 == 0 ? 1 : -1) : Int8(clamping: Int.random(in: -code...code, using: &random))
                 }
             }
-            levels = (0..<side.0 * side.1 * inputs).map { _ in content == .random ? UInt8.random(in: 0...UInt8(top), using: &random) : UInt8(top) }
-            let spread = 1 / Float(top * code) * (content == .random ? 8 : 0.01)
+            levels = (0..<side.0 * side.1 * inputs).map { _ in content == .random ? UInt8.random(in: 0...UInt8(qmax), using: &random) : UInt8(qmax) }
+            let spread = 1 / Float(qmax * code) * (content == .random ? 8 : 0.01)
             a = (0..<outputs).map { _ in spread * Float(random.normal()) }
             b = (0..<outputs).map { _ in 8 + 4 * Float(random.normal()) }
             shortcut = (0..<height * width * outputs).map { _ in UInt8.random(in: 0...15, using: &random) }
@@ -41,15 +41,15 @@ import Testing
             shortcutKind = Int.random(in: 0..<3, using: &random)
             unit = ck_unit(
                 height: side.0, width: side.1, input_channels: inputs, output_channels: outputs, kernel: kernel, stride: stride,
-                input_top: Int32(top), largest_code: Int32(code), binary: weightBits == 1 ? 1 : 0, packed: nil, a: nil, b: nil, step: 0.37,
-                top: Float(1 << Int.random(in: 1...8, using: &random) - 1), to_levels: Int.random(in: 0..<3, using: &random) > 0 ? 1 : 0)
+                input_qmax: Int32(qmax), largest_integer_weight: Int32(code), binary: weightBits == 1 ? 1 : 0, packed: nil, a: nil, b: nil, step: 0.37,
+                qmax: Float(1 << Int.random(in: 1...8, using: &random) - 1), to_levels: Int.random(in: 0..<3, using: &random) > 0 ? 1 : 0)
         }
 
         /// y as bytes, computed in two parts, between guards.
         func run(_ path: ck_unit_path) -> [UInt8] {
             let count = height * width * unit.output_channels * (unit.to_levels != 0 ? 1 : 4), guards = 64
             var packed = [UInt8](repeating: 0x55, count: ck_unit_packed_bytes(unit, path)), y = [UInt8](repeating: 0x55, count: guards + count + guards)
-            ck_unit_pack(codes, unit, path, &packed)
+            ck_unit_pack(integerWeights, unit, path, &packed)
             let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: ck_unit_scratch_bytes(unit, path), alignment: 64)
             defer { scratch.deallocate() }
             scratch.initializeMemory(as: UInt8.self, repeating: 0x55)

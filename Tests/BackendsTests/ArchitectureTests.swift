@@ -26,7 +26,7 @@ import Testing
         let quantized = ActivationFunction.quantized(try QuantizedReLU(bits: 4))
         for (precision, activation) in [(Precision.f32, quantized), (.mixed, quantized), (.mixed, .relu)] {
             let graph = try NetworkGraph.named(name, input: input, classes: 10).quantized(activation, weights)
-            let network = try Network(graph, precision: precision, in: workshop(batch: 2))
+            let network = try Network(graph, precision: precision, in: context(batch: 2))
             network.initialize(seed: 1)
             network.tensors.project(threads: 1)
             let images = input.tensor(batch: 2)

@@ -56,7 +56,7 @@ import Testing
         images.set(hashed(seed: try vector.integer("image_seed"), count: images.count).map(Float.init))
         let scores = try network.forward(images, batch: batch, mode: .training)
         #expect(try vector.deviation(scores.values, from: "logits") <= vector.tolerance())
-        let loss = SoftmaxCrossEntropy(classes: classes, in: try workshop(batch: batch))
+        let loss = SoftmaxCrossEntropy(classes: classes, in: try context(batch: batch))
         _ = loss(scores, labels: [0, 1, 2], batch: batch)
         try network.backward(loss.gradient, batch: batch)
         var (norms, projections): ([Float], [Float]) = ([], [])
@@ -122,6 +122,6 @@ import Testing
     private func network(_ name: String, side: Int, classes: Int, batch: Int) throws -> Network {
         try Network(
             NetworkGraph.named(name, input: FeatureShape(height: side, width: side, channels: 3), classes: classes),
-            in: workshop(batch: batch, threads: 2))
+            in: context(batch: batch, threads: 2))
     }
 }

@@ -53,15 +53,15 @@ import Testing
         let vector = try Vector("qrelu_" + name)
         let (x, dy) = (try vector.map("x"), try vector.map("dy"))
         let tolerance = name.hasSuffix("steps") ? 0 : try vector.tolerance()
-        for resolutionDerivative in CoarseResolutionDerivative.allCases {
+        for stepSizeDerivative in CoarseStepSizeDerivative.allCases {
             let function = try QuantizedReLU(
-                bits: try vector.integer("bits"), inputDerivative: inputDerivative, resolutionDerivative: resolutionDerivative)
+                bits: try vector.integer("bits"), inputDerivative: inputDerivative, stepSizeDerivative: stepSizeDerivative)
             let layers = try Layers(x.featureShape, activation: .quantized(function), batch: x.shape[0]) { $0.act("act") }
-            let resolution = layers.tensors["act.resolution"]
-            resolution.value.set(try vector.floats("alpha"))
+            let stepSize = layers.tensors["act.resolution"]
+            stepSize.value.set(try vector.floats("alpha"))
             #expect(try vector.deviation(layers.forward(x).values, from: "y") <= tolerance)
             #expect(try vector.deviation(layers.backward(dy), from: "dx." + inputDerivative.rawValue) <= tolerance)
-            #expect(try vector.deviation(resolution.gradient.values, from: "dalpha." + resolutionDerivative.rawValue) <= tolerance)
+            #expect(try vector.deviation(stepSize.gradient.values, from: "dalpha." + stepSizeDerivative.rawValue) <= tolerance)
         }
     }
 
@@ -99,7 +99,7 @@ import Testing
         let vector = try Vector(name)
         let scores = try vector.map("logits")
         let labels = try vector.file.values(Int64.self, named: "labels").map(Int32.init)
-        let loss = SoftmaxCrossEntropy(classes: scores.shape[3], in: try workshop(batch: scores.shape[0]))
+        let loss = SoftmaxCrossEntropy(classes: scores.shape[3], in: try context(batch: scores.shape[0]))
         let outcome = loss(scores, labels: labels, batch: labels.count)
         #expect(try vector.deviation([Float(outcome.lossSum / Double(labels.count))], from: "loss") <= vector.tolerance())
         #expect(try vector.deviation(loss.gradient.values, from: "dlogits") <= vector.tolerance())

@@ -45,7 +45,7 @@ struct Bits: CustomStringConvertible, Sendable {
         let both = try [Precision.f32, .mixed].map { precision in
             let network = try Network(
                 graph, precision: precision, relaxesWeights: bits.relaxationShare < 1,
-                in: workshop(batch: batch, threads: precision == .f32 ? 1 : threads))
+                in: context(batch: batch, threads: precision == .f32 ? 1 : threads))
             network.initialize(seed: bits.seed + seed)
             if !bits.isInteger { settle(network) }
             if bits.perChannel { network.weights.forEach(enlargeChannels) }
@@ -130,8 +130,8 @@ struct Bits: CustomStringConvertible, Sendable {
             _ = try each.forward(networks.images, batch: networks.batch, mode: .calibration)
             // Calibration lets nothing saturate. (VGG stays: its last maps have few pixels, and one level flip on the way
             // changes them by a tenth.)
-            for resolution in each.parameters where bits.network != "vgg11" && resolution.kind == .resolution {
-                resolution.value.pointer[0] *= 0.7
+            for stepSize in each.parameters where bits.network != "vgg11" && stepSize.kind == .stepSize {
+                stepSize.value.pointer[0] *= 0.7
             }
         }
         let scores = try [networks.reference, networks.mixed].map {
@@ -139,7 +139,7 @@ struct Bits: CustomStringConvertible, Sendable {
         }
         let tolerances = Tolerances(bits)
         expect(deviation(scores[1], scores[0]), below: tolerances.scores, "scores")
-        let loss = SoftmaxCrossEntropy(classes: 10, in: try workshop(batch: networks.batch))
+        let loss = SoftmaxCrossEntropy(classes: 10, in: try context(batch: networks.batch))
         for each in [networks.reference, networks.mixed] {
             let scores = try each.forward(networks.images, batch: networks.batch, mode: .training)
             _ = loss(scores, labels: [1, 4, 7, 9], batch: networks.batch)
@@ -147,13 +147,13 @@ struct Bits: CustomStringConvertible, Sendable {
         }
         // Batch norm takes a bias out again: its gradient is rounding in one and 0 in the other.
         let (reference, mixed) = (networks.reference.parameters, networks.mixed.parameters)
-        for (a, b) in zip(reference, mixed) where a.kind != .resolution && !Self.isConvolutionBias(a) {
+        for (a, b) in zip(reference, mixed) where a.kind != .stepSize && !Self.isConvolutionBias(a) {
             expect(deviation(b.gradient.values, a.gradient.values), below: tolerances.gradients, "the gradient of \(a.name)")
         }
         // A gradient in α is one number, a sum that may cancel: so all together.
-        let resolutions = [mixed, reference].map { $0.filter { $0.kind == .resolution }.flatMap(\.gradient.values) }
-        #expect(resolutions[0].count == resolutions[1].count)
-        expect(deviation(resolutions[0], resolutions[1]), below: tolerances.resolutions, "gradients in α")
+        let stepSizes = [mixed, reference].map { $0.filter { $0.kind == .stepSize }.flatMap(\.gradient.values) }
+        #expect(stepSizes[0].count == stepSizes[1].count)
+        expect(deviation(stepSizes[0], stepSizes[1]), below: tolerances.stepSizes, "gradients in α")
         for (a, b) in zip(networks.reference.statistics, networks.mixed.statistics) {
             expect(deviation(b.tensor.values, a.tensor.values), below: tolerances.statistics, a.name)
         }
@@ -167,23 +167,23 @@ struct Bits: CustomStringConvertible, Sendable {
     /// How far mixed precision may stray in the mean-square sense. One rounding to bf16 errs by 2⁻⁸ at most, and the errors
     /// of a chain of layers add up like a random walk. In brackets what was seen. A missing factor or term exceeds them.
     private struct Tolerances {
-        let scores, gradients, resolutions, statistics: Float
+        let scores, gradients, stepSizes, statistics: Float
 
         init(_ bits: Bits) {
             switch (bits.network, bits.isInteger, bits.activations) {
             // Exact forward, but for a level that flips where z/α lies within rounding of an integer, one value in 10⁶.
             // (Random ResNets of twenty layers are too chaotic for this test: one early flip moves their scores by a percent.)
-            case (let network, true, _) where network != "imagenet-resnet10": (scores, gradients, resolutions, statistics) = (2e-3, 0.05, 0.05, 1e-3)  // [4e-4, 0.03, 0.003, 7e-7]
+            case (let network, true, _) where network != "imagenet-resnet10": (scores, gradients, stepSizes, statistics) = (2e-3, 0.05, 0.05, 1e-3)  // [4e-4, 0.03, 0.003, 7e-7]
             // With a quarter of a million values in the first map one flip there is certain, and each makes ten in the next
             // layer: scores err by 0.01 to 0.1 over eight seeds of the images, gradients by 0.04 to 0.8.
-            case ("imagenet-resnet10", true, _): (scores, gradients, resolutions, statistics) = (0.03, 0.15, 0.1, 0.005)  // [0.01, 0.04, –, 0.0013]
+            case ("imagenet-resnet10", true, _): (scores, gradients, stepSizes, statistics) = (0.03, 0.15, 0.1, 0.005)  // [0.01, 0.04, –, 0.0013]
             // Rounding flips one level of four bits in a hundred.
-            case (_, _, 4): (scores, gradients, resolutions, statistics) = (0.03, 0.7, 0.05, 0.03)  // [0.006, 0.46, 0.01, 0.007]
+            case (_, _, 4): (scores, gradients, stepSizes, statistics) = (0.03, 0.7, 0.05, 0.03)  // [0.006, 0.46, 0.01, 0.007]
             // And it makes values saturate or not.
-            case (_, _, 8): (scores, gradients, resolutions, statistics) = (2e-3, 0.3, 0.05, 0.02)  // [6e-4, 0.18, 0.005, 0.007]
+            case (_, _, 8): (scores, gradients, stepSizes, statistics) = (2e-3, 0.3, 0.05, 0.02)  // [6e-4, 0.18, 0.005, 0.007]
             // It makes one maximum in a hundred go to another pixel, which takes its whole gradient with it.
-            case ("vgg11", _, _), ("lenet5", _, _), ("imagenet-resnet10", _, _): (scores, gradients, resolutions, statistics) = (0.01, 0.5, 0, 0.02)  // [0.004, 0.39, –, 0.002]
-            default: (scores, gradients, resolutions, statistics) = (2e-3, 0.15, 0, 0.02)  // [4e-4, 0.09, –, 0.007]
+            case ("vgg11", _, _), ("lenet5", _, _), ("imagenet-resnet10", _, _): (scores, gradients, stepSizes, statistics) = (0.01, 0.5, 0, 0.02)  // [0.004, 0.39, –, 0.002]
+            default: (scores, gradients, stepSizes, statistics) = (2e-3, 0.15, 0, 0.02)  // [4e-4, 0.09, –, 0.007]
             }
         }
     }

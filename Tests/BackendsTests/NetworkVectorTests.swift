@@ -17,7 +17,7 @@ import Testing
         let labels = try vector.file.values(Int64.self, named: "labels").map(Int32.init)
         let scores = try network.forward(images, batch: batch, mode: .training)
         #expect(try vector.deviation(scores.values, from: "logits") <= vector.tolerance())
-        let loss = SoftmaxCrossEntropy(classes: 5, in: try workshop(batch: batch))
+        let loss = SoftmaxCrossEntropy(classes: 5, in: try context(batch: batch))
         let outcome = loss(scores, labels: labels, batch: batch)
         #expect(try vector.deviation([Float(outcome.lossSum / Double(batch))], from: "loss") <= vector.tolerance())
         try network.backward(loss.gradient, batch: batch)
@@ -36,13 +36,13 @@ import Testing
         let vector = try Vector("network_alpha_init")
         let images = try vector.map("x")
         let network = try tinyNetwork(batch: images.shape[0])
-        for parameter in network.parameters where parameter.kind != .resolution {
+        for parameter in network.parameters where parameter.kind != .stepSize {
             parameter.value.set(try vector.floats(vectorName(parameter.name)))
         }
         try load(vector, into: network)
         let before = network.statistics.map(\.tensor.values)
         _ = try network.forward(images, batch: images.shape[0], mode: .calibration)
-        for parameter in network.parameters where parameter.kind == .resolution {
+        for parameter in network.parameters where parameter.kind == .stepSize {
             let deviation = try vector.deviation(parameter.value.values, from: "fitted." + vectorName(parameter.name))
             #expect(deviation <= (try vector.tolerance()), "\(parameter.name)")
         }
@@ -57,7 +57,7 @@ import Testing
             let network = try tinyNetwork(batch: planned)
             try load(vector, into: network)
             let scores = try network.forward(images, batch: 2, mode: .training)
-            let loss = SoftmaxCrossEntropy(classes: 5, in: try workshop(batch: planned))
+            let loss = SoftmaxCrossEntropy(classes: 5, in: try context(batch: planned))
             _ = loss(scores, labels: [1, 4], batch: 2)
             try network.backward(loss.gradient, batch: 2)
             return network.parameters.map(\.gradient.values)

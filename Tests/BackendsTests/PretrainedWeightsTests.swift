@@ -17,16 +17,16 @@ import Testing
         #expect(try target.weightsFile(metadata: ["network": "tiny"]).encoded() == bytes)
     }
 
-    /// PyTorch's counters do not matter, and a float network's file lacks resolutions: they stay.
-    @Test func countersAndResolutions() throws {
+    /// PyTorch's counters do not matter, and a float network's file lacks step sizes: they stay.
+    @Test func countersAndStepSizes() throws {
         let network = try tinyNetwork(batch: 1)
-        for parameter in network.parameters where parameter.kind == .resolution { parameter.value.fill(0.25) }
+        for parameter in network.parameters where parameter.kind == .stepSize { parameter.value.fill(0.25) }
         var file = network.weightsFile()
         for name in file.tensors.keys where name.hasSuffix(".resolution") { file.tensors[name] = nil }
         file.tensors["stem.bn.num_batches_tracked"] = StoredTensor(shape: [], [Int64(7)])
         file.tensors["linear.bias"] = StoredTensor(shape: [5], [1, 2, 3, 4, 5] as [Float])
         try network.takeWeights(from: file)
-        #expect(network.parameters.filter { $0.kind == .resolution }.allSatisfy { $0.value.values == [0.25] })
+        #expect(network.parameters.filter { $0.kind == .stepSize }.allSatisfy { $0.value.values == [0.25] })
         #expect(network.parameters.first { $0.name == "linear.bias" }?.value.values == [1, 2, 3, 4, 5])
     }
 
@@ -51,12 +51,12 @@ import Testing
         #expect(try network.weightsFile().encoded() == before)
     }
 
-    /// Weights that are no numbers, a variance below 0 and a resolution that is not above 0: refused by name, and nothing is taken.
+    /// Weights that are no numbers, a variance below 0 and a step size that is not above 0: refused by name, and nothing is taken.
     @Test(arguments: [
         ("stem.conv.weight", 5, Float.nan, "stem.conv.weight holds nan at place 5 of 108, which is not finite"),
         ("linear.bias", 4, .infinity, "linear.bias holds inf at place 4 of 5"), ("block1.bn1.weight", 0, -.infinity, "block1.bn1.weight holds -inf"),
         ("stem.bn.running_mean", 3, .signalingNaN, "stem.bn.running_mean holds"), ("stem.bn.running_var", 3, -0.5, "stem.bn.running_var holds -0.5 at place 3 of 4, which is no variance"),
-        ("stem.act.resolution", 0, 0, "stem.act.resolution holds 0.0 at place 0 of 1, which is no resolution"), ("stem.act.resolution", 0, -1, "stem.act.resolution holds -1.0"),
+        ("stem.act.resolution", 0, 0, "stem.act.resolution holds 0.0 at place 0 of 1, which is no step size"), ("stem.act.resolution", 0, -1, "stem.act.resolution holds -1.0"),
     ])
     func impossibleNumbersAreRefused(_ name: String, _ place: Int, _ value: Float, _ words: String) throws {
         let network = try tinyNetwork(batch: 1)

@@ -16,7 +16,7 @@ import Testing
             ([.infinity, 0, 0, 0, 0, 0, 0], 0, 0, 0),
         ]
         for row in rows {
-            let loss = SoftmaxCrossEntropy(classes: 7, in: Workshop(engine: try Engine(threads: 1), batch: 1))
+            let loss = SoftmaxCrossEntropy(classes: 7, in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
             let scores = Tensor([1, 1, 1, 7])
             for (index, score) in row.scores.enumerated() { scores.pointer[index] = score }
             let outcome = loss(scores, labels: [row.label], batch: 1)
@@ -27,7 +27,7 @@ import Testing
 
     /// The first of a batch's images without a class is named, and the next batch starts anew; −∞ is no score either.
     @Test func theImageWithoutAClassIsNamed() throws {
-        let loss = SoftmaxCrossEntropy(classes: 3, in: Workshop(engine: try Engine(threads: 1), batch: 4))
+        let loss = SoftmaxCrossEntropy(classes: 3, in: ExecutionContext(engine: try Engine(threads: 1), batch: 4))
         let scores = Tensor([4, 1, 1, 3], [0, 1, 2, 0, 1, 2, -.infinity, 0, 0, .nan, 0, 0])
         #expect(loss(scores, labels: [2, 0, 1, 0], batch: 4).top1 == 1 && loss.notFinite == 2)
         #expect(loss(scores, labels: [2, 0], batch: 2).top1 == 1 && loss.notFinite == nil)

@@ -14,7 +14,7 @@ func tinyNetwork(batch: Int, threads: Int = 1) throws -> Network {
     }
     return try Network(
         graph.quantized(.quantized(try QuantizedReLU(bits: 4)), WeightQuantization(try WeightProjection(bits: 1))),
-        in: try workshop(batch: batch, threads: threads))
+        in: try context(batch: batch, threads: threads))
 }
 
 /// Our name of a tensor as the vectors spell it.
@@ -42,7 +42,7 @@ struct Layers {
     init(_ input: FeatureShape, activation: ActivationFunction = .relu, batch: Int, threads: Int = 1, _ body: (Map) -> Map) throws {
         let graph = try NetworkGraph(input, body).quantized(activation, nil)
         (tensors, output) = (Parameters(graph), graph.shapes[graph.nodes.count - 1])
-        reference = try Reference(graph, tensors, wantsImageGradient: true, in: try workshop(batch: batch, threads: threads))
+        reference = try Reference(graph, tensors, wantsImageGradient: true, in: try context(batch: batch, threads: threads))
     }
 
     func forward(_ x: Tensor, mode: Mode = .training) throws -> Tensor { try reference.forward(x, batch: x.shape[0], mode: mode) }

@@ -18,7 +18,7 @@ import Training
         descent.project()
         let images = Tensor(Array(shape.dropFirst()))
         let (x, labels) = (try vector.floats("x"), try vector.file.values(Int64.self, named: "labels").map(Int32.init))
-        let loss = SoftmaxCrossEntropy(classes: 5, in: try workshop(batch: batch))
+        let loss = SoftmaxCrossEntropy(classes: 5, in: try context(batch: batch))
         var losses: [Float] = []
         for step in 0..<steps {
             images.set(Array(x[step * images.count..<(step + 1) * images.count]))
@@ -26,7 +26,7 @@ import Training
             let outcome = loss(scores, labels: Array(labels[step * batch..<(step + 1) * batch]), batch: batch)
             losses.append(Float(outcome.lossSum / Double(batch)))
             try network.backward(loss.gradient, batch: batch)
-            descent.step(rate: try vector.number("learning_rate"))
+            descent.step(learningRate: try vector.number("learning_rate"))
         }
         // 3e-6: ten times PyTorch's own f32 error; the script's author measured that a blend after the step, a decay of the
         // unblended weights, on α or on nothing, ε = 1e-4, or a gradient 1.0001 times too large all exceed it in bcgd_strong.

@@ -5,14 +5,14 @@ import Testing
 /// benchmark-step as the benchmark's driver uses it: lines in, lines of JSON out. Nothing here is a timing.
 @Suite struct ProtocolTests {
     @Test(arguments: [(32, 32, 0), (1, 4, 7)])
-    func aStepDescribesItselfAndAnswers(weightBits: Int, activationBits: Int, resolutions: Int) throws {
+    func aStepDescribesItselfAndAnswers(weightBits: Int, activationBits: Int, stepSizes: Int) throws {
         let (status, lines, errors) = try benchmarkStep(
             ["step", "--network", "resnet8", "--batch", "2", "--side", "8", "--weight-bits", "\(weightBits)",
                 "--activation-bits", "\(activationBits)", "--threads", "1"], input: "go 1\ngo 3\n")
         try #require(status == 0 && lines.count == 3, "\(errors)")
         // ResNet-8 by hand: weights 9·(3·16 + 2·16·16 + 16·32 + 32·32 + 32·64 + 64·64) + 64·10; batch norm
-        // 2·(16 + 2·16 + 2·32 + 2·64); 10 biases; one resolution for each of 7 activations.
-        #expect(lines[0]["parameters"] as? Int == 74_800 + 480 + 10 + resolutions)
+        // 2·(16 + 2·16 + 2·32 + 2·64); 10 biases; one step size for each of 7 activations.
+        #expect(lines[0]["parameters"] as? Int == 74_800 + 480 + 10 + stepSizes)
         // Each weight acts at 8×8, 4×4 or 2×2 pixels, the classifier's once.
         #expect(lines[0]["multiply_adds"] as? Int == 9 * (64 * (48 + 512) + 16 * (512 + 1024) + 4 * (2048 + 4096)) + 640)
         for (line, steps) in zip(lines.dropFirst(), [1, 3]) {

@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    /// Weights δ·q with the factor 1/δ are the codes q, exactly: the results are `QuantizedConvolution`'s of levels in bf16,
+    /// Weights δ·q with the factor 1/δ are the integer weights q, exactly: the results are `QuantizedConvolution`'s of levels in bf16,
     /// bit for bit after rounding.
     @Test(arguments: InstructionSet.available)
     func quantizedWeightsAreExact(_ set: InstructionSet) throws {
@@ -85,11 +85,11 @@ import Testing
             for delta in [Float(0.037), 1.7e-4, 3] {
                 let integer = ComputeTests.Problem(c, level: 15, code: 127)
                 let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: 1))
-                convolution.setWeights(integer.codes.map { delta * Float($0) }, factor: 1 / delta)
+                convolution.setWeights(integer.integerWeights.map { delta * Float($0) }, factor: 1 / delta)
                 let levels = integer.levels.map { BF16.rounded(Float($0)) }
                 let y = guarded(integer.gradient.count, 0x7e00) { convolution.forward(input: levels, output: $0, batch: c.batch) }
                 // Sums below 2²⁴ are exact in f32.
-                let exact = QuantizedConvolutionReference.forward(integer.levels, integer.codes, c.shape, batch: c.batch)
+                let exact = QuantizedConvolutionReference.forward(integer.levels, integer.integerWeights, c.shape, batch: c.batch)
                 #expect(firstDifference(y, exact.map { BF16.rounded(Float($0)) }) == nil)
                 let dx = guarded(levels.count, 0x7e00) {
                     convolution.backwardInput(outputGradient: integer.gradient, inputGradient: $0, batch: c.batch)

@@ -25,21 +25,21 @@ import Testing
             let levels = (0..<inputs).map { _ in UInt8.random(in: 0...5, using: &random) }
             // Integers below 32: sums of at most nine are exact in bf16 (below 256), so the order of rounding leaves no trace.
             let dy = (0..<outputs).map { _ in Float(Int.random(in: -28...28, using: &random)) }
-            var (y, winner, dx) = ([Float](repeating: -1, count: outputs), [UInt8](repeating: 99, count: outputs), [Float](repeating: -1, count: inputs))
-            ck_max_pool_forward(levels.map(Float.init), &y, &winner, p, 1)
-            ck_max_pool_backward(dy, winner, &dx, p, 1)
+            var (y, argmax, dx) = ([Float](repeating: -1, count: outputs), [UInt8](repeating: 99, count: outputs), [Float](repeating: -1, count: inputs))
+            ck_max_pool_forward(levels.map(Float.init), &y, &argmax, p, 1)
+            ck_max_pool_backward(dy, argmax, &dx, p, 1)
 
             for threads: Int32 in [1, 2] {
                 var (y8, winner8) = ([UInt8](repeating: 99, count: outputs), [UInt8](repeating: 99, count: outputs))
                 ck_level_max_forward(levels, &y8, &winner8, p, threads)
-                #expect(firstDifference(y8.map(Float.init), y) == nil && firstDifference(winner8, winner) == nil)
+                #expect(firstDifference(y8.map(Float.init), y) == nil && firstDifference(winner8, argmax) == nil)
 
                 var (y16, winner16) = ([UInt16](repeating: 99, count: outputs), [UInt8](repeating: 99, count: outputs))
                 ck_bf16_max_forward(levels.map { BF16.rounded(Float($0)) }, &y16, &winner16, p, threads)
-                #expect(firstDifference(y16.map(BF16.float), y) == nil && firstDifference(winner16, winner) == nil)
+                #expect(firstDifference(y16.map(BF16.float), y) == nil && firstDifference(winner16, argmax) == nil)
 
                 var dx16 = [UInt16](repeating: 99, count: inputs)
-                ck_bf16_max_backward(dy.map(BF16.rounded), winner, &dx16, p, threads)
+                ck_bf16_max_backward(dy.map(BF16.rounded), argmax, &dx16, p, threads)
                 #expect(firstDifference(dx16.map(BF16.float), dx) == nil)
             }
         }

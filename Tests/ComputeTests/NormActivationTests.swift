@@ -16,7 +16,7 @@ import Testing
         let gradient, other: [UInt16]
         let mean: [Float]
 
-        /// t lies around 0 … top, some of it on whole numbers; where numbers may be, a NaN, infinities and zeros of both signs.
+        /// t lies around 0 … qmax, some of it on whole numbers; where numbers may be, a NaN, infinities and zeros of both signs.
         init(rows: Int, channels: Int, acc: ck_number, shortcut: ck_number?, _ activation: NormActivationReference.Activation, bits: Int, fused: Bool) {
             var random = Philox(seed: 61, stream: UInt64(rows) << 8 + UInt64(acc.rawValue) << 4 + UInt64(shortcut?.rawValue ?? 9))
             let count = rows * channels
@@ -45,13 +45,13 @@ import Testing
                 accMap.bytes = bytes(accMap.values)
             }
             let shortcutMap = shortcut.map { map($0, spread: 4) }
-            let top = Float((1 << bits) - 1)
+            let qmax = Float((1 << bits) - 1)
             // Powers of two every other channel, so that whole t abound.
-            let a = (0..<channels).map { $0 % 2 == 0 ? Float(0.125) : (top / 150) * Float.random(in: -1...1, using: &random) }
-            let b = (0..<channels).map { $0 % 2 == 0 ? 2 : Float(random.normal()) * top / 4 }
+            let a = (0..<channels).map { $0 % 2 == 0 ? Float(0.125) : (qmax / 150) * Float.random(in: -1...1, using: &random) }
+            let b = (0..<channels).map { $0 % 2 == 0 ? 2 : Float(random.normal()) * qmax / 4 }
             (self.rows, accType, shortcutType, accBytes, shortcutBytes) = (rows, acc, shortcut, accMap.bytes, shortcutMap?.bytes)
             reference = NormActivationReference(
-                channels: channels, acc: accMap.values, shortcut: shortcutMap?.values, a: a, b: b, step: shortcut == CK_U8 ? 0.5 : 0.3, top: top,
+                channels: channels, acc: accMap.values, shortcut: shortcutMap?.values, a: a, b: b, step: shortcut == CK_U8 ? 0.5 : 0.3, qmax: qmax,
                 activation: activation, fused: fused)
             gradient = (0..<count).map { _ in BF16.rounded(Float(random.normal())) }
             other = (0..<count).map { _ in BF16.rounded(Float(random.normal())) }
@@ -66,7 +66,7 @@ import Testing
                             body(ck_norm_activation(
                                 acc: acc.baseAddress, acc_type: accType, rows: rows, channels: reference.channels, a: a.baseAddress, b: b.baseAddress,
                                 shortcut: shortcutBytes == nil ? nil : shortcut.baseAddress, shortcut_type: shortcutType ?? CK_U8, step: reference.step,
-                                top: reference.top, activation: [CK_QUANTIZED_RELU, CK_RELU, CK_IDENTITY][NormActivationReference.Activation.allCases.firstIndex(of: reference.activation) ?? 0]))
+                                qmax: reference.qmax, activation: [CK_QUANTIZED_RELU, CK_RELU, CK_IDENTITY][NormActivationReference.Activation.allCases.firstIndex(of: reference.activation) ?? 0]))
                         }
                     }
                 }
@@ -112,7 +112,7 @@ import Testing
                             ck_norm_activation_forward(map, &levels, CK_U8, threads)
                             #expect(firstDifference(levels.map { Float($0) }, expected) == nil)
                             // A check of the check: levels at both ends and between them.
-                            #expect(count < 1000 || Set(levels).count == Int(reference.top) + 1)
+                            #expect(count < 1000 || Set(levels).count == Int(reference.qmax) + 1)
                         }
                         if reference.activation == .identity {
                             var floats = [Float](repeating: 0, count: count)
@@ -167,7 +167,7 @@ import Testing
                     var found = problem.gradient
                     var (sum, dot) = ([Double](repeating: -1, count: channels), [Double](repeating: -1, count: channels))
                     var scratch = [Double](repeating: .nan, count: (2 * channels + 1) * Int(threads))
-                    let resolution = problem.call { map in
+                    let stepSize = problem.call { map in
                         hasOther
                             ? ck_norm_activation_backward_sums(map, &found, problem.other, problem.mean, rule, &sum, &dot, &scratch, threads)
                             : ck_norm_activation_backward_sums(map, &found, nil, problem.mean, rule, &sum, &dot, &scratch, threads)
@@ -180,8 +180,8 @@ import Testing
                         #expect(abs(sum[c] - values.reduce(0, +)) <= 66 * 0x1p-24 * values.reduce(0) { $0 + abs($1) })
                         #expect(abs(dot[c] - products.reduce(0, +)) <= 66 * 0x1p-24 * products.reduce(0) { $0 + abs($1) })
                     }
-                    let terms = (0..<count).map { Double(gradients[$0]) * Double(derivatives[$0].resolution) }
-                    #expect(abs(resolution - terms.reduce(0, +)) <= 66 * 0x1p-24 * terms.reduce(0) { $0 + abs($1) })
+                    let terms = (0..<count).map { Double(gradients[$0]) * Double(derivatives[$0].stepSize) }
+                    #expect(abs(stepSize - terms.reduce(0, +)) <= 66 * 0x1p-24 * terms.reduce(0) { $0 + abs($1) })
                 }
             }
         }

@@ -19,29 +19,29 @@ struct Case: CustomStringConvertible, Sendable {
     }
 }
 
-/// Random levels, codes and bf16 gradients of a case, and each pass over them. Results are written between guards, over
+/// Random levels, integer weights and bf16 gradients of a case, and each pass over them. Results are written between guards, over
 /// a pattern, so that what a kernel leaves out or writes beside its output shows.
 struct Problem {
     let shape: Case
     let level, code: Int
     var levels: [UInt8]
-    var codes: [Int8]
+    var integerWeights: [Int8]
     var gradient: [UInt16]
     var gradientValues: [Float] { gradient.map(BF16.float) }
 
-    /// Levels 0…level and codes −code…code, uniform; gradients normal. Seed 60.
+    /// Levels 0…level and integer weights −code…code, uniform; gradients normal. Seed 60.
     init(_ c: Case, level: Int, code: Int) {
         var random = Philox(seed: 60, stream: 0)
         (shape, self.level, self.code) = (c, level, code)
         levels = (0..<c.batch * c.shape.input.count).map { _ in UInt8.random(in: 0...UInt8(level), using: &random) }
-        codes = (0..<c.output * c.input * c.kernel * c.kernel).map { _ in Int8.random(in: Int8(-code)...Int8(code), using: &random) }
+        integerWeights = (0..<c.output * c.input * c.kernel * c.kernel).map { _ in Int8.random(in: Int8(-code)...Int8(code), using: &random) }
         gradient = (0..<c.batch * c.shape.output.count).map { _ in BF16.rounded(Float(random.normal())) }
     }
 
     func convolution(threads: Int) throws -> QuantizedConvolution {
         let convolution = QuantizedConvolution(
-            shape.shape, maximumLevel: level, maximumCode: code, batch: shape.batch, engine: try Engine(threads: threads))
-        convolution.setCodes(codes)
+            shape.shape, qmax: level, maximumIntegerWeight: code, batch: shape.batch, engine: try Engine(threads: threads))
+        convolution.setIntegerWeights(integerWeights)
         return convolution
     }
 
@@ -60,7 +60,7 @@ struct Problem {
     /// With another unit for each output channel, a power of two, which is divided out again without rounding.
     func weightGradient(_ convolution: QuantizedConvolution) -> [Float] {
         let units = (0..<shape.output).map { [0.25, 0.5, 1, 2, 4][$0 % 5] as Float }
-        let found = guarded(codes.count, 1e30 as Float) {
+        let found = guarded(integerWeights.count, 1e30 as Float) {
             convolution.backwardWeight(
                 levels: levels, outputGradient: gradient, units: units, weightGradient: $0, batch: shape.batch)
         }

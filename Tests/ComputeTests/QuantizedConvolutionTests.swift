@@ -31,7 +31,7 @@ import Testing
         try set.limit {
             for (level, code) in [(15, 1), (255, 127), (3, 7)] {
                 let data = Problem(c, level: level, code: code)
-                let expected = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
+                let expected = QuantizedConvolutionReference.forward(data.levels, data.integerWeights, c.shape, batch: c.batch)
                 for threads in [1, 2] {
                     let convolution = try data.convolution(threads: threads)
                     #expect(firstDifference(data.forward32(convolution), expected) == nil)
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    /// All levels and codes at their limits, in both signs: the largest sums that the types are promised to hold.
+    /// All levels and integer weights at their limits, in both signs: the largest sums that the types are promised to hold.
     @Test(arguments: InstructionSet.available)
     func forwardIsExactAtTheLimits(_ set: InstructionSet) throws {
         try set.limit {
@@ -49,9 +49,9 @@ import Testing
             for (level, code) in [(255, 127), (255, -127), (113, 1), (113, -1)] {
                 var data = Problem(c, level: level, code: abs(code))
                 data.levels = data.levels.map { _ in UInt8(level) }
-                data.codes = data.codes.map { _ in Int8(code) }
+                data.integerWeights = data.integerWeights.map { _ in Int8(code) }
                 let convolution = try data.convolution(threads: 1)
-                let expected = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
+                let expected = QuantizedConvolutionReference.forward(data.levels, data.integerWeights, c.shape, batch: c.batch)
                 #expect(expected.map(abs).max() == Int32(32 * 9 * level * abs(code)))
                 #expect(firstDifference(data.forward32(convolution), expected) == nil)
                 #expect(convolution.fitsInt16 == (level == 113))  // 32·9·113 = 32 544 ≤ 32 767
@@ -70,8 +70,8 @@ import Testing
             let paths: [QuantizedConvolution.Path] = [.portable, .avx2]
             let convolutions = try paths.map { path in
                 let convolution = QuantizedConvolution(
-                    c.shape, maximumLevel: 3, maximumCode: 7, batch: c.batch, engine: try Engine(threads: 2), path: path)
-                convolution.setCodes(data.codes)
+                    c.shape, qmax: 3, maximumIntegerWeight: 7, batch: c.batch, engine: try Engine(threads: 2), path: path)
+                convolution.setIntegerWeights(data.integerWeights)
                 return convolution
             }
             func same<T: Equatable>(_ pass: (QuantizedConvolution) -> [T]) -> Bool {
@@ -87,9 +87,9 @@ import Testing
         let shape = ConvolutionShape(input: .init(height: 2, width: 2, channels: 240), outputChannels: 16, kernel: 3, stride: 1, padding: 1)
         let engine = try Engine(threads: 1)
         // 240·9·15 = 32 400; a level more gives 34 560.
-        #expect(QuantizedConvolution(shape, maximumLevel: 15, maximumCode: 1, batch: 1, engine: engine).fitsInt16)
-        #expect(!QuantizedConvolution(shape, maximumLevel: 16, maximumCode: 1, batch: 1, engine: engine).fitsInt16)
-        #expect(!QuantizedConvolution(shape, maximumLevel: 8, maximumCode: 2, batch: 1, engine: engine).fitsInt16)
+        #expect(QuantizedConvolution(shape, qmax: 15, maximumIntegerWeight: 1, batch: 1, engine: engine).fitsInt16)
+        #expect(!QuantizedConvolution(shape, qmax: 16, maximumIntegerWeight: 1, batch: 1, engine: engine).fitsInt16)
+        #expect(!QuantizedConvolution(shape, qmax: 8, maximumIntegerWeight: 2, batch: 1, engine: engine).fitsInt16)
     }
 
     /// The products are exact in f32 (8 × 8 bits), so an element's error is at most one rounding, 2⁻²⁴ of the partial
@@ -98,9 +98,9 @@ import Testing
     func inputGradientMatchesDouble(_ set: InstructionSet, _ c: Case) throws {
         try set.limit {
             let data = Problem(c, level: 15, code: 127)
-            let exact = QuantizedConvolutionReference.inputGradient(data.gradientValues, data.codes, c.shape, batch: c.batch)
+            let exact = QuantizedConvolutionReference.inputGradient(data.gradientValues, data.integerWeights, c.shape, batch: c.batch)
             let size = QuantizedConvolutionReference.inputGradient(
-                data.gradientValues.map(abs), data.codes.map(abs), c.shape, batch: c.batch)
+                data.gradientValues.map(abs), data.integerWeights.map(abs), c.shape, batch: c.batch)
             let products = Double(c.output * c.kernel * c.kernel)
             for threads in [1, 2] {
                 let convolution = try data.convolution(threads: threads)
@@ -135,8 +135,8 @@ import Testing
             let c = Case(height: 6, width: 5, input: 16, output: 32, kernel: 3, stride: 1, batch: 5)
             let data = Problem(c, level: 15, code: 7)
             let large = QuantizedConvolution(
-                c.shape, maximumLevel: 15, maximumCode: 7, batch: 40, engine: try Engine(threads: 2))
-            large.setCodes(data.codes)
+                c.shape, qmax: 15, maximumIntegerWeight: 7, batch: 40, engine: try Engine(threads: 2))
+            large.setIntegerWeights(data.integerWeights)
             let exact = try data.convolution(threads: 2)
             #expect(firstDifference(data.forward32(large), data.forward32(exact)) == nil)
             #expect(firstDifference(data.inputGradient32(large), data.inputGradient32(exact)) == nil)
@@ -157,12 +157,12 @@ import Testing
                 height: x[1], width: x[2], input: x[3], output: weight[0], kernel: weight[2], stride: stride, batch: x[0])
             var data = Problem(c, level: 15, code: limit)
             data.levels = try file.values(UInt8.self, named: "x")
-            data.codes = try file.values(Int8.self, named: "weight")
+            data.integerWeights = try file.values(Int8.self, named: "weight")
             let expected = try file.values(Int32.self, named: "y")
             let convolution = try data.convolution(threads: 2)
             #expect(firstDifference(data.forward32(convolution), expected) == nil)
             #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil)
-            let reference = QuantizedConvolutionReference.forward(data.levels, data.codes, c.shape, batch: c.batch)
+            let reference = QuantizedConvolutionReference.forward(data.levels, data.integerWeights, c.shape, batch: c.batch)
             #expect(firstDifference(reference, expected) == nil)
         }
     }

@@ -13,12 +13,12 @@ import Training
         #expect(Set(authors.map(\.recipe.method)) == [.bcgd, .bc])
         for cell in authors {
             let recipe = cell.recipe
-            #expect(recipe.momentum == 0.95 && recipe.weightDecay == 1e-4 && recipe.resolutionDecay == 1e-4 && recipe.batchSize == 128)
-            #expect(recipe.resolutionMinimum == 1e-3 && recipe.resolutionMaximum == 5)
-            #expect(recipe.resolutionGradientFactor == 0.01 && recipe.resolutionGradientLimit == 1 && recipe.resolutionRateFactor == 1)
+            #expect(recipe.momentum == 0.95 && recipe.weightDecay == 1e-4 && recipe.stepSizeDecay == 1e-4 && recipe.batchSize == 128)
+            #expect(recipe.stepSizeMinimum == 1e-3 && recipe.stepSizeMaximum == 5)
+            #expect(recipe.stepSizeGradientFactor == 0.01 && recipe.stepSizeGradientLimit == 1 && recipe.stepSizeRateFactor == 1)
             #expect(recipe.quantizedLayers == .convolutions && recipe.ternary == .authors && recipe.lloydIterations == 1)
             #expect(recipe.evaluation == .lagged)
-            #expect((0..<recipe.epochs).allSatisfy { recipe.rate(epoch: $0) == 0.1 })
+            #expect((0..<recipe.epochs).allSatisfy { recipe.learningRate(epoch: $0) == 0.1 })
         }
     }
 
@@ -39,11 +39,11 @@ import Training
         let cells = try ExperimentCells(runProtocol, folder: experiments).cells.filter { $0.recipeName == "paper" }
         #expect(!cells.isEmpty)
         for recipe in cells.map(\.recipe) {
-            #expect(recipe.resolutionDecay == 0 && recipe.resolutionMaximum == nil && recipe.resolutionGradientLimit == nil)
-            #expect(recipe.resolutionGradientFactor == 1 && recipe.resolutionRateFactor == 0.01 && recipe.quantizedLayers == .all)
+            #expect(recipe.stepSizeDecay == 0 && recipe.stepSizeMaximum == nil && recipe.stepSizeGradientLimit == nil)
+            #expect(recipe.stepSizeGradientFactor == 1 && recipe.stepSizeRateFactor == 0.01 && recipe.quantizedLayers == .all)
             #expect(recipe.ternary == .exact && recipe.lloydIterations == 100 && recipe.evaluation == .current)
-            #expect(recipe.scaling == .perLayer && recipe.rate(epoch: 0) == (recipe.method == .float ? 0.1 : 0.01))
-            #expect(recipe.rate(epoch: recipe.epochs - 1) < recipe.rate(epoch: 0))
+            #expect(recipe.scaling == .perLayer && recipe.learningRate(epoch: 0) == (recipe.method == .float ? 0.1 : 0.01))
+            #expect(recipe.learningRate(epoch: recipe.epochs - 1) < recipe.learningRate(epoch: 0))
         }
     }
 }

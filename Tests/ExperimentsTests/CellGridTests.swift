@@ -49,6 +49,17 @@ import TrainingTestSupport
         #expect(try cells("{ cell: \"{base}-{weight_bits}\", grid: { base: { b: base.yaml }, weight_bits: [1] }, activation_bits: 4 }").map(\.name) == ["b-1"])
     }
 
+    /// The field's terms stand for the names in files, in a recipe and in a grid, and the same setting twice is refused.
+    @Test func theFieldsTermsAreRead() throws {
+        let terms = try cells(
+            """
+            { cell: "{step_size_derivative}", activation_bits: 4, weight_bits: 1, learning_rate: 0.25, step_size_maximum: 3,
+                  grid: { step_size_derivative: [minimum, two-valued] } }
+            """)
+        #expect(terms.map(\.name) == ["minimum", "two-valued"] && terms.map(\.recipe.stepSizeDerivative) == [.minimum, .twoValued])
+        #expect(terms.allSatisfy { $0.recipe.learningRate == 0.25 && $0.recipe.stepSizeMaximum == 3 })
+    }
+
     /// Each fault is named by file, line and key.
     @Test(arguments: [
         ("grid: [1, 2], cell: a", "cells.yaml:3: grid must be a mapping of keys to lists of their values, not [1, 2]"),
@@ -61,6 +72,7 @@ import TrainingTestSupport
         ("grid: { weight_bits: [1, 2] }, weight_bits: 1, cell: \"{weight_bits}\"", "cells.yaml:3: weight_bits is given twice"),
         ("grid: { cell: [a, b] }, cell: \"{cell}\"", "cells.yaml:3: an axis of a grid is a key of a recipe, or base, not cell"),
         ("grid: { weight_bits: [1, 2] }", "needs the key cell"),
+        ("cell: a, weight_bits: 1, learning_rate: 1, rate: 1", "cells.yaml:3: duplicated key rate"),
         ("grid: { colour: [red] }, cell: \"{colour}\"", "cells.yaml:3: unknown key colour"),
         ("grid: { method: [bcgd, sgd] }, weight_bits: 1, cell: \"{method}\"", "cells.yaml:3: method must be float | bcgd | bc | binary-relax, not sgd"),
         ("grid: { weight_bits: [1, 9] }, cell: \"a{weight_bits}\"", "cells.yaml:3: weight_bits must be 1 to 8, or 32, not 9"),

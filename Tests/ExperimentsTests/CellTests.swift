@@ -45,12 +45,12 @@ import Training
         let cells = try ExperimentCells(.paper, folder: experiments)
         let bcgd = try #require(cells.cells.first { $0.name == "resnet20-1w4a-bcgd" })
         let (cell, float) = (bcgd.recipe, try cells.warmStart(of: bcgd).recipe)
-        #expect(cell.blending == 1e-5 && cell.rate == 0.01 && cell.resolutionRateFactor == 0.01 && float.rate == 0.1)
+        #expect(cell.blending == 1e-5 && cell.learningRate == 0.01 && cell.stepSizeRateFactor == 0.01 && float.learningRate == 0.1)
         for recipe in [cell, float] {
             #expect(recipe.batchSize == 128 && recipe.epochs == 200 && recipe.milestones == [80, 140] && recipe.rateDivisor == 10)
             #expect(recipe.momentum == 0.95 && recipe.weightDecay == 1e-4 && recipe.cropPadding == 4 && recipe.flip)
         }
-        #expect(cell.inputDerivative == .clippedReLU && cell.resolutionDerivative == .threeValued && cell.quantizedLayers == .all)
+        #expect(cell.inputDerivative == .clippedReLU && cell.stepSizeDerivative == .threeValued && cell.quantizedLayers == .all)
         #expect(bcgd.recipeName == "paper")
     }
 
@@ -62,7 +62,7 @@ import Training
             let cells = try ExperimentCells(runProtocol, folder: experiments)
             let selected = try tables.map { try cells.selection(of: [$0]).filter { !$0.isFloat }.map(\.recipe) }
             #expect(selected.allSatisfy { !$0.isEmpty })
-            #expect(Set(selected[1].map(\.resolutionDerivative)) == Set(CoarseResolutionDerivative.allCases))
+            #expect(Set(selected[1].map(\.stepSizeDerivative)) == Set(CoarseStepSizeDerivative.allCases))
             #expect(Set(selected[1].map(\.inputDerivative)) == Set(CoarseInputDerivative.allCases))
             let sweep = selected[3].map(\.effectiveBlending)
             #expect(sweep == (runProtocol == .smoke ? [1e-5, 0, 1e-3, 1e-2] : [1e-5, 0, 1e-6, 1e-4, 1e-3, 1e-2]))
@@ -93,8 +93,8 @@ import Training
         #expect(kinds.count == 18 && kinds.map { $0.split(separator: " ").dropFirst().joined(separator: " ") } == expected)
         for recipe in paper.map(\.recipe) {
             #expect(recipe.epochs == 80 && recipe.milestones == [50, 70] && recipe.rateDivisor == 10 && recipe.imageSize == 224)
-            #expect(recipe.blending == 1e-5 && recipe.resolutionRateFactor == 0.01 && recipe.smallestCrop == 0.08 && recipe.flip)
-            #expect(recipe.momentum == 0.95 && recipe.weightDecay == 1e-4 && recipe.rate == (recipe.method == .float ? 0.1 : 0.01))
+            #expect(recipe.blending == 1e-5 && recipe.stepSizeRateFactor == 0.01 && recipe.smallestCrop == 0.08 && recipe.flip)
+            #expect(recipe.momentum == 0.95 && recipe.weightDecay == 1e-4 && recipe.learningRate == (recipe.method == .float ? 0.1 : 0.01))
         }
     }
 

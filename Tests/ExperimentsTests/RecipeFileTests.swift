@@ -38,12 +38,12 @@ import TrainingTestSupport
 
     @Test func wholeNumbersAreDecimal() throws {
         let read = try recipe(["epochs": "010", "milestones": "[08, +9]", "flip": "False", "momentum": ".5", "rate": "+1.e-1"])
-        #expect(read.epochs == 10 && read.milestones == [8, 9] && !read.flip && read.momentum == 0.5 && read.rate == 0.1)
+        #expect(read.epochs == 10 && read.milestones == [8, 9] && !read.flip && read.momentum == 0.5 && read.learningRate == 0.1)
     }
 
     /// A limit that the base has is taken back by an empty value; a key that must be given cannot be.
     @Test func anOptionalKeyMayBeEmpty() throws {
-        #expect(try recipe(["resolution_maximum": "~"]).resolutionMaximum == nil && recipe(["lloyd_iterations": ""]).lloydIterations == 100)
+        #expect(try recipe(["resolution_maximum": "~"]).stepSizeMaximum == nil && recipe(["lloyd_iterations": ""]).lloydIterations == 100)
     }
 
     /// A value of the base, the phase, the protocol or the cell is blamed on the file and line where it stands.
@@ -68,7 +68,7 @@ import TrainingTestSupport
         ]
         for (name, text) in files { _ = try folder.write(text, to: name) }
         let cell = try #require(ExperimentCells(.smoke, folder: folder.path).cells.first)
-        #expect(cell.recipe.rate == 0.3 && cell.recipe.epochs == 7 && cell.recipe.blending == 0.5)
+        #expect(cell.recipe.learningRate == 0.3 && cell.recipe.epochs == 7 && cell.recipe.blending == 0.5)
         let text = try #require(files[file]), changed = text.replacingOccurrences(of: old, with: new)
         try #require(changed != text)
         _ = try folder.write(changed, to: file)

@@ -30,8 +30,8 @@ import TrainingTestSupport
 
     @Test func layersOverride() throws {
         let plan = try plan()
-        #expect(plan.float.recipe.rate == 0.02 && plan.float.recipe.method == .float && plan.float.recipe.epochs == 2)
-        #expect(plan.quantized.map(\.recipe.rate) == [0.05, 0.05] && plan.quantized.map(\.recipe.blending) == [0.01, 0.5])
+        #expect(plan.float.recipe.learningRate == 0.02 && plan.float.recipe.method == .float && plan.float.recipe.epochs == 2)
+        #expect(plan.quantized.map(\.recipe.learningRate) == [0.05, 0.05] && plan.quantized.map(\.recipe.blending) == [0.01, 0.5])
         #expect(plan.statistics.prefix(5) == ["float.train_loss", "float.test_loss", "float.test_top1", "float.weight_movement", "weak.train_loss"])
         #expect(plan.statistics.count == 4 + 9 + 6)
         // The digest stands for the recipes and for the numbers of images.

@@ -20,8 +20,8 @@ import TrainingTestSupport
         try schedule(batch: 16)
     }
 
-    private func schedule(batch: Int, rate: String = "") throws {
-        let phase = "{ epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1\(rate) }"
+    private func schedule(batch: Int, learningRate: String = "") throws {
+        let phase = "{ epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1\(learningRate) }"
         _ = try folder.write("float: \(phase)\nquantized: { epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1 }\n", to: "E/protocols/smoke.yaml")
     }
 
@@ -110,7 +110,7 @@ import TrainingTestSupport
 
     /// A float run that diverges has a row without accuracy; what starts from it is not run, other cells are.
     @Test func divergenceIsAResult() throws {
-        try schedule(batch: 16, rate: ", rate: 1.0e+30")
+        try schedule(batch: 16, learningRate: ", rate: 1.0e+30")
         try run(["resnet8-1w4a-bcgd"], in: "a")
         let rows = try output("a").rows()
         #expect(rows.map(\.name) == [names(1)[0]] && rows[0].divergedEpoch == 1)

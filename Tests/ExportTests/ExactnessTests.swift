@@ -39,13 +39,13 @@ import Testing
         Case(name: "lenet5", side: 17, weightBits: 4, activationBits: 8, float: [0, 3]), Case(name: "imagenet-resnet10", side: 64, batch: 3), Case(name: "imagenet-resnet10", side: 61, batch: 3, weightBits: 4),
     ]
 
-    /// A network with random weights, calibrated resolutions, and running statistics and affine parameters away from 0 and 1.
+    /// A network with random weights, calibrated step sizes, and running statistics and affine parameters away from 0 and 1.
     static func network(_ c: Case, threads: Int = 1) throws -> Network {
         let shape = FeatureShape(height: c.side, width: c.side, channels: c.channels)
         let weights = WeightQuantization(try WeightProjection(bits: c.weightBits), isPerChannel: c.isScaledPerChannel)
         let function = ActivationFunction.quantized(try QuantizedReLU(bits: c.activationBits))
         let graph = try NetworkGraph.named(c.name, input: shape, classes: 10).quantized(activation: { _ in function }) { c.float.contains($1) ? nil : weights }
-        let network = try Network(graph, precision: .mixed, in: Workshop(engine: try Engine(threads: threads), batch: c.batch))
+        let network = try Network(graph, precision: .mixed, in: ExecutionContext(engine: try Engine(threads: threads), batch: c.batch))
         network.initialize(seed: 5)
         network.tensors.project(threads: threads)
         var random = Philox(seed: 5, stream: 1)
@@ -53,7 +53,7 @@ import Testing
             for i in 0..<parameter.value.count { parameter.value.pointer[i] += Float(0.3 * random.normal()) }
         }
         let images = Tensor([c.batch, c.side, c.side, c.channels], (0..<c.batch * shape.count).map { _ in Float(random.normal()) })
-        // Training mode fills the running statistics, calibration the resolutions.
+        // Training mode fills the running statistics, calibration the step sizes.
         for _ in 0..<30 { _ = try network.forward(images, batch: c.batch, mode: .training) }
         _ = try network.forward(images, batch: c.batch, mode: .calibration)
         return network
@@ -112,7 +112,7 @@ import Testing
     @Test func floatNetworksAreRefused() throws {
         let network = try Network(
             NetworkGraph.named("resnet8", input: FeatureShape(height: 32, width: 32, channels: 3), classes: 10), precision: .mixed,
-            in: Workshop(engine: try Engine(threads: 1), batch: 1))
+            in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         network.initialize(seed: 1)
         #expect(throws: ExportError.self) {
             try packedModel(network.graph, network.tensors, format: Self.format(Case(name: "resnet8")), provenance: "")

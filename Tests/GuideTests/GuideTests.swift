@@ -42,7 +42,7 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
     /// and 3 on either side of the limit.
     @Test func quantizerByHand() throws {
         let graph = try NetworkGraph(FeatureShape(height: 1, width: 1, channels: 6)) { $0.act("act") }.quantized(.quantized(NearestReLU(bits: 2)), nil)
-        let network = try Network(graph, in: Workshop(engine: try Engine(threads: 1), batch: 1))
+        let network = try Network(graph, in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         let x = Tensor([1, 1, 1, 6], [-1, 0.5, 1, 1.5, 3, 4.5])
         #expect(try network.forward(x, batch: 1, mode: .calibration).values == [0, 0, 1.5, 1.5, 3, 4.5])
         let stepSize = network.parameters[0]
@@ -65,9 +65,9 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
             #expect(first.network.parameters.map(\.name).contains("act1.resolution"))
             var observer = SilentObserver()
             try first.train(checkpoint: folder + "/run.safetensors", observer: &observer)
-            let codes = try #require(first.network.weights[0].codes)
-            #expect((0..<first.network.weights[0].value.count).allSatisfy { abs(codes[$0]) == 1 }, "one bit: one magnitude")
-            #expect(first.network.parameters.filter { $0.kind == .resolution }.allSatisfy { $0.value.values[0] != 1 })
+            let integerWeights = try #require(first.network.weights[0].integerWeights)
+            #expect((0..<first.network.weights[0].value.count).allSatisfy { abs(integerWeights[$0]) == 1 }, "one bit: one magnitude")
+            #expect(first.network.parameters.filter { $0.kind == .stepSize }.allSatisfy { $0.value.values[0] != 1 })
             // Two classes that differ in brightness, 200 test images, seed 1: at 80 % chance is 8 standard deviations away.
             let top1 = try #require(first.state.curve.last?.testTop1)
             #expect(top1 > 80, "\(top1) %")
@@ -101,14 +101,14 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
         let images = shape.tensor(batch: 2)
         images.set((0..<images.count).map { _ in Float(random.normal()) })
         let results = try Precision.allCases.map { precision in
-            let network = try Network(graph, precision: precision, in: Workshop(engine: try Engine(threads: 1), batch: 2))
+            let network = try Network(graph, precision: precision, in: ExecutionContext(engine: try Engine(threads: 1), batch: 2))
             network.initialize(seed: 1)
             network.tensors.project(threads: 1)
             _ = try network.forward(images, batch: 2, mode: .calibration)
             let scores = try network.forward(images, batch: 2, mode: .training)
             try network.backward(scores, batch: 2)
-            #expect(network.parameters.count { $0.kind == .resolution } == 7)
-            #expect(network.parameters.filter { $0.kind == .resolution }.allSatisfy { $0.gradient.values[0] != 0 })
+            #expect(network.parameters.count { $0.kind == .stepSize } == 7)
+            #expect(network.parameters.filter { $0.kind == .stepSize }.allSatisfy { $0.gradient.values[0] != 0 })
             return (scores: scores.values, gradient: network.weights[0].gradient.values)
         }
         func deviation(_ a: [Float], _ b: [Float]) -> Double {

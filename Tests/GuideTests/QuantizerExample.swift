@@ -18,9 +18,9 @@ struct NearestReLU: ActivationQuantizer {
 /// Weights ±δ with the scale of BinaryConnect's first form: one, not learned. `δ = 1`, `q = sign(w)`.
 struct SignWeights: WeightQuantizer {
     let name = "sign"
-    let maximumCode = 1
+    let maximumIntegerWeight = 1
 
-    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
+    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         (w.allSatisfy(\.isFinite) ? 1 : .nan, w.map { $0 >= 0 ? 1 : -1 })
     }
 }

@@ -18,17 +18,17 @@ private struct ScalarOnly: ActivationQuantizer {
 private struct DefinitionOnly: WeightQuantizer {
     let base: any WeightQuantizer
     var name: String { "definition-only" }
-    var maximumCode: Int { base.maximumCode }
-    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) { base.referenceProject(w) }
+    var maximumIntegerWeight: Int { base.maximumIntegerWeight }
+    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) { base.referenceProject(w) }
 }
 
 /// What the protocols give to a quantizer of one's own, against the quantizers that have fast forms.
 @Suite struct OwnQuantizerTests {
     /// Over a block's end, on 1 to 3 threads, in place, with every special number and an unusable step size.
     @Test(arguments: [1, 4, 8]) func generalBuffersEqualTheFastOnes(bits: Int) throws {
-        let fast = try QuantizedReLU(bits: bits, resolutionDerivative: .almostEverywhere), own = ScalarOnly(base: fast)
+        let fast = try QuantizedReLU(bits: bits, stepSizeDerivative: .almostEverywhere), own = ScalarOnly(base: fast)
         for stepSize in [Float(0.1), 7, 0, .nan, -1] {
-            let x = QuantizedReLUTests.inputs(resolution: 0.1, bits: bits) + [.nan]
+            let x = QuantizedReLUTests.inputs(stepSize: 0.1, bits: bits) + [.nan]
             var random = Philox(seed: 21, stream: 0)
             let g = x.map { _ in Float(random.normal()) }
             func run(_ quantizer: some ActivationQuantizer, threads: Int) -> (y: [UInt32], levels: [UInt8], dx: [UInt32], sum: Double) {
@@ -71,12 +71,12 @@ private struct DefinitionOnly: WeightQuantizer {
                 let expected = quantizer.project(w, count: w.count, quantized: &a, threads: 2), found = own.project(w, count: w.count, quantized: &b, threads: 2)
                 #expect(found.bitPattern == expected.bitPattern || (found.isNaN && expected.isNaN), "\(name) \(quantizer.name)")
                 #expect(firstDifference(a.map { $0.isNaN ? 9 : $0 }, b.map { $0.isNaN ? 9 : $0 }) == nil, "\(name) \(quantizer.name)")
-                #expect(firstDifference(quantizer.project(w).codes, own.project(w).codes) == nil, "\(name) \(quantizer.name)")
+                #expect(firstDifference(quantizer.project(w).integerWeights, own.project(w).integerWeights) == nil, "\(name) \(quantizer.name)")
             }
             let w = gaussians(7 * 40, seed: 22).map { Float($0) }
             for threads in [1, 3] {
                 let expected = quantizer.project(w, slices: 7), found = own.project(w, slices: 7, threads: threads)
-                #expect(found.scales == expected.scales && firstDifference(found.codes, expected.codes) == nil)
+                #expect(found.scales == expected.scales && firstDifference(found.integerWeights, expected.integerWeights) == nil)
             }
         }
     }
@@ -139,19 +139,19 @@ private struct UnitActivation: ActivationQuantizer {
     func stepSizeDerivative(_ x: Float, stepSize: Float) -> Float { 0 }
 }
 
-/// DoReFa's weights (equation 9): `2·quantize_k(tanh(w)/(2·max|tanh(w)|) + ½) − 1`: odd codes times 1/(2^k − 1).
+/// DoReFa's weights (equation 9): `2·quantize_k(tanh(w)/(2·max|tanh(w)|) + ½) − 1`: odd integer weights times 1/(2^k − 1).
 private struct TanhWeights: TransformedWeightQuantizer {
     let bits: Int
     var name: String { "dorefa-\(bits)" }
-    var maximumCode: Int { (1 << bits) - 1 }
+    var maximumIntegerWeight: Int { (1 << bits) - 1 }
     private func tanhs<T: BinaryFloatingPoint>(_ w: [T]) -> (values: [Double], largest: Double) {
         let values = w.map { tanh(Double($0)) }
         return (values, values.reduce(0) { max($0, abs($1)) })
     }
-    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, codes: [Int]) {
-        let (values, largest) = tanhs(w), top = Double(maximumCode)
+    func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
+        let (values, largest) = tanhs(w), top = Double(maximumIntegerWeight)
         guard largest > 0, largest.isFinite else { return (.nan, w.map { _ in 0 }) }
-        return (1 / T(maximumCode), values.map { 2 * Int((($0 / (2 * largest) + 0.5) * top).rounded(.toNearestOrEven)) - maximumCode })
+        return (1 / T(maximumIntegerWeight), values.map { 2 * Int((($0 / (2 * largest) + 0.5) * top).rounded(.toNearestOrEven)) - maximumIntegerWeight })
     }
     func referenceGradient<T: BinaryFloatingPoint>(_ gradient: [T], weights: [T]) -> [T] {
         let (values, largest) = tanhs(weights)

@@ -5,18 +5,18 @@ import Statistics
 import Testing
 
 @Suite struct QuantizedReLUTests {
-    static let resolutions: [Float] = [0.25, 0.1, 1 / 3, 0.1946, 1e-30, 3e37, 7]
+    static let stepSizes: [Float] = [0.25, 0.1, 1 / 3, 0.1946, 1e-30, 3e37, 7]
 
     /// Every boundary and its neighbours, special values, a sweep of all bit patterns, and Gaussians (seed 1).
-    static func inputs(resolution: Float, bits: Int) -> [Float] {
+    static func inputs(stepSize: Float, bits: Int) -> [Float] {
         var x: [Float] = [0, -0.0, .infinity, -.infinity, .leastNonzeroMagnitude, .greatestFiniteMagnitude, -1]
         for k in -1...(1 << bits) {
-            let tie = Float(k) * resolution
-            x += [tie, tie.nextUp, tie.nextDown, tie + 0.37 * resolution]
+            let tie = Float(k) * stepSize
+            x += [tie, tie.nextUp, tie.nextDown, tie + 0.37 * stepSize]
         }
         x += stride(from: UInt32(0), to: .max - 65_537, by: 65_537).map { Float(bitPattern: $0) }
         var generator = Philox(seed: 1, stream: UInt64(bits))
-        x += (0..<1003).map { _ in Float(generator.normal()) * resolution * Float(1 << bits) / 2 }
+        x += (0..<1003).map { _ in Float(generator.normal()) * stepSize * Float(1 << bits) / 2 }
         return x
     }
 
@@ -39,55 +39,55 @@ import Testing
             for (name, expected) in vector.inputDerivatives {
                 let rule = try #require(CoarseInputDerivative(rawValue: name))
                 let quantizer = try QuantizedReLU(bits: vector.bits, inputDerivative: rule)
-                #expect(vector.x.map { quantizer.inputDerivative($0, stepSize: vector.resolution) } == expected)
+                #expect(vector.x.map { quantizer.inputDerivative($0, stepSize: vector.stepSize) } == expected)
             }
-            for (name, expected) in vector.resolutionDerivatives {
-                let rule = try #require(CoarseResolutionDerivative(rawValue: name))
-                let quantizer = try QuantizedReLU(bits: vector.bits, resolutionDerivative: rule)
-                #expect(vector.x.map { quantizer.stepSizeDerivative($0, stepSize: vector.resolution) } == expected)
-                #expect(vector.x.map { quantizer.forward($0, stepSize: vector.resolution) } == vector.output)
+            for (name, expected) in vector.stepSizeDerivatives {
+                let rule = try #require(CoarseStepSizeDerivative(rawValue: name))
+                let quantizer = try QuantizedReLU(bits: vector.bits, stepSizeDerivative: rule)
+                #expect(vector.x.map { quantizer.stepSizeDerivative($0, stepSize: vector.stepSize) } == expected)
+                #expect(vector.x.map { quantizer.forward($0, stepSize: vector.stepSize) } == vector.output)
             }
-            #expect(vector.inputDerivatives.count == 3 && vector.resolutionDerivatives.count == 4 && vector.x.count >= 16)
+            #expect(vector.inputDerivatives.count == 3 && vector.stepSizeDerivatives.count == 4 && vector.x.count >= 16)
         }
     }
 
     @Test(arguments: 1...8, InstructionSet.available) func fastForwardEqualsReferenceBitForBit(bits: Int, set: InstructionSet) throws {
         try set.limit {
             let quantizer = try QuantizedReLU(bits: bits)
-            for resolution in Self.resolutions {
-                let x = Self.inputs(resolution: resolution, bits: bits)
+            for stepSize in Self.stepSizes {
+                let x = Self.inputs(stepSize: stepSize, bits: bits)
                 var (y, levels) = ([Float](repeating: -1, count: x.count), [UInt8](repeating: 99, count: x.count))
-                quantizer.forward(input: x, output: &y, count: x.count, stepSize: resolution, threads: 2)
-                quantizer.levels(input: x, levels: &levels, count: x.count, stepSize: resolution, threads: 2)
+                quantizer.forward(input: x, output: &y, count: x.count, stepSize: stepSize, threads: 2)
+                quantizer.levels(input: x, levels: &levels, count: x.count, stepSize: stepSize, threads: 2)
                 let wrong = x.indices.filter {
-                    let expected = quantizer.forward(x[$0], stepSize: resolution)
+                    let expected = quantizer.forward(x[$0], stepSize: stepSize)
                     return (y[$0].bitPattern != expected.bitPattern && !(y[$0].isNaN && expected.isNaN))
-                        || Int(levels[$0]) != quantizer.level(x[$0], stepSize: resolution)
+                        || Int(levels[$0]) != quantizer.level(x[$0], stepSize: stepSize)
                 }
-                #expect(wrong.isEmpty, "α = \(resolution), first at x = \(wrong.first.map { x[$0] } ?? 0)")
+                #expect(wrong.isEmpty, "α = \(stepSize), first at x = \(wrong.first.map { x[$0] } ?? 0)")
             }
         }
     }
 
-    @Test(arguments: CoarseInputDerivative.allCases, CoarseResolutionDerivative.allCases)
-    func fastBackwardEqualsReference(inputRule: CoarseInputDerivative, resolutionRule: CoarseResolutionDerivative) throws {
+    @Test(arguments: CoarseInputDerivative.allCases, CoarseStepSizeDerivative.allCases)
+    func fastBackwardEqualsReference(inputRule: CoarseInputDerivative, stepSizeRule: CoarseStepSizeDerivative) throws {
         for set in InstructionSet.available {
             try set.limit {
                 for bits in [1, 2, 4, 8] {
-                    let quantizer = try QuantizedReLU(bits: bits, inputDerivative: inputRule, resolutionDerivative: resolutionRule)
-                    for resolution in Self.resolutions {
-                        let x = Self.inputs(resolution: resolution, bits: bits)
+                    let quantizer = try QuantizedReLU(bits: bits, inputDerivative: inputRule, stepSizeDerivative: stepSizeRule)
+                    for stepSize in Self.stepSizes {
+                        let x = Self.inputs(stepSize: stepSize, bits: bits)
                         var generator = Philox(seed: 2, stream: 0)
                         let g = x.map { _ in Float(generator.normal()) }
                         var out = [Float](repeating: -1, count: x.count)
                         let sum = quantizer.backward(
-                            input: x, outputGradient: g, inputGradient: &out, count: x.count, stepSize: resolution, threads: 2)
-                        let expected = zip(x, g).map { quantizer.inputDerivative($0, stepSize: resolution) == 1 ? $1 : 0 }
+                            input: x, outputGradient: g, inputGradient: &out, count: x.count, stepSize: stepSize, threads: 2)
+                        let expected = zip(x, g).map { quantizer.inputDerivative($0, stepSize: stepSize) == 1 ? $1 : 0 }
                         #expect(firstDifference(out, expected) == nil)
-                        let terms = zip(x, g).map { Double(quantizer.stepSizeDerivative($0, stepSize: resolution)) * Double($1) }
+                        let terms = zip(x, g).map { Double(quantizer.stepSizeDerivative($0, stepSize: stepSize)) * Double($1) }
                         // Each of two orders of summation errs by at most n·2⁻⁵³·Σ|term|.
                         let bound = Double(2 * x.count) * 0x1p-53 * terms.reduce(0) { $0 + abs($1) }
-                        #expect(abs(sum - terms.reduce(0, +)) <= bound, "bits \(bits), α = \(resolution)")
+                        #expect(abs(sum - terms.reduce(0, +)) <= bound, "bits \(bits), α = \(stepSize)")
                     }
                 }
             }
@@ -97,7 +97,7 @@ import Testing
     /// Many blocks, a ragged end: the same bits for 1, 2 and 3 threads, in place too; short buffers for the tails.
     @Test(arguments: InstructionSet.available) func threadsAndAliasingLeaveNoTrace(_ set: InstructionSet) throws {
         try set.limit {
-            let quantizer = try QuantizedReLU(bits: 4, resolutionDerivative: .almostEverywhere)
+            let quantizer = try QuantizedReLU(bits: 4, stepSizeDerivative: .almostEverywhere)
             var generator = Philox(seed: 3, stream: 0)
             for count in [0, 1, 15, 16, 17, 33, 100_003] {
                 let x = (0..<count).map { _ in Float(generator.normal()) }, g = (0..<count).map { _ in Float(generator.normal()) }
@@ -124,16 +124,16 @@ import Testing
         let quantizer = try QuantizedReLU(bits: 2)
         #expect(quantizer.forward(.nan, stepSize: 1).isNaN && quantizer.level(.nan, stepSize: 1) == 0)
         #expect(quantizer.inputDerivative(.nan, stepSize: 1) == 0 && quantizer.stepSizeDerivative(.nan, stepSize: 1) == 0)
-        for resolution in [Float(0), -1, .nan, .infinity] {
+        for stepSize in [Float(0), -1, .nan, .infinity] {
             let x: [Float] = [-1, 0.5, 2]
             var (y, levels): ([Float], [UInt8]) = ([0, 0, 0], [9, 9, 9])
-            quantizer.forward(input: x, output: &y, count: 3, stepSize: resolution, threads: 1)
-            quantizer.levels(input: x, levels: &levels, count: 3, stepSize: resolution, threads: 1)
-            #expect(y.allSatisfy(\.isNaN) && levels == [0, 0, 0] && quantizer.forward(1, stepSize: resolution).isNaN)
+            quantizer.forward(input: x, output: &y, count: 3, stepSize: stepSize, threads: 1)
+            quantizer.levels(input: x, levels: &levels, count: 3, stepSize: stepSize, threads: 1)
+            #expect(y.allSatisfy(\.isNaN) && levels == [0, 0, 0] && quantizer.forward(1, stepSize: stepSize).isNaN)
             let sum = quantizer.backward(
-                input: x, outputGradient: x, inputGradient: &y, count: 3, stepSize: resolution, threads: 1)
-            #expect(sum.isNaN && y.allSatisfy(\.isNaN) && quantizer.stepSizeDerivative(1, stepSize: resolution).isNaN)
-            #expect(throws: QuantizationError.self) { try quantizer.validate(stepSize: resolution) }
+                input: x, outputGradient: x, inputGradient: &y, count: 3, stepSize: stepSize, threads: 1)
+            #expect(sum.isNaN && y.allSatisfy(\.isNaN) && quantizer.stepSizeDerivative(1, stepSize: stepSize).isNaN)
+            #expect(throws: QuantizationError.self) { try quantizer.validate(stepSize: stepSize) }
         }
         // A gradient that is not finite counts only where the coarse derivative is not 0.
         var gradient: [Float] = [.nan, .infinity, 1]

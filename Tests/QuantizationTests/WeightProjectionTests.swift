@@ -5,8 +5,8 @@ import Statistics
 import Testing
 
 /// ‖w − δq‖² in Double.
-func squaredError(_ w: [Double], _ scale: Double, _ codes: [Int]) -> Double {
-    zip(w, codes).reduce(0) { $0 + ($1.0 - scale * Double($1.1)) * ($1.0 - scale * Double($1.1)) }
+func squaredError(_ w: [Double], _ scale: Double, _ integerWeights: [Int]) -> Double {
+    zip(w, integerWeights).reduce(0) { $0 + ($1.0 - scale * Double($1.1)) * ($1.0 - scale * Double($1.1)) }
 }
 
 /// The first index at which two arrays differ. (`#expect(a == b)` on long arrays would print an edit script, in quadratic time.)
@@ -21,9 +21,9 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
 
 @Suite struct ProjectionOptimalityTests {
     /// The least error over all code vectors, each with its best non-negative scale.
-    static func bruteForce(_ w: [Double], codes: [Int]) -> Double {
+    static func bruteForce(_ w: [Double], integerWeights: [Int]) -> Double {
         var vectors = [[Int]](repeating: [], count: 1)
-        for _ in w { vectors = vectors.flatMap { vector in codes.map { vector + [$0] } } }
+        for _ in w { vectors = vectors.flatMap { vector in integerWeights.map { vector + [$0] } } }
         return vectors.reduce(.infinity) { least, q in
             let square = Double(q.reduce(0) { $0 + $1 * $1 })
             let cross = zip(w, q).reduce(0) { $0 + $1.0 * Double($1.1) }
@@ -45,18 +45,18 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     @Test(arguments: [(1, 1), (1, 8), (2, 1), (2, 4), (2, 7)]) func binaryAndTernaryAreOptimal(bits: Int, n: Int) throws {
         let projection = try WeightProjection(bits: bits)
         for w in Self.cases(n) {
-            let least = Self.bruteForce(w, codes: bits == 1 ? [-1, 1] : [-1, 0, 1])
-            let (scale, codes) = projection.referenceProject(w)
-            #expect(abs(squaredError(w, scale, codes) - least) <= Self.tolerance(w), "\(w)")
+            let least = Self.bruteForce(w, integerWeights: bits == 1 ? [-1, 1] : [-1, 0, 1])
+            let (scale, integerWeights) = projection.referenceProject(w)
+            #expect(abs(squaredError(w, scale, integerWeights) - least) <= Self.tolerance(w), "\(w)")
         }
     }
 
     @Test(arguments: [(2, 7), (3, 4), (4, 3)]) func sweepIsOptimal(bits: Int, n: Int) throws {
         let projection = try ExactProjection(bits: bits)
-        let top = projection.maximumCode
+        let top = projection.maximumIntegerWeight
         for w in Self.cases(n) {
-            let (scale, codes) = projection.referenceProject(w)
-            #expect(abs(squaredError(w, scale, codes) - Self.bruteForce(w, codes: Array(-top...top))) <= Self.tolerance(w))
+            let (scale, integerWeights) = projection.referenceProject(w)
+            #expect(abs(squaredError(w, scale, integerWeights) - Self.bruteForce(w, integerWeights: Array(-top...top))) <= Self.tolerance(w))
         }
     }
 
@@ -67,12 +67,12 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         for stream in 0..<200 {
             let w = gaussians(100, seed: 5, stream: UInt64(stream))
             let (lloyd, exact) = (projection.referenceProject(w), optimum.referenceProject(w))
-            let (found, least) = (squaredError(w, lloyd.scale, lloyd.codes), squaredError(w, exact.scale, exact.codes))
+            let (found, least) = (squaredError(w, lloyd.scale, lloyd.integerWeights), squaredError(w, exact.scale, exact.integerWeights))
             #expect(found >= least - Self.tolerance(w))
             above += found > least + Self.tolerance(w) ? 1 : 0
-            // Fixed point: the scale is the best for the codes, and the codes are the nearest for the scale.
-            #expect(zip(w, lloyd.codes).allSatisfy { abs($0 - lloyd.scale * Double($1)) <= lloyd.scale * 0.5000001
-                    || abs($1) == projection.maximumCode })
+            // Fixed point: the scale is the best for the integer weights, and the integer weights are the nearest for the scale.
+            #expect(zip(w, lloyd.integerWeights).allSatisfy { abs($0 - lloyd.scale * Double($1)) <= lloyd.scale * 0.5000001
+                    || abs($1) == projection.maximumIntegerWeight })
         }
         #expect(above > 0, "a sweep that is never better than Lloyd would be Lloyd")
     }
@@ -81,7 +81,7 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         let (exact, ternary) = (try ExactProjection(bits: 2), TernaryProjection())
         for stream in 0..<20 {
             let w = gaussians(500, seed: 6, stream: UInt64(stream))
-            #expect(firstDifference(exact.referenceProject(w).codes, ternary.referenceProject(w).codes) == nil)
+            #expect(firstDifference(exact.referenceProject(w).integerWeights, ternary.referenceProject(w).integerWeights) == nil)
         }
     }
 }
@@ -104,17 +104,17 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         return list
     }
 
-    /// Scale and codes of the fast path are the reference's, bit for bit: both sum in Double and round once to Float, so
+    /// Scale and integer weights of the fast path are the reference's, bit for bit: both sum in Double and round once to Float, so
     /// they could differ only if a sum fell within 10⁻¹³ of a rounding boundary of Float, which none of these fixed cases does.
     @Test(arguments: 1...8, InstructionSet.available) func fastEqualsReference(bits: Int, set: InstructionSet) throws {
         try set.limit {
             let projection = try WeightProjection(bits: bits)
             for (name, w) in Self.cases() {
                 let (scale, expected) = projection.referenceProject(w)
-                var (quantized, codes) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
-                let found = projection.project(w, count: w.count, quantized: &quantized, codes: &codes, threads: 1)
+                var (quantized, integerWeights) = ([Float](repeating: -9, count: w.count), [Int8](repeating: -9, count: w.count))
+                let found = projection.project(w, count: w.count, quantized: &quantized, integerWeights: &integerWeights, threads: 1)
                 #expect(found.bitPattern == scale.bitPattern, "\(name)")
-                #expect(firstDifference(codes.map(Int.init), expected) == nil, "\(name)")
+                #expect(firstDifference(integerWeights.map(Int.init), expected) == nil, "\(name)")
                 #expect(firstDifference(quantized, expected.map { scale * Float($0) }) == nil, "\(name)")
             }
         }
@@ -129,10 +129,10 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
             for threads in [2, 3] {
                 let found = projection.project(w, threads: threads)
                 #expect(found.scale.bitPattern == expected.scale.bitPattern)
-                #expect(firstDifference(found.codes, expected.codes) == nil)
+                #expect(firstDifference(found.integerWeights, expected.integerWeights) == nil)
                 var quantized = w.map { _ in Float(5) }
                 projection.project(w, count: w.count, quantized: &quantized, threads: threads)
-                #expect(firstDifference(quantized, expected.codes.map { expected.scale * Float($0) }) == nil)
+                #expect(firstDifference(quantized, expected.integerWeights.map { expected.scale * Float($0) }) == nil)
             }
         }
     }
@@ -160,22 +160,22 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
             w.append(Float(last))
             let ternary = try WeightProjection(bits: 2)
             let found = ternary.project(w)
-            #expect(found.codes.reduce(0) { $0 + Int($1) } == big + 1)
-            #expect(firstDifference(found.codes.map(Int.init), ternary.referenceProject(w).codes) == nil)
+            #expect(found.integerWeights.reduce(0) { $0 + Int($1) } == big + 1)
+            #expect(firstDifference(found.integerWeights.map(Int.init), ternary.referenceProject(w).integerWeights) == nil)
         }
     }
 
     @Test(arguments: InstructionSet.available) func equalsPyTorch(_ set: InstructionSet) throws {
         try set.limit {
             for vector in PyTorchVectors.projections {
-                let result: (scale: Float, codes: [Int8])
+                let result: (scale: Float, integerWeights: [Int8])
                 switch vector.kind {
                 case "binary": result = try WeightProjection(bits: 1).project(vector.w)
                 case "ternary": result = try WeightProjection(bits: 2).project(vector.w)
                 case "lloyd-4-1": result = try WeightProjection(bits: 4, maximumIterations: 1).project(vector.w)
                 default: result = AuthorsTernaryProjection().project(vector.w)
                 }
-                #expect(result.codes.map(Int.init) == vector.codes, "\(vector.kind)")
+                #expect(result.integerWeights.map(Int.init) == vector.integerWeights, "\(vector.kind)")
                 // Both round a Double sum of at most 40 terms to Float.
                 #expect(result.scale == vector.scale, "\(vector.kind)")
             }
@@ -192,15 +192,15 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
                 var w = gaussians(slices * length, seed: 9, stream: UInt64(length)).map { Float(0.05 * $0) }
                 // Slices of unlike size, one of them zero.
                 for i in w.indices { w[i] *= Float(i / length % 5) }
-                let (scales, codes) = projection.referenceProject(w, slices: slices)
+                let (scales, integerWeights) = projection.referenceProject(w, slices: slices)
                 for slice in [0, slices - 1] {
                     let alone = projection.referenceProject(Array(w[slice * length..<(slice + 1) * length]))
-                    #expect(alone.scale == scales[slice] && firstDifference(alone.codes, Array(codes[slice * length..<(slice + 1) * length])) == nil)
+                    #expect(alone.scale == scales[slice] && firstDifference(alone.integerWeights, Array(integerWeights[slice * length..<(slice + 1) * length])) == nil)
                 }
                 for threads in [1, 2, 3] {
                     let found = projection.project(w, slices: slices, threads: threads)
                     #expect(firstDifference(found.scales.map(\.bitPattern), scales.map(\.bitPattern)) == nil, "\(slices)×\(length)")
-                    #expect(firstDifference(found.codes.map(Int.init), codes) == nil, "\(slices)×\(length)")
+                    #expect(firstDifference(found.integerWeights.map(Int.init), integerWeights) == nil, "\(slices)×\(length)")
                 }
             }
         }
@@ -210,9 +210,9 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         let (chosen, authors) = (try WeightProjection(bits: 2, ternary: .authors), AuthorsTernaryProjection())
         #expect(chosen.name == authors.name && chosen.quantizer.name == authors.name)
         for (name, w) in Self.cases() {
-            let (scale, codes) = authors.referenceProject(w)
+            let (scale, integerWeights) = authors.referenceProject(w)
             for found in [authors.project(w), chosen.project(w), authors.project(w, threads: 2)] {
-                #expect(found.scale == scale && firstDifference(found.codes.map(Int.init), codes) == nil, "\(name)")
+                #expect(found.scale == scale && firstDifference(found.integerWeights.map(Int.init), integerWeights) == nil, "\(name)")
             }
         }
     }
@@ -225,15 +225,15 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
                 let w: [Float] = [1, bad, 2]
                 var quantized: [Float] = [0, 0, 0]
                 #expect(projection.project(w, count: 3, quantized: &quantized, threads: 1).isNaN)
-                #expect(quantized.allSatisfy(\.isNaN) && projection.project(w).codes == [0, 0, 0])
-                #expect(projection.referenceProject(w).scale.isNaN && projection.referenceProject(w).codes == [0, 0, 0])
+                #expect(quantized.allSatisfy(\.isNaN) && projection.project(w).integerWeights == [0, 0, 0])
+                #expect(projection.referenceProject(w).scale.isNaN && projection.referenceProject(w).integerWeights == [0, 0, 0])
             }
         }
         let ternary = try WeightProjection(bits: 2)
         #expect(ternary.project([3, -1, 1, 1]) == (3, [1, 0, 0, 0]), "k = 1 and k = 4 both reach 9: the sparser wins")
         // Lloyd starts at 7.5/7.5 = 1: one iteration rounds the halves to even and 7.5 down to the largest code.
         let once = try WeightProjection(bits: 4, maximumIterations: 1)
-        #expect(once.project([7.5, 0.5, 1.5, 2.5, -3.5]).codes == [7, 0, 2, 2, -4])
+        #expect(once.project([7.5, 0.5, 1.5, 2.5, -3.5]).integerWeights == [7, 0, 2, 2, -4])
     }
 
     @Test func impossibleSettingsAreNamed() {

@@ -48,7 +48,7 @@ def relu_case(bits, resolution):
     up, down = torch.tensor(float("inf")), torch.tensor(-float("inf"))
     points = [ties, torch.nextafter(ties, up), torch.nextafter(ties, down), ties + 0.37 * alpha]
     x = torch.cat(points).unique()
-    lines = [f"bits: {bits}, resolution: {exact(alpha)}", "x: " + floats(x)]
+    lines = [f"bits: {bits}, stepSize: {exact(alpha)}", "x: " + floats(x)]
 
     def run(x_rule, alpha_rule):
         a, v = alpha.expand(len(x)).clone().requires_grad_(), x.clone().requires_grad_()
@@ -59,7 +59,7 @@ def relu_case(bits, resolution):
     lines.append("output: " + floats(run("relu", "minimum")[0]))
     x_rules, alpha_rules = ["clipped-relu", "relu", "identity"], ["three-valued", "almost-everywhere", "two-valued", "minimum"]
     lines.append("inputDerivatives: [" + ", ".join(f'"{r}": {floats(run(r, "minimum")[1])}' for r in x_rules) + "]")
-    lines.append("resolutionDerivatives: [" + ", ".join(f'"{r}": {floats(run("relu", r)[2])}' for r in alpha_rules) + "]")
+    lines.append("stepSizeDerivatives: [" + ", ".join(f'"{r}": {floats(run("relu", r)[2])}' for r in alpha_rules) + "]")
     return "        Relu(\n            " + ",\n            ".join(lines) + "),"
 
 
@@ -89,7 +89,7 @@ def projection_case(name, function, w):
     scale, codes = function(w)
     return (
         f'        Projection(\n            kind: "{name}", w: {floats(w)},\n            '
-        f"scale: {exact(scale.float())}, codes: {[int(c) for c in codes]}),"
+        f"scale: {exact(scale.float())}, integerWeights: {[int(c) for c in codes]}),"
     )
 
 
@@ -104,9 +104,9 @@ kinds = {"binary": binary, "ternary": ternary, "lloyd-4-1": one_lloyd_iteration_
 print("// SPDX-License-Identifier: GPL-3.0-or-later")
 print(f"// Printed by pytorch_reference.py with PyTorch {torch.__version__.split('+')[0]}; do not edit.")
 print("enum PyTorchVectors {")
-print("    struct Relu {\n        let bits: Int\n        let resolution: Float\n        let x, output: [Float]")
-print("        let inputDerivatives, resolutionDerivatives: [String: [Float]]\n    }")
-print("    struct Projection {\n        let kind: String\n        let w: [Float]\n        let scale: Float\n        let codes: [Int]\n    }")
+print("    struct Relu {\n        let bits: Int\n        let stepSize: Float\n        let x, output: [Float]")
+print("        let inputDerivatives, stepSizeDerivatives: [String: [Float]]\n    }")
+print("    struct Projection {\n        let kind: String\n        let w: [Float]\n        let scale: Float\n        let integerWeights: [Int]\n    }")
 print("    static let relu: [Relu] = [")
 for bits, resolution in [(1, 0.75), (2, 0.25), (2, 0.1), (4, 0.1946)]:
     print(relu_case(bits, resolution))

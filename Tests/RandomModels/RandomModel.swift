@@ -34,16 +34,16 @@ package struct RandomModel: CustomStringConvertible, Sendable {
             let (count, outputs) = (inputs * unit.kernel * unit.kernel * unit.outputChannels, unit.outputChannels)
             func floats(_ count: Int, _ body: () -> Double) -> [Float] { (0..<count).map { _ in Float(body()) } }
             let isFloat = unit.weightBits == 32
-            let codes = isFloat || unit.kind == .maximum ? [] : (0..<count).map { _ in code(&random, unit.weightBits) }
+            let integerWeights = isFloat || unit.kind == .maximum ? [] : (0..<count).map { _ in code(&random, unit.weightBits) }
             let terms = Double(inputs * unit.kernel * unit.kernel)
-            let spread: Double = unit.kind == .first ? 1 : 1.5 / (terms.squareRoot() * Double(max(unit.maximumCode, 1)))
-            let top = Double(unit.maximumLevel)
+            let spread: Double = unit.kind == .first ? 1 : 1.5 / (terms.squareRoot() * Double(max(unit.maximumIntegerWeight, 1)))
+            let top = Double(unit.qmax)
             let weights = isFloat ? floats(count) { 0.3 * random.normal() } : []
             let scales = floats(unit.scaleCount) { 0.1 + random.uniform() }
             let hasA = unit.kind == .first || unit.kind == .convolution
             let a = hasA ? floats(outputs) { spread * random.normal() } : []
             let b = unit.kind == .maximum ? [] : floats(outputs) { top / 2 + max(top, 1) / 4 * random.normal() }
-            entries.append(PackedModelContents.Entry(unit, codes: codes, weights: weights, scales: scales, a: a, b: b))
+            entries.append(PackedModelContents.Entry(unit, integerWeights: integerWeights, weights: weights, scales: scales, a: a, b: b))
         }
         func scales(_ outputs: Int) -> Int { isScaledPerChannel ? outputs : 1 }
         func convolution(_ outputs: Int, kernel: Int = 3, stride: Int = 1, from input: Int, inputs: Int, bits: Int? = nil, shortcut: (PackedModel.Unit.Shortcut, Int, stride: Int)? = nil) {
@@ -52,13 +52,13 @@ package struct RandomModel: CustomStringConvertible, Sendable {
                     name: "conv\(entries.count)", kind: .convolution, kernel: kernel, stride: stride, padding: kernel / 2, weightBits: weightBits,
                     activationBits: bits ?? activationBits, shortcut: shortcut?.0 ?? .none, shortcutStride: shortcut?.stride ?? 0, input: input,
                     shortcutInput: shortcut?.1 ?? -1, outputChannels: outputs, scaleCount: scales(outputs), step: shortcut == nil ? 0 : Float(0.5 + random.uniform()),
-                    resolution: bits == 0 ? 1 : 0.37),
+                    stepSize: bits == 0 ? 1 : 0.37),
                 inputs: inputs)
         }
         add(
             .init(
                 name: "first", kind: .first, kernel: first.kernel, stride: first.stride, padding: first.padding, weightBits: isFloatOutside ? 32 : weightBits,
-                activationBits: activationBits, input: -1, outputChannels: 16, scaleCount: isFloatOutside ? 0 : scales(16), resolution: 0.21),
+                activationBits: activationBits, input: -1, outputChannels: 16, scaleCount: isFloatOutside ? 0 : scales(16), stepSize: 0.21),
             inputs: channels)
         convolution(16, from: 0, inputs: 16)
         convolution(16, from: 1, inputs: 16, shortcut: (.levels, 0, stride: 0))
@@ -102,9 +102,9 @@ extension PackedModelContents {
                 name: u.name, kind: u.kind, kernel: u.kernel, stride: u.stride, padding: u.padding, weightBits: u.weightBits,
                 activationBits: u.activationBits, shortcut: u.shortcut, shortcutStride: u.shortcutStride, input: u.input,
                 shortcutInput: u.shortcutInput, outputChannels: u.outputChannels, scaleCount: u.scaleCount,
-                step: u.shortcut == .none ? u.step : step ?? u.step, resolution: u.resolution)
+                step: u.shortcut == .none ? u.step : step ?? u.step, stepSize: u.stepSize)
             return Entry(
-                unit, codes: entry.codes, weights: change(entry.weights, weights), scales: change(entry.scales, scales), a: change(entry.a, a),
+                unit, integerWeights: entry.integerWeights, weights: change(entry.weights, weights), scales: change(entry.scales, scales), a: change(entry.a, a),
                 b: change(entry.b, b))
         }
         return contents

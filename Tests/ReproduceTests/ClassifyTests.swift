@@ -54,8 +54,8 @@ import Testing
         let bytes = try PackedModelContents(
             input: .init(height: 1, width: 1, channels: 2), mean: [0, 0], std: [1, 1], fitting: .none, classes: ["x"], provenance: "",
             entries: [
-                .init(.init(name: "a", kind: .first, weightBits: 1, activationBits: 1, input: -1, outputChannels: 16, scaleCount: 1), codes: [Int8](repeating: 1, count: 32), scales: [1], a: one, b: one),
-                .init(.init(name: "b", kind: .classifier, weightBits: 1, input: 0, outputChannels: 1, scaleCount: 1), codes: [Int8](repeating: 1, count: 16), scales: [1], b: [0]),
+                .init(.init(name: "a", kind: .first, weightBits: 1, activationBits: 1, input: -1, outputChannels: 16, scaleCount: 1), integerWeights: [Int8](repeating: 1, count: 32), scales: [1], a: one, b: one),
+                .init(.init(name: "b", kind: .classifier, weightBits: 1, input: 0, outputChannels: 1, scaleCount: 1), integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0]),
             ]).encoded()
         try bytes.write(to: URL(fileURLWithPath: folder + "/two.bcgd"))
         try expectRefusal(["classify", folder + "/two.bcgd", image("a.ppm", side: 1)], "takes images of 2 channels")

@@ -30,7 +30,7 @@ import Training
         }
         try "5 n00000003 c\n1 n00000001 a\n2 n00000002 b\n".write(toFile: list, atomically: true, encoding: .utf8)
         let network = try Network(
-            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: 6), in: Workshop(engine: try Engine(threads: 1), batch: 1))
+            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: 6), in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         network.initialize(seed: 7)
         try network.weightsFile().write(to: weights)
         try FileManager.default.copyItem(atPath: Program.package.path + "/Experiments", toPath: folder + "/Experiments")
@@ -65,7 +65,7 @@ import Training
         try withTrial {
             let whole = try Program("reproduce", table3("a")).finish()
             #expect(whole.status == 0 && whole.output.contains("imagenet-3-classes") && whole.output.contains("loaded"), "\(whole)")
-            let killed = try Program("reproduce", table3("b", ["--loaders", "2"]))
+            let killed = try Program("reproduce", table3("b", ["--data-workers", "2"]))
             killed.wait(for: "epoch 1/3")
             killed.kill()
             #expect(killed.finish().status != 0)
@@ -205,7 +205,7 @@ import Training
             #expect(!FileManager.default.fileExists(atPath: folder + "/x"))
             try expectRefusal(["table3", "--data", "/no/such", "--out", folder + "/x"], "no folder /no/such/train")
             try expectRefusal(["table3", "--fine-tune"], "--fine-tune needs --pretrained")
-            try expectRefusal(["table3", "--loaders", "0"], "--loaders must be 1 to 64")
+            try expectRefusal(["table3", "--data-workers", "0"], "--data-workers must be 1 to 64")
         }
     }
 }

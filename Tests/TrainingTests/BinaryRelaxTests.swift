@@ -47,11 +47,11 @@ import TrainingTestSupport
         for weight in trainer.network.weights {
             let w = weight.value.values
             let slices = weights.scaling == "per-channel" ? weight.value.shape[0] : 1
-            let (scales, codes) = projection.referenceProject(w.map(Double.init), slices: slices)
+            let (scales, integerWeights) = projection.referenceProject(w.map(Double.init), slices: slices)
             let used = try #require(weight.quantized).values
             let expected = epochs.map { epoch in
                 w.indices.map { i in
-                    let quantized = scales[i * slices / w.count] * Double(codes[i])
+                    let quantized = scales[i * slices / w.count] * Double(integerWeights[i])
                     guard let relaxation = recipe.relaxation(epoch: epoch).map(Double.init) else { return quantized }
                     return (relaxation * quantized + Double(w[i])) / (1 + relaxation)
                 }
@@ -75,8 +75,8 @@ import TrainingTestSupport
         let descent = try CoarseGradientDescent(trainer.network, recipe: recipe, threads: 1)
         descent.useQuantizedWeights()
         for weight in trainer.network.weights {
-            let (scale, codes) = try WeightProjection(bits: 1).project(weight.value.values)
-            let same = weight.quantized?.values == codes.map { scale * Float($0) }
+            let (scale, integerWeights) = try WeightProjection(bits: 1).project(weight.value.values)
+            let same = weight.quantized?.values == integerWeights.map { scale * Float($0) }
             #expect(same)
         }
         let total = try trainer.evaluate().total

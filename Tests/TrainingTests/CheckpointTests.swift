@@ -102,14 +102,14 @@ import TrainingTestSupport
         expectRefusal(words) { try trainer.restore(checkpoint) }
         let input = FeatureShape(height: 8, width: 8, channels: 3)
         expectRefusal(words) {
-            _ = try checkpoint.evaluationNetwork(input: input, classes: 4, precision: .f32, in: Workshop(engine: try Engine(threads: 1), batch: 1))
+            _ = try checkpoint.evaluationNetwork(input: input, classes: 4, precision: .f32, in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         }
         guard !name.hasSuffix("momentum") else { return }
         let quantized = RunDescription(name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: trainer.run)
         expectRefusal(words) { try Trainer(quantized, dataset: syntheticDataset(), threads: 1).warmStart(from: checkpoint, of: trainer.run) }
     }
 
-    @Test(arguments: [Float(0), -1, .nan]) func aResolutionIsAboveZero(_ value: Float) throws {
+    @Test(arguments: [Float(0), -1, .nan]) func aStepSizeIsAboveZero(_ value: Float) throws {
         let folder = try TemporaryFolder()
         let (trainer, path) = try saved(folder, changes: quantizedChanges)
         let checkpoint = try changed(path) { $0.tensors["act1.resolution"] = StoredTensor(shape: [1], [value]) }

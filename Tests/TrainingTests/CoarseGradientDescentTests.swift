@@ -8,7 +8,7 @@ import Statistics
 import Testing
 import Training
 
-/// The update in one pass against its definition, for layers that multiply by `w_q` (f32) and by codes alone (mixed).
+/// The update in one pass against its definition, for layers that multiply by `w_q` (f32) and by integer weights alone (mixed).
 @Suite struct CoarseGradientDescentTests {
     private static let rate = 0.05
 
@@ -16,9 +16,9 @@ import Training
     private func run(bits: Int, precision: Precision, threads: Int) throws -> (fast: Parameter, reference: CoarseGradientDescentReference) {
         let changes = ["method": "bcgd", "weight_bits": "\(bits)", "activation_bits": "4"]
         let recipe = try recipe(changes)
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: 2)
+        let context = ExecutionContext(engine: try Engine(threads: threads), batch: 2)
         let network = try Network(
-            try recipe.graph(input: .init(height: 8, width: 8, channels: 3), classes: 4), precision: precision, in: workshop)
+            try recipe.graph(input: .init(height: 8, width: 8, channels: 3), classes: 4), precision: precision, in: context)
         network.initialize(seed: 3)
         let descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
@@ -29,10 +29,10 @@ import Training
         for _ in 0..<3 {
             let gradient = (0..<weight.value.count).map { _ in Float(0.1 * random.normal()) }
             weight.gradient.set(gradient)
-            descent.step(rate: Self.rate)
+            descent.step(learningRate: Self.rate)
             reference.step(
                 gradient: gradient.map(Double.init), blending: Double(recipe.blending), momentum: Double(recipe.momentum),
-                decay: Double(recipe.weightDecay), rate: Self.rate)
+                decay: Double(recipe.weightDecay), learningRate: Self.rate)
         }
         return (weight, reference)
     }
@@ -46,11 +46,11 @@ import Training
             let most = zip(fast.value.values, reference.weights).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) }
             #expect(most < 1e-7)
             #expect(abs(Double(fast.scales[0]) - reference.scale) < 1e-7)
-            let codes = try #require(fast.codes)
-            // None of these weights lies within 1e-7 of a boundary between codes (seeds 3 and 5).
-            #expect(reference.codes.indices.count { Int(codes[$0]) != reference.codes[$0] } == 0)
+            let integerWeights = try #require(fast.integerWeights)
+            // None of these weights lies within 1e-7 of a boundary between integer weights (seeds 3 and 5).
+            #expect(reference.integerWeights.indices.count { Int(integerWeights[$0]) != reference.integerWeights[$0] } == 0)
             if let quantized = fast.quantized {
-                #expect((0..<quantized.count).allSatisfy { quantized.pointer[$0] == fast.scales[0] * Float(codes[$0]) })
+                #expect((0..<quantized.count).allSatisfy { quantized.pointer[$0] == fast.scales[0] * Float(integerWeights[$0]) })
             }
         }
     }
@@ -65,9 +65,9 @@ import Training
     /// One scale an output channel: every channel is the update of a tensor of its own.
     @Test(arguments: [1, 2, 4], [1, 2]) func perChannelEqualsDefinitionSliceBySlice(bits: Int, threads: Int) throws {
         let recipe = try recipe(["method": "bcgd", "weight_bits": "\(bits)", "activation_bits": "4", "scaling": "per-channel"])
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: 2)
+        let context = ExecutionContext(engine: try Engine(threads: threads), batch: 2)
         let network = try Network(
-            try recipe.graph(input: .init(height: 8, width: 8, channels: 3), classes: 4), in: workshop)
+            try recipe.graph(input: .init(height: 8, width: 8, channels: 3), classes: 4), in: context)
         network.initialize(seed: 3)
         let descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
@@ -84,14 +84,14 @@ import Training
             for _ in 0..<3 {
                 let gradient = (0..<weight.value.count).map { _ in Float(0.1 * random.normal()) }
                 weight.gradient.set(gradient)
-                descent.step(rate: Self.rate)
+                descent.step(learningRate: Self.rate)
                 for o in 0..<outputs {
                     references[o].step(
                         gradient: slice(gradient, o), blending: Double(recipe.blending), momentum: Double(recipe.momentum),
-                        decay: Double(recipe.weightDecay), rate: Self.rate)
+                        decay: Double(recipe.weightDecay), learningRate: Self.rate)
                 }
             }
-            let (values, codes) = (weight.value.values, try #require(weight.codes))
+            let (values, integerWeights) = (weight.value.values, try #require(weight.integerWeights))
             let quantized = try #require(weight.quantized).values
             #expect(weight.slices == outputs)
             for o in 0..<outputs {
@@ -99,8 +99,8 @@ import Training
                 let most = zip(slice(values, o), references[o].weights).reduce(0.0) { max($0, abs($1.0 - $1.1)) }
                 #expect(most < 2e-7)
                 #expect(abs(Double(weight.scales[o]) - references[o].scale) < 1e-7)
-                #expect((0..<length).count { Int(codes[o * length + $0]) != references[o].codes[$0] } == 0)
-                #expect((0..<length).allSatisfy { quantized[o * length + $0] == weight.scales[o] * Float(codes[o * length + $0]) })
+                #expect((0..<length).count { Int(integerWeights[o * length + $0]) != references[o].integerWeights[$0] } == 0)
+                #expect((0..<length).allSatisfy { quantized[o * length + $0] == weight.scales[o] * Float(integerWeights[o * length + $0]) })
             }
             #expect(Set((0..<outputs).map { weight.scales[$0] }).count == outputs)
         }

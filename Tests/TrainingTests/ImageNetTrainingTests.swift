@@ -41,7 +41,7 @@ import TrainingTestSupport
 
     private func weights(classes: Int) throws -> SafetensorsFile {
         let network = try Network(
-            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: classes), in: Workshop(engine: try Engine(threads: 1), batch: 1))
+            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: classes), in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         network.initialize(seed: 7)
         return network.weightsFile()
     }
@@ -58,16 +58,16 @@ import TrainingTestSupport
         let data = try data(in: images)
         let run = try run(data)
         var observer = SilentObserver()
-        func fresh(loaders: Int) throws -> Trainer {
-            let trainer = try Trainer(run, dataset: data, threads: 1, loaders: loaders)
+        func fresh(dataWorkers: Int) throws -> Trainer {
+            let trainer = try Trainer(run, dataset: data, threads: 1, dataWorkers: dataWorkers)
             try trainer.warmStart(from: try weights(classes: 3))
             return trainer
         }
-        let unbroken = try fresh(loaders: 1)
+        let unbroken = try fresh(dataWorkers: 1)
         try unbroken.train(checkpoint: nil, observer: &observer)
         let path = "\(folder.path)/run.safetensors"
-        try fresh(loaders: 3).train(checkpoint: path, stepLimit: cut, observer: &observer)
-        let resumed = try Trainer(run, dataset: data, threads: 1, loaders: 2)
+        try fresh(dataWorkers: 3).train(checkpoint: path, stepLimit: cut, observer: &observer)
+        let resumed = try Trainer(run, dataset: data, threads: 1, dataWorkers: 2)
         try resumed.restore(Checkpoint(path: path))
         #expect(resumed.state.epoch * 5 + resumed.state.batch == cut)
         try resumed.train(checkpoint: path, observer: &observer)
@@ -91,7 +91,7 @@ import TrainingTestSupport
         #expect(error?.description.contains("was trained on 33 training images of classes") == true)
     }
 
-    /// From a classifier of more classes the data's rows are kept; resolutions are calibrated, the float network not changed.
+    /// From a classifier of more classes the data's rows are kept; step sizes are calibrated, the float network not changed.
     @Test func startsFromTheRowsOfALargerClassifier() throws {
         let images = try TemporaryFolder()
         defer { withExtendedLifetime(images) {} }

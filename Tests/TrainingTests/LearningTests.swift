@@ -54,7 +54,7 @@ import TrainingTestSupport
             name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 5, warmStart: nil, precision: precision)
         var observer = SilentObserver()
         let trainer = try Trainer(run, dataset: syntheticDataset(), threads: 1)
-        for parameter in trainer.network.parameters where parameter.kind == .resolution { parameter.value.fill(1) }
+        for parameter in trainer.network.parameters where parameter.kind == .stepSize { parameter.value.fill(1) }
         trainer.network.parameters[0].value.fill(.nan)
         let error = #expect(throws: DivergenceError.self) { try trainer.train(checkpoint: nil, observer: &observer) }
         let words = precision == .f32 ? "the loss is not finite in epoch 1, batch 1" : "conv1.weight is not finite in epoch 1"
@@ -69,7 +69,7 @@ import TrainingTestSupport
             name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 5, warmStart: nil, precision: .mixed)
         func trainer() throws -> Trainer {
             let trainer = try Trainer(run, dataset: syntheticDataset(), threads: 1)
-            for parameter in trainer.network.parameters where parameter.kind == .resolution { parameter.value.fill(1) }
+            for parameter in trainer.network.parameters where parameter.kind == .stepSize { parameter.value.fill(1) }
             return trainer
         }
         var observer = SilentObserver()
@@ -81,9 +81,9 @@ import TrainingTestSupport
 
         let whole = try trainer()
         try whole.train(checkpoint: path, stepLimit: 1, observer: &observer)
-        let workshop = Workshop(engine: try Engine(threads: 1), batch: 1)
+        let context = ExecutionContext(engine: try Engine(threads: 1), batch: 1)
         let error = #expect(throws: CheckpointError.self) {
-            _ = try Checkpoint(path: path).evaluationNetwork(input: whole.network.input, classes: 7, precision: .f32, in: workshop)
+            _ = try Checkpoint(path: path).evaluationNetwork(input: whole.network.input, classes: 7, precision: .f32, in: context)
         }
         #expect(error?.description.contains("classes, but 7 are given") == true, "\(String(describing: error))")
     }

@@ -26,8 +26,8 @@ import TrainingTestSupport
             for tensor in [parameter.value, parameter.momentum, parameter.quantized].compactMap({ $0 }) {
                 all.append(tensor.values.map(\.bitPattern))
             }
-            guard let codes = parameter.codes else { continue }
-            all.append((0..<parameter.value.count).map { UInt32(bitPattern: Int32(codes[$0])) })
+            guard let integerWeights = parameter.integerWeights else { continue }
+            all.append((0..<parameter.value.count).map { UInt32(bitPattern: Int32(integerWeights[$0])) })
             all.append((0..<parameter.slices).map { parameter.scales[$0].bitPattern })
         }
         all += trainer.network.statistics.map { $0.tensor.values.map(\.bitPattern) }

@@ -13,7 +13,7 @@ import TrainingTestSupport
     /// METHOD.md part 2: η is divided by 10 at the milestones.
     @Test func schedule() throws {
         let recipe = try recipe(["epochs": "200", "rate": "0.1", "milestones": "[80, 140]"])
-        let rates = [0, 79, 80, 139, 140, 199].map { recipe.rate(epoch: $0) }
+        let rates = [0, 79, 80, 139, 140, 199].map { recipe.learningRate(epoch: $0) }
         let expected: [Double] = [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
         for (rate, expected) in zip(rates, expected) { #expect(abs(rate - expected) < 1e-15) }
     }
@@ -32,8 +32,8 @@ import TrainingTestSupport
         #expect(refusal { try wild.validate() }.contains("weight_decay must be at least 0 and at most 1000000, not inf"))
         #expect(refusal { _ = try Trainer(run, dataset: syntheticDataset(), threads: 1) }.contains("weight_decay"))
         for change: (inout Recipe) -> Void in [
-            { $0.momentum = .nan }, { $0.batchSize = .max }, { $0.epochs = 0 }, { $0.milestones = [3, 3] }, { $0.rate = .nan }, { $0.relaxationStart = .leastNonzeroMagnitude },
-            { $0.imageSize = -1 }, { $0.resolutionGradientLimit = .infinity }, { $0.weightBits = 9 }, { $0.lloydIterations = .max }, { $0.smallestCrop = .nan },
+            { $0.momentum = .nan }, { $0.batchSize = .max }, { $0.epochs = 0 }, { $0.milestones = [3, 3] }, { $0.learningRate = .nan }, { $0.relaxationStart = .leastNonzeroMagnitude },
+            { $0.imageSize = -1 }, { $0.stepSizeGradientLimit = .infinity }, { $0.weightBits = 9 }, { $0.lloydIterations = .max }, { $0.smallestCrop = .nan },
         ] {
             var other = try recipe()
             change(&other)

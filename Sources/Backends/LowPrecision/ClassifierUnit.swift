@@ -17,16 +17,16 @@ final class ClassifierUnit {
     /// - Parameters:
     ///   - map: that `forward` will be given.
     ///   - channels: how many of the map's the network knows.
-    init(_ unit: FusedUnit, _ map: FeatureMap, channels: Int, _ tensors: Parameters, in workshop: Workshop) {
-        let (shape, batch) = (map.shape, workshop.batch)
+    init(_ unit: FusedUnit, _ map: FeatureMap, channels: Int, _ tensors: Parameters, in context: ExecutionContext) {
+        let (shape, batch) = (map.shape, context.batch)
         func pixel(_ channels: Int) -> FeatureShape { FeatureShape(height: 1, width: 1, channels: channels) }
         pool = ck_pool(images: 0, height: shape.height, width: shape.width, channels: shape.channels, window: 0, stride: 0, padding: 0)
-        linear = LinearLayer(pixel(channels), weight: tensors[unit.name + ".weight"], bias: tensors[unit.name + ".bias"], in: workshop)
+        linear = LinearLayer(pixel(channels), weight: tensors[unit.name + ".weight"], bias: tensors[unit.name + ".bias"], in: context)
         means = pixel(shape.channels).tensor(batch: batch)
         features = channels == shape.channels ? means : pixel(channels).tensor(batch: batch)
         gradient = Buffer(shape.count * batch, zero: 0)
         self.channels = channels
-        threads = workshop.threads
+        threads = context.threads
     }
 
     func forward(_ map: FeatureMap, batch: Int, mode: Mode) throws -> Tensor {

@@ -17,25 +17,25 @@ final class Buffer<Element: BitwiseCopyable> {
     deinit { raw.deallocate() }
 }
 
-/// What flows forward between the layers of a network in mixed precision: `[N, H, W, C]`, in units of the resolution α where
+/// What flows forward between the layers of a network in mixed precision: `[N, H, W, C]`, in units of the step size α where
 /// a quantized ReLU made it: levels as u8 (`CK_U8`), or bf16 (`CK_BF16`), which holds levels exactly and rounds values; or f32
 /// (`CK_F32`), what a projected shortcut adds to integers without rounding them.
 struct FeatureMap {
     let shape: FeatureShape
     let type: ck_number
     /// The parameter that holds α, shape `[1]`; none for values.
-    let resolution: Parameter?
+    let stepSize: Parameter?
     private let storage: Buffer<UInt16>
 
-    init(_ shape: FeatureShape, _ type: ck_number, resolution: Parameter?, batch: Int) {
+    init(_ shape: FeatureShape, _ type: ck_number, stepSize: Parameter?, batch: Int) {
         precondition([CK_U8, CK_BF16, CK_F32].contains(type))
-        (self.shape, self.type, self.resolution) = (shape, type, resolution)
+        (self.shape, self.type, self.stepSize) = (shape, type, stepSize)
         let count = shape.count * batch
         storage = Buffer(type == CK_U8 ? (count + 1) / 2 : type == CK_F32 ? 2 * count : count, zero: 0)
     }
 
     /// What one of the map is worth.
-    var unit: Float { resolution?.value.pointer[0] ?? 1 }
+    var unit: Float { stepSize?.value.pointer[0] ?? 1 }
     var pointer: UnsafeMutableRawPointer { UnsafeMutableRawPointer(storage.pointer) }
     var levels: UnsafePointer<UInt8> {
         precondition(type == CK_U8)

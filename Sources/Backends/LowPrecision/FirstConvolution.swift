@@ -31,8 +31,8 @@ final class FirstConvolution {
     private let threads: Int32
 
     /// - Parameter isInteger: the unit's map is of levels.
-    init(_ original: ConvolutionShape, weight: Parameter, bias: Parameter?, isInteger: Bool, in workshop: Workshop) {
-        let (engine, batch) = (workshop.engine, workshop.batch)
+    init(_ original: ConvolutionShape, weight: Parameter, bias: Parameter?, isInteger: Bool, in context: ExecutionContext) {
+        let (engine, batch) = (context.engine, context.batch)
         let shape = ConvolutionShape(
             input: original.input, outputChannels: paddedChannels(original.outputChannels), kernel: original.kernel,
             stride: original.stride, padding: original.padding)
@@ -47,7 +47,7 @@ final class FirstConvolution {
         results = hasBF16 && !isInteger
             ? .bf16(Buffer(shape.output.count * batch, zero: 0)) : .f32(shape.output.tensor(batch: batch))
         wideGradient = hasBF16 ? nil : shape.output.tensor(batch: batch)
-        threads = workshop.threads
+        threads = context.threads
     }
 
     /// The results without bias, `[N, H′, W′, O]`.

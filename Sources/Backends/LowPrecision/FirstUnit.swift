@@ -13,12 +13,12 @@ final class FirstUnit {
     private var shortcut: FeatureMap?
     var output: FeatureMap { norm.output }
 
-    init(_ index: Int, of plan: LowPrecisionPlan, _ tensors: Parameters, accGradient: Buffer<UInt16>, in workshop: Workshop) {
+    init(_ index: Int, of plan: LowPrecisionPlan, _ tensors: Parameters, accGradient: Buffer<UInt16>, in context: ExecutionContext) {
         let unit = plan.units[index], isInteger = plan.types[index] == CK_U8
         convolution = FirstConvolution(
             plan.shape(index), weight: tensors[unit.name + ".weight"], bias: tensors.optional(unit.name + ".bias"), isInteger: isInteger,
-            in: workshop)
-        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, in: workshop)
+            in: context)
+        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, in: context)
         (ones, self.accGradient) = (Buffer(unit.output.padded.channels, zero: 1), accGradient)
     }
 

@@ -25,11 +25,11 @@ package final class LowPrecision: Executable {
     private let batch: Int
     private let threads: Int32
 
-    init(_ plan: LowPrecisionPlan, _ tensors: Parameters, in workshop: Workshop) {
+    init(_ plan: LowPrecisionPlan, _ tensors: Parameters, in context: ExecutionContext) {
         self.plan = plan
-        (batch, threads) = (workshop.batch, workshop.threads)
+        (batch, threads) = (context.batch, context.threads)
         let largest = plan.units.map(\.output.padded.count).max() ?? 1
-        let accGradient = Buffer<UInt16>(largest * workshop.batch, zero: 0)
+        let accGradient = Buffer<UInt16>(largest * context.batch, zero: 0)
         // The first scratch that was large enough serves all convolutions that it is large enough for.
         var kernels: ConvolutionScratch?
         func scratch(_ bytes: Int) -> ConvolutionScratch {
@@ -42,22 +42,22 @@ package final class LowPrecision: Executable {
         for (index, unit) in plan.units.enumerated() {
             if unit.kind == .classifier {
                 let channels = plan.units[unit.input].output.channels
-                end = ClassifierUnit(unit, maps[unit.input], channels: channels, tensors, in: workshop)
+                end = ClassifierUnit(unit, maps[unit.input], channels: channels, tensors, in: context)
             } else if unit.kind == .maximum {
-                let made = MaximumUnit(unit, maps[unit.input], in: workshop)
+                let made = MaximumUnit(unit, maps[unit.input], in: context)
                 (others[index], maps) = (made, maps + [made.output])
             } else if unit.input < 0 {
-                let made = FirstUnit(index, of: plan, tensors, accGradient: accGradient, in: workshop)
+                let made = FirstUnit(index, of: plan, tensors, accGradient: accGradient, in: context)
                 (first[index], maps) = (made, maps + [made.output])
             } else {
-                let made = ConvolutionUnit(index, of: plan, tensors, accGradient: accGradient, scratch: scratch, in: workshop)
+                let made = ConvNormActivation(index, of: plan, tensors, accGradient: accGradient, scratch: scratch, in: context)
                 (others[index], maps) = (made, maps + [made.output])
             }
             if case .subsampled(let source, let stride) = unit.shortcut {
                 let from = maps[source]
                 subsampled[index] = (
                     ck_shortcut(.subsampled(stride: stride), from: from.shape, to: unit.output),
-                    FeatureMap(unit.output, from.type, resolution: from.resolution, batch: workshop.batch)
+                    FeatureMap(unit.output, from.type, stepSize: from.stepSize, batch: context.batch)
                 )
             }
         }

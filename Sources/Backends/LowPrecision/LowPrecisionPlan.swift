@@ -18,7 +18,7 @@ package struct LowPrecisionPlan {
     /// - Throws: `GraphError` naming what low precision does not know.
     package init(_ graph: NetworkGraph, relaxesWeights: Bool) throws {
         let units = try graph.fused()
-        func hasCodes(_ unit: FusedUnit) -> Bool { !relaxesWeights && graph.nodes[unit.node].operation.weights != nil }
+        func hasIntegerWeights(_ unit: FusedUnit) -> Bool { !relaxesWeights && graph.nodes[unit.node].operation.weights != nil }
         // Convolutions that read a unit's map, directly or through maxima.
         func readers(_ unit: Int) -> [Int] {
             units.indices.filter { units[$0].input == unit }.flatMap { units[$0].kind == .maximum ? readers($0) : units[$0].kind == .convolution ? [$0] : [] }
@@ -33,7 +33,7 @@ package struct LowPrecisionPlan {
                 types.append(isExact ? CK_F32 : CK_BF16)
             } else {
                 let readers = readers(index)
-                let areLevels = graph.maximumLevel(unit) != nil && (readers.isEmpty ? hasCodes(unit) : readers.allSatisfy { hasCodes(units[$0]) })
+                let areLevels = graph.qmax(unit) != nil && (readers.isEmpty ? hasIntegerWeights(unit) : readers.allSatisfy { hasIntegerWeights(units[$0]) })
                 types.append(areLevels ? CK_U8 : CK_BF16)
             }
         }
@@ -48,10 +48,10 @@ package struct LowPrecisionPlan {
     /// The forward pass of a unit's convolution is exact.
     package func isInteger(_ unit: Int) -> Bool { units[unit].kind == .convolution && units[unit].input >= 0 && types[units[unit].input] == CK_U8 }
 
-    func keepsCodesOnly(_ weight: String) -> Bool { units.indices.contains { isInteger($0) && units[$0].name + ".weight" == weight } }
+    func keepsIntegerWeightsOnly(_ weight: String) -> Bool { units.indices.contains { isInteger($0) && units[$0].name + ".weight" == weight } }
 
     /// The highest level of what a unit reads; `nil` where it is no map of levels.
-    package func maximumLevel(readBy unit: Int) -> Int? { origin(units[unit].input).flatMap(graph.maximumLevel) }
+    package func qmax(readBy unit: Int) -> Int? { origin(units[unit].input).flatMap(graph.qmax) }
 
     /// The unit whose convolution and activation made a unit's map: itself, but for maxima; `nil` for the image.
     package func origin(_ unit: Int) -> FusedUnit? {
@@ -83,10 +83,10 @@ package struct LowPrecisionPlan {
         if let quantizer = graph.quantizer(unit), !quantizer.fitsBytes {
             throw GraphError("\(unit.name): low precision has levels 0 to 255, \(quantizer.name) has \(quantizer.grid)")
         }
-        guard isInteger(index), let level = maximumLevel(readBy: index), let weights = graph.nodes[unit.node].operation.weights else { return }
+        guard isInteger(index), let level = qmax(readBy: index), let weights = graph.nodes[unit.node].operation.weights else { return }
         let shape = Lowering(shape(index)).convolution
         let terms = shape.input.channels * shape.kernel * shape.kernel
-        guard terms <= Int(Int32.max) / (level * weights.quantizer.maximumCode) else {
+        guard terms <= Int(Int32.max) / (level * weights.quantizer.maximumIntegerWeight) else {
             throw GraphError("\(unit.name): sums of \(terms) products of levels up to \(level) may exceed 32 bits")
         }
     }
@@ -94,7 +94,7 @@ package struct LowPrecisionPlan {
 
 extension NetworkGraph {
     /// The highest level of a unit's own activation; `nil` where it makes none.
-    package func maximumLevel(_ unit: FusedUnit) -> Int? {
+    package func qmax(_ unit: FusedUnit) -> Int? {
         quantizer(unit)?.grid.upperBound
     }
 

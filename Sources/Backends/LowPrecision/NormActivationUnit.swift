@@ -16,7 +16,7 @@ import Quantization
 /// the reference's names, so checkpoints are common.
 final class NormActivationUnit {
     private let scale, shift: Parameter
-    private let resolution: Parameter?
+    private let stepSize: Parameter?
     private let runningMean, runningVariance: NamedTensor
     /// `padded` channels; the layer's own are fewer where they are no multiple of 16. Of the others `a` and `b` are 0.
     let output: FeatureMap
@@ -39,24 +39,24 @@ final class NormActivationUnit {
     ///   - unit: with a batch norm.
     ///   - mapType: of the result.
     ///   - accType: of the convolution's results.
-    init(_ unit: FusedUnit, _ graph: NetworkGraph, _ tensors: Parameters, mapType: ck_number, accType: ck_number, in workshop: Workshop) {
+    init(_ unit: FusedUnit, _ graph: NetworkGraph, _ tensors: Parameters, mapType: ck_number, accType: ck_number, in context: ExecutionContext) {
         guard let norm = unit.norm.map({ graph.nodes[$0].name }) else { preconditionFailure("\(unit.name) has no batch norm") }
         type = accType
         let (node, quantizer) = (unit.activation.map { graph.nodes[$0] }, graph.quantizer(unit))
         function = quantizer as? QuantizedReLU
-        own = function == nil ? quantizer.map { OwnActivation($0, count: unit.output.padded.count * workshop.batch, threads: workshop.engine.threads) } : nil
+        own = function == nil ? quantizer.map { OwnActivation($0, count: unit.output.padded.count * context.batch, threads: context.engine.threads) } : nil
         activation = function != nil ? CK_QUANTIZED_RELU : node == nil || own != nil ? CK_IDENTITY : CK_RELU
-        resolution = node.flatMap { tensors.optional($0.name + ".resolution") }
+        stepSize = node.flatMap { tensors.optional($0.name + ".resolution") }
         (scale, shift) = (tensors[norm + ".weight"], tensors[norm + ".bias"])
         (runningMean, runningVariance) = (tensors.statistic(norm + ".running_mean"), tensors.statistic(norm + ".running_var"))
         channels = unit.output.channels
-        output = FeatureMap(unit.output.padded, mapType, resolution: resolution, batch: workshop.batch)
+        output = FeatureMap(unit.output.padded, mapType, stepSize: stepSize, batch: context.batch)
         let channels = output.shape.channels
         func floats() -> Buffer<Float> { Buffer(channels, zero: 0) }
         (a, b, mean, p, q, r) = (floats(), floats(), floats(), floats(), floats(), floats())
         (moments, inverse, sums) = (Buffer(2 * channels, zero: 0), Buffer(channels, zero: 0), Buffer(2 * channels, zero: 0))
-        scratch = Buffer((2 * channels + 1) * workshop.engine.threads, zero: 0)
-        threads = workshop.threads
+        scratch = Buffer((2 * channels + 1) * context.engine.threads, zero: 0)
+        threads = context.threads
     }
 
     private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, batch: Int) -> ck_norm_activation {
@@ -64,14 +64,14 @@ final class NormActivationUnit {
         return ck_norm_activation(
             acc: acc, acc_type: type, rows: batch * shape.height * shape.width, channels: shape.channels, a: a.pointer,
             b: b.pointer, shortcut: shortcut.map { UnsafeRawPointer($0.pointer) }, shortcut_type: shortcut?.type ?? CK_BF16,
-            step: step(shortcut), top: Float(function?.maximumLevel ?? 0), activation: activation)
+            step: step(shortcut), qmax: Float(function?.qmax ?? 0), activation: activation)
     }
 
     /// What the kernels' t is in units of: α, where they know its quantizer.
-    private var stepSize: Float { own == nil ? output.unit : 1 }
+    private var foldedStepSize: Float { own == nil ? output.unit : 1 }
 
     /// What one of the shortcut's map is worth, in units of t.
-    private func step(_ shortcut: FeatureMap?) -> Float { (shortcut?.unit ?? 0) / stepSize }
+    private func step(_ shortcut: FeatureMap?) -> Float { (shortcut?.unit ?? 0) / foldedStepSize }
 
     /// - Parameters:
     ///   - acc: `[N, H, W, C]` of the unit's type.
@@ -88,19 +88,19 @@ final class NormActivationUnit {
             if mode == .training { updateRunning(units: units, bias: bias, rows: rows) }
         }
         fold(units: units, bias: bias, running: mode == .evaluation)
-        if mode == .calibration, let function, let resolution {
-            resolution.value.fill(1)
+        if mode == .calibration, let function, let stepSize {
+            stepSize.value.fill(1)
             fold(units: units, bias: bias, running: false)
             let largest = ck_norm_activation_maximum(map(acc, shortcut, batch: batch))
-            if largest > 0 { resolution.value.fill(largest / Float(function.maximumLevel)) }
+            if largest > 0 { stepSize.value.fill(largest / Float(function.qmax)) }
             fold(units: units, bias: bias, running: false)
         }
-        guard let own, let resolution else {
+        guard let own, let stepSize else {
             ck_norm_activation_forward(map(acc, shortcut, batch: batch), output.pointer, output.type, threads)
             return output
         }
         ck_norm_activation_forward(map(acc, shortcut, batch: batch), own.z.pointer, CK_F32, threads)
-        own.forward(resolution, into: output, batch: batch, isCalibrating: mode == .calibration)
+        own.forward(stepSize, into: output, batch: batch, isCalibrating: mode == .calibration)
         return output
     }
 
@@ -112,7 +112,7 @@ final class NormActivationUnit {
             let folded = BatchNorm.Folded(
                 unit: unit, bias: bias, mean: running ? Double(runningMean.tensor.pointer[c]) : unit * moments.pointer[c] + bias,
                 variance: running ? Double(runningVariance.tensor.pointer[c]) : unit * unit * variances[c],
-                scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(stepSize))
+                scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(foldedStepSize))
             (inverse.pointer[c], a.pointer[c], b.pointer[c]) = (folded.inverse, folded.a, folded.b)
             mean.pointer[c] = Float(moments.pointer[c])
         }
@@ -137,16 +137,16 @@ final class NormActivationUnit {
         accGradient: Buffer<UInt16>, batch: Int
     ) {
         var gradient = gradient
-        if let own, let resolution {
-            own.backward(gradient, resolution, count: batch * output.shape.count)
+        if let own, let stepSize {
+            own.backward(gradient, stepSize, count: batch * output.shape.count)
             gradient.shortcut = nil
         }
         let map = map(acc, shortcut, batch: batch)
         let (sum, dot) = (sums.pointer, sums.pointer + output.shape.channels)
-        let resolutionGradient = ck_norm_activation_backward_sums(
+        let stepSizeGradient = ck_norm_activation_backward_sums(
             map, gradient.values.pointer, gradient.shortcut.map { UnsafePointer($0.pointer) }, mean.pointer,
             function?.kernelDerivatives ?? ck_coarse_derivatives(), sum, dot, scratch.pointer, threads)
-        if function != nil { resolution?.gradient.fill(Float(resolutionGradient)) }
+        if function != nil { stepSize?.gradient.fill(Float(stepSizeGradient)) }
         for c in 0..<channels {
             let (rows, perAcc) = (Double(map.rows), Double(units.pointer[c]) * inverse.pointer[c])
             let gain = Double(factors.pointer[c]) * Double(scale.value.pointer[c]) * inverse.pointer[c]

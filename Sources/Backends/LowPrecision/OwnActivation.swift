@@ -19,25 +19,25 @@ final class OwnActivation {
     }
 
     /// Fills a map of levels from z.
-    func forward(_ resolution: Parameter, into map: FeatureMap, batch: Int, isCalibrating: Bool) {
+    func forward(_ stepSize: Parameter, into map: FeatureMap, batch: Int, isCalibrating: Bool) {
         let count = batch * map.shape.count
-        if isCalibrating { resolution.calibrate(quantizer, UnsafeBufferPointer(start: UnsafePointer(z.pointer), count: count)) }
+        if isCalibrating { stepSize.calibrate(quantizer, UnsafeBufferPointer(start: UnsafePointer(z.pointer), count: count)) }
         let isBytes = map.type == CK_U8
         let result = isBytes ? map.pointer.assumingMemoryBound(to: UInt8.self) : levels.pointer
-        quantizer.levels(input: z.pointer, levels: result, count: count, stepSize: resolution.value.pointer[0], threads: threads)
+        quantizer.levels(input: z.pointer, levels: result, count: count, stepSize: stepSize.value.pointer[0], threads: threads)
         guard !isBytes else { return }
         let wide = map.pointer.assumingMemoryBound(to: UInt16.self)
         for i in 0..<count { wide[i] = BF16.rounded(Float(levels.pointer[i])) }
     }
 
     /// Turns the gradient in the map's values into the one in z, in place, and fills the step size's.
-    func backward(_ map: GradientMap, _ resolution: Parameter, count: Int) {
+    func backward(_ map: GradientMap, _ stepSize: Parameter, count: Int) {
         if let other = map.shortcut { ck_bf16_add(other.pointer, map.values.pointer, count, Int32(threads)) }
         ck_bf16_to_f32(map.values.pointer, gradient.pointer, count, Int32(threads))
         let sum = quantizer.backward(
             input: z.pointer, outputGradient: gradient.pointer, inputGradient: gradient.pointer, count: count,
-            stepSize: resolution.value.pointer[0], threads: threads)
-        resolution.takeGradient(sum, of: quantizer, count: count)
+            stepSize: stepSize.value.pointer[0], threads: threads)
+        stepSize.takeGradient(sum, of: quantizer, count: count)
         ck_f32_to_bf16(gradient.pointer, map.values.pointer, count, Int32(threads))
     }
 }

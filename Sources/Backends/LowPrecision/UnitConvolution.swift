@@ -3,10 +3,10 @@ import CKernels
 import Compute
 import Graph
 
-/// A unit's convolution: of levels with codes in exact integers, or in bf16; of any shape (`Lowering`).
+/// A unit's convolution: of levels with integer weights in exact integers, or in bf16; of any shape (`Lowering`).
 final class UnitConvolution {
     private enum Kernels {
-        case integer(QuantizedConvolution, codes: Buffer<Int8>?)
+        case integer(QuantizedConvolution, integerWeights: Buffer<Int8>?)
         case bf16(BF16Convolution, weights: Buffer<Float>?)
     }
 
@@ -22,29 +22,29 @@ final class UnitConvolution {
     /// - Parameters:
     ///   - levels: the highest level of the input, for exact integers; `nil` for bf16.
     ///   - scratch: gives working memory of so many bytes, shared with convolutions that run at other times.
-    init(_ shape: ConvolutionShape, weight: Parameter, levels: Int?, scratch: (Int) -> ConvolutionScratch, in workshop: Workshop) {
-        let (engine, batch) = (workshop.engine, workshop.batch)
+    init(_ shape: ConvolutionShape, weight: Parameter, levels: Int?, scratch: (Int) -> ConvolutionScratch, in context: ExecutionContext) {
+        let (engine, batch) = (context.engine, context.batch)
         lowering = Lowering(shape)
         self.weight = weight
         let (convolution, isDirect, count) = (lowering.convolution, lowering.keepsWeights, lowering.weightCount)
         let room = scratch(QuantizedConvolution.scratchBytes(convolution, batch: batch, engine: engine))
         if let levels {
-            let top = weight.spec.quantization?.quantizer.maximumCode ?? 1
+            let top = weight.spec.quantization?.quantizer.maximumIntegerWeight ?? 1
             kernels = .integer(
-                QuantizedConvolution(convolution, maximumLevel: levels, maximumCode: top, batch: batch, engine: engine, scratch: room),
-                codes: isDirect ? nil : Buffer(count, zero: 0))
+                QuantizedConvolution(convolution, qmax: levels, maximumIntegerWeight: top, batch: batch, engine: engine, scratch: room),
+                integerWeights: isDirect ? nil : Buffer(count, zero: 0))
         } else {
             kernels = .bf16(
                 BF16Convolution(convolution, batch: batch, engine: engine, scratch: room), weights: isDirect ? nil : Buffer(count, zero: 0))
         }
         gradient = isDirect ? nil : Buffer(count, zero: 0)
         if lowering.usesPatches && !lowering.patchIsTheMap {
-            let map = FeatureMap(convolution.input, levels == nil ? CK_BF16 : CK_U8, resolution: nil, batch: batch)
+            let map = FeatureMap(convolution.input, levels == nil ? CK_BF16 : CK_U8, stepSize: nil, batch: batch)
             patches = (map, Buffer(convolution.input.count * batch, zero: 0))
         } else {
             patches = nil
         }
-        threads = workshop.threads
+        threads = context.threads
     }
 
     /// The type of its results.
@@ -55,18 +55,18 @@ final class UnitConvolution {
         }
     }
 
-    /// Takes over the weights as they now are, in units of their scales: codes of quantized weights, exactly; to bf16 maps also
+    /// Takes over the weights as they now are, in units of their scales: integer weights of quantized weights, exactly; to bf16 maps also
     /// other weights, rounded to bf16, in units of 1: float ones, relaxed ones, and those with a scale for each channel.
     /// - Parameter scales: room for δ of each channel; it becomes 1 where all weights are 0.
     func load(scales: Buffer<Float>, training: Bool) {
         let channels = weight.value.shape[0]
         switch kernels {
-        case .integer(let convolution, let codes):
-            if let codes { lowering.spread(weight.requiredCodes, codes.pointer) }
-            convolution.setCodes(codes.map { UnsafePointer($0.pointer) } ?? weight.requiredCodes, training: training)
+        case .integer(let convolution, let integerWeights):
+            if let integerWeights { lowering.spread(weight.requiredIntegerWeights, integerWeights.pointer) }
+            convolution.setIntegerWeights(integerWeights.map { UnsafePointer($0.pointer) } ?? weight.requiredIntegerWeights, training: training)
             for o in 0..<channels { scales.pointer[o] = weight.scale(of: o) }
         case .bf16(let convolution, let weights):
-            let isExact = weight.codes != nil && weight.slices == 1 && weight.relaxationShare == 1 && weight.scales[0] > 0
+            let isExact = weight.integerWeights != nil && weight.slices == 1 && weight.relaxationShare == 1 && weight.scales[0] > 0
             scales.pointer.update(repeating: isExact ? weight.scales[0] : 1, count: channels)
             if let weights { lowering.spread(weight.effective.pointer, weights.pointer) }
             convolution.setWeights(weights?.pointer ?? weight.effective.pointer, factor: 1 / scales.pointer[0], training: training)

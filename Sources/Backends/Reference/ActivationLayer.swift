@@ -11,10 +11,10 @@ final class ReLULayer: Layer {
     private let threads: Int32
     private var input: Tensor?
 
-    init(_ shape: FeatureShape, in workshop: Workshop) {
+    init(_ shape: FeatureShape, in context: ExecutionContext) {
         output = shape
-        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
-        threads = workshop.threads
+        (result, inputGradient) = (shape.tensor(batch: context.batch), shape.tensor(batch: context.batch))
+        threads = context.threads
     }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
@@ -30,7 +30,7 @@ final class ReLULayer: Layer {
     }
 }
 
-/// A quantized activation with its learned step size α (paper: resolution), one scalar for the layer; its formulas are at the
+/// A quantized activation with its learned step size α (paper: step size), one scalar for the layer; its formulas are at the
 /// quantizer's, such as `QuantizedReLU`.
 ///
 /// The gradient in α sums over the whole tensor. In calibration mode α becomes the quantizer's initial one, such as
@@ -38,23 +38,23 @@ final class ReLULayer: Layer {
 final class QuantizedActivationLayer: Layer {
     private let quantizer: any ActivationQuantizer
     private let output: FeatureShape
-    private let resolution: Parameter
+    private let stepSize: Parameter
     private let result, inputGradient: Tensor
     private let threads: Int
     private var input: Tensor?
 
-    init(_ quantizer: any ActivationQuantizer, _ shape: FeatureShape, resolution: Parameter, in workshop: Workshop) {
-        (self.quantizer, output, self.resolution) = (quantizer, shape, resolution)
-        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
-        threads = workshop.engine.threads
+    init(_ quantizer: any ActivationQuantizer, _ shape: FeatureShape, stepSize: Parameter, in context: ExecutionContext) {
+        (self.quantizer, output, self.stepSize) = (quantizer, shape, stepSize)
+        (result, inputGradient) = (shape.tensor(batch: context.batch), shape.tensor(batch: context.batch))
+        threads = context.engine.threads
     }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
         self.input = input
         let count = batch * output.count
-        if mode == .calibration { resolution.calibrate(quantizer, UnsafeBufferPointer(start: UnsafePointer(input.pointer), count: count)) }
+        if mode == .calibration { stepSize.calibrate(quantizer, UnsafeBufferPointer(start: UnsafePointer(input.pointer), count: count)) }
         quantizer.forward(
-            input: input.pointer, output: result.pointer, count: count, stepSize: resolution.value.pointer[0], threads: threads)
+            input: input.pointer, output: result.pointer, count: count, stepSize: stepSize.value.pointer[0], threads: threads)
         return result
     }
 
@@ -63,8 +63,8 @@ final class QuantizedActivationLayer: Layer {
         let count = batch * output.count
         let sum = quantizer.backward(
             input: input.pointer, outputGradient: outputGradient.pointer, inputGradient: inputGradient.pointer, count: count,
-            stepSize: resolution.value.pointer[0], threads: threads)
-        resolution.takeGradient(sum, of: quantizer, count: count)
+            stepSize: stepSize.value.pointer[0], threads: threads)
+        stepSize.takeGradient(sum, of: quantizer, count: count)
         return inputGradient
     }
 }

@@ -22,16 +22,16 @@ final class BatchNormLayer: Layer {
 
     init(
         _ shape: FeatureShape, scale: Parameter, shift: Parameter, runningMean: NamedTensor, runningVariance: NamedTensor,
-        in workshop: Workshop
+        in context: ExecutionContext
     ) {
         let channels = [shape.channels]
         (output, self.scale, self.shift) = (shape, scale, shift)
         (self.runningMean, self.runningVariance) = (runningMean, runningVariance)
-        (result, inputGradient) = (shape.tensor(batch: workshop.batch), shape.tensor(batch: workshop.batch))
+        (result, inputGradient) = (shape.tensor(batch: context.batch), shape.tensor(batch: context.batch))
         (mean, variance, inverse) = (Tensor(channels), Tensor(channels), Tensor(channels))
         (a, b, c) = (Tensor(channels), Tensor(channels), Tensor(channels))
-        scratch = .allocate(capacity: 2 * shape.channels * workshop.engine.threads)
-        threads = workshop.threads
+        scratch = .allocate(capacity: 2 * shape.channels * context.engine.threads)
+        threads = context.threads
     }
 
     deinit { scratch.deallocate() }

@@ -15,11 +15,11 @@ final class ConvolutionLayer: Layer {
     private var input: Tensor?
 
     /// - Parameter isFirst: nothing asks for the gradient in the image, so the first layer does not compute it.
-    init(_ shape: ConvolutionShape, weight: Parameter, bias: Parameter?, isFirst: Bool, in workshop: Workshop) {
+    init(_ shape: ConvolutionShape, weight: Parameter, bias: Parameter?, isFirst: Bool, in context: ExecutionContext) {
         (self.weight, self.bias) = (weight, bias)
-        convolution = Convolution(shape, hasBias: bias != nil, engine: workshop.engine)
-        result = shape.output.tensor(batch: workshop.batch)
-        inputGradient = isFirst ? nil : shape.input.tensor(batch: workshop.batch)
+        convolution = Convolution(shape, hasBias: bias != nil, engine: context.engine)
+        result = shape.output.tensor(batch: context.batch)
+        inputGradient = isFirst ? nil : shape.input.tensor(batch: context.batch)
     }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {

@@ -10,11 +10,11 @@ final class LinearLayer: Layer {
     private let result, inputGradient: Tensor
     private var input: Tensor?
 
-    init(_ input: FeatureShape, weight: Parameter, bias: Parameter, in workshop: Workshop) {
+    init(_ input: FeatureShape, weight: Parameter, bias: Parameter, in context: ExecutionContext) {
         (self.weight, self.bias, inputs, outputs) = (weight, bias, input.count, bias.value.count)
-        result = FeatureShape(height: 1, width: 1, channels: outputs).tensor(batch: workshop.batch)
-        inputGradient = input.tensor(batch: workshop.batch)
-        engine = workshop.engine
+        result = FeatureShape(height: 1, width: 1, channels: outputs).tensor(batch: context.batch)
+        inputGradient = input.tensor(batch: context.batch)
+        engine = context.engine
     }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {

@@ -9,10 +9,10 @@ final class MaxPoolLayer: Layer {
     private let output: FeatureShape
     private let shape: ck_pool
     private let result, inputGradient: Tensor
-    private let winner: UnsafeMutableBufferPointer<UInt8>
+    private let argmax: UnsafeMutableBufferPointer<UInt8>
     private let threads: Int32
 
-    init(_ input: FeatureShape, window: Int, stride: Int, padding: Int = 0, in workshop: Workshop) {
+    init(_ input: FeatureShape, window: Int, stride: Int, padding: Int = 0, in context: ExecutionContext) {
         precondition((1...15).contains(window) && 2 * padding <= window)
         shape = ck_pool(
             images: 0, height: input.height, width: input.width, channels: input.channels, window: window, stride: stride,
@@ -20,21 +20,21 @@ final class MaxPoolLayer: Layer {
         output = FeatureShape(
             height: (input.height + 2 * padding - window) / stride + 1,
             width: (input.width + 2 * padding - window) / stride + 1, channels: input.channels)
-        (result, inputGradient) = (output.tensor(batch: workshop.batch), input.tensor(batch: workshop.batch))
-        winner = .allocate(capacity: output.count * workshop.batch)
-        threads = workshop.threads
+        (result, inputGradient) = (output.tensor(batch: context.batch), input.tensor(batch: context.batch))
+        argmax = .allocate(capacity: output.count * context.batch)
+        threads = context.threads
     }
 
-    deinit { winner.deallocate() }
+    deinit { argmax.deallocate() }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
-        ck_max_pool_forward(input.pointer, result.pointer, winner.baseAddress, shape.with(images: batch), threads)
+        ck_max_pool_forward(input.pointer, result.pointer, argmax.baseAddress, shape.with(images: batch), threads)
         return result
     }
 
     func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
         ck_max_pool_backward(
-            outputGradient.pointer, winner.baseAddress, inputGradient.pointer, shape.with(images: batch), threads)
+            outputGradient.pointer, argmax.baseAddress, inputGradient.pointer, shape.with(images: batch), threads)
         return inputGradient
     }
 }
@@ -46,12 +46,12 @@ final class GlobalMeanPoolLayer: Layer {
     private let result, inputGradient: Tensor
     private let threads: Int32
 
-    init(_ input: FeatureShape, in workshop: Workshop) {
+    init(_ input: FeatureShape, in context: ExecutionContext) {
         shape = ck_pool(
             images: 0, height: input.height, width: input.width, channels: input.channels, window: 0, stride: 0, padding: 0)
         output = FeatureShape(height: 1, width: 1, channels: input.channels)
-        (result, inputGradient) = (output.tensor(batch: workshop.batch), input.tensor(batch: workshop.batch))
-        threads = workshop.threads
+        (result, inputGradient) = (output.tensor(batch: context.batch), input.tensor(batch: context.batch))
+        threads = context.threads
     }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {

@@ -25,40 +25,40 @@ package final class Reference: Executable {
     private let threads: Int32
 
     /// - Parameter wantsImageGradient: training has no use for it.
-    package init(_ graph: NetworkGraph, _ tensors: Parameters, wantsImageGradient: Bool = false, in workshop: Workshop) throws {
+    package init(_ graph: NetworkGraph, _ tensors: Parameters, wantsImageGradient: Bool = false, in context: ExecutionContext) throws {
         (self.graph, self.wantsImageGradient) = (graph, wantsImageGradient)
         (layers, additions, consumers) = (
-            try graph.nodes.indices.map { try Self.layer($0, graph, tensors, wantsImageGradient, in: workshop) },
+            try graph.nodes.indices.map { try Self.layer($0, graph, tensors, wantsImageGradient, in: context) },
             graph.nodes.indices.map { Self.addition($0, graph) }, graph.consumers
         )
-        (maps, batch, threads) = (Array(repeating: nil, count: graph.nodes.count), workshop.batch, workshop.threads)
+        (maps, batch, threads) = (Array(repeating: nil, count: graph.nodes.count), context.batch, context.threads)
     }
 
     private static func layer(
-        _ index: Int, _ graph: NetworkGraph, _ tensors: Parameters, _ wantsImageGradient: Bool, in workshop: Workshop
+        _ index: Int, _ graph: NetworkGraph, _ tensors: Parameters, _ wantsImageGradient: Bool, in context: ExecutionContext
     ) throws -> (any Layer)? {
         let node = graph.nodes[index], (input, isFirst) = (graph.shape(node.inputs[0]), node.inputs[0] < 0 && !wantsImageGradient)
         func parameter(_ suffix: String) -> Parameter { tensors[node.name + suffix] }
         switch node.operation {
         case .convolution(let channels, let kernel, let stride, let padding, let hasBias, _):
             let shape = ConvolutionShape(input: input, outputChannels: channels, kernel: kernel, stride: stride, padding: padding)
-            return ConvolutionLayer(shape, weight: parameter(".weight"), bias: hasBias ? parameter(".bias") : nil, isFirst: isFirst, in: workshop)
+            return ConvolutionLayer(shape, weight: parameter(".weight"), bias: hasBias ? parameter(".bias") : nil, isFirst: isFirst, in: context)
         case .linear where input.height == 1 && input.width == 1:
-            return LinearLayer(input, weight: parameter(".weight"), bias: parameter(".bias"), in: workshop)
+            return LinearLayer(input, weight: parameter(".weight"), bias: parameter(".bias"), in: context)
         case .linear(let outputs, _):
             guard input.height == input.width else { throw GraphError("\(node.name): a linear layer reads a square map, not \(input.height)×\(input.width)") }
             let shape = ConvolutionShape(input: input, outputChannels: outputs, kernel: input.height, stride: 1, padding: 0)
-            return ConvolutionLayer(shape, weight: parameter(".weight"), bias: parameter(".bias"), isFirst: isFirst, in: workshop)
+            return ConvolutionLayer(shape, weight: parameter(".weight"), bias: parameter(".bias"), isFirst: isFirst, in: context)
         case .batchNorm:
             return BatchNormLayer(
                 input, scale: parameter(".weight"), shift: parameter(".bias"), runningMean: tensors.statistic(node.name + ".running_mean"),
-                runningVariance: tensors.statistic(node.name + ".running_var"), in: workshop)
-        case .activation(.relu): return ReLULayer(input, in: workshop)
+                runningVariance: tensors.statistic(node.name + ".running_var"), in: context)
+        case .activation(.relu): return ReLULayer(input, in: context)
         case .activation(.quantized(let quantizer)):
-            return QuantizedActivationLayer(quantizer, input, resolution: parameter(".resolution"), in: workshop)
+            return QuantizedActivationLayer(quantizer, input, stepSize: parameter(".resolution"), in: context)
         case .maxPool(let window, let stride, let padding):
-            return MaxPoolLayer(input, window: window, stride: stride, padding: padding, in: workshop)
-        case .meanPool: return GlobalMeanPoolLayer(input, in: workshop)
+            return MaxPoolLayer(input, window: window, stride: stride, padding: padding, in: context)
+        case .meanPool: return GlobalMeanPoolLayer(input, in: context)
         case .add: return nil
         }
     }

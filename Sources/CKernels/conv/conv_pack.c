@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Packs codes or float weights [O, I, K, K] as conv_blocks.h describes, once a step.
+// Packs integer weights or float weights [O, I, K, K] as conv_blocks.h describes, once a step.
 #include <string.h>
 #include "common/bf16.h"
 #include "conv_blocks.h"
@@ -7,8 +7,8 @@
 #include "parallel.h"
 
 struct packing {
-    const int8_t *codes;
-    const float *weights;  // where there are no codes
+    const int8_t *integer_weights;
+    const float *weights;  // where there are no integer weights
     float factor;
     struct ck_conv shape;
     void *forward;
@@ -16,14 +16,14 @@ struct packing {
     enum ck_copy copy;
 };
 
-static size_t code_count(struct ck_conv c) { return c.output_channels * c.input_channels * c.kernel * c.kernel; }
-size_t ck_conv_packed_forward_bytes(struct ck_conv c) { return code_count(c); }
-size_t ck_conv_packed_backward_bytes(struct ck_conv c) { return code_count(c) * sizeof(uint16_t); }
+static size_t integer_weight_count(struct ck_conv c) { return c.output_channels * c.input_channels * c.kernel * c.kernel; }
+size_t ck_conv_packed_forward_bytes(struct ck_conv c) { return integer_weight_count(c); }
+size_t ck_conv_packed_backward_bytes(struct ck_conv c) { return integer_weight_count(c) * sizeof(uint16_t); }
 
 /// One block of 16 outputs: [r][s][I/4][16 outputs][4 inputs].
 CK_INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) {
     size_t inputs = p->shape.input_channels;
-    const int8_t *from = p->codes + block * BLOCK_CHANNELS * inputs * taps;
+    const int8_t *from = p->integer_weights + block * BLOCK_CHANNELS * inputs * taps;
     int8_t *to = (int8_t *)p->forward + block * BLOCK_CHANNELS * inputs * taps;
     for (size_t i = 0; i < inputs; i += LEVEL_GROUP)
         for (size_t o = 0; o < BLOCK_CHANNELS; o++) {
@@ -36,8 +36,8 @@ CK_INLINE void pack_forward(const struct packing *p, size_t block, size_t taps) 
 }
 
 /// Weight `at` in bf16: an integer of 8 bits is exact, a float is rounded.
-CK_INLINE uint32_t bf16_weight(const struct packing *p, int codes, size_t at) {
-    return bf16_from_float(codes ? (float)p->codes[at] : p->factor * p->weights[at]);
+CK_INLINE uint32_t bf16_weight(const struct packing *p, int integer_weights, size_t at) {
+    return bf16_from_float(integer_weights ? (float)p->integer_weights[at] : p->factor * p->weights[at]);
 }
 
 /// One block of 16 outputs in bf16: [r][s][I/2][16 outputs][2 inputs].
@@ -63,7 +63,7 @@ static void backward_order(size_t kernel, size_t stride, size_t order[3]) {
 }
 
 /// One block of 16 inputs: [r][s][O/2][16 inputs][2 outputs], rows and columns in `backward_order`.
-CK_INLINE void pack_backward(const struct packing *p, int codes, size_t block, size_t kernel) {
+CK_INLINE void pack_backward(const struct packing *p, int integer_weights, size_t block, size_t kernel) {
     size_t taps = kernel * kernel, row = p->shape.input_channels * taps, outputs = p->shape.output_channels, order[3];
     backward_order(kernel, p->shape.stride, order);
     uint16_t *to = p->backward + block * BLOCK_CHANNELS * outputs * taps;
@@ -71,7 +71,7 @@ CK_INLINE void pack_backward(const struct packing *p, int codes, size_t block, s
         size_t first = block * BLOCK_CHANNELS * taps + o * row, second = first + row;
         uint32_t pairs[BLOCK_CHANNELS * 9];
         for (size_t j = 0; j < BLOCK_CHANNELS * taps; j++)
-            pairs[j] = bf16_weight(p, codes, first + j) | bf16_weight(p, codes, second + j) << 16;
+            pairs[j] = bf16_weight(p, integer_weights, first + j) | bf16_weight(p, integer_weights, second + j) << 16;
         for (size_t r = 0; r < kernel; r++)
             for (size_t s = 0; s < kernel; s++) {
                 size_t tap = order[r] * kernel + order[s];
@@ -84,12 +84,12 @@ CK_INLINE void pack_backward(const struct packing *p, int codes, size_t block, s
 // The sizes are constants at each call, so the loops over taps unroll.
 CK_KERNEL(void, pack_forward_block, (const struct packing *p, size_t block), (p, block)) {
     int three = p->shape.kernel == 3;
-    if (p->codes) return three ? pack_forward(p, block, 9) : pack_forward(p, block, 1);
+    if (p->integer_weights) return three ? pack_forward(p, block, 9) : pack_forward(p, block, 1);
     return three ? pack_forward_bf16(p, block, 9) : pack_forward_bf16(p, block, 1);
 }
 CK_KERNEL(void, pack_backward_block, (const struct packing *p, size_t block), (p, block)) {
     int three = p->shape.kernel == 3;
-    if (p->codes) return three ? pack_backward(p, 1, block, 3) : pack_backward(p, 1, block, 1);
+    if (p->integer_weights) return three ? pack_backward(p, 1, block, 3) : pack_backward(p, 1, block, 1);
     return three ? pack_backward(p, 0, block, 3) : pack_backward(p, 0, block, 1);
 }
 
@@ -102,8 +102,8 @@ static void run_worker(void *context, int worker, int workers) {
     for (size_t block = begin; p->backward && block < end; block++) pack_backward_block[p->copy](p, block);
 }
 
-void ck_conv_pack(const int8_t *codes, struct ck_conv c, void *forward, void *backward, int threads) {
-    struct packing packing = {.codes = codes, .shape = c, .forward = forward, .backward = backward, .copy = ck_copy()};
+void ck_conv_pack(const int8_t *integer_weights, struct ck_conv c, void *forward, void *backward, int threads) {
+    struct packing packing = {.integer_weights = integer_weights, .shape = c, .forward = forward, .backward = backward, .copy = ck_copy()};
     ck_parallel(threads, run_worker, &packing);
 }
 

@@ -8,15 +8,15 @@
 
 /// blending ρ, momentum, weight decay, rate η.
 struct ck_bcgd {
-    float blending, momentum, decay, rate;
+    float blending, momentum, decay, learning_rate;
 };
 
 /// w is `slices` parts of equal length with a scale each: one part (per layer), or one an output channel.
-/// With w_q = scale·codes, or no blend where `codes` is null:
+/// With w_q = scale·integer weights, or no blend where `integer weights` is null:
 ///     w ← (1 − ρ)·w + ρ·w_q
 ///     m ← momentum·m + gradient + decay·w
 ///     w ← w − η·m
 /// Writes Σ|w| and max|w| of each slice's new weights, which every projection starts from, to `magnitudes`; where `binary`
-/// is not 0, the codes become the new weights' signs (+1 for zero), the binary projection. No result depends on `threads`.
-void ck_bcgd_step(float *w, int8_t *codes, const float *scales, const float *gradient, float *m, size_t count, size_t slices,
+/// is not 0, the integer weights become the new weights' signs (+1 for zero), the binary projection. No result depends on `threads`.
+void ck_bcgd_step(float *w, int8_t *integer_weights, const float *scales, const float *gradient, float *m, size_t count, size_t slices,
                   struct ck_bcgd step, int binary, struct ck_magnitudes *magnitudes, int threads);

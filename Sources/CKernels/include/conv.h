@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Convolutions in low precision: u8 levels times small s8 codes, exactly, or bf16 times bf16 with f32 sums; and their
+// Convolutions in low precision: u8 levels times small s8 integer weights, exactly, or bf16 times bf16 with f32 sums; and their
 // gradients in bf16 with f32 sums. A bf16 number is the upper half of an f32's bits.
 //
 // Dimension letters: N images, H×W the input's rows and columns, I its channels; H'×W' and O the output's. Maps are
 // channels-last, row-major: inputs (levels or bf16) and their gradient [N, H, W, I], outputs and their gradient
-// [N, H', W', O]; weights (codes q or floats) are [O, I, K, K]. The padding is K/2 on all sides, so H' = (H − 1)/stride + 1, and likewise W'.
+// [N, H', W', O]; weights (integer weights q or floats) are [O, I, K, K]. The padding is K/2 on all sides, so H' = (H − 1)/stride + 1, and likewise W'.
 // With p = K/2 and terms outside the input zero:
 //
 //     forward          y[n,h,w,o]  = Σ_{i,r,s} x[n, h·stride+r−p, w·stride+s−p, i] · q[o,i,r,s]
@@ -36,10 +36,10 @@ enum ck_conv_path ck_conv_best_path(void);
 size_t ck_conv_packed_forward_bytes(struct ck_conv);
 size_t ck_conv_packed_backward_bytes(struct ck_conv);
 
-/// Packs codes [O, I, K, K] for the passes below; a null `forward` or `backward` is left out.
-void ck_conv_pack(const int8_t *codes, struct ck_conv, void *forward, void *backward, int threads);
+/// Packs integer weights [O, I, K, K] for the passes below; a null `forward` or `backward` is left out.
+void ck_conv_pack(const int8_t *integer_weights, struct ck_conv, void *forward, void *backward, int threads);
 
-/// Exact sums. The 32-bit ones hold any levels and codes while I·K² ≤ 66 000; the 16-bit ones while
+/// Exact sums. The 32-bit ones hold any levels and integer weights while I·K² ≤ 66 000; the 16-bit ones while
 /// I·K²·(highest level)·(largest |code|) ≤ 32 767. `packed` is what `ck_conv_pack` made as `forward`.
 void ck_conv_forward_s32(const uint8_t *x, const void *packed, int32_t *y, struct ck_conv, enum ck_conv_path, int threads);
 void ck_conv_forward_s16(const uint8_t *x, const void *packed, int16_t *y, struct ck_conv, enum ck_conv_path, int threads);

@@ -2,13 +2,13 @@
 // Integer inference, one image at a time: units that turn a map of levels (u8) into the next one.
 //
 // Dimension letters: H×W the input's rows and columns, I its channels; H'×W' and O the output's; K the kernel's side. Maps
-// are channels-last, row-major: [H, W, I] and [H', W', O]; codes are [O, I, K, K]. The padding is P on all sides, K/2 in
+// are channels-last, row-major: [H, W, I] and [H', W', O]; integer weights are [O, I, K, K]. The padding is P on all sides, K/2 in
 // `ck_unit`, and terms outside the input are 0. A unit computes, with one rounding in each fma,
 //
 //     sum[h, w, o]   = Σ_{r, s, i} x[h·stride + r − P, w·stride + s − P, i] · q[o, i, r, s]       exactly, in s32
 //     t[h, w, o]     = fma(a[o], (float)sum, b[o])
 //     t              = fma(step, shortcut[h, w, o], t)           where there is a shortcut
-//     level          = clamp(ceil(t), 0, top)                    or t itself, as f32
+//     level          = clamp(ceil(t), 0, qmax)                    or t itself, as f32
 //
 // which is what ck_norm_activation_forward computes where the processor fuses multiply-adds. The definition as plain loops:
 // Sources/BCGDRuntime/Reference.swift. Nothing is allocated, and no result depends on the path or on how rows are shared.
@@ -19,11 +19,11 @@
 /// How the sums are computed.
 enum ck_unit_path {
     CK_UNIT_PORTABLE,     ///< plain C
-    CK_UNIT_AVX2_WORDS,   ///< AVX2: levels and codes as 16-bit numbers, `vpmaddwd`
+    CK_UNIT_AVX2_WORDS,   ///< AVX2: levels and integer weights as 16-bit numbers, `vpmaddwd`
     CK_UNIT_AVX2_BYTES,   ///< AVX2: `vpmaddubsw`, where two products fit 16 bits: 2·(highest level)·(largest |code|) ≤ 32 767
-    CK_UNIT_AVX2_TABLES,  ///< AVX2: table lookup by `vpshufb`, for binary codes and at most 4-bit levels
+    CK_UNIT_AVX2_TABLES,  ///< AVX2: table lookup by `vpshufb`, for binary integer weights and at most 4-bit levels
     CK_UNIT_VNNI,         ///< AVX-512: `vpdpbusd`
-    CK_UNIT_VBMI_TABLES,  ///< AVX-512: table lookup by `vpermb`, for binary codes and at most 4-bit levels: Σ ±x over four
+    CK_UNIT_VBMI_TABLES,  ///< AVX-512: table lookup by `vpermb`, for binary integer weights and at most 4-bit levels: Σ ±x over four
                           ///< input channels is one of 16 sums, for 16 output × 16 input channels at once
 };
 
@@ -33,18 +33,18 @@ int ck_unit_has_path(enum ck_unit_path);
 /// K is 1 or 3, stride 1 or 2, I and O are multiples of 16.
 struct ck_unit {
     size_t height, width, input_channels, output_channels, kernel, stride;
-    int input_top, largest_code, binary;  // highest level of x; largest |code|; whether all codes are ±1
+    int input_qmax, largest_integer_weight, binary;  // highest level of x; largest |code|; whether all integer weights are ±1
     const void *packed;                   // what ck_unit_pack made
     const float *a, *b;                   // [O]
-    float step, top;
+    float step, qmax;
     int to_levels;  // else to f32
 };
 
-/// Whether the path gives exact sums for the unit's levels, codes and number of inputs.
+/// Whether the path gives exact sums for the unit's levels, integer weights and number of inputs.
 int ck_unit_fits(const struct ck_unit *, enum ck_unit_path);
 
 size_t ck_unit_packed_bytes(struct ck_unit, enum ck_unit_path);
-void ck_unit_pack(const int8_t *codes, struct ck_unit, enum ck_unit_path, void *packed);
+void ck_unit_pack(const int8_t *integer_weights, struct ck_unit, enum ck_unit_path, void *packed);
 
 /// Of one worker.
 size_t ck_unit_scratch_bytes(struct ck_unit, enum ck_unit_path);
@@ -60,7 +60,7 @@ struct ck_first_unit {
     size_t height, width, input_channels, output_channels, kernel, stride, padding;
     const float *weights, *table;  // table: [I][256]
     const float *a, *b;
-    float top;
+    float qmax;
 };
 size_t ck_first_unit_scratch_bytes(struct ck_first_unit);
 void ck_first_unit_run(const struct ck_first_unit *, enum ck_unit_path, const uint8_t *image, uint8_t *y, size_t begin,
@@ -82,7 +82,7 @@ void ck_level_subsample(struct ck_level_subsampling, const uint8_t *x, uint8_t *
 void ck_level_sums(const uint8_t *x, size_t pixels, size_t channels, int32_t *sums);
 
 /// scores[o] = fma(scale[o], (float)Σ_k sums[k]·q[k][o], bias[o]), the sum exact; `room` holds `outputs` numbers.
-void ck_integer_scores(const int32_t *sums, const int8_t *codes, size_t inputs, size_t outputs, const float *scale,
+void ck_integer_scores(const int32_t *sums, const int8_t *integer_weights, size_t inputs, size_t outputs, const float *scale,
                        const float *bias, int32_t *room, float *scores);
 
 /// scores[o] = bias[o], then for k: scores[o] = fma(unit·(float)sums[k], w[k][o], scores[o]).

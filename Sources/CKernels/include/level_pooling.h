@@ -4,8 +4,8 @@
 #pragma once
 #include "pooling.h"
 
-void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *winner, struct ck_pool shape, int threads);
-void ck_bf16_max_forward(const uint16_t *x, uint16_t *y, uint8_t *winner, struct ck_pool shape, int threads);
+void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *argmax, struct ck_pool shape, int threads);
+void ck_bf16_max_forward(const uint16_t *x, uint16_t *y, uint8_t *argmax, struct ck_pool shape, int threads);
 
 /// dx is overwritten. Where windows overlap, sums are rounded to bf16 window after window.
-void ck_bf16_max_backward(const uint16_t *dy, const uint8_t *winner, uint16_t *dx, struct ck_pool shape, int threads);
+void ck_bf16_max_backward(const uint16_t *dy, const uint8_t *argmax, uint16_t *dx, struct ck_pool shape, int threads);

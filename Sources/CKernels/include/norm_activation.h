@@ -2,11 +2,11 @@
 // Batch norm, residual addition and activation in one go, between a convolution in low precision and the next.
 //
 // Maps are channels-last, [rows, channels] with rows = N·H·W and channels a multiple of 16. `acc` holds the convolution's
-// results: exact integers s16 or s32 in units of α_in·δ, bf16, or f32. With α the layer's own resolution where its
+// results: exact integers s16 or s32 in units of α_in·δ, bf16, or f32. With α the layer's own step size where its
 // activation is the quantized ReLU, else 1, z/α (z is what the activation is applied to) is
 //     t[i, c] = a[c]·acc[i, c] + b[c] + step·shortcut[i, c]
 // where a and b hold batch norm's scale and shift divided by α, and step = (the shortcut's unit)/α. The result is
-//     clamp(ceil(t), 0, top) (levels),   max(t, 0)   or   t.
+//     clamp(ceil(t), 0, qmax) (levels),   max(t, 0)   or   t.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ struct ck_norm_activation {
     const float *a, *b;            // [channels]
     const void *shortcut;          // [rows, channels], or null
     enum ck_number shortcut_type;  // CK_U8, CK_BF16 or CK_F32
-    float step, top;               // top: of the quantized ReLU
+    float step, qmax;               // qmax: of the quantized ReLU
     enum ck_activation activation;
 };
 
@@ -30,7 +30,7 @@ struct ck_norm_activation {
 void ck_acc_statistics(const void *acc, enum ck_number type, size_t rows, size_t channels, double *mean, double *variance,
                        double *scratch, int threads);
 
-/// The largest t, or 0: what calibration sets the resolution by. Runs once a training, so it is plain C.
+/// The largest t, or 0: what calibration sets the step size by. Runs once a training, so it is plain C.
 float ck_norm_activation_maximum(struct ck_norm_activation map);
 
 /// result [rows, channels]: CK_U8 (levels of the quantized ReLU), CK_BF16 (levels, exactly; or rounded values), or CK_F32 (t,

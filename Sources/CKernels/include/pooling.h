@@ -11,10 +11,10 @@ static inline size_t ck_pool_output_side(size_t side, struct ck_pool s) { return
 
 /// y[n, h, w, c] = the maximum over the window (padding never wins); `winner` keeps its place r·window + s.
 /// Ties go to the first in row-major order, as in PyTorch. `window` is at most 15.
-void ck_max_pool_forward(const float *x, float *y, uint8_t *winner, struct ck_pool shape, int threads);
+void ck_max_pool_forward(const float *x, float *y, uint8_t *argmax, struct ck_pool shape, int threads);
 
 /// dx is overwritten: each dy goes to its window's winner.
-void ck_max_pool_backward(const float *dy, const uint8_t *winner, float *dx, struct ck_pool shape, int threads);
+void ck_max_pool_backward(const float *dy, const uint8_t *argmax, float *dx, struct ck_pool shape, int threads);
 
 /// y[n, c] = the mean over H·W; window, stride and padding are not used.
 void ck_mean_pool_forward(const float *x, float *y, struct ck_pool shape, int threads);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Passes over a weight tensor from which Sources/Quantization/FastWeightProjection.swift builds its projections.
-// Weights are finite unless said otherwise; `quantized` or `codes` may be NULL. No result depends on `threads`.
+// Weights are finite unless said otherwise; `quantized` or `integer weights` may be NULL. No result depends on `threads`.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -18,22 +18,22 @@ struct ck_kept {
 };
 struct ck_kept ck_kept(const float *w, size_t count, float threshold, int threads);
 
-/// quantized = ±scale, codes = ±1; zero counts as positive.
-void ck_binary_codes(const float *w, size_t count, float scale, float *quantized, int8_t *codes, int threads);
+/// quantized = ±scale, integer weights = ±1; zero counts as positive.
+void ck_binary_integer_weights(const float *w, size_t count, float scale, float *quantized, int8_t *integer_weights, int threads);
 
-/// quantized = ±scale and codes = ±1 where |w| ≥ threshold, else 0.
-void ck_ternary_codes(const float *w, size_t count, float threshold, float scale, float *quantized, int8_t *codes,
+/// quantized = ±scale and integer weights = ±1 where |w| ≥ threshold, else 0.
+void ck_ternary_integer_weights(const float *w, size_t count, float threshold, float scale, float *quantized, int8_t *integer_weights,
                       int threads);
 
-/// q = clamp(round-half-even(w / step), ±top): quantized = scale·q, codes = q.
-void ck_rounded_codes(const float *w, size_t count, float step, float top, float scale, float *quantized, int8_t *codes,
+/// q = clamp(round-half-even(w / step), ±qmax): quantized = scale·q, integer weights = q.
+void ck_rounded_integer_weights(const float *w, size_t count, float step, float qmax, float scale, float *quantized, int8_t *integer_weights,
                       int threads);
 
 /// ⟨w,q⟩ and ⟨q,q⟩ for the q of `ck_rounded_codes`.
 struct ck_products {
     double wq, qq;
 };
-struct ck_products ck_rounded_products(const float *w, size_t count, float step, float top, int threads);
+struct ck_products ck_rounded_products(const float *w, size_t count, float step, float qmax, int threads);
 
 /// Bins of equal width 2^shift in the bit pattern of |w|, whose order is that of the magnitudes.
 /// Bin 0 takes what lies below `base`; bin j ≥ 1 takes bit patterns base + [(j−1)·2^shift, j·2^shift).

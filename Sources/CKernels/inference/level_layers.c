@@ -48,18 +48,18 @@ void ck_level_sums(const uint8_t *x, size_t pixels, size_t channels, int32_t *su
     level_sums[ck_copy()](x, pixels, channels, sums);
 }
 
-CK_KERNEL(void, integer_scores, (const int32_t *sums, const int8_t *codes, size_t inputs, size_t outputs, const float *scale,
+CK_KERNEL(void, integer_scores, (const int32_t *sums, const int8_t *integer_weights, size_t inputs, size_t outputs, const float *scale,
                                  const float *bias, int32_t *room, float *scores),
-          (sums, codes, inputs, outputs, scale, bias, room, scores)) {
+          (sums, integer_weights, inputs, outputs, scale, bias, room, scores)) {
     memset(room, 0, outputs * sizeof *room);
     for (size_t k = 0; k < inputs; k++)
-        for (size_t o = 0; o < outputs; o++) room[o] += sums[k] * codes[k * outputs + o];
+        for (size_t o = 0; o < outputs; o++) room[o] += sums[k] * integer_weights[k * outputs + o];
     for (size_t o = 0; o < outputs; o++) scores[o] = fmaf(scale[o], (float)room[o], bias[o]);
 }
 
-void ck_integer_scores(const int32_t *sums, const int8_t *codes, size_t inputs, size_t outputs, const float *scale,
+void ck_integer_scores(const int32_t *sums, const int8_t *integer_weights, size_t inputs, size_t outputs, const float *scale,
                        const float *bias, int32_t *room, float *scores) {
-    integer_scores[ck_copy()](sums, codes, inputs, outputs, scale, bias, room, scores);
+    integer_scores[ck_copy()](sums, integer_weights, inputs, outputs, scale, bias, room, scores);
 }
 
 CK_KERNEL(void, float_scores, (const int32_t *sums, float unit, const float *weights, size_t inputs, size_t outputs,

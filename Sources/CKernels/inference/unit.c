@@ -36,14 +36,14 @@ size_t ck_unit_packed_bytes(struct ck_unit u, enum ck_unit_path path) {
     return u.output_channels / BLOCK * u.kernel * run_groups(&u, kernels(path)) * GROUP_BYTES;
 }
 
-void ck_unit_pack(const int8_t *codes, struct ck_unit u, enum ck_unit_path path, void *packed) {
+void ck_unit_pack(const int8_t *integer_weights, struct ck_unit u, enum ck_unit_path path, void *packed) {
     const struct unit_kernels *k = kernels(path);
     size_t taps = u.kernel * u.kernel, output = u.input_channels * taps;
     char *to = packed;
     for (size_t block = 0; block < u.output_channels; block += BLOCK)
         for (size_t tap = 0; tap < taps; tap++)
             for (size_t first = 0; first < u.input_channels; first += k->group_channels, to += GROUP_BYTES)
-                k->pack(codes + block * output + first * taps + tap, output, taps, to);
+                k->pack(integer_weights + block * output + first * taps + tap, output, taps, to);
 }
 
 // MARK: The walk
@@ -131,7 +131,7 @@ CK_KERNEL(void, add_windows, (const struct ck_unit *u, const int32_t *sums, size
 
 /// Groups of 4 channels whose products, two a 16-bit sum at a time, certainly fit it.
 static size_t flush_groups(const struct ck_unit *u) {
-    size_t step = 2 * (size_t)u->input_top * (size_t)u->largest_code;
+    size_t step = 2 * (size_t)u->input_qmax * (size_t)u->largest_integer_weight;
     return step == 0 ? SIZE_MAX : 32767 / step;
 }
 
@@ -156,7 +156,7 @@ void ck_unit_run(const struct ck_unit *u, enum ck_unit_path path, const uint8_t 
                 .x_row = c.row, .x_position = u->stride * c.position,
                 .weight_row = run * GROUP_BYTES, .weight_block = u->kernel * run * GROUP_BYTES, .rows = u->kernel, .groups = run,
                 .a = u->a + block * BLOCK, .b = u->b + block * BLOCK, .wide = wide, .to_levels = u->to_levels,
-                .step = u->step, .top = u->top, .y_position = outputs, .flush = flush_groups(u)};
+                .step = u->step, .qmax = u->qmax, .y_position = outputs, .flush = flush_groups(u)};
             for (size_t row = first; row < first + rows; row++) {
                 size_t at = row * width * outputs + block * BLOCK;
                 t.x = (const char *)scratch + (row - first) * u->stride * c.row;
@@ -202,7 +202,7 @@ void ck_first_unit_run(const struct ck_first_unit *u, enum ck_unit_path path, co
                 .x = rows, .weight = u->weights + block * u->kernel * run * BLOCK, .x_row = first_row_floats(u),
                 .x_position = u->stride * u->input_channels, .weight_row = run * BLOCK, .weight_block = u->kernel * run * BLOCK,
                 .rows = u->kernel, .groups = run, .a = u->a + block * BLOCK, .b = u->b + block * BLOCK, .to_levels = 1,
-                .top = u->top, .y = y + row * width * outputs + block * BLOCK, .y_position = outputs};
+                .qmax = u->qmax, .y = y + row * width * outputs + block * BLOCK, .y_position = outputs};
             run_row(t, k, k->first, width, blocks, (struct sizes){sizeof(float), 1, 0});
         }
     }

@@ -37,9 +37,9 @@ STEP void finish(const struct unit_tile *t, __m256 low, __m256 high, size_t at) 
         _mm256_storeu_ps((float *)t->y + at + 8, y1);
         return;
     }
-    const __m256 zero = _mm256_setzero_ps(), top = _mm256_set1_ps(t->top);
-    y0 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y0, zero), top));  // the top is whole: clamping and rounding up commute
-    y1 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y1, zero), top));
+    const __m256 zero = _mm256_setzero_ps(), qmax = _mm256_set1_ps(t->qmax);
+    y0 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y0, zero), qmax));  // the qmax is whole: clamping and rounding up commute
+    y1 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y1, zero), qmax));
     __m256i words = _mm256_packus_epi32(_mm256_cvttps_epi32(y0), _mm256_cvttps_epi32(y1));  // 0–3 8–11, 4–7 12–15
     __m256i bytes = _mm256_packus_epi16(words, words);
     __m128i levels = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
@@ -49,7 +49,7 @@ STEP void finish(const struct unit_tile *t, __m256 low, __m256 high, size_t at) 
 // MARK: Tables
 
 // Of four levels x and a number p of 4 bits, U[p] = Σ_j (bit j of p)·x_j is a sum of those that a weight of +1 takes: for
-// binary codes, Σ ±x = 2·ΣU − Σx. A register holds the tables of two groups of four, one a lane; `vpshufb` looks up 16
+// binary integer weights, Σ ±x = 2·ΣU − Σx. A register holds the tables of two groups of four, one a lane; `vpshufb` looks up 16
 // outputs in both. A group of 16 channels takes two registers, of channels 0–3 8–11 and 4–7 12–15.
 enum { LOOKUPS = 4 };  // of at most 4·15 each add up within a byte
 
@@ -79,12 +79,12 @@ FAST static void expand_tables(const uint8_t *x, size_t positions, size_t channe
 }
 
 /// [2][2 lanes][16 outputs]: which entry of its group's table an output takes.
-static void pack_indices(const int8_t *codes, size_t output, size_t input, void *to) {
+static void pack_indices(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     static const size_t first[4] = {0, 8, 4, 12};
     for (size_t lane = 0; lane < 4; lane++)
         for (size_t o = 0; o < BLOCK; o++) {
             uint8_t index = 0;
-            for (size_t j = 0; j < 4; j++) index |= (uint8_t)((codes[o * output + (first[lane] + j) * input] > 0) << j);
+            for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (first[lane] + j) * input] > 0) << j);
             ((uint8_t *)to)[BLOCK * lane + o] = index;
         }
 }
@@ -192,14 +192,14 @@ STEP void products_tile(const struct unit_tile *t, int positions, int bytes) {
         finish(t, _mm256_cvtepi32_ps(sums[p][0]), _mm256_cvtepi32_ps(sums[p][1]), (size_t)p * t->y_position);
 }
 
-static void pack_bytes(const int8_t *codes, size_t output, size_t input, void *to) {
+static void pack_bytes(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
-        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = codes[o * output + i * input];
+        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = integer_weights[o * output + i * input];
 }
 
-static void pack_words(const int8_t *codes, size_t output, size_t input, void *to) {
+static void pack_words(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
-        for (size_t i = 0; i < 2; i++) ((int16_t *)to)[2 * o + i] = codes[o * output + i * input];
+        for (size_t i = 0; i < 2; i++) ((int16_t *)to)[2 * o + i] = integer_weights[o * output + i * input];
 }
 
 FAST static void expand_words(const uint8_t *x, size_t positions, size_t channels, void *to, int32_t *sums) {
@@ -247,10 +247,10 @@ static size_t positions(size_t rest) { return rest == 5 || rest == 6 || rest == 
 
 /// The even bytes' sum of a lane, of half the channels, must stay below 2¹⁶.
 static int fits_tables(const struct ck_unit *u) {
-    return u->binary && u->input_top <= 15 && 15 * u->kernel * u->kernel * u->input_channels / 2 < 1 << 16;
+    return u->binary && u->input_qmax <= 15 && 15 * u->kernel * u->kernel * u->input_channels / 2 < 1 << 16;
 }
 
-static int fits_bytes(const struct ck_unit *u) { return 2 * u->input_top * u->largest_code <= 32767; }
+static int fits_bytes(const struct ck_unit *u) { return 2 * u->input_qmax * u->largest_integer_weight <= 32767; }
 
 const struct unit_kernels unit_kernels_avx2_words = {
     .name = "words", .needs = CK_HAS_AVX2, .group_channels = 2, .channel_bytes = 2, .pack = pack_words, .expand = expand_words,

@@ -14,8 +14,8 @@ enum { MOST_POSITIONS = 8, MOST_BLOCKS = 2 };
 enum unit_kind { KIND_CODES, KIND_TABLES, KIND_FIRST };
 typedef __m512i tile_sums[MOST_POSITIONS][MOST_BLOCKS];
 
-/// Sums of levels with codes: each group of 4 channels is broadcast to 16 output channels.
-STEP void add_codes(const struct unit_tile *t, tile_sums sums, int positions, int blocks) {
+/// Sums of levels with integer weights: each group of 4 channels is broadcast to 16 output channels.
+STEP void add_integer_weights(const struct unit_tile *t, tile_sums sums, int positions, int blocks) {
     for (size_t r = 0; r < t->rows; r++) {
         const char *x = (const char *)t->x + r * t->x_row, *weight = (const char *)t->weight + r * t->weight_row;
         for (size_t group = t->groups; group > 0; group--, x += 4, weight += GROUP_BYTES) {
@@ -79,7 +79,7 @@ STEP void add_floats(const struct unit_tile *t, tile_sums sums, int positions, i
 
 /// t, and what becomes of it. A NaN, which only a damaged model makes, counts as 0.
 STEP void finish(const struct unit_tile *t, tile_sums sums, enum unit_kind kind, int positions, int blocks) {
-    const __m512 step = _mm512_set1_ps(t->step), top = _mm512_set1_ps(t->top), zero = _mm512_setzero_ps();
+    const __m512 step = _mm512_set1_ps(t->step), qmax = _mm512_set1_ps(t->qmax), zero = _mm512_setzero_ps();
     UNROLL for (int o = 0; o < blocks; o++) {
         __m512 a = _mm512_loadu_ps(t->a + BLOCK * o), b = _mm512_loadu_ps(t->b + BLOCK * o);
         UNROLL for (int p = 0; p < positions; p++) {
@@ -93,7 +93,7 @@ STEP void finish(const struct unit_tile *t, tile_sums sums, enum unit_kind kind,
                 y = _mm512_fmadd_ps(step, other, y);
             }
             if (kind == KIND_FIRST || t->to_levels) {
-                y = _mm512_min_ps(_mm512_max_ps(y, zero), top);  // the top is whole: clamping and rounding up commute
+                y = _mm512_min_ps(_mm512_max_ps(y, zero), qmax);  // the qmax is whole: clamping and rounding up commute
                 __m512i levels = _mm512_cvt_roundps_epi32(y, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
                 _mm_storeu_si128((__m128i *)((uint8_t *)t->y + at), _mm512_cvtepi32_epi8(levels));
             } else {
@@ -108,7 +108,7 @@ STEP void tile(const struct unit_tile *t, enum unit_kind kind, int positions, in
     tile_sums sums;
     UNROLL for (int p = 0; p < positions; p++)
         UNROLL for (int o = 0; o < blocks; o++) sums[p][o] = _mm512_setzero_si512();
-    if (kind == KIND_CODES) add_codes(t, sums, positions, blocks);
+    if (kind == KIND_CODES) add_integer_weights(t, sums, positions, blocks);
     else if (kind == KIND_TABLES) add_tables(t, sums, positions, blocks);
     else add_floats(t, sums, positions, blocks);
     finish(t, sums, kind, positions, blocks);
@@ -153,22 +153,22 @@ static void expand(const uint8_t *x, size_t positions, size_t channels, void *to
     tables_of(x, positions * channels, to);
 }
 
-static void pack_codes(const int8_t *codes, size_t output, size_t input, void *to) {
+static void pack_integer_weights(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
-        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = codes[o * output + i * input];
+        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = integer_weights[o * output + i * input];
 }
 
 /// [16 outputs][4], what `vpermb` takes from the tables for channels 4g…4g + 3: 16·g + Σ_j 2^j·[code of channel 4g + j is +1].
-static void pack_indices(const int8_t *codes, size_t output, size_t input, void *to) {
+static void pack_indices(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
         for (size_t g = 0; g < 4; g++) {
             uint8_t index = (uint8_t)(16 * g);
-            for (size_t j = 0; j < 4; j++) index |= (uint8_t)((codes[o * output + (4 * g + j) * input] > 0) << j);
+            for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (4 * g + j) * input] > 0) << j);
             ((uint8_t *)to)[4 * o + g] = index;
         }
 }
 
-static int fits_tables(const struct ck_unit *u) { return u->binary && u->input_top <= 15; }
+static int fits_tables(const struct ck_unit *u) { return u->binary && u->input_qmax <= 15; }
 
 static size_t positions(size_t rest) {
     if (rest % 8 == 0 || rest > 14) return 8;
@@ -177,7 +177,7 @@ static size_t positions(size_t rest) {
 }
 
 const struct unit_kernels unit_kernels_vnni = {
-    .name = "vnni", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI, .group_channels = 4, .channel_bytes = 1, .pack = pack_codes,
+    .name = "vnni", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI, .group_channels = 4, .channel_bytes = 1, .pack = pack_integer_weights,
     .positions = positions, .blocks = MOST_BLOCKS, .tile = KIND_CODES_tile, .first = KIND_FIRST_tile};
 
 const struct unit_kernels unit_kernels_vbmi_tables = {

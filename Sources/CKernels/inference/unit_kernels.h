@@ -20,7 +20,7 @@ struct unit_tile {
     const float *a, *b;
     const void *shortcut;  // at the first result, or null
     int wide, to_levels;
-    float step, top;
+    float step, qmax;
     void *y;  // at the first result
     size_t y_position;  // results from one position to the next, in y and in the shortcut
     size_t flush;       // groups whose products a 16-bit sum holds for certain
@@ -28,8 +28,8 @@ struct unit_tile {
 };
 typedef void unit_tile_fn(const struct unit_tile *);
 
-/// 64 bytes for the codes of 16 outputs and a group of inputs: code of output o and input i at codes[o·output + i·input].
-typedef void unit_pack_fn(const int8_t *codes, size_t output, size_t input, void *to);
+/// 64 bytes for the integer weights of 16 outputs and a group of inputs: code of output o and input i at integer weights[o·output + i·input].
+typedef void unit_pack_fn(const int8_t *integer_weights, size_t output, size_t input, void *to);
 
 /// `positions` of x as the tiles read them, and the sum of each one's channels.
 typedef void unit_expand_fn(const uint8_t *x, size_t positions, size_t channels, void *to, int32_t *sums);

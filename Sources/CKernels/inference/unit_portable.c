@@ -3,9 +3,9 @@
 #include <math.h>
 #include "unit_kernels.h"
 
-static void pack(const int8_t *codes, size_t output, size_t input, void *to) {
+static void pack(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
-        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[BLOCK * i + o] = codes[o * output + i * input];
+        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[BLOCK * i + o] = integer_weights[o * output + i * input];
 }
 
 CK_INLINE float t_of(const struct unit_tile *t, float sum, size_t at, size_t channel) {
@@ -21,10 +21,10 @@ CK_INLINE void finish(const struct unit_tile *t, float sum, size_t at, size_t ch
         return;
     }
     y = ceilf(y);
-    ((uint8_t *)t->y)[at] = y > 0 ? (uint8_t)(y < t->top ? y : t->top) : 0;
+    ((uint8_t *)t->y)[at] = y > 0 ? (uint8_t)(y < t->qmax ? y : t->qmax) : 0;
 }
 
-CK_KERNEL(void, codes, (const struct unit_tile *t), (t)) {
+CK_KERNEL(void, integer_weights, (const struct unit_tile *t), (t)) {
     int32_t sums[BLOCK] = {0};
     for (size_t r = 0; r < t->rows; r++) {
         const uint8_t *x = (const uint8_t *)t->x + r * t->x_row;
@@ -50,7 +50,7 @@ CK_KERNEL(void, first, (const struct unit_tile *t), (t)) {
 static size_t one(size_t rest) { return 1; }
 
 #define COPY(copy)                                                                                              \
-    static unit_tile_fn *tile_##copy(size_t positions, size_t blocks) { return codes_##copy; }                  \
+    static unit_tile_fn *tile_##copy(size_t positions, size_t blocks) { return integer_weights_##copy; }                  \
     static unit_tile_fn *first_tile_##copy(size_t positions, size_t blocks) { return first_##copy; }
 #define TABLE(copy)                                                                                             \
     {.name = "portable", .group_channels = 4, .channel_bytes = 1, .pack = pack, .positions = one, .blocks = 1,  \

@@ -21,7 +21,7 @@ typedef double f64v __attribute__((vector_size(8 * W)));
 
 CK_INLINE f32v from_bf16(u16v bits) { return (f32v)(__builtin_convertvector(bits, u32v) << 16); }
 
-// Round to nearest even; a NaN stays one because its top mantissa bit is kept set.
+// Round to nearest even; a NaN stays one because its qmax mantissa bit is kept set.
 CK_INLINE u16v to_bf16(f32v x) {
     u32v bits = (u32v)x, rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     u32v nan = (u32v)(x != x);
@@ -148,7 +148,7 @@ float ck_norm_activation_maximum(struct ck_norm_activation m) {
 CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, enum ck_activation activation, enum ck_number result,
                          enum ck_number acc) {
     const struct ck_norm_activation m = j->m;
-    f32v zero = {0}, top = zero + m.top;
+    f32v zero = {0}, qmax = zero + m.qmax;
     for (size_t i = begin; i < end; ++i)
         for (size_t c = 0; c < m.channels; c += W) {
             size_t at = i * m.channels + c;
@@ -156,7 +156,7 @@ CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, enum 
             // Written so that a NaN passes, and divergence shows (a level cannot be NaN: there it becomes 0).
             if (activation == CK_QUANTIZED_RELU) y = __builtin_elementwise_ceil(y);
             if (activation != CK_IDENTITY) y = choose(y <= 0, zero, y);
-            if (activation == CK_QUANTIZED_RELU) y = choose(y > top, top, y);
+            if (activation == CK_QUANTIZED_RELU) y = choose(y > qmax, qmax, y);
             if (result == CK_F32) STORE((float *)j->result + at, y);
             else if (result == CK_BF16) STORE((uint16_t *)j->result + at, to_bf16(y));
             else STORE((uint8_t *)j->result + at, __builtin_convertvector(__builtin_convertvector(choose(y > 0, y, zero), s32v), u8v));
@@ -185,7 +185,7 @@ CK_INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *
                       enum ck_number acc) {
     const struct ck_norm_activation m = j->m;
     size_t channels = m.channels;
-    f32v top = (f32v){0} + m.top, one = (f32v){0} + 1, inside = (f32v){0} + j->d.inside, zero = {0};
+    f32v qmax = (f32v){0} + m.qmax, one = (f32v){0} + 1, inside = (f32v){0} + j->d.inside, zero = {0};
     f64v alpha = {0};
     for (size_t row = begin; row < end; row += BLOCK)
         for (size_t c = 0; c < channels; c += W) {
@@ -197,11 +197,11 @@ CK_INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *
                 s32v pass = (s32v){0} - 1;
                 if (activation != CK_IDENTITY) {
                     f32v t = sum(m, acc, at, c);
-                    s32v positive = t > 0, saturated = t > top;
+                    s32v positive = t > 0, saturated = t > qmax;
                     if (activation == CK_QUANTIZED_RELU) {
                         f32v k = __builtin_elementwise_ceil(t);
                         k = choose(k < one, one, k);
-                        f32v slope = choose(saturated, top, j->d.exact ? k : inside);
+                        f32v slope = choose(saturated, qmax, j->d.exact ? k : inside);
                         s3 += g * choose(positive, slope, zero);
                     }
                     if (activation == CK_RELU || j->d.relu) pass &= positive;

@@ -6,7 +6,7 @@
 struct call {
     float *w, *m;
     const float *gradient;
-    int8_t *codes;
+    int8_t *integer_weights;
     float scale;
     size_t count;
     struct ck_bcgd step;
@@ -18,12 +18,12 @@ struct call {
 CK_INLINE void update(const struct call *c, size_t i, int blends, int binary, double *sum, float *maximum) {
     const struct ck_bcgd s = c->step;
     float w = c->w[i];
-    if (blends) w = (1 - s.blending) * w + s.blending * (c->scale * (float)c->codes[i]);
+    if (blends) w = (1 - s.blending) * w + s.blending * (c->scale * (float)c->integer_weights[i]);
     float m = s.momentum * c->m[i] + (c->gradient[i] + s.decay * w);
-    w -= s.rate * m;
+    w -= s.learning_rate * m;
     c->w[i] = w;
     c->m[i] = m;
-    if (binary) c->codes[i] = w >= 0 ? 1 : -1;
+    if (binary) c->integer_weights[i] = w >= 0 ? 1 : -1;
     float magnitude = fabsf(w);
     *sum += magnitude;
     *maximum = magnitude > *maximum ? magnitude : *maximum;
@@ -89,23 +89,23 @@ static void slices_worker(void *context, int worker, int workers) {
         c.w += offset;
         c.m += offset;
         c.gradient += offset;
-        if (c.codes) c.codes += offset;
+        if (c.integer_weights) c.integer_weights += offset;
         if (s->scales) c.scale = s->scales[i];
         s->magnitudes[i] = step_slice(c, 1);
     }
 }
 
-void ck_bcgd_step(float *w, int8_t *codes, const float *scales, const float *gradient, float *m, size_t count, size_t slices,
+void ck_bcgd_step(float *w, int8_t *integer_weights, const float *scales, const float *gradient, float *m, size_t count, size_t slices,
                   struct ck_bcgd step, int binary, struct ck_magnitudes *magnitudes, int threads) {
     struct call c = {
-        .w = w, .m = m, .gradient = gradient, .codes = codes, .scale = codes ? scales[0] : 0, .count = count / slices, .step = step};
-    int blends = codes && step.blending > 0;
-    binary = codes && binary;
+        .w = w, .m = m, .gradient = gradient, .integer_weights = integer_weights, .scale = integer_weights ? scales[0] : 0, .count = count / slices, .step = step};
+    int blends = integer_weights && step.blending > 0;
+    binary = integer_weights && binary;
     c.block = (blends ? (binary ? blended_signed_block : blended_block) : binary ? signed_block : plain_block)[ck_copy()];
     if (slices == 1) {
         magnitudes[0] = step_slice(c, threads);
         return;
     }
-    struct slices all = {.first = c, .scales = codes ? scales : NULL, .count = slices, .magnitudes = magnitudes};
+    struct slices all = {.first = c, .scales = integer_weights ? scales : NULL, .count = slices, .magnitudes = magnitudes};
     ck_parallel(useful_threads(count, threads), slices_worker, &all);
 }

@@ -7,31 +7,31 @@
 struct job {
     const float *x;
     float *y;
-    uint8_t *winner;
+    uint8_t *argmax;
     struct ck_pool s;
     enum ck_copy copy;
 };
 
 // MARK: Maximum
 
-CK_KERNEL(void, take_maximum, (const float *x, float *y, uint8_t *winner, size_t channels, uint8_t place, int first),
-          (x, y, winner, channels, place, first)) {
+CK_KERNEL(void, take_maximum, (const float *x, float *y, uint8_t *argmax, size_t channels, uint8_t place, int first),
+          (x, y, argmax, channels, place, first)) {
     if (first)
         for (size_t c = 0; c < channels; ++c) {
             y[c] = x[c];
-            winner[c] = place;
+            argmax[c] = place;
         }
     else
         for (size_t c = 0; c < channels; ++c) {
             int better = x[c] > y[c];
             y[c] = better ? x[c] : y[c];
-            winner[c] = better ? place : winner[c];
+            argmax[c] = better ? place : argmax[c];
         }
 }
 
-CK_KERNEL(void, give_to_winner, (const float *dy, const uint8_t *winner, float *dx, size_t channels, uint8_t place),
-          (dy, winner, dx, channels, place)) {
-    for (size_t c = 0; c < channels; ++c) dx[c] += winner[c] == place ? dy[c] : 0;
+CK_KERNEL(void, give_to_winner, (const float *dy, const uint8_t *argmax, float *dx, size_t channels, uint8_t place),
+          (dy, argmax, dx, channels, place)) {
+    for (size_t c = 0; c < channels; ++c) dx[c] += argmax[c] == place ? dy[c] : 0;
 }
 
 // Calls for every (output pixel, tap inside the image) of one image; going forward `big` is read, else `small` is.
@@ -47,9 +47,9 @@ static void max_pool_image(const struct job *j, size_t n, int forward) {
                 if (row >= s.height || col >= s.width) continue;  // below 0 wraps to a huge number
                 size_t in = ((n * s.height + row) * s.width + col) * s.channels;
                 if (forward)
-                    take_maximum[j->copy](j->x + in, j->y + out, j->winner + out, s.channels, (uint8_t)tap, first);
+                    take_maximum[j->copy](j->x + in, j->y + out, j->argmax + out, s.channels, (uint8_t)tap, first);
                 else
-                    give_to_winner[j->copy](j->x + out, j->winner + out, j->y + in, s.channels, (uint8_t)tap);
+                    give_to_winner[j->copy](j->x + out, j->argmax + out, j->y + in, s.channels, (uint8_t)tap);
                 first = 0;
             }
         }
@@ -62,8 +62,8 @@ static void max_pool_forward(void *context, int worker, int workers) {
     for (size_t n = begin; n < end; ++n) max_pool_image(j, n, 1);
 }
 
-void ck_max_pool_forward(const float *x, float *y, uint8_t *winner, struct ck_pool shape, int threads) {
-    struct job j = {x, y, winner, shape, ck_copy()};
+void ck_max_pool_forward(const float *x, float *y, uint8_t *argmax, struct ck_pool shape, int threads) {
+    struct job j = {x, y, argmax, shape, ck_copy()};
     ck_parallel(threads, max_pool_forward, &j);
 }
 
@@ -75,8 +75,8 @@ static void max_pool_backward(void *context, int worker, int workers) {
     for (size_t n = begin; n < end; ++n) max_pool_image(j, n, 0);
 }
 
-void ck_max_pool_backward(const float *dy, const uint8_t *winner, float *dx, struct ck_pool shape, int threads) {
-    struct job j = {dy, dx, (uint8_t *)winner, shape, ck_copy()};
+void ck_max_pool_backward(const float *dy, const uint8_t *argmax, float *dx, struct ck_pool shape, int threads) {
+    struct job j = {dy, dx, (uint8_t *)argmax, shape, ck_copy()};
     ck_parallel(threads, max_pool_backward, &j);
 }
 

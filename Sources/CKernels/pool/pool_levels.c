@@ -8,7 +8,7 @@
 struct job {
     const void *x;
     void *y;
-    uint8_t *winner;
+    uint8_t *argmax;
     struct ck_pool p;
     enum ck_copy copy;
 };
@@ -24,13 +24,13 @@ static void places(size_t side, size_t out, struct ck_pool p, size_t *begin, siz
 
 /// One place of the window against the best so far; levels and bf16 bits that are not negative order as integers.
 #define OFFER(name, type)                                                                                          \
-    CK_KERNEL(void, name, (const type *restrict x, type *restrict y, uint8_t *restrict winner, uint8_t place,      \
-                           int first, size_t channels), (x, y, winner, place, first, channels)) {                  \
+    CK_KERNEL(void, name, (const type *restrict x, type *restrict y, uint8_t *restrict argmax, uint8_t place,      \
+                           int first, size_t channels), (x, y, argmax, place, first, channels)) {                  \
         if (first)                                                                                                 \
-            for (size_t c = 0; c < channels; ++c) y[c] = x[c], winner[c] = place;                                  \
+            for (size_t c = 0; c < channels; ++c) y[c] = x[c], argmax[c] = place;                                  \
         else                                                                                                       \
             for (size_t c = 0; c < channels; ++c) {                                                                \
-                winner[c] = x[c] > y[c] ? place : winner[c];                                                       \
+                argmax[c] = x[c] > y[c] ? place : argmax[c];                                                       \
                 y[c] = x[c] > y[c] ? x[c] : y[c];                                                                  \
             }                                                                                                      \
     }
@@ -53,9 +53,9 @@ CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_
                     uint8_t place = (uint8_t)(r * p.window + s);
                     int first = r == r0 && s == s0;
                     if (bytes == 1)
-                        offer_levels[j->copy]((const uint8_t *)j->x + in, (uint8_t *)j->y + out, j->winner + out, place, first, p.channels);
+                        offer_levels[j->copy]((const uint8_t *)j->x + in, (uint8_t *)j->y + out, j->argmax + out, place, first, p.channels);
                     else
-                        offer_bf16[j->copy]((const uint16_t *)j->x + in, (uint16_t *)j->y + out, j->winner + out, place, first, p.channels);
+                        offer_bf16[j->copy]((const uint16_t *)j->x + in, (uint16_t *)j->y + out, j->argmax + out, place, first, p.channels);
                 }
         }
     }
@@ -75,29 +75,29 @@ static void bf16_forward(void *context, int worker, int workers) {
     forward_rows(j, begin, end, 2);
 }
 
-void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *winner, struct ck_pool shape, int threads) {
-    struct job j = {.x = x, .y = y, .winner = winner, .p = shape, .copy = ck_copy()};
+void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *argmax, struct ck_pool shape, int threads) {
+    struct job j = {.x = x, .y = y, .argmax = argmax, .p = shape, .copy = ck_copy()};
     ck_parallel(threads, levels_forward, &j);
 }
 
-void ck_bf16_max_forward(const uint16_t *x, uint16_t *y, uint8_t *winner, struct ck_pool shape, int threads) {
-    struct job j = {.x = x, .y = y, .winner = winner, .p = shape, .copy = ck_copy()};
+void ck_bf16_max_forward(const uint16_t *x, uint16_t *y, uint8_t *argmax, struct ck_pool shape, int threads) {
+    struct job j = {.x = x, .y = y, .argmax = argmax, .p = shape, .copy = ck_copy()};
     ck_parallel(threads, bf16_forward, &j);
 }
 
 // MARK: Backward
 
-CK_KERNEL(void, take, (const uint16_t *restrict dy, const uint8_t *restrict winner, uint8_t place, uint16_t *restrict dx,
+CK_KERNEL(void, take, (const uint16_t *restrict dy, const uint8_t *restrict argmax, uint8_t place, uint16_t *restrict dx,
                        size_t channels),
-          (dy, winner, place, dx, channels)) {
-    for (size_t c = 0; c < channels; ++c) dx[c] = winner[c] == place ? dy[c] : 0;
+          (dy, argmax, place, dx, channels)) {
+    for (size_t c = 0; c < channels; ++c) dx[c] = argmax[c] == place ? dy[c] : 0;
 }
 
-CK_KERNEL(void, add, (const uint16_t *restrict dy, const uint8_t *restrict winner, uint8_t place, uint16_t *restrict dx,
+CK_KERNEL(void, add, (const uint16_t *restrict dy, const uint8_t *restrict argmax, uint8_t place, uint16_t *restrict dx,
                        size_t channels),
-          (dy, winner, place, dx, channels)) {
+          (dy, argmax, place, dx, channels)) {
     for (size_t c = 0; c < channels; ++c)
-        dx[c] = winner[c] == place ? bf16_from_float(bf16_to_float(dx[c]) + bf16_to_float(dy[c])) : dx[c];
+        dx[c] = argmax[c] == place ? bf16_from_float(bf16_to_float(dx[c]) + bf16_to_float(dy[c])) : dx[c];
 }
 
 /// The first window that reaches `position`, which counts from the padding's edge, and one past the last.
@@ -122,13 +122,13 @@ static void backward(void *context, int worker, int workers) {
                 for (size_t w = w0; w < w1; ++w) {
                     size_t from = ((n * height + h) * width + w) * p.channels;
                     uint8_t place = (uint8_t)((y - h * p.stride) * p.window + column + p.padding - w * p.stride);
-                    (h == h0 && w == w0 ? take : add)[j->copy]((const uint16_t *)j->x + from, j->winner + from, place, dx, p.channels);
+                    (h == h0 && w == w0 ? take : add)[j->copy]((const uint16_t *)j->x + from, j->argmax + from, place, dx, p.channels);
                 }
         }
     }
 }
 
-void ck_bf16_max_backward(const uint16_t *dy, const uint8_t *winner, uint16_t *dx, struct ck_pool shape, int threads) {
-    struct job j = {.x = dy, .y = dx, .winner = (uint8_t *)winner, .p = shape, .copy = ck_copy()};
+void ck_bf16_max_backward(const uint16_t *dy, const uint8_t *argmax, uint16_t *dx, struct ck_pool shape, int threads) {
+    struct job j = {.x = dy, .y = dx, .argmax = (uint8_t *)argmax, .p = shape, .copy = ck_copy()};
     ck_parallel(threads, backward, &j);
 }

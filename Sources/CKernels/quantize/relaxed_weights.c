@@ -4,7 +4,7 @@
 
 struct call {
     const float *w, *scales;
-    const int8_t *codes;
+    const int8_t *integer_weights;
     size_t length, slices;
     float share, *out;
     enum ck_copy copy;
@@ -13,7 +13,7 @@ struct call {
 CK_KERNEL(void, relax, (const struct call *call, size_t slice, size_t begin, size_t end), (call, slice, begin, end)) {
     const struct call c = *call;
     float scale = c.scales[slice], rest = 1 - c.share;
-    for (size_t i = begin; i < end; i++) c.out[i] = c.share * (scale * (float)c.codes[i]) + rest * c.w[i];
+    for (size_t i = begin; i < end; i++) c.out[i] = c.share * (scale * (float)c.integer_weights[i]) + rest * c.w[i];
 }
 
 static void relax_worker(void *context, int worker, int workers) {
@@ -27,9 +27,9 @@ static void relax_worker(void *context, int worker, int workers) {
     }
 }
 
-void ck_relaxed_weights(const float *w, const int8_t *codes, const float *scales, size_t count, size_t slices, float share,
+void ck_relaxed_weights(const float *w, const int8_t *integer_weights, const float *scales, size_t count, size_t slices, float share,
                         float *out, int threads) {
-    struct call c = {.w = w, .scales = scales, .codes = codes, .length = count / slices, .slices = slices, .share = share, .out = out,
+    struct call c = {.w = w, .scales = scales, .integer_weights = integer_weights, .length = count / slices, .slices = slices, .share = share, .out = out,
                      .copy = ck_copy()};
     ck_parallel(useful_threads(count, threads), relax_worker, &c);
 }

@@ -7,9 +7,9 @@
 struct call {
     const float *w;
     size_t count;
-    float low, high, step, top, scale;
+    float low, high, step, qmax, scale;
     float *out;
-    int8_t *codes;
+    int8_t *integer_weights;
     double *first_blocks, *second_blocks;
     float *maximum_blocks;
     size_t *gathered;
@@ -65,28 +65,28 @@ CK_KERNEL(void, kept, (const float *w, size_t count, float low, double *sum, dou
     *number = ordered_sum(numbers, LANES);
 }
 
-CK_INLINE float rounded(float w, float step, float top) {
+CK_INLINE float rounded(float w, float step, float qmax) {
     float q = rintf(w / step);
-    q = q > top ? top : q;
-    return q < -top ? -top : q;
+    q = q > qmax ? qmax : q;
+    return q < -qmax ? -qmax : q;
 }
 
 // A code of 8 bits times a float of 24 is exact in double.
-CK_INLINE void add_products(float w, float step, float top, double *wq, double *qq) {
-    double q = rounded(w, step, top);
+CK_INLINE void add_products(float w, float step, float qmax, double *wq, double *qq) {
+    double q = rounded(w, step, qmax);
     *wq += w * q;
     *qq += q * q;
 }
 
-CK_KERNEL(void, products, (const float *w, size_t count, float step, float top, double *wq, double *qq),
-          (w, count, step, top, wq, qq)) {
+CK_KERNEL(void, products, (const float *w, size_t count, float step, float qmax, double *wq, double *qq),
+          (w, count, step, qmax, wq, qq)) {
     double cross[LANES] = {0}, square[LANES] = {0};
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
         CK_LANES
-        for (size_t j = 0; j < LANES; j++) add_products(w[i + j], step, top, &cross[j], &square[j]);
+        for (size_t j = 0; j < LANES; j++) add_products(w[i + j], step, qmax, &cross[j], &square[j]);
     }
-    for (size_t j = 0; i + j < count; j++) add_products(w[i + j], step, top, &cross[j], &square[j]);
+    for (size_t j = 0; i + j < count; j++) add_products(w[i + j], step, qmax, &cross[j], &square[j]);
     *wq = ordered_sum(cross, LANES);
     *qq = ordered_sum(square, LANES);
 }
@@ -101,7 +101,7 @@ CK_INLINE void sum_blocks(struct call *c, int worker, int workers, enum pass pas
         const float *w = c->w + begin;
         if (pass == MAGNITUDES) magnitudes[c->copy](w, n, c->first_blocks + b, c->maximum_blocks + b);
         if (pass == KEPT) kept[c->copy](w, n, c->low, c->first_blocks + b, c->second_blocks + b);
-        if (pass == PRODUCTS) products[c->copy](w, n, c->step, c->top, c->first_blocks + b, c->second_blocks + b);
+        if (pass == PRODUCTS) products[c->copy](w, n, c->step, c->qmax, c->first_blocks + b, c->second_blocks + b);
     }
 }
 static void magnitudes_worker(void *c, int worker, int workers) { sum_blocks(c, worker, workers, MAGNITUDES); }
@@ -125,46 +125,46 @@ struct ck_kept ck_kept(const float *w, size_t count, float threshold, int thread
     return (struct ck_kept){ordered_sum(sums, block_count(count)), ordered_sum(numbers, block_count(count))};
 }
 
-struct ck_products ck_rounded_products(const float *w, size_t count, float step, float top, int threads) {
+struct ck_products ck_rounded_products(const float *w, size_t count, float step, float qmax, int threads) {
     double cross[MAX_BLOCKS], square[MAX_BLOCKS];
-    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .top = top, .first_blocks = cross, .second_blocks = square};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .qmax = qmax, .first_blocks = cross, .second_blocks = square};
     ck_parallel(useful_threads(count, threads), products_worker, &call);
     return (struct ck_products){ordered_sum(cross, block_count(count)), ordered_sum(square, block_count(count))};
 }
 
-// MARK: codes
+// MARK: integer weights
 
 enum rule { BINARY, TERNARY, ROUNDED };
 
 CK_INLINE float code(float w, const struct call *c, enum rule rule) {
-    if (rule == ROUNDED) return rounded(w, c->step, c->top);
+    if (rule == ROUNDED) return rounded(w, c->step, c->qmax);
     float sign = w >= 0 ? 1 : -1;
     return rule == BINARY || fabsf(w) >= c->low ? sign : 0;
 }
 
-CK_INLINE void write_codes(struct call c, size_t begin, size_t end, enum rule rule) {
+CK_INLINE void write_integer_weights(struct call c, size_t begin, size_t end, enum rule rule) {
     const float *w = c.w;
     float *out = c.out;
-    int8_t *codes = c.codes;
-    if (codes == NULL)
+    int8_t *integer_weights = c.integer_weights;
+    if (integer_weights == NULL)
         for (size_t i = begin; i < end; i++) out[i] = c.scale * code(w[i], &c, rule);
     else if (out == NULL)
-        for (size_t i = begin; i < end; i++) codes[i] = (int8_t)(int32_t)code(w[i], &c, rule);
+        for (size_t i = begin; i < end; i++) integer_weights[i] = (int8_t)(int32_t)code(w[i], &c, rule);
     else
         for (size_t i = begin; i < end; i++) {
             float q = code(w[i], &c, rule);
             out[i] = c.scale * q;
-            codes[i] = (int8_t)(int32_t)q;
+            integer_weights[i] = (int8_t)(int32_t)q;
         }
 }
 CK_KERNEL(void, binary_part, (const struct call *c, size_t begin, size_t end), (c, begin, end)) {
-    write_codes(*c, begin, end, BINARY);
+    write_integer_weights(*c, begin, end, BINARY);
 }
 CK_KERNEL(void, ternary_part, (const struct call *c, size_t begin, size_t end), (c, begin, end)) {
-    write_codes(*c, begin, end, TERNARY);
+    write_integer_weights(*c, begin, end, TERNARY);
 }
 CK_KERNEL(void, rounded_part, (const struct call *c, size_t begin, size_t end), (c, begin, end)) {
-    write_codes(*c, begin, end, ROUNDED);
+    write_integer_weights(*c, begin, end, ROUNDED);
 }
 
 #define CODES_WORKER(rule)                                              \
@@ -178,20 +178,20 @@ CODES_WORKER(binary)
 CODES_WORKER(ternary)
 CODES_WORKER(rounded)
 
-void ck_binary_codes(const float *w, size_t count, float scale, float *quantized, int8_t *codes, int threads) {
-    struct call call = {.copy = ck_copy(), .w = w, .count = count, .scale = scale, .out = quantized, .codes = codes};
+void ck_binary_integer_weights(const float *w, size_t count, float scale, float *quantized, int8_t *integer_weights, int threads) {
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .scale = scale, .out = quantized, .integer_weights = integer_weights};
     ck_parallel(useful_threads(count, threads), binary_worker, &call);
 }
 
-void ck_ternary_codes(const float *w, size_t count, float threshold, float scale, float *quantized, int8_t *codes,
+void ck_ternary_integer_weights(const float *w, size_t count, float threshold, float scale, float *quantized, int8_t *integer_weights,
                       int threads) {
-    struct call call = {.copy = ck_copy(), .w = w, .count = count, .low = threshold, .scale = scale, .out = quantized, .codes = codes};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .low = threshold, .scale = scale, .out = quantized, .integer_weights = integer_weights};
     ck_parallel(useful_threads(count, threads), ternary_worker, &call);
 }
 
-void ck_rounded_codes(const float *w, size_t count, float step, float top, float scale, float *quantized, int8_t *codes,
+void ck_rounded_integer_weights(const float *w, size_t count, float step, float qmax, float scale, float *quantized, int8_t *integer_weights,
                       int threads) {
-    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .top = top, .scale = scale, .out = quantized, .codes = codes};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .qmax = qmax, .scale = scale, .out = quantized, .integer_weights = integer_weights};
     ck_parallel(useful_threads(count, threads), rounded_worker, &call);
 }
 

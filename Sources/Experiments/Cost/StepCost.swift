@@ -24,10 +24,10 @@ public struct StepCost {
         try memory.expectRoom(
             batch: recipe.batchSize, besides: 2 * (BatchLoader.depth + 2) * 4 * shape.count, for: recipe.network)
         let batch = recipe.imageSize == nil ? recipe.batchSize : min(recipe.batchSize, 32)
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
-        let network = try Network(graph, precision: precision, relaxesWeights: recipe.relaxesWeights, in: workshop)
+        let context = ExecutionContext(engine: try Engine(threads: threads), batch: batch)
+        let network = try Network(graph, precision: precision, relaxesWeights: recipe.relaxesWeights, in: context)
         network.initialize(seed: 1)
-        for parameter in network.parameters where parameter.kind == .resolution { parameter.value.fill(1) }
+        for parameter in network.parameters where parameter.kind == .stepSize { parameter.value.fill(1) }
         let descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
         let tensor = shape.tensor(batch: batch)
@@ -36,7 +36,7 @@ public struct StepCost {
             let start = ContinuousClock.now
             let scores = try network.forward(tensor, batch: batch, mode: .training)
             try network.backward(scores, batch: batch)
-            descent.step(rate: 1e-6)
+            descent.step(learningRate: 1e-6)
             times.append((ContinuousClock.now - start) / .seconds(1))
         }
         secondsAnImage = (times.dropFirst().min() ?? 0) / Double(batch)  // the first call plans

@@ -8,15 +8,15 @@ import Training
 public struct FinishedRuns {
     private let output: OutputFolder
     private let threads: ComputeThreads
-    private let loaders: Int
+    private let dataWorkers: Int
 
-    /// - Parameter loaders: threads that prepare images.
-    public init(_ output: OutputFolder, threads: ComputeThreads, loaders: Int) { (self.output, self.threads, self.loaders) = (output, threads, loaders) }
+    /// - Parameter dataWorkers: threads that prepare images.
+    public init(_ output: OutputFolder, threads: ComputeThreads, dataWorkers: Int) { (self.output, self.threads, self.dataWorkers) = (output, threads, dataWorkers) }
 
     /// Writes `correct/RUN.txt`, named after the checkpoint.
     /// - Throws: `CheckpointError` for a run that is not finished, or that comes to another number of images than it recorded.
     public func evaluate(_ checkpoint: Checkpoint, on dataset: any Dataset) throws {
-        let trainer = try Trainer(checkpoint.description(), dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), loaders: loaders)
+        let trainer = try Trainer(checkpoint.description(), dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), dataWorkers: dataWorkers)
         try trainer.restore(checkpoint)
         let outcomes = ImageOutcomes(try trainer.finalCorrect())
         let file = output.correct(((checkpoint.path as NSString).lastPathComponent as NSString).deletingPathExtension)

@@ -15,15 +15,15 @@ public struct PretrainedEvaluation {
     /// Predict among the data set's classes alone.
     public let restrict: Bool
     public let precision: Precision
-    public let threads, loaders: Int
+    public let threads, dataWorkers: Int
     public let invocation: Invocation
 
     public init(
-        _ file: PretrainedFile, on dataset: ImageNet, imageSize: Int, resize: Int?, restrict: Bool, precision: Precision, threads: Int, loaders: Int,
+        _ file: PretrainedFile, on dataset: ImageNet, imageSize: Int, resize: Int?, restrict: Bool, precision: Precision, threads: Int, dataWorkers: Int,
         invocation: Invocation
     ) {
         (self.file, self.dataset, self.imageSize, self.resize, self.restrict) = (file, dataset, imageSize, resize, restrict)
-        (self.precision, self.threads, self.loaders, self.invocation) = (precision, threads, loaders, invocation)
+        (self.precision, self.threads, self.dataWorkers, self.invocation) = (precision, threads, dataWorkers, invocation)
     }
 
     /// - Parameters:
@@ -38,7 +38,7 @@ public struct PretrainedEvaluation {
         let evaluation = try WeightsEvaluation(
             network: network, weights: restrict ? try rows.map { try file.weights.selectingClasses($0) } ?? file.weights : file.weights,
             classes: classes, precision: precision, threads: threads, imageSize: imageSize)
-        let result = try evaluation.evaluate(split, loaders: loaders, bar: "images")
+        let result = try evaluation.evaluate(split, dataWorkers: dataWorkers, bar: "images")
         let (top1, top5) = (Percent(result.total.top1, of: result.total.count), Percent(result.total.top5, of: result.total.count))
         let preprocessing = crop.resize.map { "resize \($0), centre crop \(imageSize)" } ?? "centre crop \(imageSize) without resizing"
         say("\(dataset.name), \(result.total.count) validation images, \(preprocessing), \(classes) classes to choose from")

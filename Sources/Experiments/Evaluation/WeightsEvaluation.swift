@@ -30,14 +30,14 @@ public final class WeightsEvaluation {
         let graph = try NetworkGraph.named(name, input: shape, classes: classes)
         try NetworkMemory(graph, name: name, precision: precision, threads: threads)
             .expectRoom(batch: batch, besides: (BatchLoader.depth + 2) * 4 * shape.count, for: name)
-        let workshop = Workshop(engine: try Engine(threads: threads), batch: batch)
-        network = try Network(graph, precision: precision, in: workshop)
+        let context = ExecutionContext(engine: try Engine(threads: threads), batch: batch)
+        network = try Network(graph, precision: precision, in: context)
         try network.takeWeights(from: weights)
-        (loss, images, self.classes) = (SoftmaxCrossEntropy(classes: classes, in: workshop), shape.tensor(batch: batch), classes)
+        (loss, images, self.classes) = (SoftmaxCrossEntropy(classes: classes, in: context), shape.tensor(batch: batch), classes)
     }
 
-    public func evaluate(_ split: JPEGSplit, loaders: Int, bar label: String) throws -> Result {
-        let loader = BatchLoader(split: split, batchSize: batch, seed: 0, shuffled: false, workers: loaders)
+    public func evaluate(_ split: JPEGSplit, dataWorkers: Int, bar label: String) throws -> Result {
+        let loader = BatchLoader(split: split, batchSize: batch, seed: 0, shuffled: false, workers: dataWorkers)
         var bar = ProgressBar.onStandardError(label: label, epochs: 1, imagesPerEpoch: split.count)
         defer { bar.close() }
         var result = Result()

@@ -38,14 +38,14 @@ extension Settings {
         let combinations = axes.reduce([[]]) { all, axis in all.flatMap { start in axis.points.map { start + [$0] } } }
         return combinations.map { points in
             let words = Dictionary(uniqueKeysWithValues: points.map { ($0.setting.key, $0.word) })
-            let filled = template.replacing(/\{([^{}]*)\}/) { words[String($0.1)] ?? "" }
+            let filled = template.replacing(/\{([^{}]*)\}/) { words[Recipe.Key.storedName(String($0.1))] ?? "" }
             return entry.adding([Setting(key: "cell", value: Node(filled), place: name.place)] + points.map(\.setting))
         }
     }
 
     private func axis(_ key: Node, _ values: Node, in grid: Setting) throws -> Axis {
         let place = place(of: key, or: grid.place)
-        guard let key = key.plainText(orQuoted: true), !["cell", "grid", "protocols"].contains(key) else {
+        guard let key = key.plainText(orQuoted: true).map(Recipe.Key.storedName), !["cell", "grid", "protocols"].contains(key) else {
             throw RecipeError("\(place): an axis of a grid is a key of a recipe, or base, not \(key.shown)")
         }
         func point(_ word: String?, _ value: Node) throws -> (String, Setting) {
@@ -65,7 +65,7 @@ extension Settings {
     /// The cell's name with its axes in braces.
     private static func template(_ name: Setting, _ axes: [String]) throws -> String {
         let text = name.value.plainText(orQuoted: true) ?? ""
-        let named = text.matches(of: /\{([^{}]*)\}/).map { String($0.1) }
+        let named = text.matches(of: /\{([^{}]*)\}/).map { Recipe.Key.storedName(String($0.1)) }
         if let unknown = named.first(where: { !axes.contains($0) }) {
             throw RecipeError("\(name.place): cell names {\(unknown)}, which is no axis of the grid; there are \(axes.joined(separator: ", "))")
         }

@@ -11,6 +11,8 @@ public struct Settings {
         let value: Node
         /// The file and line that it came from, for messages.
         let place: String
+
+        init(key: String, value: Node, place: String) { (self.key, self.value, self.place) = (Recipe.Key.storedName(key), value, place) }
     }
 
     /// In the order of the file.

@@ -51,8 +51,8 @@ extension RegressionPlan {
 private struct NetworkSnapshot {
     var weights: [[Float]] = []
     /// Of the quantized weights.
-    var codes: [[Int8]] = []
-    var logResolutions: [Double] = []
+    var integerWeights: [[Int8]] = []
+    var logStepSizes: [Double] = []
     /// Σ(w_f − w_q)², Σw_f² and Σm² over the quantized weights, m the momentum.
     var (residual, norm, momentum) = (0.0, 0.0, 0.0)
 
@@ -60,16 +60,16 @@ private struct NetworkSnapshot {
         for parameter in network.parameters {
             let values = parameter.value.values
             switch parameter.kind {
-            case .resolution: logResolutions.append(log(Double(values[0])))
+            case .stepSize: logStepSizes.append(log(Double(values[0])))
             case .affine: break
             case .weight:
                 weights.append(values)
-                guard let pointer = parameter.codes else { continue }
-                let (codes, length) = (Array(UnsafeBufferPointer(start: pointer, count: values.count)), values.count / parameter.slices)
-                self.codes.append(codes)
+                guard let pointer = parameter.integerWeights else { continue }
+                let (integerWeights, length) = (Array(UnsafeBufferPointer(start: pointer, count: values.count)), values.count / parameter.slices)
+                self.integerWeights.append(integerWeights)
                 for i in values.indices {
-                    // What the passes multiply by; integer passes keep scale and codes only.
-                    let quantized = parameter.quantized?.pointer[i] ?? parameter.scales[i / length] * Float(codes[i])
+                    // What the passes multiply by; integer passes keep scale and integer weights only.
+                    let quantized = parameter.quantized?.pointer[i] ?? parameter.scales[i / length] * Float(integerWeights[i])
                     let difference = Double(values[i]) - Double(quantized)
                     residual += difference * difference
                     norm += Double(values[i]) * Double(values[i])
@@ -83,19 +83,19 @@ private struct NetworkSnapshot {
         let (old, new) = (weights.joined(), end.weights.joined())
         let moved = zip(old, new).reduce(0.0) { $0 + Double($1.1 - $1.0) * Double($1.1 - $1.0) }
         let size = old.reduce(0.0) { $0 + Double($1) * Double($1) }
-        let layers = Double(logResolutions.count)
+        let layers = Double(logStepSizes.count)
         return NetworkChange(
             weightMovement: (moved / size).squareRoot(), weightDistance: (end.residual / end.norm).squareRoot(),
             distanceInMomenta: (end.residual / end.momentum).squareRoot(),
-            codesChanged: Double(zip(codes.joined(), end.codes.joined()).count { $0 != $1 }) / Double(codes.joined().count),
-            resolution: exp(end.logResolutions.reduce(0, +) / layers),
-            resolutionDrift: zip(logResolutions, end.logResolutions).reduce(0.0) { $0 + $1.1 - $1.0 } / layers)
+            integerWeightsChanged: Double(zip(integerWeights.joined(), end.integerWeights.joined()).count { $0 != $1 }) / Double(integerWeights.joined().count),
+            stepSize: exp(end.logStepSizes.reduce(0, +) / layers),
+            stepSizeDrift: zip(logStepSizes, end.logStepSizes).reduce(0.0) { $0 + $1.1 - $1.0 } / layers)
     }
 }
 
 /// What a run has changed, as `RegressionStatistic` defines it; not numbers where the network has nothing of the kind.
 private struct NetworkChange {
-    let weightMovement, weightDistance, distanceInMomenta, codesChanged, resolution, resolutionDrift: Double
+    let weightMovement, weightDistance, distanceInMomenta, integerWeightsChanged, stepSize, stepSizeDrift: Double
 }
 
 extension RegressionStatistic {
@@ -106,10 +106,10 @@ extension RegressionStatistic {
         case .testTop1: last.testTop1
         case .weightMovement: change.weightMovement
         case .weightDistance: change.weightDistance
-        case .distanceInSteps: change.distanceInMomenta / last.rate
-        case .codesChanged: change.codesChanged
-        case .resolution: change.resolution
-        case .resolutionDrift: change.resolutionDrift
+        case .distanceInSteps: change.distanceInMomenta / last.learningRate
+        case .integerWeightsChanged: change.integerWeightsChanged
+        case .stepSize: change.stepSize
+        case .stepSizeDrift: change.stepSizeDrift
         }
     }
 }

@@ -70,7 +70,7 @@ public struct RegressionPlan: Codable, Equatable, Sendable {
     }
 }
 
-/// What is measured of each run after its last epoch. `w₀`, `α₀` and the codes `q₀` are those that the run started from.
+/// What is measured of each run after its last epoch. `w₀`, `α₀` and the integer weights `q₀` are those that the run started from.
 public enum RegressionStatistic: String, CaseIterable, Sendable {
     /// Mean loss of the last epoch on the training images, in nats.
     case trainLoss = "train_loss"
@@ -85,11 +85,11 @@ public enum RegressionStatistic: String, CaseIterable, Sendable {
     /// correcting after it, `(1 − ρ)/ρ` where the blend comes last.
     case distanceInSteps = "distance_in_steps"
     /// Part of the quantized weights whose code is not `q₀`: at one bit, whose sign flipped.
-    case codesChanged = "codes_changed"
-    /// Geometric mean of the layers' resolutions α.
-    case resolution
+    case integerWeightsChanged = "codes_changed"
+    /// Geometric mean of the layers' step sizes α.
+    case stepSize
     /// Mean over layers of `log α/α₀`.
-    case resolutionDrift = "resolution_drift"
+    case stepSizeDrift = "resolution_drift"
 
     static func all(of recipe: Recipe) -> [RegressionStatistic] {
         allCases.filter { statistic in
@@ -97,9 +97,9 @@ public enum RegressionStatistic: String, CaseIterable, Sendable {
             case .trainLoss, .testLoss, .testTop1, .weightMovement: true
             case .weightDistance, .distanceInSteps: recipe.weightBits < 32
             // A strong blend holds nearly every code where it is, so that their number is near 0, and with some seeds a layer's
-            // resolution collapses: both are far from normal.
-            case .codesChanged: recipe.weightBits < 32 && recipe.effectiveBlending < 0.1
-            case .resolution, .resolutionDrift: recipe.activationBits < 32 && recipe.effectiveBlending < 0.1
+            // step size collapses: both are far from normal.
+            case .integerWeightsChanged: recipe.weightBits < 32 && recipe.effectiveBlending < 0.1
+            case .stepSize, .stepSizeDrift: recipe.activationBits < 32 && recipe.effectiveBlending < 0.1
             }
         }
     }

@@ -75,7 +75,7 @@ public struct OutputFolder: Sendable {
         let rows = curve.map { record in
             let more = isFromFiles ? [record.testTop5.map { decimal($0, 4) } ?? "", "\(record.replaced ?? 0)"] : []
             return [
-                run.name, run.digest, "\(run.seed)", "\(record.epoch)", "\(record.rate)", decimal(record.trainLoss, 6),
+                run.name, run.digest, "\(run.seed)", "\(record.epoch)", "\(record.learningRate)", decimal(record.trainLoss, 6),
                 decimal(record.trainTop1, 4), decimal(record.testLoss, 6), decimal(record.testTop1, 4), "\(record.testCount)",
                 decimal(record.seconds, 1), invocation.commit, invocation.command,
             ] + more

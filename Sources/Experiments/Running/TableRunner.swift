@@ -12,7 +12,7 @@ public struct TableRunner {
     public let dataset: any Dataset
     public let threads: ComputeThreads
     /// Threads that prepare images.
-    public let loaders: Int
+    public let dataWorkers: Int
     public let precision: Precision
     /// `nil`: float runs start from random weights.
     public let pretrained: PretrainedStart?
@@ -26,10 +26,10 @@ public struct TableRunner {
 
     /// - Throws: `FileError` or `RecipeError` when the folder's tables or published numbers cannot be read.
     public init(
-        cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, loaders: Int = 1, precision: Precision,
+        cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, dataWorkers: Int = 1, precision: Precision,
         pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation, stop: StopRequest
     ) throws {
-        (self.cells, self.dataset, self.threads, self.loaders, self.precision) = (cells, dataset, threads, loaders, precision)
+        (self.cells, self.dataset, self.threads, self.dataWorkers, self.precision) = (cells, dataset, threads, dataWorkers, precision)
         (self.pretrained, self.output, self.experiments) = (pretrained, output, experiments)
         (self.invocation, self.stop) = (invocation, stop)
         (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
@@ -106,7 +106,7 @@ public struct TableRunner {
         let (name, path) = (run.description.name, output.checkpoint(run.description.name))
         let checkpoint = output.hasCheckpoint(run.description) ? try Checkpoint(path: path) : nil
         let trainer = try Trainer(
-            run.description, dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), loaders: loaders)
+            run.description, dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), dataWorkers: dataWorkers)
         switch run.start {
         case .fileAsItIs(let file): return try evaluate(file, run, trainer)
         case _ where checkpoint != nil:
@@ -171,7 +171,7 @@ public struct TableRunner {
             format: "%.0f s of training, of which %.1f s waiting for images; peak memory %.0f MB", seconds, trainer.waitSeconds,
             SystemFacts.peakMegabytes)
         guard work.bytes > 0, work.images > 0 else { return base }
-        let rate = Double(work.images) / work.seconds * Double(loaders)
+        let rate = Double(work.images) / work.seconds * Double(dataWorkers)
         return base + String(
             format: "; loaded %d images (%.1f MB of files, %d replaced), %.2f ms each, so up to %.0f a second; %.0f MB of batches held",
             work.images, Double(work.bytes) / 1e6, work.replaced, 1000 * work.seconds / Double(work.images), rate, Double(held) / 1e6)

@@ -24,7 +24,7 @@ public struct Condition: Hashable, Sendable {
 
     /// The settings that stand in every row, those of `settings` last. Others do where a table shows them.
     static let core: [Recipe.Key] = [.network, .method, .weightBits, .activationBits]
-    static let kept: [Recipe.Key] = [.quantizedLayers, .blending, .inputDerivative, .resolutionDerivative]
+    static let kept: [Recipe.Key] = [.quantizedLayers, .blending, .inputDerivative, .stepSizeDerivative]
     /// What a table may show; the epochs that a run has stand in its row anyway.
     static let showable = Recipe.Key.allCases.filter { $0 != .epochs }
 

@@ -166,8 +166,8 @@ struct PaperFiles {
     private static func numbers(_ rows: [RunRow], _ quantized: Recipe) -> [(name: String, value: String)] {
         let origins = Set(rows.filter { $0.condition.dataset == KnownDataset.cifar10.id }.map(\.provenance.dataOrigin))
         return [
-            ("runCount", "\(rows.count)"), ("defaultRho", "\(quantized.blending)".replacingOccurrences(of: "1e-05", with: "10⁻⁵")), ("quantizedRate", "\(quantized.rate)"),
-            ("rhoOverEta", String(format: "%g", Double(quantized.blending) / quantized.rate)), ("batchSize", "\(quantized.batchSize)"),
+            ("runCount", "\(rows.count)"), ("defaultRho", "\(quantized.blending)".replacingOccurrences(of: "1e-05", with: "10⁻⁵")), ("quantizedRate", "\(quantized.learningRate)"),
+            ("rhoOverEta", String(format: "%g", Double(quantized.blending) / quantized.learningRate)), ("batchSize", "\(quantized.batchSize)"),
             ("dataOrigins", origins.map(\.rawValue).sorted().joined(separator: " and ")),
         ]
     }

@@ -5,19 +5,19 @@ import Reporting
 /// Figure 3: the quantized ReLU at 2 bits and α = 1, its coarse derivatives in x and in α, drawn from the library's own
 /// reference functions.
 func quantizedReLUFigure(name: String) throws -> Figure {
-    let (bits, resolution) = (2, Float(1))
+    let (bits, stepSize) = (2, Float(1))
     let inputs = try CoarseInputDerivative.allCases.map { try QuantizedReLU(bits: bits, inputDerivative: $0) }
-    let resolutions = try CoarseResolutionDerivative.allCases.map { try QuantizedReLU(bits: bits, resolutionDerivative: $0) }
-    let header = ["x", "sigma"] + inputs.map(\.inputDerivative.rawValue) + resolutions.map(\.resolutionDerivative.rawValue)
+    let stepSizes = try CoarseStepSizeDerivative.allCases.map { try QuantizedReLU(bits: bits, stepSizeDerivative: $0) }
+    let header = ["x", "sigma"] + inputs.map(\.inputDerivative.rawValue) + stepSizes.map(\.stepSizeDerivative.rawValue)
     // Just right of every multiple of α, so that jumps are upright.
     let grid = (-64...160).flatMap { step -> [Float] in
         let x = Float(step) / 32
         return step % 32 == 0 ? [x, x + 0x1p-12] : [x]
     }
     let rows = grid.map { x -> [String] in
-        var values = [x, inputs[0].forward(x, stepSize: resolution)]
-        values += inputs.map { $0.inputDerivative(x, stepSize: resolution) }
-        values += resolutions.map { $0.stepSizeDerivative(x, stepSize: resolution) }
+        var values = [x, inputs[0].forward(x, stepSize: stepSize)]
+        values += inputs.map { $0.inputDerivative(x, stepSize: stepSize) }
+        values += stepSizes.map { $0.stepSizeDerivative(x, stepSize: stepSize) }
         return values.map { "\($0)" }
     }
     let file = "\(name)-1.csv"
@@ -33,7 +33,7 @@ func quantizedReLUFigure(name: String) throws -> Figure {
         set title "in x"
         \(plot(inputs.map(\.inputDerivative.rawValue)))
         set title "in α"
-        \(plot(resolutions.map(\.resolutionDerivative.rawValue)))
+        \(plot(stepSizes.map(\.stepSizeDerivative.rawValue)))
         unset multiplot
         """
     return Figure(name: name, body: body, data: [(file, CSVTable(header: header, rows: rows))])

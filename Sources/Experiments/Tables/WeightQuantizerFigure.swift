@@ -15,8 +15,8 @@ func weightQuantizerFigure(name: String) throws -> Figure {
     ]
     let quantizers = panels.flatMap(\.quantizers)
     let columns = quantizers.map { quantizer -> [Float] in
-        let (scale, codes) = quantizer.referenceProject(w)
-        return codes.map { scale * Float($0) }
+        let (scale, integerWeights) = quantizer.referenceProject(w)
+        return integerWeights.map { scale * Float($0) }
     }
     let rows = w.indices.map { i in ["\(w[i])"] + columns.map { "\($0[i])" } }
     let file = "\(name)-1.csv"

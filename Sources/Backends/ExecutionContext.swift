@@ -5,7 +5,7 @@ import Compute
 public enum Mode: Sendable {
     /// Batch statistics normalise; running statistics are updated; what the backward pass needs is kept.
     case training
-    /// As training, but each quantized ReLU first sets its resolution from its own input, and running statistics
+    /// As training, but each quantized ReLU first sets its step size from its own input, and running statistics
     /// stay: layer after layer, the earlier ones already quantized (METHOD.md part 2).
     case calibration
     /// Running statistics normalise; nothing is changed.
@@ -13,7 +13,7 @@ public enum Mode: Sendable {
 }
 
 /// Where a layer's memory and arithmetic come from: the engine, and the largest batch to plan for.
-public struct Workshop {
+public struct ExecutionContext {
     public let engine: Engine
     public let batch: Int
 

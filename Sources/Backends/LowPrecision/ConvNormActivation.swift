@@ -14,8 +14,8 @@ protocol LowPrecisionUnit: AnyObject {
 /// Convolution, batch norm and activation; with a `shortcut` map added before the activation.
 ///
 /// The convolution's output is `unit_in·δ` times its results: exact integers where maps are levels, else bf16. The weight
-/// gradient is taken from the input map and the bf16 output gradient, the input gradient from the codes or bf16 weights.
-final class ConvolutionUnit: LowPrecisionUnit {
+/// gradient is taken from the input map and the bf16 output gradient, the input gradient from the integer weights or bf16 weights.
+final class ConvNormActivation: LowPrecisionUnit {
     private let bias: Parameter?
     private let norm: NormActivationUnit
     private let convolution: UnitConvolution
@@ -32,15 +32,15 @@ final class ConvolutionUnit: LowPrecisionUnit {
     ///   - scratch: as for `UnitConvolution`.
     init(
         _ index: Int, of plan: LowPrecisionPlan, _ tensors: Parameters, accGradient: Buffer<UInt16>, scratch: (Int) -> ConvolutionScratch,
-        in workshop: Workshop
+        in context: ExecutionContext
     ) {
         let unit = plan.units[index], shape = plan.shape(index)
         bias = tensors.optional(unit.name + ".bias")
         convolution = UnitConvolution(
-            shape, weight: tensors[unit.name + ".weight"], levels: plan.isInteger(index) ? plan.maximumLevel(readBy: index) : nil,
-            scratch: scratch, in: workshop)
-        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, in: workshop)
-        let (padded, batch) = (unit.output.padded, workshop.batch)
+            shape, weight: tensors[unit.name + ".weight"], levels: plan.isInteger(index) ? plan.qmax(readBy: index) : nil,
+            scratch: scratch, in: context)
+        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, in: context)
+        let (padded, batch) = (unit.output.padded, context.batch)
         acc = Buffer(padded.count * batch * (convolution.type == CK_S32 ? 2 : 1), zero: 0)
         inputGradient = Buffer(shape.input.padded.count * batch, zero: 0)
         self.accGradient = accGradient
