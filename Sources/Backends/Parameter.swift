@@ -26,7 +26,7 @@ public final class Parameter {
     package private(set) var relaxationShare: Float = 1
     /// Room for what the update leaves for the projection: Σ|w| and max|w| of each slice.
     package let magnitudes: UnsafeMutablePointer<ck_magnitudes>
-    /// Codes are ±1, which the update's own pass can make.
+    /// The integers are ±1, which the update's own pass can make.
     package let isBinary: Bool
     /// Where the gradient of the float weights is another than that of the quantized ones.
     package let gradientTransform: (any TransformedWeightQuantizer)?
@@ -35,7 +35,7 @@ public final class Parameter {
 
     /// - Parameters:
     ///   - value: and the others: `spec.shape`, a parameter's own or parts of a network's.
-    ///   - multipliesByCodes: for the integer passes of mixed precision.
+    ///   - multipliesByIntegerWeights: for the integer passes of mixed precision.
     init(_ spec: ParameterSpec, value: Tensor, gradient: Tensor, momentum: Tensor, multipliesByIntegerWeights: Bool) {
         (self.spec, self.multipliesByIntegerWeights) = (spec, multipliesByIntegerWeights)
         (self.value, self.gradient, self.momentum) = (value, gradient, momentum)

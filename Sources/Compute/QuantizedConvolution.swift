@@ -2,7 +2,7 @@
 import CKernels
 import Graph
 
-/// A convolution of integer levels with integer integer weights, and its two gradients in bf16 with f32 sums, by this project's
+/// A convolution of integer levels with integer weights, and its two gradients in bf16 with f32 sums, by this project's
 /// own kernels.
 ///
 /// A quantized layer computes `α·δ·y`, where `x` are its input's levels (0…2^b − 1, in units of the input's step size

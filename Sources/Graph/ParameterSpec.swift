@@ -7,7 +7,7 @@ public struct ParameterSpec: Equatable, Sendable {
         case weight
         /// A bias, or batch norm's scale or shift.
         case affine
-        /// The step size α of a quantized ReLU (paper: step size), shape `[1]`.
+        /// The step size α of a quantized ReLU (paper: resolution), shape `[1]`.
         case stepSize
     }
 

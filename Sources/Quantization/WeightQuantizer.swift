@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A map of float weights `w ∈ Rⁿ` to `δ·q`: a scale `δ ≥ 0` (their step size) and integer integer weights `q` (integer weights).
+/// A map of float weights `w ∈ Rⁿ` to `δ·q`: a scale `δ ≥ 0` (their step size) and integer weights `q`.
 ///
 /// A type states `referenceProject`: it is the definition. The pass over buffers follows from it; a type with a faster one is tested
 /// against it. A quantizer of one's own needs `name`, `maximumIntegerWeight` and `referenceProject`: `Documentation/AddingAQuantizer.md`.
@@ -28,7 +28,7 @@ public protocol WeightQuantizer: Sendable {
     /// Writes `quantized[i] = δ·qᵢ` and, if asked, the integer weights `qᵢ` of `count` ≥ 1 weights. Any thread count gives the same bits.
     /// - Parameters:
     ///   - quantized: room for `count` floats apart from `w` (which training keeps); also the scratch space.
-    ///   - integer weights: nil, or room for `count` integer weights.
+    ///   - integerWeights: nil, or room for `count` integer weights.
     /// - Returns: the scale `δ`.
     @discardableResult
     func project(

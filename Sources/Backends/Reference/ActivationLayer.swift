@@ -30,7 +30,7 @@ final class ReLULayer: Layer {
     }
 }
 
-/// A quantized activation with its learned step size α (paper: step size), one scalar for the layer; its formulas are at the
+/// A quantized activation with its learned step size α (paper: resolution), one scalar for the layer; its formulas are at the
 /// quantizer's, such as `QuantizedReLU`.
 ///
 /// The gradient in α sums over the whole tensor. In calibration mode α becomes the quantizer's initial one, such as
