@@ -14,7 +14,7 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
 /// running statistics, all f32, and in the metadata the format and its version, the run's description, the network's graph,
 /// the training state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
-/// stored, unless the run's evaluation lags behind them: then `NAME.integerWeights` (i8) and `NAME.scales`, one a slice, are the
+/// stored, unless the run's evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the
 /// projection it uses.
 public struct Checkpoint {
     static let format = "bcgd-checkpoint"

@@ -20,6 +20,13 @@ public struct EpochRecord: Codable, Equatable, Sendable {
     /// Training and evaluation up to here, over all sessions of the run.
     public let seconds: Double
 
+    /// By their names in checkpoints.
+    enum CodingKeys: String, CodingKey {
+        case epoch
+        case learningRate = "rate"
+        case trainLoss, trainTop1, testLoss, testHits, testCount, testTop5Hits, replaced, seconds
+    }
+
     public var testTop1: Double { 100 * Double(testHits) / Double(testCount) }
     public var testTop5: Double? { testTop5Hits.map { 100 * Double($0) / Double(testCount) } }
 }

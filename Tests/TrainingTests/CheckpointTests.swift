@@ -25,6 +25,22 @@ import TrainingTestSupport
         #expect(line.contains(words) && !line.contains("\n"), "\(line)")
     }
 
+    /// The words of the training state and of the run in a checkpoint, as programs before this one wrote them (commit 891c822): what was
+    /// written stays readable, and is written so again.
+    @Test func theWordsOfEarlierCheckpointsStay() throws {
+        let record = #"{"epoch":1,"rate":0.1,"seconds":37.5,"testCount":10000,"testHits":4302,"testLoss":1.5,"testTop5Hits":9105,"trainLoss":1.75,"trainTop1":33.5}"#
+        let text = #"{"batch":25,"curve":[\#(record)],"epoch":1,"hits":2930,"images":3200,"lossSum":440.5,"seconds":40,"threads":2}"#
+        let state = try JSONDecoder().decode(TrainingState.self, from: Data(text.utf8))
+        #expect(state.curve.map(\.learningRate) == [0.1] && state.curve.map(\.testHits) == [4302] && state.batch == 25)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        #expect(String(decoding: try encoder.encode(state), as: UTF8.self) == text)
+        let file = try SafetensorsFile(path: try saved(try TemporaryFolder()).1)
+        let words = try #require(file.metadata["run"])
+        for key in ["rate", "rate_divisor", "resolution_derivative", "resolution_minimum", "resolution_rate_factor"] { #expect(words.contains("\"\(key)\":")) }
+        #expect(file.tensors.keys.contains { $0.hasSuffix(".resolution") })
+    }
+
     @Test func aFlippedBitIsFound() throws {
         let folder = try TemporaryFolder()
         let (_, path) = try saved(folder)
