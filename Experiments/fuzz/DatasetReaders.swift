@@ -20,10 +20,12 @@ extension Reader {
                 try check(data.train, count: 4, classes: 10)
             }
         },
-        Reader(name: "idx", about: "gzip and IDX files of a tiny Fashion-MNIST, of which one is the input") { folder in
+        Reader(name: "idx", about: "raw and gzipped IDX files of a tiny MNIST, of which one is the input") { folder in
             let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28] + (0..<2 * 784).map { UInt8(truncatingIfNeeded: $0 * 7) }
             let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 2, 3, 9]
-            let release = FashionMNIST.Release(train: (2, 0, 0), test: (2, 0, 0))
+            let sums = (sha256(of: images), sha256(of: labels), sha256(of: images), sha256(of: labels))
+            let release = IDXRelease(
+                name: "tiny", folderName: "tiny", classes: MNIST.classes, normalization: MNIST.normalization, counts: (2, 2), sha256: sums, advice: "replace it")
             func path(_ split: String, _ isImages: Bool) -> String { "\(folder)/\(split)-\(isImages ? "images-idx3" : "labels-idx1")-ubyte.gz" }
             let packed = (images: gzipped(images), labels: gzipped(labels))
             for split in ["train", "t10k"] {
@@ -32,13 +34,15 @@ extension Reader {
             }
             let seeds = [
                 Seed(packed.images, hot: 0..<12), Seed(packed.labels), Seed(images, hot: 0..<16, alwaysFinished: true, finish: gzipped),
-                Seed(labels, alwaysFinished: true, finish: gzipped),
+                Seed(labels, alwaysFinished: true, finish: gzipped), Seed(images, hot: 0..<16), Seed(labels),
             ]
             return Session(seeds: seeds) { input, index in
                 let isImages = index % 2 == 0
                 try write(input, path("train", isImages))
                 defer { try? write(isImages ? packed.images : packed.labels, path("train", isImages)) }
-                try check(try FashionMNIST.load(folder: folder, allowUnofficial: true, release: release).train, count: 2, classes: 10)
+                let data = try release.load(folder: folder, allowUnofficial: true)
+                if data.isOfficial { try need(data.train.images == Array(images[16...]) && data.train.labels == Array(labels[8...]), "other images are official") }
+                try check(data.train, count: 2, classes: 10)
             }
         },
         Reader(name: "class-list", about: "a class list of ImageNet") { folder in
@@ -81,7 +85,7 @@ extension Reader {
         try need(split.images.count == count * split.height * split.width * split.channels, "\(split.images.count) bytes of images")
     }
 
-    private static func gzipped(_ bytes: [UInt8]) -> [UInt8] {
+    static func gzipped(_ bytes: [UInt8]) -> [UInt8] {
         var stream = z_stream(), result = [UInt8](repeating: 0, count: bytes.count + bytes.count / 100 + 64), input = bytes
         guard deflateInit2_(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return [] }
         defer { deflateEnd(&stream) }

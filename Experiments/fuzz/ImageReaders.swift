@@ -24,6 +24,15 @@ extension Reader {
                 try use(try RasterImage(path: path + marks[index % marks.count], channels: index % 2 == 0 ? 3 : 1))
             }
         },
+        Reader(name: "idx-image", about: "an image of a raw or gzipped IDX file likewise") { folder in
+            let marks = ["-idx3-ubyte#0", "-idx3-ubyte#1", "-idx3-ubyte.gz#1", "-idx3-ubyte.gz#2", "-idx3-ubyte#-1", "-idx3-ubyte#"]
+            let file = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0, 4] + (0..<40).map { UInt8(7 * $0 % 256) }
+            return Session(seeds: [Seed(file, hot: 0..<16), Seed(file, hot: 0..<16, alwaysFinished: true, finish: gzipped)]) { input, index in
+                let mark = marks[index / 2 % marks.count], path = "\(folder)/a\(mark)"
+                try write(input, String(path.prefix { $0 != "#" }))
+                try use(try RasterImage(path: path, channels: index % 2 == 0 ? 3 : 1))
+            }
+        },
         Reader(name: "jpeg-split", about: "JPEG as training and evaluation on ImageNet crop it") { folder in
             let path = "\(folder)/train/n01440764/a.JPEG"
             for place in ["train/n01440764", "train/n02102040", "val/n01440764", "val/n02102040"] {

@@ -33,57 +33,16 @@ extension CIFAR10 {
             return target
         }
         let archive = "\(folder)/\(CIFAR10Release.archiveName)"
+        func problem(_ path: String) throws -> String? {
+            let found = try sha256(ofFiles: [path])[0]
+            return found == release.archiveSHA256 ? nil : "has SHA-256 \(found), expected \(release.archiveSHA256)"
+        }
         if !FileManager.default.fileExists(atPath: archive) {
-            try download(release, to: archive, progress: progress)
+            try Download(urls: [release.url], bytes: release.archiveBytes, problem: problem).get(archive) { progress($0, release.archiveBytes) }
         }
-        let found = try sha256(ofFiles: [archive])[0]
-        guard found == release.archiveSHA256 else {
-            throw FileError(
-                "\(archive) has SHA-256 \(found), expected \(release.archiveSHA256); delete it and fetch again")
-        }
+        if let problem = try problem(archive) { throw FileError("\(archive) \(problem); delete it and fetch again") }
         try unpack(archive, to: target, release: release)
         return target
-    }
-
-    private static func download(_ release: CIFAR10Release, to archive: String, progress: (Int, Int) -> Void) throws {
-        let part = archive + ".part"
-        var facts = stat()
-        guard lstat(part, &facts) != 0 || facts.st_mode & S_IFMT == S_IFREG else {
-            throw FileError("\(part) is no regular file, so it is no download of ours: delete it and fetch again")
-        }
-        func report() { progress(fileSize(part), release.archiveBytes) }
-        func curl() throws -> ToolResult {
-            try runTool(
-                "curl",
-                [
-                    "--fail", "--location", "--silent", "--show-error", "--connect-timeout", "20",
-                    "--speed-limit", "1024", "--speed-time", "60", "--continue-at", "-", "--output", part, release.url,
-                ],
-                package: "curl", whileRunning: report)
-        }
-        if fileSize(part) < release.archiveBytes {
-            var result = try curl()
-            let serverCannotResume: Int32 = 33  // CURLE_RANGE_ERROR
-            if result.status == serverCannotResume {
-                unlink(part)
-                result = try curl()
-            }
-            guard result.status == 0 else {
-                throw FileError(
-                    "cannot download \(release.url): \(result.complaint); repeat to resume, or put the file at \(archive) yourself, or name a folder that has the data with --data"
-                )
-            }
-        }
-        report()
-        let found = try sha256(ofFiles: [part])[0]
-        guard found == release.archiveSHA256 else {
-            unlink(part)
-            throw FileError(
-                "the download of \(release.url) has SHA-256 \(found), expected \(release.archiveSHA256); it was deleted: fetch again")
-        }
-        guard rename(part, archive) == 0 else {
-            throw FileError("cannot rename \(part): \(systemReason())")
-        }
     }
 
     /// Unpacks beside the target and renames, so that an interrupted run leaves no half-filled target.
@@ -97,10 +56,5 @@ extension CIFAR10 {
             if let impostor = try firstUnofficialFile(in: unpacked, release: release) { throw FileError(impostor) }
             guard rename(unpacked, target) == 0 else { throw FileError("cannot create \(target): \(systemReason())") }
         }
-    }
-
-    private static func fileSize(_ path: String) -> Int {
-        var info = stat()
-        return stat(path, &info) == 0 ? Int(info.st_size) : 0
     }
 }

@@ -5,6 +5,7 @@ import Files
 /// is loaded. To add one: `Documentation/AddingADataset.md`.
 public enum KnownDataset: String, CaseIterable, Sendable {
     case fashionMNIST = "Fashion-MNIST"
+    case mnist = "MNIST"
     case cifar10 = "CIFAR-10"
     case imageNet = "ImageNet"
 
@@ -16,6 +17,10 @@ public enum KnownDataset: String, CaseIterable, Sendable {
         case .fashionMNIST:
             DatasetFacts(
                 channels: 1, side: 28, classes: FashionMNIST.classes, classCount: 10, normalization: FashionMNIST.normalization,
+                trainImages: 60_000, testImages: 10_000)
+        case .mnist:
+            DatasetFacts(
+                channels: 1, side: 28, classes: MNIST.classes, classCount: 10, normalization: MNIST.normalization,
                 trainImages: 60_000, testImages: 10_000)
         case .cifar10:
             DatasetFacts(
@@ -32,6 +37,9 @@ public enum KnownDataset: String, CaseIterable, Sendable {
     public func load(_ files: DatasetFiles) throws -> any Dataset {
         switch self {
         case .fashionMNIST: return try FashionMNIST.load(folder: files.folder ?? FashionMNIST.debianFolder, allowUnofficial: files.allowUnofficial)
+        case .mnist:
+            guard let folder = files.folder else { throw FileError("MNIST: no folder was named; \(MNIST.release.advice)") }
+            return try MNIST.load(folder: folder, allowUnofficial: files.allowUnofficial)
         case .cifar10:
             guard let folder = files.folder else { throw FileError("CIFAR-10: no folder was named; \(CIFAR10Release.official.advice)") }
             return try CIFAR10.load(folder: folder, allowUnofficial: files.allowUnofficial)

@@ -16,13 +16,14 @@ public struct RasterImage: Equatable, Sendable {
         (self.height, self.width, self.channels, self.pixels) = (height, width, channels, pixels)
     }
 
-    /// Reads a JPEG, a PNG, a binary PPM or PGM, or a record of CIFAR-10's binary files, named `FILE.bin#INDEX`, index counted from 0.
+    /// Reads a JPEG, a PNG, a binary PPM or PGM, or one image of many: of CIFAR-10's binary files, named `FILE.bin#INDEX`, or of IDX
+    /// files such as MNIST's, `FILE-idx3-ubyte#INDEX` or `FILE-idx3-ubyte.gz#INDEX`; the index counts from 0.
     /// - Parameter channels: 3 or 1; colours are converted to it.
     /// - Throws: `FileError` when the file cannot be read, is damaged or too large, or of a kind that is not read.
     public init(path: String, channels: Int) throws {
         precondition(channels == 3 || channels == 1, "colour or grey")
-        if let mark = path.lastIndex(of: "#"), path[..<mark].hasSuffix(".bin") {
-            self = try Self.cifarRecord(String(path[..<mark]), index: String(path[path.index(after: mark)...])).converted(to: channels)
+        if let mark = path.lastIndex(of: "#"), let read = Self.reader(ofRecordsIn: path[..<mark]) {
+            self = try read(String(path[..<mark]), String(path[path.index(after: mark)...])).converted(to: channels)
             return
         }
         let file = try readFile(path, most: 1 << 28)
@@ -32,7 +33,7 @@ public struct RasterImage: Equatable, Sendable {
             } else if file.starts(with: [0xff, 0xd8]) || file.starts(with: [0x89, 0x50, 0x4e, 0x47]) {
                 self = try Self.decoded(file, channels: channels)
             } else {
-                throw ImageFault("is no image that is read here: JPEG, PNG, binary PPM or PGM, or FILE.bin#INDEX of CIFAR-10")
+                throw ImageFault("is no image that is read here: JPEG, PNG, binary PPM or PGM, FILE.bin#INDEX of CIFAR-10, or FILE-idx3-ubyte#INDEX of MNIST")
             }
         } catch let fault as ImageFault { throw FileError("\(path) \(fault)") }
     }
@@ -77,14 +78,32 @@ public struct RasterImage: Equatable, Sendable {
         return RasterImage(height: height, width: width, channels: channels, pixels: [UInt8](rest))
     }
 
+    private static func reader(ofRecordsIn path: Substring) -> ((String, String) throws -> RasterImage)? {
+        if path.hasSuffix(".bin") { return cifarRecord(_:index:) }
+        if path.hasSuffix("-idx3-ubyte") || path.hasSuffix("-idx3-ubyte.gz") { return idxImage(_:index:) }
+        return nil
+    }
+
+    private static func idxImage(_ path: String, index: String) throws -> RasterImage {
+        let content = try IDX(path, dimensions: [nil, nil, nil]), (height, width) = (content.dimensions[1], content.dimensions[2])
+        let image = try number(index, below: content.dimensions[0], of: path)
+        do { try ImageDecoder.check(width: width, height: height) } catch let fault as ImageFault { throw FileError("\(path) \(fault)") }
+        return RasterImage(height: height, width: width, channels: 1, pixels: Array(content.elements[image * height * width..<(image + 1) * height * width]))
+    }
+
     private static func cifarRecord(_ path: String, index: String) throws -> RasterImage {
         let (side, size) = (32, 1 + 3 * 32 * 32)
         let data = try readFile(path, most: 1 << 28)
         guard data.count > 0, data.count % size == 0 else { throw FileError("\(path) has \(data.count) bytes, expected a multiple of \(size): no file of CIFAR-10's binary version") }
-        guard let record = Int(index), (0..<data.count / size).contains(record) else { throw FileError("\(path) has the records 0 to \(data.count / size - 1), not \(index)") }
+        let record = try number(index, below: data.count / size, of: path)
         let planes = [UInt8](data[record * size + 1..<(record + 1) * size])
         let pixels = (0..<3 * side * side).map { planes[$0 % 3 * side * side + $0 / 3] }
         return RasterImage(height: side, width: side, channels: 3, pixels: pixels)
+    }
+
+    private static func number(_ index: String, below count: Int, of path: String) throws -> Int {
+        guard let number = Int(index), (0..<count).contains(number) else { throw FileError("\(path) has \(count) images, counted from 0, and none is \(index)") }
+        return number
     }
 
     private func converted(to wanted: Int) -> RasterImage {

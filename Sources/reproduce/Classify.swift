@@ -9,8 +9,8 @@ struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Classifies images by a packed model: the five best classes of each.",
         discussion: """
-            Images are JPEG, PNG, binary PPM or PGM files, or records FILE.bin#INDEX of CIFAR-10's binary version. Their pixels are \
-            taken as they are stored: no colour profile, gamma or EXIF orientation is applied, and transparency plays no role. An \
+            Images are JPEG, PNG, binary PPM or PGM files, records FILE.bin#INDEX of CIFAR-10's binary version, or \
+            images FILE-idx3-ubyte#INDEX of MNIST's files, gzipped or not. Their pixels are taken as they are stored: no colour profile, gamma or EXIF orientation is applied, and transparency plays no role. An \
             image that cannot be classified is named on standard error, the others are classified, and the exit status is 1.
             """)
 

@@ -60,7 +60,7 @@ struct ExportCommand: ParsableCommand {
             return format
         }
         guard DatasetID(run.dataset).known == .imageNet, let side = run.recipe.imageSize else {
-            throw FileError("the images of \(run.dataset) are not known by name: CIFAR-10, Fashion-MNIST and ImageNet can be exported")
+            throw FileError("the images of \(run.dataset) are not known by name: CIFAR-10, MNIST, Fashion-MNIST and ImageNet can be exported")
         }
         return .imageNet(classes: try classes(checkpoint, run), side: side)
     }

@@ -7,9 +7,9 @@ import Foundation
 struct Fetch: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Downloads a data set from its official address and verifies it.")
 
-    enum Source: String, ExpressibleByArgument, CaseIterable { case cifar10 }
+    enum Source: String, ExpressibleByArgument, CaseIterable { case cifar10, mnist }
 
-    @Argument(help: "The data set: cifar10 (163 MB).")
+    @Argument(help: "The data set: cifar10 (163 MB) or mnist (11 MB).")
     var source: Source
 
     @Option(help: ArgumentHelp("Where to put it.", valueName: "dir"))
@@ -17,10 +17,12 @@ struct Fetch: ParsableCommand {
 
     func run() throws {
         let isTerminal = isDrawnOnStandardError()
-        let folder = try CIFAR10.fetch(into: into) { done, total in
-            if isTerminal { writeToStandardError("\r\(done >> 20) of \(total >> 20) MiB") }
+        func report(_ done: Int, _ total: Int) { if isTerminal { writeToStandardError("\r\(done >> 20) of \(total >> 20) MiB") } }
+        let (name, folder, options) = switch source {
+        case .cifar10: ("CIFAR-10", try CIFAR10.fetch(into: into, progress: report), "")
+        case .mnist: ("MNIST", try MNIST.fetch(into: into, progress: report), "--dataset mnist ")
         }
         if isTerminal { note("") }
-        say("CIFAR-10 is in \(folder); use it with --data \(into)")
+        say("\(name) is in \(folder); use it with \(options)--data \(into)")
     }
 }

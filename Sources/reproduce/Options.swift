@@ -30,12 +30,26 @@ struct ThreadOptions: ParsableArguments {
     }
 }
 
+/// Those of small images, by their names in lower case.
+extension KnownDataset: ExpressibleByArgument {
+    private static var smallImages: [KnownDataset] { allCases.filter { Subject($0.id) == .smallImages } }
+    public static var allValueStrings: [String] { smallImages.map(\.id.slug) }
+
+    public init?(argument: String) {
+        guard let named = Self.smallImages.first(where: { $0.id.slug == argument }) else { return nil }
+        self = named
+    }
+}
+
 /// Where the images come from.
 struct DataOptions: ParsableArguments {
+    @Option(name: .customLong("dataset"), help: "The data set (default: with a folder cifar-10, without one fashion-mnist; of a checkpoint, its own).")
+    var asked: KnownDataset?
+
     @Option(
         help: ArgumentHelp(
-            "Folder with CIFAR-10's binary version (cifar-10-batches-bin, or its parent).",
-            discussion: "Also taken from the environment variable BCGD_DATA. Without either, Fashion-MNIST from its Debian package is used.",
+            "Folder with CIFAR-10's binary version (cifar-10-batches-bin, or its parent) or with MNIST's four IDX files (or their folder mnist).",
+            discussion: "Also taken from the environment variable BCGD_DATA. Fashion-MNIST is always that of its Debian package.",
             valueName: "dir"))
     var data: String?
 
@@ -43,15 +57,19 @@ struct DataOptions: ParsableArguments {
     var allowUnofficialData = false
 
     private var folder: String? { data ?? environment("BCGD_DATA") }
-    var dataset: KnownDataset { folder == nil ? .fashionMNIST : .cifar10 }
+    var dataset: KnownDataset { asked ?? (folder == nil ? .fashionMNIST : .cifar10) }
 
-    func load() throws -> any Dataset { try dataset.load(DatasetFiles(folder: folder, allowUnofficial: allowUnofficialData)) }
+    func load() throws -> any Dataset { try load(dataset) }
+
+    private func load(_ known: KnownDataset) throws -> any Dataset {
+        try known.load(DatasetFiles(folder: known == .fashionMNIST ? nil : folder, allowUnofficial: allowUnofficialData))
+    }
 
     /// The data set that a run was trained on.
     /// - Parameter path: of the run's checkpoint, for messages.
     func load(for run: RunDescription, of path: String, _ imageNet: ImageNetOptions, needsTraining: Bool) throws -> any Dataset {
-        let isImageNet = DatasetID(run.dataset).known == .imageNet
-        let dataset: any Dataset = isImageNet ? try imageNet.load(data, needsTraining: needsTraining) : try load()
+        let known = asked ?? DatasetID(run.dataset).known ?? dataset
+        let dataset: any Dataset = known == .imageNet ? try imageNet.load(data, needsTraining: needsTraining) : try load(known)
         guard run.dataset == dataset.name else { throw FileError("\(path) was trained on \(run.dataset), not on \(dataset.name)") }
         return dataset
     }

@@ -14,9 +14,9 @@ import Testing
             var release = try TinyCIFAR10.make(in: folder + "/source")
             var bytes = try Data(contentsOf: URL(fileURLWithPath: TinyCIFAR10.pack(&release, in: folder + "/source")))
             if damage { bytes[bytes.count / 2] ^= 1 }
-            let server = RangeServer(body: bytes, cuts: cuts, acceptsRanges: acceptsRanges)
+            let server = RangeServer(files: ["cifar-10-binary.tar.gz": bytes], cuts: cuts, acceptsRanges: acceptsRanges)
             defer { server.stop() }
-            release.url = server.url
+            release.url = server.url + "/cifar-10-binary.tar.gz"
             try body(server, release, folder + "/data")
         }
     }

@@ -58,3 +58,39 @@ struct TinyCIFAR10 {
         return archive
     }
 }
+
+/// Two training images and one test image in IDX files, as they are before they may be gzipped.
+struct TinyIDX {
+    static func pixels(_ count: Int) -> [UInt8] { (0..<count * 784).map { UInt8(truncatingIfNeeded: $0 * 7 + $0 / 784) } }
+
+    var trainImages = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28] + pixels(2)
+    var trainLabels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 2, 0, 9]
+    var testImages = [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28] + pixels(1)
+    var testLabels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 1, 5]
+
+    /// Writes the files and describes them as a release.
+    func store(in folder: String, gzipped: Bool) throws -> IDXRelease {
+        let release = IDXRelease(
+            name: "Tiny", folderName: "tiny", classes: MNIST.classes, normalization: MNIST.normalization, counts: (2, 1),
+            sha256: (sha256(of: trainImages), sha256(of: trainLabels), sha256(of: testImages), sha256(of: testLabels)), advice: "buy it")
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for (file, bytes) in zip(release.files, [trainImages, trainLabels, testImages, testLabels]) {
+            let path = "\(folder)/\(file.name)"
+            try write(bytes, path)
+            if gzipped { #expect(try runTool("gzip", ["--force", "--no-name", path], package: "gzip").status == 0) }
+        }
+        return release
+    }
+}
+
+/// The exact mean and deviation of a training split's pixels.
+func expectNormalization(_ train: ImageSplit, sourceLocation: SourceLocation = #_sourceLocation) {
+    var histogram = [Int](repeating: 0, count: 256)
+    for byte in train.images { histogram[Int(byte)] += 1 }
+    let n = Double(train.images.count)
+    let mean = Double(histogram.enumerated().reduce(0) { $0 + $1.offset * $1.element }) / n
+    let square = Double(histogram.enumerated().reduce(0) { $0 + $1.offset * $1.offset * $1.element }) / n
+    // The sums are exact integers; half a unit of the constants' last digit.
+    #expect(abs(mean / 255 - Double(train.normalization.mean[0])) < 6e-8, sourceLocation: sourceLocation)
+    #expect(abs((square - mean * mean).squareRoot() / 255 - Double(train.normalization.std[0])) < 6e-8, sourceLocation: sourceLocation)
+}

@@ -46,8 +46,23 @@ import Testing
         let file = try folder.write(Data(repeating: 9, count: 3073) + Data([3] + planes), to: "test_batch.bin")
         let image = try RasterImage(path: file + "#1", channels: 3)
         #expect(image.height == 32 && image.width == 32 && image.pixels[3 * 100..<3 * 100 + 3] == [100, 107, 114])
-        #expect(throws: FileError("\(file) has the records 0 to 1, not 2")) { try RasterImage(path: file + "#2", channels: 3) }
-        #expect(throws: FileError("\(file) has the records 0 to 1, not x")) { try RasterImage(path: file + "#x", channels: 3) }
+        #expect(throws: FileError("\(file) has 2 images, counted from 0, and none is 2")) { try RasterImage(path: file + "#2", channels: 3) }
+        #expect(throws: FileError("\(file) has 2 images, counted from 0, and none is x")) { try RasterImage(path: file + "#x", channels: 3) }
+    }
+
+    @Test func readsImagesOfIDXFiles() throws {
+        let folder = try TemporaryFolder(), header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 5]
+        let file = try folder.write(Data(header + Array(100..<130)), to: "t10k-images-idx3-ubyte")
+        try #require(try runTool("gzip", ["--keep", file], package: "gzip").status == 0)
+        for name in [file, file + ".gz"] {
+            #expect(try RasterImage(path: name + "#1", channels: 1) == RasterImage(height: 3, width: 5, channels: 1, pixels: Array(115..<130)))
+            #expect(try RasterImage(path: name + "#0", channels: 3).pixels.prefix(6) == [100, 100, 100, 101, 101, 101])
+            #expect(throws: FileError("\(name) has 2 images, counted from 0, and none is -1")) { try RasterImage(path: name + "#-1", channels: 1) }
+        }
+        let labels = try folder.write(Data([0, 0, 8, 1, 0, 0, 0, 1, 7]), to: "labels-idx3-ubyte")
+        #expect { try RasterImage(path: labels + "#0", channels: 1) } throws: { "\($0)".contains("begins with the number 2049, expected 2051") }
+        let flat = try folder.write(Data([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 5]), to: "flat-idx3-ubyte")
+        #expect { try RasterImage(path: flat + "#0", channels: 1) } throws: { "\($0)".contains("claims 5×0 pixels") }
     }
 
     @Test func badFilesAreRefused() throws {

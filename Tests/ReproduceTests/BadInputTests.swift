@@ -14,6 +14,9 @@ import Testing
         (["--only", "alexnet"], "no cell alexnet"),
         (["--only", ""], "--only"),
         (["--data", "/no/such/folder"], "/no/such/folder"),
+        (["--dataset", "mnist"], "reproduce fetch mnist"),
+        (["--dataset", "mnist", "--data", "/no/such/folder"], "MNIST: there is no /no/such/folder/train-images-idx3-ubyte, nor the same with .gz"),
+        (["--dataset", "imagenet"], "--dataset"),
         (["--experiments", "/no/such/folder"], "no folder /no/such/folder"),
         (["--out", "/dev/null/results"], "/dev/null/results"),
     ])
@@ -81,7 +84,7 @@ import Testing
 
     /// The data set, protocol and precision are those of `table1` with the same options.
     @Test func listPlansTheTable() throws {
-        for (more, words) in [([], "Fashion-MNIST (60000 training and 10000 test images), 1 threads, f32"), (["--data", "/anywhere"], "CIFAR-10 (50000 training and 10000 test images), 1 threads, f32")] {
+        for (more, words) in [([], "Fashion-MNIST (60000 training and 10000 test images), 1 threads, f32"), (["--data", "/anywhere"], "CIFAR-10 (50000 training and 10000 test images), 1 threads, f32"), (["--data", "/anywhere", "--dataset", "mnist"], "MNIST (60000 training and 10000 test images), 1 threads, f32")] {
             let listed = try Program("reproduce", ["list", "--threads", "1", "--precision", "f32"] + more).finish()
             #expect(listed.status == 0 && listed.output.contains("protocol smoke, \(words)"), "\(listed.output.prefix(300))")
         }
