@@ -35,16 +35,21 @@ public final class Network {
     /// - Parameters:
     ///   - relaxesWeights: the passes may multiply by weights between quantized and float ones (BinaryRelax), so mixed precision
     ///     has no integer passes.
+    ///   - keepsSecondMoments: there is room for Adam's mean squares.
     /// - Throws: `GraphError` for a graph that the precision does not know.
-    public init(_ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, in context: ExecutionContext) throws {
+    public init(
+        _ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, keepsSecondMoments: Bool = false,
+        in context: ExecutionContext
+    ) throws {
         (self.graph, self.precision) = (graph, precision)
         switch precision {
         case .f32:
-            tensors = Parameters(graph)
+            tensors = Parameters(graph, keepsSecondMoments: keepsSecondMoments)
             (executable, lowPrecision) = (try Reference(graph, tensors, in: context), nil)
         case .mixed:
             let plan = try LowPrecisionPlan(graph, relaxesWeights: relaxesWeights)
-            tensors = Parameters(graph, keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
+            tensors = Parameters(
+                graph, keepsSecondMoments: keepsSecondMoments, keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
             let compiled = LowPrecision(plan, tensors, in: context)
             (executable, lowPrecision) = (compiled, compiled)
         }

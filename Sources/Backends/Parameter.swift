@@ -14,6 +14,8 @@ public final class Parameter {
     public let value: Tensor
     public let gradient: Tensor
     public let momentum: Tensor
+    /// Adam's mean of squared gradients.
+    public let secondMoment: Tensor?
     /// What the f32 passes multiply by where the parameter is quantized: `w_q = δ·q`, or the relaxed weights
     /// `(λ·w_q + w_f)/(1 + λ)` of BinaryRelax; not kept `multipliesByIntegerWeights`.
     public let quantized: Tensor?
@@ -36,9 +38,11 @@ public final class Parameter {
     /// - Parameters:
     ///   - value: and the others: `spec.shape`, a parameter's own or parts of a network's.
     ///   - multipliesByIntegerWeights: for the integer passes of mixed precision.
-    init(_ spec: ParameterSpec, value: Tensor, gradient: Tensor, momentum: Tensor, multipliesByIntegerWeights: Bool) {
+    init(
+        _ spec: ParameterSpec, value: Tensor, gradient: Tensor, momentum: Tensor, secondMoment: Tensor?, multipliesByIntegerWeights: Bool
+    ) {
         (self.spec, self.multipliesByIntegerWeights) = (spec, multipliesByIntegerWeights)
-        (self.value, self.gradient, self.momentum) = (value, gradient, momentum)
+        (self.value, self.gradient, self.momentum, self.secondMoment) = (value, gradient, momentum, secondMoment)
         isBinary = spec.quantization?.isBinary == true
         gradientTransform = spec.quantization?.quantizer as? any TransformedWeightQuantizer
         slices = spec.quantization?.isPerChannel == true ? spec.shape[0] : 1

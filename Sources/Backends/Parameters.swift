@@ -16,20 +16,25 @@ public struct Parameters {
     public let statistics: [NamedTensor]
     /// `[n]`: the parameters' numbers, each beginning at a multiple of 16, with zeros between them.
     public let values, gradients, momenta: Tensor
+    /// Adam's mean squares likewise; `nil` where nobody asked for them.
+    public let secondMoments: Tensor?
     private let byName: [String: Parameter]
 
-    /// - Parameter keepsCodesOnly: whether the passes multiply by the integer weights of a quantized weight, given its name.
-    package init(_ graph: NetworkGraph, keepsIntegerWeightsOnly: (String) -> Bool = { _ in false }) {
+    /// - Parameter keepsIntegerWeightsOnly: whether the passes multiply by the integer weights of a quantized weight, given its name.
+    package init(
+        _ graph: NetworkGraph, keepsSecondMoments: Bool = false, keepsIntegerWeightsOnly: (String) -> Bool = { _ in false }
+    ) {
         let specs = graph.parameters
         let lengths = specs.map { ($0.count + 15) & ~15 }
         let total = max(16, lengths.reduce(0, +))
         let (values, gradients, momenta) = (Tensor([total]), Tensor([total]), Tensor([total]))
+        let secondMoments = keepsSecondMoments ? Tensor([total]) : nil
         var offset = 0
         all = zip(specs, lengths).map { spec, length in
             defer { offset += length }
             func part(_ whole: Tensor) -> Tensor { Tensor(spec.shape, partOf: whole, at: offset) }
             return Parameter(
-                spec, value: part(values), gradient: part(gradients), momentum: part(momenta),
+                spec, value: part(values), gradient: part(gradients), momentum: part(momenta), secondMoment: secondMoments.map(part),
                 multipliesByIntegerWeights: spec.quantization != nil && keepsIntegerWeightsOnly(spec.name))
         }
         statistics = graph.statistics.map { spec in
@@ -37,7 +42,7 @@ public struct Parameters {
             tensor.fill(spec.initial)
             return NamedTensor(name: spec.name, tensor: tensor)
         }
-        (self.values, self.gradients, self.momenta) = (values, gradients, momenta)
+        (self.values, self.gradients, self.momenta, self.secondMoments) = (values, gradients, momenta, secondMoments)
         byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
     }
 

@@ -4,7 +4,7 @@ import Foundation
 
 /// What one batch came to.
 public struct BatchOutcome: Equatable, Sendable {
-    /// Sum over the batch of `−log p(label)`, in nats.
+    /// Sum over the batch of the loss, in nats.
     public var lossSum = 0.0
     /// Images whose label has the highest score, and whose label is among the five highest.
     public var top1 = 0, top5 = 0
@@ -22,6 +22,9 @@ public struct BatchOutcome: Equatable, Sendable {
 ///
 ///     ℓ = −(1/N) Σ_n log p[n, label],   p = softmax(z),   dz = (p − onehot)/N
 ///
+/// With label smoothing ε (Szegedy et al., arXiv 1512.00567, section 7) the target is t = (1 − ε)·onehot + ε/C, and
+/// ℓ = −(1/N) Σ_n Σ_c t[c] log p[n, c],   dz = (p − t)/N.
+///
 /// A label's rank counts the scores above it, and equal scores of lower index: as an arg-max that takes the first.
 /// Scores that are not finite count as wrong, and `notFinite` says that there were any: they are no prediction.
 public final class SoftmaxCrossEntropy {
@@ -38,7 +41,9 @@ public final class SoftmaxCrossEntropy {
         correct = Array(repeating: false, count: context.batch)
     }
 
-    public func callAsFunction(_ scores: Tensor, labels: UnsafePointer<Int32>, batch: Int) -> BatchOutcome {
+    /// - Parameter smoothing: ε, in [0, 1).
+    public func callAsFunction(_ scores: Tensor, labels: UnsafePointer<Int32>, batch: Int, smoothing: Float = 0) -> BatchOutcome {
+        let smoothing = Double(smoothing), share = smoothing / Double(classes)
         var outcome = BatchOutcome()
         outcome.count = batch
         notFinite = nil
@@ -48,10 +53,11 @@ public final class SoftmaxCrossEntropy {
             precondition((0..<classes).contains(label), "label \(label) of \(classes) classes")
             let largest = Double(z.max() ?? 0)
             let total = z.reduce(0) { $0 + exp(Double($1) - largest) }
-            outcome.lossSum += log(total) + largest - Double(z[label])
+            outcome.lossSum += log(total) + largest - (1 - smoothing) * Double(z[label])
+            if smoothing > 0 { outcome.lossSum -= share * z.reduce(0) { $0 + Double($1) } }
             for c in 0..<classes {
                 let p = exp(Double(z[c]) - largest) / total
-                dz[c] = Float((p - (c == label ? 1 : 0)) / Double(batch))
+                dz[c] = Float((p - (c == label ? 1 - smoothing : 0) - share) / Double(batch))
             }
             let rank = z.indices.count { z[$0] > z[label] || (z[$0] == z[label] && $0 < label) }
             let isUsable = z.allSatisfy(\.isFinite)

@@ -7,17 +7,23 @@ public struct DatasetID: Hashable, Sendable, CustomStringConvertible {
 
     public init(_ name: String) { self.name = name }
 
+    /// The data set with so many training images in place of the test images (`ValidationSplit`); itself for 0.
+    public func validating(_ count: Int) -> DatasetID { count == 0 ? self : DatasetID("\(name), \(count) validation images") }
+
+    /// Without what `validating` says.
+    var whole: String { name.firstMatch(of: /^(.*), [0-9]+ validation images$/).map { String($0.1) } ?? name }
+
     /// Some classes of a data set, or other ones than its own: never the plain name, as published numbers are those of all of it.
     public init(_ classes: Int, classesOf whole: KnownDataset) { name = "\(whole.rawValue), \(classes) classes" }
 
     /// The registry's data set that it is, or is a part of; `nil` for one's own.
-    public var known: KnownDataset? { KnownDataset(rawValue: name) ?? KnownDataset.allCases.first(where: isPart) }
+    public var known: KnownDataset? { KnownDataset(rawValue: whole) ?? KnownDataset.allCases.first(where: isPart) }
 
     /// Whether it is but some classes of a data set of the registry.
     public var isPart: Bool { KnownDataset.allCases.contains(where: isPart) }
 
     private func isPart(of whole: KnownDataset) -> Bool {
-        guard name.hasPrefix(whole.rawValue), let match = name.dropFirst(whole.rawValue.count).wholeMatch(of: /, ([0-9]+) classes/) else { return false }
+        guard self.whole.hasPrefix(whole.rawValue), let match = self.whole.dropFirst(whole.rawValue.count).wholeMatch(of: /, ([0-9]+) classes/) else { return false }
         return Int(match.1) != nil
     }
 

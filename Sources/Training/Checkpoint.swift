@@ -11,7 +11,7 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
     package init(description: String) { self.description = oneLine(description) }
 }
 
-/// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`) and the
+/// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`; with Adam also `NAME.second_moment`) and the
 /// running statistics, all f32, and in the metadata the format and its version, the run's description, the network's graph,
 /// the training state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
 /// stored, unless the run's evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the
@@ -218,6 +218,7 @@ public struct Checkpoint {
     static func named(_ tensors: Parameters, momentum: Bool) -> [(name: String, tensor: Tensor)] {
         tensors.all.map { ($0.name, $0.value) } + tensors.statistics.map { ($0.name, $0.tensor) }
             + (momentum ? tensors.all.map { ($0.name + ".momentum", $0.momentum) } : [])
+            + (momentum ? tensors.all.compactMap { parameter in parameter.secondMoment.map { (parameter.name + ".second_moment", $0) } } : [])
     }
 
     /// The first parameter or running statistic that holds a number which is not finite. Integer levels hide it from the loss.

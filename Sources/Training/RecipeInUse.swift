@@ -9,9 +9,24 @@ extension Recipe {
     /// ρ as the method has it.
     public var effectiveBlending: Float { method == .bcgd ? blending : 0 }
 
-    /// The learning rate η of an epoch, counted from 0.
-    public func learningRate(epoch: Int) -> Double {
-        milestones.reduce(learningRate) { epoch >= $1 ? $0 / rateDivisor : $0 }
+    /// The learning rate of a step. With B batches an epoch, W epochs of warm-up, E epochs, and t = epoch·B + batch:
+    ///
+    ///     warm-up  η·min(1, (t + accumulation)/(W·B))
+    ///     step     η divided at each milestone ≤ epoch,   cosine  η(1 + cos πp)/2,   linear  η(1 − p),
+    ///
+    /// where p = (t − W·B)/((E − W)·B) is the part of the steps after the warm-up that is done.
+    /// - Parameters:
+    ///   - epoch: counted from 0.
+    ///   - batch: the first of the step, counted from 0.
+    public func learningRate(epoch: Int, batch: Int = 0, of batches: Int = 1) -> Double {
+        let done = epoch * batches + batch, warmup = warmupEpochs * batches
+        let rise = warmup == 0 ? 1 : min(1, Double(done + accumulation) / Double(warmup))
+        let part = Double(max(0, done - warmup)) / Double((epochs - warmupEpochs) * batches)
+        switch schedule {
+        case .step: return rise * milestones.reduce(learningRate) { epoch >= $1 ? $0 / rateDivisor : $0 }
+        case .cosine: return rise * learningRate * (1 + cos(.pi * part)) / 2
+        case .linear: return rise * learningRate * (1 - part)
+        }
     }
 
     /// How weights are projected, of layers without bits of their own; `nil` for float ones.
@@ -61,6 +76,7 @@ extension Recipe {
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
         try need(stepSizeMaximum ?? .infinity >= stepSizeMinimum, .stepSizeMaximum, "at least resolution_minimum", stepSizeMaximum ?? 0)
+        try need(warmupEpochs < epochs, .warmupEpochs, "fewer than the epochs", warmupEpochs)
         try need(relaxationEnd >= relaxationStart, .relaxationEnd, "at least relaxation_start", relaxationEnd)
         try need(
             relaxationEnd / relaxationStart <= 1e30, .relaxationStart, "above 0, and not 1e30 times smaller than relaxation_end",

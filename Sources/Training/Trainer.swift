@@ -36,10 +36,14 @@ public final class Trainer {
     public var imagesPerEpoch: Int { loader.split.count }
     public var testImages: Int { testLoader.split.count }
 
-    private let descent: CoarseGradientDescent
+    let descent: CoarseGradientDescent
     private let loss: SoftmaxCrossEntropy
-    private let loader, testLoader: BatchLoader
-    private let images: Tensor
+    let loader: BatchLoader
+    private let testLoader: BatchLoader
+    /// Training images for `reestimateStatistics`; `nil` where the running statistics are kept.
+    let statisticsLoader: BatchLoader?
+    let images: Tensor
+    private var accumulation: GradientAccumulation?
     public let threads: Int
     /// How many training images there are, and a digest of the classes' names.
     private let data: String
@@ -67,8 +71,8 @@ public final class Trainer {
         graph: (_ input: FeatureShape, _ classes: Int) throws -> NetworkGraph
     ) throws {
         try run.recipe.validate(knownNetwork: false)
+        let recipe = run.recipe, dataset = dataset.settingAside(recipe.validationImages)
         precondition(dataset.name == run.dataset, "the data set is not the run's")
-        let recipe = run.recipe
         let (train, test) = try dataset.sources(imageSize: recipe.imageSize)
         classes = dataset.classes
         try Self.expectDistinct(classes, of: dataset.name)
@@ -77,10 +81,12 @@ public final class Trainer {
         try Self.expectRoom(for: run, graph, threads: threads)
         let context = ExecutionContext(engine: try Engine(threads: threads), batch: recipe.batchSize)
         (self.run, self.threads) = (run, threads)
-        network = try Network(graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, in: context)
+        network = try Network(
+            graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, keepsSecondMoments: recipe.optimizer == .adam, in: context)
         network.initialize(seed: run.seed)
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
+        accumulation = recipe.accumulation > 1 ? GradientAccumulation(network.tensors.gradients) : nil
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: context)
         images = shape.tensor(batch: recipe.batchSize)
         data = TrainingState.data(images: train.count, classes: classes)
@@ -88,38 +94,10 @@ public final class Trainer {
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
             split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: dataWorkers)
+        statisticsLoader = recipe.batchNormImages == 0 ? nil : BatchLoader(
+            split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: dataWorkers)
         testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: dataWorkers)
         (state.data, state.threads) = (data, threads)
-    }
-
-    /// Starts from a finished float run: its weights and statistics, projected, and the step sizes calibrated from the
-    /// first mini-batch (METHOD.md part 2).
-    public func warmStart(from checkpoint: Checkpoint, of float: RunDescription) throws {
-        guard checkpoint.isOf(float), checkpoint.state.epoch == float.recipe.epochs else {
-            throw CheckpointError(description: "\(checkpoint.path) is not the finished float run \(float.name) with seed \(float.seed)")
-        }
-        try checkpoint.warmStart(network)
-        try calibrate()
-    }
-
-    /// Starts from weights that came in a file, as from a float run.
-    /// - Parameter classes: the rows of the file's classifier that become this network's, where it has others.
-    public func warmStart(from weights: SafetensorsFile, classes rows: [Int]? = nil) throws {
-        try network.takeWeights(from: rows.map { try weights.selectingClasses($0) } ?? weights)
-        try calibrate()
-    }
-
-    private func calibrate() throws {
-        descent.project()
-        descent.start(epoch: 0)
-        guard network.parameters.contains(where: { $0.kind == .stepSize }) else { return }
-        loader.start(epoch: 0)
-        if let batch = try loader.next() {
-            copy(batch)
-            _ = try network.forward(images, batch: batch.count, mode: .calibration)
-            descent.limitStepSizes()
-        }
-        loader.stop()
     }
 
     /// Goes on where the checkpoint stands.
@@ -185,11 +163,21 @@ public final class Trainer {
         try save()
     }
 
-    /// One step of the method on one mini-batch.
-    private func step(_ batch: Batch) throws {
-        let outcome = try passes(batch)
-        descent.step(learningRate: run.recipe.learningRate(epoch: state.epoch))
-        state.add(outcome, replaced: batch.replaced)
+    /// One step of the method on one mini-batch, or on the mean gradient of `accumulation` mini-batches, fewer in an epoch's last step.
+    private func step(_ first: Batch) throws {
+        let recipe = run.recipe, begin = state.batch, batches = loader.batchesPerEpoch
+        var next: Batch? = first
+        while let batch = next {
+            let outcome = try passes(batch)
+            state.add(outcome, replaced: batch.replaced)
+            accumulation?.add(network.tensors.gradients, images: batch.count)
+            next = state.batch - begin < recipe.accumulation ? try loader.next() : nil
+        }
+        accumulation?.writeMean(to: network.tensors.gradients)
+        let stepsAnEpoch = (batches + recipe.accumulation - 1) / recipe.accumulation
+        descent.step(
+            learningRate: recipe.learningRate(epoch: state.epoch, batch: begin, of: batches),
+            number: state.epoch * stepsAnEpoch + begin / recipe.accumulation + 1)
     }
 
     private func expectFiniteNetwork() throws {
@@ -202,7 +190,7 @@ public final class Trainer {
         copy(batch)
         descent.prepareStep()
         let scores = try network.forward(images, batch: batch.count, mode: .training)
-        let outcome = loss(scores, labels: batch.labels, batch: batch.count)
+        let outcome = loss(scores, labels: batch.labels, batch: batch.count, smoothing: run.recipe.labelSmoothing)
         guard outcome.lossSum.isFinite, loss.notFinite == nil else {
             throw DivergenceError(
                 description: "the loss is not finite in epoch \(state.epoch + 1), batch \(batch.index + 1) of \(run.name); "
@@ -233,6 +221,7 @@ public final class Trainer {
         var total = BatchOutcome()
         var correct: [Bool] = []
         descent.useQuantizedWeights()
+        try reestimateStatistics()
         testLoader.start(epoch: 0)
         defer {
             testLoader.stop()
@@ -266,13 +255,14 @@ public final class Trainer {
         return correct
     }
 
-    private func copy(_ batch: Batch) {
+    func copy(_ batch: Batch) {
         images.pointer.update(from: batch.images, count: batch.count * network.input.count)
     }
 
     private func record(_ test: BatchOutcome) -> EpochRecord {
         EpochRecord(
-            epoch: state.epoch + 1, learningRate: run.recipe.learningRate(epoch: state.epoch), trainLoss: state.lossSum / Double(state.images),
+            epoch: state.epoch + 1, learningRate: run.recipe.learningRate(epoch: state.epoch, of: loader.batchesPerEpoch),
+            trainLoss: state.lossSum / Double(state.images),
             trainTop1: 100 * Double(state.hits) / Double(state.images), testLoss: test.lossSum / Double(test.count),
             testHits: test.top1, testCount: test.count, testTop5Hits: test.top5, replaced: state.replaced, seconds: state.seconds)
     }

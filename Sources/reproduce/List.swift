@@ -8,7 +8,7 @@ struct List: ParsableCommand {
         abstract: "Shows the cells of all tables and figures, what they cost on this machine, and what is reported.",
         discussion: """
             The cost is measured: a few steps of each network on this machine, times the steps of the schedule, for the data set, \
-            protocol, precision and threads that `reproduce table1` (with --imagenet: table3) uses with the same options.
+            protocol, precision and threads that `reproduce table1` (with --imagenet: table3; with --dataset mnist: table4) uses with the same options.
             """)
 
     @OptionGroup var experiment: ExperimentOptions
@@ -25,14 +25,14 @@ struct List: ParsableCommand {
     @OptionGroup var computing: ThreadOptions
 
     func run() throws {
-        let subject: Subject = imagenet ? .imageNet : .smallImages, folder = experiment.folder
+        let subject = imagenet ? .imageNet : Subject(images.dataset.id), folder = experiment.folder
         let (cells, reported, tables) = (try experiment.cells(subject), try folder.reported(), try folder.tables(subject))
         let planned = imagenet ? try imageNet.planned(images.data) : PlannedImages(images.dataset)
         let plan = CostPlan(cells: cells, tables: tables, reported: reported, images: planned, precision: precision, threads: computing.threads.count)
         let table = try plan.table()
         print("""
             protocol \(cells.runProtocol.rawValue), \(planned.inWords), \(computing.threads.count) threads, \(precision.rawValue): as `reproduce \
-            \(imagenet ? "table3" : "table1")` with the same options; a quantized cell needs its network's float cell first
+            \(subject.tables[0])` with the same options; a quantized cell needs its network's float cell first
 
             """)
         print(table.markdown)

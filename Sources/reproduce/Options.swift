@@ -32,7 +32,7 @@ struct ThreadOptions: ParsableArguments {
 
 /// Those of small images, by their names in lower case.
 extension KnownDataset: ExpressibleByArgument {
-    private static var smallImages: [KnownDataset] { allCases.filter { Subject($0.id) == .smallImages } }
+    private static var smallImages: [KnownDataset] { allCases.filter { Subject($0.id) != .imageNet } }
     public static var allValueStrings: [String] { smallImages.map(\.id.slug) }
 
     public init?(argument: String) {

@@ -3,6 +3,7 @@ import ArgumentParser
 import Backends
 import Datasets
 import Experiments
+import Files
 import Foundation
 import Training
 
@@ -39,7 +40,11 @@ struct TrainingOptions: ParsableArguments {
     /// Trains the cells of the tables that are not yet there, and rebuilds the folder's tables and figures.
     /// - Parameter recipe: leaves out the quantized cells of other base recipes.
     func train(_ names: [String], on images: DataOptions, recipe: String? = nil) throws {
-        let cells = try experiment.cells(.smallImages), tables = try names.map { try experiment.folder.table($0, .smallImages) }
+        let subject = Subject(images.dataset.id)
+        guard names.contains(where: subject.tables.contains) else {
+            throw FileError("\(names.joined(separator: ", ")) is not of \(images.dataset.rawValue), whose tables are \(subject.tables.joined(separator: ", ")): choose another --dataset")
+        }
+        let cells = try experiment.cells(subject), tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
         let selected = try cells.selection(of: tables, only: only.map(split)).filter { recipe == nil || $0.isFloat || $0.recipeName == recipe }
         try train(selected, of: cells, on: try images.load())
     }
@@ -104,6 +109,20 @@ struct TableTwo: ParsableCommand {
     func run() throws { try options.train(["table2"], on: images) }
 }
 
+struct TableFour: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "table4",
+        abstract: "Trains the cells of table 4: straight-through estimators with float weights (the companion paper's table 1), on CIFAR-10 or MNIST.",
+        discussion: "--dataset mnist for LeNet-5; CIFAR-10 for VGG-11 and ResNet-20. " + tableDiscussion)
+    @OptionGroup var options: TrainingOptions
+    @OptionGroup var images: DataOptions
+
+    @Flag(help: "Also the runs of figure 6: from one estimator's minimum on with another (ResNet-20).")
+    var instability = false
+
+    func run() throws { try options.train(["table4"] + (instability ? ["figure6"] : []), on: images) }
+}
+
 struct Figures: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "figures", abstract: "Trains the cells of the figures (validation curves; the sweep of ρ) and draws them.",
@@ -118,5 +137,5 @@ struct All: ParsableCommand {
         commandName: "all", abstract: "Trains the cells of all tables and figures but ImageNet's with the paper's recipe.", discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions
-    func run() throws { try options.train(Subject.smallImages.tables, on: images, recipe: "paper") }
+    func run() throws { try options.train(Subject(images.dataset.id).tables, on: images, recipe: "paper") }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The umbrella of the C kernels: one header a concern.
 #pragma once
+#include "adam_step.h"
 #include "batch_norm.h"
 #include "bcgd_step.h"
 #include "conv.h"

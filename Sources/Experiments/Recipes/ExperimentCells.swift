@@ -13,9 +13,14 @@ public struct ExperimentCell: Equatable, Sendable {
     public let recipe: Recipe
     /// The base recipe's file without its ending, such as `paper`.
     public let recipeName: String
+    /// The cell whose finished run it starts from; `nil` for a quantized one from the float cell of its network, for a float one from
+    /// random weights.
+    public let start: String?
     public var isFloat: Bool { recipe.method == .float }
 
-    public init(name: String, recipe: Recipe, recipeName: String) { (self.name, self.recipe, self.recipeName) = (name, recipe, recipeName) }
+    public init(name: String, recipe: Recipe, recipeName: String, start: String? = nil) {
+        (self.name, self.recipe, self.recipeName, self.start) = (name, recipe, recipeName, start)
+    }
 }
 
 /// All cells of `Experiments/cells.yaml` that one protocol runs.
@@ -45,6 +50,7 @@ public struct ExperimentCells: Sendable {
             guard let name = try cell.take(string: "cell") else { throw RecipeError("\(cell.source) needs the key cell") }
             guard isName(name) else { throw RecipeError("\(cell.source): a cell's name is letters, digits and -_.+, not \"\(name)\"") }
             names.append(name)
+            let start = try cell.take(string: "start")
             let baseName = try cell.take(string: "base") ?? commonBase
             guard isPlainText(baseName) else { throw RecipeError("\(cell.source): base must be \(plainTextRule)") }
             if let only = try cell.take(strings: "protocols") {
@@ -59,15 +65,16 @@ public struct ExperimentCells: Sendable {
             let layers = [cell.isFloat ? phases.float : phases.quantized, cell.isFloat ? schedules.float : schedules.quantized, cell]
             return ExperimentCell(
                 name: name, recipe: try layers.reduce(base) { $0.overridden(by: $1) }.named(cell.source).recipe(),
-                recipeName: (baseName as NSString).deletingPathExtension)
+                recipeName: (baseName as NSString).deletingPathExtension, start: start)
         }
         if let twice = Dictionary(grouping: names, by: { $0 }).first(where: { $0.value.count > 1 })?.key {
             throw RecipeError("\(file.source): two cells are named \(twice)")
         }
         self.names = Set(names)
+        for cell in cells { _ = try predecessors(of: cell) }
     }
 
-    /// The cells of the tables, each once and preceded by the float run that it starts from.
+    /// The cells of the tables, each once and preceded by the runs that it starts from.
     /// - Parameter only: names of the cells to keep; `nil` for all.
     /// - Throws: `RecipeError` naming an unknown cell and the known ones.
     public func selection(of tables: [ExperimentTable], only: [String]? = nil) throws -> [ExperimentCell] {
@@ -83,30 +90,51 @@ public struct ExperimentCells: Sendable {
                     + shown.map(\.name).joined(separator: ", "))
         }
         let asked = shown.filter { only?.contains($0.name) ?? true }
-        let needed = Set(asked.map(\.name) + (try asked.filter { !$0.isFloat }.map { try warmStart(of: $0).name }))
-        return cells.filter { needed.contains($0.name) }
+        let first = try asked.flatMap { try predecessors(of: $0).reversed() + [$0] }.map(\.name)
+        return cells.filter { first.contains($0.name) }.sorted { (first.firstIndex(of: $0.name) ?? 0) < (first.firstIndex(of: $1.name) ?? 0) }
     }
 
-    /// The float cell of the same network.
-    public func warmStart(of cell: ExperimentCell) throws -> ExperimentCell {
-        guard let float = cells.first(where: { $0.isFloat && $0.recipe.network == cell.recipe.network }) else {
-            throw RecipeError("there is no float cell for \(cell.recipe.network), which \(cell.name) starts from")
+    /// The cell whose run this one starts from; `nil` for random weights.
+    public func start(of cell: ExperimentCell) throws -> ExperimentCell? {
+        guard let name = cell.start else {
+            guard !cell.isFloat else { return nil }
+            guard let float = cells.first(where: { $0.isFloat && $0.start == nil && $0.recipe.network == cell.recipe.network }) else {
+                throw RecipeError("there is no float cell for \(cell.recipe.network), which \(cell.name) starts from")
+            }
+            return float
         }
-        return float
+        guard let start = cells.first(where: { $0.name == name }) else {
+            throw RecipeError("\(cell.name) starts from \(name), which protocol \(runProtocol.rawValue) has no cell of")
+        }
+        guard start.recipe.network == cell.recipe.network, start.recipe.validationImages == cell.recipe.validationImages else {
+            throw RecipeError("\(cell.name) starts from \(name), which has another network or other validation_images")
+        }
+        return start
     }
 
-    /// All settings of a cell and of the float run it starts from, that run's precision included: runs of different seeds share
-    /// them.
-    /// - Parameter pretrained: the digest of the file that the float run starts from.
+    /// The runs before a cell's own, the one that it starts from first.
+    /// - Throws: `RecipeError` naming a cell that there is not, or cells that start from each other.
+    func predecessors(of cell: ExperimentCell) throws -> [ExperimentCell] {
+        var found: [ExperimentCell] = []
+        while let next = try start(of: found.last ?? cell) {
+            guard next.name != cell.name, !found.contains(where: { $0.name == next.name }) else {
+                throw RecipeError("\(cell.name) starts from itself, by way of \(found.map(\.name).joined(separator: ", "))")
+            }
+            found.append(next)
+        }
+        return found
+    }
+
+    /// All settings of a cell and of the runs it starts from, their precision included: runs of different seeds share them.
+    /// - Parameter pretrained: the digest of the file that the first of them starts from.
     public func settings(of cell: ExperimentCell, startingIn precision: Precision, pretrained: String = "") throws -> RunSettings {
-        RunSettings(
-            recipe: cell.recipe, floatRun: cell.isFloat ? nil : try warmStart(of: cell).recipe, startingIn: cell.isFloat ? .f32 : precision,
-            pretrained: pretrained)
+        let before = try predecessors(of: cell).map(\.recipe)
+        return RunSettings(recipe: cell.recipe, before: before, startingIn: before.isEmpty ? .f32 : precision, pretrained: pretrained)
     }
 
     /// The same of a cell that takes the weights of a file as they are, without a float run.
     public func settings(of cell: ExperimentCell, from pretrained: String) -> RunSettings {
-        RunSettings(recipe: cell.recipe, floatRun: nil, startingIn: .f32, pretrained: "as it is: " + pretrained)
+        RunSettings(recipe: cell.recipe, before: [], startingIn: .f32, pretrained: "as it is: " + pretrained)
     }
 }
 

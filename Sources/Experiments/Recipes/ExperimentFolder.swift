@@ -10,14 +10,22 @@ public enum Subject: CaseIterable, Sendable {
     case smallImages
     /// ImageNet, and some of its classes in its place.
     case imageNet
+    case mnist
 
-    public init(_ dataset: DatasetID) { self = dataset.known == .imageNet ? .imageNet : .smallImages }
+    public init(_ dataset: DatasetID) {
+        switch dataset.known {
+        case .imageNet: self = .imageNet
+        case .mnist: self = .mnist
+        case .cifar10, .fashionMNIST, nil: self = .smallImages
+        }
+    }
 
-    /// Names of the layouts of tables and figures.
+    /// Names of the layouts of tables and figures. A name that two subjects have is one table, with a section for each.
     public var tables: [String] {
         switch self {
-        case .smallImages: ["table1", "table1-authors-code", "table2", "figure1", "figure2"]
+        case .smallImages: ["table1", "table1-authors-code", "table2", "figure1", "figure2", "table4", "figure6"]
         case .imageNet: ["table3", "figure4"]
+        case .mnist: ["table4"]
         }
     }
 }
@@ -32,6 +40,7 @@ public struct ExperimentFolder: Sendable {
         switch subject {
         case .smallImages: path
         case .imageNet: "\(path)/imagenet"
+        case .mnist: "\(path)/mnist"
         }
     }
 

@@ -8,8 +8,10 @@ import Training
 /// which setting another digest differs in.
 public struct RunSettings: Codable, Equatable, Sendable {
     let recipe: Recipe
-    /// Of the float run that the run starts from.
+    /// Of the run that the run starts from, mostly a float one.
     let floatRun: Recipe?
+    /// Of the runs before that one, the last first; `nil` for none.
+    let earlierRuns: [Recipe]?
     /// That run's precision.
     let startingIn: Precision
     /// Stands for the file that the first weights came in; empty where they were drawn.
@@ -18,12 +20,15 @@ public struct RunSettings: Codable, Equatable, Sendable {
     enum CodingKeys: String, CodingKey {
         case recipe
         case floatRun = "float_run"
+        case earlierRuns = "earlier_runs"
         case startingIn = "starting_in"
         case pretrained
     }
 
     /// Eight hexadecimal digits.
-    public var digest: String { Recipe.digest([recipe] + (floatRun.map { [$0] } ?? []), startingIn: startingIn, pretrained: pretrained) }
+    public var digest: String {
+        Recipe.digest([recipe] + (floatRun.map { [$0] } ?? []) + (earlierRuns ?? []), startingIn: startingIn, pretrained: pretrained)
+    }
 
     /// JSON.
     public var text: String { canonicalJSON(self) + "\n" }
@@ -37,8 +42,10 @@ public struct RunSettings: Codable, Equatable, Sendable {
         self = settings
     }
 
-    init(recipe: Recipe, floatRun: Recipe?, startingIn precision: Precision, pretrained: String) {
-        (self.recipe, self.floatRun, startingIn, self.pretrained) = (recipe, floatRun, precision, pretrained)
+    /// - Parameter before: the recipes of the runs before, the one that the run starts from first.
+    init(recipe: Recipe, before: [Recipe], startingIn precision: Precision, pretrained: String) {
+        (self.recipe, floatRun, startingIn, self.pretrained) = (recipe, before.first, precision, pretrained)
+        earlierRuns = before.count > 1 ? Array(before.dropFirst()) : nil
     }
 
     /// Where other settings differ, as `KEY: theirs, now ours`.
@@ -50,6 +57,7 @@ public struct RunSettings: Codable, Equatable, Sendable {
                 return keys.map { ($0.key + suffix, texts[$0.key] ?? $0.standard) }
             }
             return texts(run.recipe, "") + texts(run.floatRun, " of the float run")
+                + (run.earlierRuns ?? []).flatMap { texts($0, " of an earlier run") }
                 + [("precision of the float run", run.startingIn.rawValue), ("first weights", run.pretrained.isEmpty ? "drawn" : run.pretrained)]
         }
         return zip(settings(other), settings(self)).filter { $0.value != $1.value }

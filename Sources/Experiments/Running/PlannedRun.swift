@@ -7,15 +7,15 @@ import Training
 struct PlannedRun {
     enum Start {
         case scratch
-        /// The float run of the same network and seed.
-        case float(RunDescription)
+        /// A finished run of the same network and seed, mostly a float one.
+        case run(RunDescription)
         /// Weights in a file.
         case file(PretrainedFile)
         /// The same, and nothing is trained: the file's own accuracy.
         case fileAsItIs(PretrainedFile)
 
-        var float: RunDescription? {
-            if case .float(let run) = self { run } else { nil }
+        var run: RunDescription? {
+            if case .run(let run) = self { run } else { nil }
         }
     }
 
@@ -31,23 +31,23 @@ struct PlannedRun {
     init(
         _ cell: ExperimentCell, seed: UInt64, cells: ExperimentCells, pretrained: PretrainedStart?, condition: (ExperimentCell) -> Condition
     ) throws {
-        let file = pretrained?.file
-        switch (cell.isFloat, pretrained?.use) {
-        case (true, nil): start = .scratch
-        case (true, .asItIs): start = file.map(Start.fileAsItIs) ?? .scratch
-        case (true, .fineTuned), (false, .asItIs): start = file.map(Start.file) ?? .scratch
-        case (false, nil), (false, .fineTuned):
-            let float = try PlannedRun(try cells.warmStart(of: cell), seed: seed, cells: cells, pretrained: pretrained, condition: condition)
-            start = .float(float.description)
+        let file = pretrained?.file, before = try cells.start(of: cell)
+        switch (before, pretrained?.use) {
+        case (nil, nil): start = .scratch
+        case (nil, .asItIs): start = file.map(Start.fileAsItIs) ?? .scratch
+        case (nil, .fineTuned): start = file.map(Start.file) ?? .scratch
+        case (let before?, .asItIs) where before.isFloat && before.start == nil: start = file.map(Start.file) ?? .scratch
+        case (let before?, _):
+            start = .run(try PlannedRun(before, seed: seed, cells: cells, pretrained: pretrained, condition: condition).description)
         }
         self.condition = condition(cell)
         recipeName = cell.recipeName
         label = "\(cell.name) seed \(seed)"
         let (name, dataset, precision) = (self.condition.runName(seed: seed), self.condition.dataset.name, self.condition.precision)
         switch start {
-        case .scratch, .float:
-            settings = try cells.settings(of: cell, startingIn: start.float?.precision ?? .f32, pretrained: file?.digest ?? "")
-            description = RunDescription(name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: start.float, precision: precision)
+        case .scratch, .run:
+            settings = try cells.settings(of: cell, startingIn: start.run?.precision ?? .f32, pretrained: file?.digest ?? "")
+            description = RunDescription(name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: start.run, precision: precision)
         case .file(let file), .fileAsItIs(let file):
             settings = pretrained?.use == .asItIs
                 ? cells.settings(of: cell, from: file.digest)

@@ -47,7 +47,7 @@ public struct TableRunner {
         let runs = try seeds.flatMap { seed in
             try selected.map {
                 try PlannedRun($0, seed: seed, cells: cells, pretrained: pretrained) { cell in
-                    Condition(cell, on: dataset.id, cells.runProtocol, precision, showing: shown)
+                    Condition(cell, on: dataset.id.validating(cell.recipe.validationImages), cells.runProtocol, precision, showing: shown)
                 }
             }
         }
@@ -63,8 +63,8 @@ public struct TableRunner {
                 "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
         }
         for run in runs { try output.keep(run.settings) }
-        // A float run without its checkpoint cannot be started from, so it is trained again where another run needs it.
-        let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.float)
+        // A run without its checkpoint cannot be started from, so it is trained again where another run needs it.
+        let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.run)
         for run in runs where !stop.isMade {
             if try isDone(run, isStartedFrom: startedFrom.contains(run.description)) { continue }
             try output.locked(run.description) {
@@ -83,8 +83,8 @@ public struct TableRunner {
             note("\(name): \(end)")
             return true
         }
-        guard let float = run.start.float, recorded(float, in: rows)?.divergedEpoch != nil else { return false }
-        note("\(name): not run, since \(float.name), from which it starts, diverged")
+        guard let before = run.start.run, recorded(before, in: rows)?.divergedEpoch != nil else { return false }
+        note("\(name): not run, since \(before.name), from which it starts, diverged")
         return true
     }
 
@@ -112,9 +112,9 @@ public struct TableRunner {
         case _ where checkpoint != nil:
             try checkpoint.map(trainer.restore)
             note("\(name): going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)")
-        case .float(let float):
-            try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(float.name)), of: float)
-            note("\(name): from the weights of \(float.name)")
+        case .run(let before):
+            try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(before.name)), of: before)
+            note("\(name): from the weights of \(before.name)")
         case .file(let file):
             try trainer.warmStart(from: file.weights, classes: try file.classes(for: dataset))
             note("\(name): from the weights in \(file.path)")
@@ -141,7 +141,7 @@ public struct TableRunner {
     private func row(_ run: PlannedRun, _ trainer: Trainer, last: EpochRecord?) -> RunRow {
         RunRow(
             condition: run.condition, seed: run.description.seed, epochs: trainer.state.epoch, testImages: trainer.testImages, correctFinal: last?.testHits,
-            correctBest: last.flatMap { _ in trainer.state.curve.map(\.testHits).max() }, top5Final: run.condition.dataset.known == .imageNet ? last?.testTop5Hits : nil,
+            correctBest: last.flatMap { _ in trainer.state.curve.map(\.testHits).max() }, trainLoss: last?.trainLoss, top5Final: run.condition.dataset.known == .imageNet ? last?.testTop5Hits : nil,
             reportedIn: reported, provenance: provenance(run, trainer, seconds: trainer.state.seconds))
     }
 

@@ -63,6 +63,11 @@ public struct RunGroup: Equatable, Sendable {
         let best = runs.compactMap(\.top1Best)
         return best.count == runs.count ? best.reduce(0, +) / Double(best.count) : nil
     }
+    /// Mean training loss of the last epoch, in nats; nil unless every run has it.
+    public var meanTrainLoss: Double? {
+        let losses = runs.compactMap(\.trainLoss)
+        return losses.count == runs.count ? losses.reduce(0, +) / Double(losses.count) : nil
+    }
     /// False for given weights, which are the same network with every seed.
     public var isTrained: Bool { first.epochs > 0 || divergedEpoch != nil }
 

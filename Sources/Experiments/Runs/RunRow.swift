@@ -47,6 +47,9 @@ public struct RunRow: Equatable, Sendable {
     public var correctFinal: Int?
     /// The same after the epoch that did best on them; nil when not every epoch was evaluated.
     public var correctBest: Int?
+    /// Mean loss of the training images in the last epoch, as they were trained on, in nats; nil for a run that diverged or was not trained,
+    /// and in rows from before it was kept.
+    public var trainLoss: Double?
     /// Test images with their label among the five highest scores after the last epoch; nil where that is no measure of the
     /// data set.
     public var top5Final: Int?
@@ -58,18 +61,18 @@ public struct RunRow: Equatable, Sendable {
 
     /// - Precondition: `0 < testImages < 10⁶`, and the counts lie in `0 … testImages`.
     public init(
-        condition: Condition, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int?, correctBest: Int?, top5Final: Int? = nil,
-        reportedIn published: ReportedValues, provenance: RunProvenance
+        condition: Condition, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int?, correctBest: Int?, trainLoss: Double? = nil,
+        top5Final: Int? = nil, reportedIn published: ReportedValues, provenance: RunProvenance
     ) {
         let value = published[condition.reportedID]
         self.init(
             condition: condition, seed: seed, epochs: epochs, testImages: testImages, correctFinal: correctFinal, correctBest: correctBest,
-            top5Final: top5Final, reported: value?.value, reportedSource: value?.source ?? ReportedValue.notAvailable, provenance: provenance)
+            trainLoss: trainLoss, top5Final: top5Final, reported: value?.value, reportedSource: value?.origin ?? ReportedValue.notAvailable, provenance: provenance)
     }
 
     init(
-        condition: Condition, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int?, correctBest: Int?, top5Final: Int?, reported: Double?,
-        reportedSource: String, provenance: RunProvenance
+        condition: Condition, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int?, correctBest: Int?, trainLoss: Double?,
+        top5Final: Int?, reported: Double?, reportedSource: String, provenance: RunProvenance
     ) {
         precondition((1..<1_000_000).contains(testImages))
         precondition([correctFinal, correctBest, top5Final].allSatisfy { (0...testImages).contains($0 ?? 0) })
@@ -77,6 +80,7 @@ public struct RunRow: Equatable, Sendable {
         precondition(correctFinal != nil || (correctBest == nil && top5Final == nil), "no number of a run that diverged")
         (self.condition, self.seed, self.epochs, self.testImages) = (condition, seed, epochs, testImages)
         (self.correctFinal, self.correctBest, self.top5Final, self.reported) = (correctFinal, correctBest, top5Final, reported)
+        self.trainLoss = trainLoss
         (self.reportedSource, self.provenance) = (reportedSource, provenance)
     }
 

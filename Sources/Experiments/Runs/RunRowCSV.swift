@@ -10,11 +10,11 @@ import Training
 extension RunRow {
     public static let columns = [
         "dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "epochs", "n_test", "top1_final",
-        "ci95_low", "ci95_high", "top1_best", "top5_final", "top5_low", "top5_high", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
+        "ci95_low", "ci95_high", "top1_best", "train_loss", "top5_final", "top5_low", "top5_high", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
         "data_origin", "threads", "precision", "cell", "quantized_layers", "blending", "input_derivative", "resolution_derivative", "how",
     ]
-    /// Of top-5, which files from before ImageNet lack.
-    private static let top5Columns = ["top5_final", "top5_low", "top5_high"]
+    /// Which files from before ImageNet lack, and then those from before the training loss was kept.
+    private static let laterColumns = [["top5_final", "top5_low", "top5_high"], ["train_loss"]]
     /// The columns that tell runs apart: a new run with the same ones takes the old one's place.
     public static let key = ["dataset", "cell", "protocol", "seed", "data_origin", "precision"]
 
@@ -39,7 +39,7 @@ extension RunRow {
         }
         let what = [condition.dataset.name] + [.network, .weightBits, .activationBits, .method].map { (key: Recipe.Key) in condition[key] ?? "" }
         let count = [condition.runProtocol.rawValue, "\(seed)", "\(epochs)", "\(testImages)"]
-        let accuracies = [top1Final.map(fixed) ?? ""] + ends(top1) + [top1Best.map(fixed) ?? "", top5.map { fixed($0.value) } ?? ""] + ends(top5)
+        let accuracies = [top1Final.map(fixed) ?? ""] + ends(top1) + [top1Best.map(fixed) ?? "", trainLoss.map { String(format: "%.6g", $0) } ?? "", top5.map { fixed($0.value) } ?? ""] + ends(top5)
         let seconds = String(format: "%.1f", max(provenance.seconds, 0.1))  // more than 0
         let origin = [
             seconds, provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
@@ -55,7 +55,8 @@ extension RunRow {
     public static func read(from path: String) throws -> [RunRow] {
         let table = try CSVTable(contentsOf: path)
         let settings = Condition.showable.map(\.rawValue), known = table.header.filter { columns.contains($0) || !settings.contains($0) }
-        guard known == columns || known == columns.filter({ !top5Columns.contains($0) }) else {
+        let earlier = laterColumns.indices.map { first in columns.filter { !laterColumns[first...].joined().contains($0) } }
+        guard known == columns || earlier.contains(known) else {
             throw FileError("\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
         }
         let rows = try table.rows.indices.map { try RunRow(Fields(table: table, row: $0, path: path)) }
@@ -100,7 +101,7 @@ extension RunRow {
             throw fields.error(column, plainTextRule)
         }
         let hasAccuracy = !fields["top1_final"].isEmpty
-        for column in ["ci95_low", "ci95_high", "top1_best"] where !hasAccuracy && !fields[column].isEmpty {
+        for column in ["ci95_low", "ci95_high", "top1_best", "train_loss"] where !hasAccuracy && fields.text(column) != nil {
             throw fields.error(column, "nothing, as top1_final is empty")
         }
         let testImages = try fields.integer("n_test")
@@ -119,7 +120,7 @@ extension RunRow {
             seed: seed, epochs: epochs, testImages: testImages,
             correctFinal: hasAccuracy ? try fields.count("top1_final", of: testImages) : nil,
             correctBest: fields["top1_best"].isEmpty ? nil : try fields.count("top1_best", of: testImages),
-            top5Final: try fields.top5(of: testImages),
+            trainLoss: try fields.text("train_loss") == nil ? nil : fields.number("train_loss"), top5Final: try fields.top5(of: testImages),
             reported: fields["reported"].isEmpty ? nil : try fields.number("reported"), reportedSource: fields["reported_source"],
             provenance: RunProvenance(
                 seconds: seconds, threads: threads, commit: fields["commit"], recipe: fields["recipe"], recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))

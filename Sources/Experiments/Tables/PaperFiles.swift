@@ -84,7 +84,7 @@ struct PaperFiles {
     private static func reported(_ rows: [RunRow], _ values: [ReportedValue]) -> String {
         let groups = RunGroup.all(of: rows)
         return latexTable(
-            header: ["Cell", "Quantity", "Reported", "Source", "Measured here"],
+            header: ["Cell", "Quantity", "Reported", "Kind", "Source", "Measured here"],
             rows: values.map { value in
                 let ours = groups.filter { $0.condition.reportedID.lowercased() == value.id.lowercased() }.map { group in
                     let top1 = group.top1.map { top1 in
@@ -92,7 +92,7 @@ struct PaperFiles {
                     } ?? "diverged"
                     return "\(top1), protocol \(group.condition.runProtocol.rawValue)"
                 }
-                return [value.id, value.quantity, "\(value.value) \(value.unit)", value.source, ours.isEmpty ? "no run" : ours.joined(separator: "; ")]
+                return [value.id, value.quantity, "\(value.value) \(value.unit)", value.kind.rawValue, value.source, ours.isEmpty ? "no run" : ours.joined(separator: "; ")]
             })
     }
 

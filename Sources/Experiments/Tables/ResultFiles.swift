@@ -33,6 +33,7 @@ public struct ResultFiles {
             texts.append(("regress/intervals.csv", recorded.intervals(test, newSeeds: RegressionCheck.standardSeeds).text))
         }
         try RunCheck(experiments, output).complete(&rows)
+        let reported = try experiments.reported()
         var pages: [String: [(section: Section, text: String)]] = [:], blocks: [RunProtocol: String] = [:]
         var paper = PaperFiles()
         for section in Section.all(of: rows) {
@@ -44,7 +45,7 @@ public struct ResultFiles {
             for (_, layout) in layouts.filter({ $0.subject == subject }) {
                 let table = try ResultsTable(
                     runs, columns: layout.columns, cells: layout.cells.filter(known.contains), comparisons: layout.comparisons,
-                    outcomes: output.outcomes)
+                    reported: reported, outcomes: output.outcomes)
                 // Shared cells alone, all of them in an earlier table, make no table or sweep of their own.
                 let names = Set(table.groups.map(\.condition.cell))
                 guard !names.isEmpty, layout.isCurves || !names.isSubset(of: shown) else { continue }
@@ -67,9 +68,10 @@ public struct ResultFiles {
             }
             blocks[section.runProtocol, default: ""] += parts.map { $0 + "\n" }.joined()
         }
-        for (_, layout) in layouts {
+        for (index, (_, layout)) in layouts.enumerated() where !layouts[..<index].contains(where: { $0.table.name == layout.name }) {
             guard let sections = pages[layout.name] else { continue }
-            let runs = rows.filter { run in layout.cells.contains(run.condition.cell) && sections.contains { $0.section == Section(run) } }
+            let shown = layouts.filter { $0.table.name == layout.name }.flatMap(\.table.cells)
+            let runs = rows.filter { run in shown.contains(run.condition.cell) && sections.contains { $0.section == Section(run) } }
             texts.append(("\(layout.name).csv", RunRow.table(runs).text))
             let sources = ResultsTable.notes + "\n## Where each run came from\n\n" + ResultsTable.provenance(runs).markdown
             let body = ["# \(escapedForMarkdown(layout.title))"] + sections.map(\.text) + [sources]

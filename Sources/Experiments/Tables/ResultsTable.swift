@@ -10,20 +10,23 @@ public struct ResultsTable: Sendable {
     /// Cells of the table that have no run in this section.
     public let missing: [String]
     private let columns: [SettingColumn]
+    private let reported: ReportedValues?
 
     /// - Parameters:
     ///   - runs: of one section, also of cells that the table does not show.
     ///   - cells: the names of those that it shows, in order.
     ///   - comparisons: pairs of names, first minus second.
+    ///   - reported: for training losses; those of accuracies are in the rows.
     ///   - outcomes: of a run, image by image; nil when there are none.
     public init(
-        _ runs: [RunRow], columns: [SettingColumn], cells: [String], comparisons: [[String]], outcomes: (RunRow) throws -> ImageOutcomes?
+        _ runs: [RunRow], columns: [SettingColumn], cells: [String], comparisons: [[String]], reported: ReportedValues? = nil,
+        outcomes: (RunRow) throws -> ImageOutcomes?
     ) rethrows {
         let all = RunGroup.all(of: runs)
         func groups(of cell: String) -> [RunGroup] {
             all.filter { $0.condition.cell == cell }.sorted { ($0.precision.rawValue, $0.seeds[0]) < ($1.precision.rawValue, $1.seeds[0]) }
         }
-        self.columns = columns
+        (self.columns, self.reported) = (columns, reported)
         self.groups = cells.flatMap(groups)
         missing = cells.filter { groups(of: $0).isEmpty }
         self.comparisons = try comparisons.flatMap { pair in
@@ -33,19 +36,22 @@ public struct ResultsTable: Sendable {
         }
     }
 
-    /// One row for each group; top-5 where a group has it.
+    /// One row for each group; top-5 where a group has it, the training loss where one was reported.
     public var accuracies: TextTable {
-        let hasTop5 = groups.contains { $0.top5 != nil }
+        let hasTop5 = groups.contains { $0.top5 != nil }, losses = groups.map { reported?.trainLoss($0.condition.reportedID)?.value }
+        let hasLoss = losses.contains { $0 != nil }
         return TextTable(
-            header: columns.map(\.title) + ["Precision", "Epochs", "Seeds", "Top-1, % [95 %]"] + (hasTop5 ? ["Top-5, % [95 %]"] : []) + [
+            header: columns.map(\.title) + ["Precision", "Epochs", "Seeds", "Top-1, % [95 %]"] + (hasTop5 ? ["Top-5, % [95 %]"] : [])
+                + (hasLoss ? ["Training loss", "Reported loss"] : []) + [
                 "Best on test (no result), %", "Reported, %", "Difference, points [95 %]", "Source of the reported number",
             ],
-            rows: groups.map { group in
+            rows: zip(groups, losses).map { group, reportedLoss in
                 let top1 = group.top1.map { with($0.mean, $0.interval) } ?? group.divergedEpoch.map { "diverged in epoch \($0)" } ?? "–"
                 let top5 = group.top5.map { with($0.mean, $0.interval) } ?? "–"
-                return columns.map { $0.text(group.condition) } + [
-                    group.precision.rawValue, "\(group.first.epochs)", group.isTrained ? listed(group.seeds) : "–", top1,
-                ] + (hasTop5 ? [top5] : []) + [
+                let settings = columns.map { $0.text(group.condition) }
+                let run = [group.precision.rawValue, "\(group.first.epochs)", group.isTrained ? listed(group.seeds) : "–", top1]
+                let further = (hasTop5 ? [top5] : []) + (hasLoss ? [loss(group.meanTrainLoss), loss(reportedLoss)] : [])
+                return settings + run + further + [
                     two(group.meanBest), two(group.first.reported), group.difference.map { with($0.value, $0.interval) } ?? "–",
                     group.first.reportedSource,
                 ]
@@ -129,6 +135,7 @@ public struct ResultsTable: Sendable {
 }
 
 private func listed(_ seeds: [UInt64]) -> String { seeds.map { "\($0)" }.joined(separator: ", ") }
+private func loss(_ value: Double?) -> String { value.map { String(format: "%.2g", $0) } ?? "–" }
 private func two(_ value: Double?) -> String { value.map { String(format: "%.2f", $0) } ?? "–" }
 private func with(_ value: Double, _ ends: Interval?) -> String { two(value) + (ends.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "") }
 private func probability(_ p: Double?) -> String { p.map { $0 < 1e-4 ? "<0.0001" : String(format: "%.4f", $0) } ?? "–" }

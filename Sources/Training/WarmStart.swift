@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Compute
+import Quantization
+
+/// Where a run's first weights and step sizes come from, if not from its seed.
+extension Trainer {
+    /// Starts from a finished run: its weights and statistics, projected, and its step sizes where its activations have the same bits;
+    /// from a float run these are set anew (METHOD.md part 2; `Recipe.StepSizeStart`).
+    public func warmStart(from checkpoint: Checkpoint, of before: RunDescription) throws {
+        guard checkpoint.isOf(before), checkpoint.state.epoch == before.recipe.epochs else {
+            throw CheckpointError(description: "\(checkpoint.path) is not the finished run \(before.name) with seed \(before.seed)")
+        }
+        try checkpoint.warmStart(network)
+        if before.recipe.activationBits == run.recipe.activationBits { descent.project() } else { try calibrate() }
+    }
+
+    /// Starts from weights that came in a file, as from a float run.
+    /// - Parameter classes: the rows of the file's classifier that become this network's, where it has others.
+    public func warmStart(from weights: SafetensorsFile, classes rows: [Int]? = nil) throws {
+        try network.takeWeights(from: rows.map { try weights.selectingClasses($0) } ?? weights)
+        try calibrate()
+    }
+
+    private func calibrate() throws {
+        descent.project()
+        descent.start(epoch: 0)
+        guard network.parameters.contains(where: { $0.kind == .stepSize }) else { return }
+        if run.recipe.stepSizeStart == .halfNormal { return setHalfNormalStepSizes() }
+        loader.start(epoch: 0)
+        if let batch = try loader.next() {
+            copy(batch)
+            _ = try network.forward(images, batch: batch.count, mode: .calibration)
+            descent.limitStepSizes()
+        }
+        loader.stop()
+    }
+
+    private func setHalfNormalStepSizes() {
+        for case (let name, .activation(.quantized(let quantizer))) in network.graph.nodes.map({ ($0.name, $0.operation) }) {
+            network.tensors.optional(name + ".resolution")?.value.fill(Float(halfNormalStepSize(qmax: quantizer.grid.upperBound)))
+        }
+        descent.limitStepSizes()
+    }
+}
