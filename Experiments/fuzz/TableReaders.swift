@@ -64,7 +64,7 @@ extension Reader {
             }
         },
         Reader(name: "reported", about: "Experiments/reported.csv") { folder in
-            let seeds = [Seed(text: try readText("Experiments/reported.csv")), Seed(text: "id,quantity,value,unit,source\na/b,\"top-1, %\",64.36,%,\"[A], table 1\"\n")]
+            let seeds = [Seed(text: try readText("Experiments/reported.csv")), Seed(text: "id,quantity,value,unit,kind,source\na/b,\"top-1, %\",64.36,%,primary,\"[A], table 1\"\n")]
             return Session(seeds: seeds) { input, _ in
                 try write(input, "\(folder)/reported.csv")
                 let values = try ReportedValues(contentsOf: "\(folder)/reported.csv").values

@@ -8,7 +8,8 @@ import Training
 import TrainingTestSupport
 
 @Suite struct CellGridTests {
-    /// The committed cells are those that were once written out one by one (`Vectors/`): names, order, recipes and digests.
+    /// The committed cells of before there were grids are those that were then written out one by one (`Vectors/`): names, order, recipes and
+    /// digests.
     @Test(arguments: [("", "cells"), ("/imagenet", "imagenet-cells")]) func theCommittedGridsAreTheWrittenCells(_ subject: String, _ vector: String) throws {
         let folder = try TemporaryFolder()
         try FileManager.default.copyItem(atPath: experiments + subject, toPath: folder.path + "/E")
@@ -16,8 +17,9 @@ import TrainingTestSupport
         _ = try folder.write(String(contentsOfFile: written, encoding: .utf8), to: "E/cells.yaml")
         for runProtocol in RunProtocol.allCases {
             let (grids, cells) = (try ExperimentCells(runProtocol, folder: experiments + subject), try ExperimentCells(runProtocol, folder: folder.path + "/E"))
-            #expect(grids.cells == cells.cells && !cells.cells.isEmpty)
-            for (grid, cell) in zip(grids.cells, cells.cells) {
+            let committed = grids.cells.prefix(cells.cells.count)
+            #expect(Array(committed) == cells.cells && !cells.cells.isEmpty)
+            for (grid, cell) in zip(committed, cells.cells) {
                 for precision in Precision.allCases {
                     #expect(try grids.settings(of: grid, startingIn: precision).digest == cells.settings(of: cell, startingIn: precision).digest)
                 }

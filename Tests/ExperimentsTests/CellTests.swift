@@ -6,6 +6,7 @@ import Quantization
 import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 @Suite struct CellTests {
     @Test(arguments: [
@@ -44,7 +45,7 @@ import Training
     @Test func thePapersRecipe() throws {
         let cells = try ExperimentCells(.paper, folder: experiments)
         let bcgd = try #require(cells.cells.first { $0.name == "resnet20-1w4a-bcgd" })
-        let (cell, float) = (bcgd.recipe, try cells.warmStart(of: bcgd).recipe)
+        let (cell, float) = (bcgd.recipe, try #require(try cells.start(of: bcgd)).recipe)
         #expect(cell.blending == 1e-5 && cell.learningRate == 0.01 && cell.stepSizeRateFactor == 0.01 && float.learningRate == 0.1)
         for recipe in [cell, float] {
             #expect(recipe.batchSize == 128 && recipe.epochs == 200 && recipe.milestones == [80, 140] && recipe.rateDivisor == 10)
@@ -52,6 +53,52 @@ import Training
         }
         #expect(cell.inputDerivative == .clippedReLU && cell.stepSizeDerivative == .threeValued && cell.quantizedLayers == .all)
         #expect(bcgd.recipeName == "paper")
+    }
+
+    private func cells(_ entries: [String]) throws -> ExperimentCells {
+        let folder = try TemporaryFolder()
+        let base = baseRecipe.split(separator: "\n").filter { !$0.hasPrefix("method") }.joined(separator: "\n")
+        _ = try folder.write(base + "\nfloat: { method: float }\nquantized: { method: bcgd, weight_bits: 1, activation_bits: 4 }\n", to: "base.yaml")
+        _ = try folder.write("float: {}\nquantized: {}\n", to: "protocols/smoke.yaml")
+        _ = try folder.write("base: base.yaml\ncells:\n" + entries.map { "  - { \($0) }\n" }.joined(), to: "cells.yaml")
+        return try ExperimentCells(.smoke, folder: folder.path)
+    }
+
+    /// A cell may start from any other's run: all before it are selected, in order, and are part of its settings.
+    @Test func cellsStartFromEachOther() throws {
+        let all = try cells(["cell: c, start: b", "cell: f, method: float", "cell: g, method: float, rate: 0.5", "cell: b, start: g", "cell: a"])
+        let (a, b, c) = (all.cells[4], all.cells[3], all.cells[0])
+        #expect(try all.start(of: a)?.name == "f" && all.start(of: b)?.name == "g" && all.start(of: c)?.name == "b" && all.start(of: all.cells[1]) == nil)
+        let digests = try [a, b, c].map { try all.settings(of: $0, startingIn: .f32).digest }
+        #expect(Set(digests).count == 3)  // one recipe, other beginnings
+        let folder = try TemporaryFolder()
+        _ = try folder.write("title: T\ncolumns: [bits]\ncells: [c, a]\n", to: "t.yaml")
+        #expect(try all.selection(of: [try ExperimentTable("t", folder: folder.path)]).map(\.name) == ["g", "b", "c", "f", "a"])
+        for (entries, words) in [
+            (["cell: f, method: float", "cell: a, start: b", "cell: b, start: a"], "starts from itself, by way of"),
+            (["cell: f, method: float", "cell: a, start: x"], "starts from x, which protocol smoke has no cell of"),
+            (["cell: f, method: float, network: vgg11", "cell: a, start: f"], "which has another network"),
+            (["cell: f, method: float", "cell: a, start: f, validation_images: 10"], "other validation_images"),
+        ] {
+            let error = #expect(throws: RecipeError.self) { _ = try self.cells(entries) }
+            #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
+        }
+    }
+
+    /// Table 1 of the companion paper: networks, bits, estimators, and its table 2: epochs, rates, milestones, batches (THEORY.md, last part).
+    @Test func theCompanionPapersTable() throws {
+        let (small, mnist) = (try ExperimentCells(.paper, folder: experiments), try ExperimentCells(.paper, folder: experiments + "/mnist"))
+        let selected = try [(small, experiments), (mnist, experiments + "/mnist")].flatMap { try $0.selection(of: [try ExperimentTable("table4", folder: $1)]) }
+        let quantized = selected.filter { !$0.isFloat }
+        #expect(selected.count == 21 && quantized.count == 18 && selected.allSatisfy { !$0.recipe.batchNormAffine && $0.recipe.momentum == 0.9 })
+        for cell in quantized {
+            let recipe = cell.recipe, isLeNet = recipe.network == "lenet5"
+            #expect(recipe.weightBits == 32 && [2, 4].contains(recipe.activationBits) && recipe.stepSizeRateFactor == 0 && recipe.stepSizeStart == .halfNormal)
+            #expect(cell.name == "\(recipe.network)-ste-\(recipe.activationBits)bit-\(recipe.inputDerivative.rawValue)")
+            #expect(recipe.epochs == (isLeNet ? 50 : 200) && recipe.milestones == (isLeNet ? [20, 40] : [80, 140]) && recipe.rateDivisor == 10)
+            #expect(recipe.learningRate == (isLeNet ? 0.1 : 0.01) && recipe.batchSize == (isLeNet ? 64 : 128))
+            #expect(try (isLeNet ? mnist : small).start(of: cell)?.name == "\(recipe.network)-ste-float")
+        }
     }
 
     /// METHOD.md part 1 names the coarse derivatives; the sweep of ρ goes from 0 to 1e-2. Every protocol has each kind of cell.

@@ -9,22 +9,32 @@ import Testing
 import Training
 
 @Suite struct ReportedValueTests {
-    /// METHOD part 4: the abstract of arXiv 1808.05240 and the authors' learning-curve figure. Nothing else is at hand.
-    @Test func theThreeNumbersAtHand() throws {
+    /// METHOD part 4: the abstract of arXiv 1808.05240, the authors' learning-curve figure, and DSQ's table; the companion paper's table 1
+    /// (18 accuracies and losses) and the ends of its instability runs (THEORY.md, last part).
+    @Test func theNumbersAtHand() throws {
         let reported = try ReportedValues(contentsOf: experiments + "/reported.csv")
-        #expect(reported.values.map(\.value) == [64.36, 65.46, 62.98])
+        let imageNet = reported.values.filter { $0.id.hasPrefix("imagenet/") }
+        #expect(imageNet.map(\.value) == [64.36, 65.46, 62.98, 67.36, 70.81])
+        #expect(imageNet.map(\.kind) == [.primary, .primary, .plot, .secondary, .secondary])
+        let table = reported.values.filter { $0.source.hasSuffix("table 1") }
+        #expect(table.count == 36 && table.count { $0.unit == "%" } == 18 && table.allSatisfy { $0.kind == .primary })
+        #expect(reported["mnist/lenet5-ste-4bit-relu"]?.value == 99.32 && reported.trainLoss("mnist/lenet5-ste-4bit-relu")?.value == 9e-4)
+        #expect(reported["cifar-10/resnet20-ste-2bit-identity"]?.value == 46.52 && reported.trainLoss("cifar-10/resnet20-ste-2bit-identity")?.value == 1.56)
+        #expect(reported["cifar-10/vgg11-ste-4bit-clipped-relu"]?.value == 92.08)
+        #expect(reported["cifar-10/resnet20-ste-2bit-relu-after-clipped-relu"]?.kind == .plot)
         #expect(reported["imagenet/resnet18-1w4a-bcgd"]?.value == 64.36)
         #expect(reported["imagenet/resnet18-1w4a-bcgd-inner"]?.value == 65.46)
         #expect(reported["imagenet/resnet18-1w4a-bc"]?.value == 62.98)
-        #expect(reported.values.allSatisfy { $0.unit == "%" && !$0.source.isEmpty && !$0.quantity.isEmpty })
+        #expect(reported.values.allSatisfy { ($0.unit == "%" || $0.unit == "nats") && !$0.source.isEmpty && !$0.quantity.isEmpty })
         #expect(reported["CIFAR-10/vgg11-1w4a-bcgd"] == nil)
     }
 
     @Test(arguments: [
-        ("id,value\n", "expected the columns"), ("id,quantity,value,unit,source\na,q,about 3,%,s\n", "row 1: expected a number"),
-        ("id,quantity,value,unit,source\na,q,inf,%,s\n", "row 1: expected a number"),
-        ("id,quantity,value,unit,source\na,q,3,%,\n", "must not be empty"),
-        ("id,quantity,value,unit,source\na,q,3,%,s\na,q,4,%,s\n", "given twice"),
+        ("id,value\n", "expected the columns"), ("id,quantity,value,unit,kind,source\na,q,about 3,%,primary,s\n", "row 1: expected a number"),
+        ("id,quantity,value,unit,kind,source\na,q,inf,%,primary,s\n", "row 1: expected a number"),
+        ("id,quantity,value,unit,kind,source\na,q,3,%,primary,\n", "must not be empty"),
+        ("id,quantity,value,unit,kind,source\na,q,3,%,hearsay,s\n", "kind must be one of primary, secondary, read off a plot, not \"hearsay\""),
+        ("id,quantity,value,unit,kind,source\na,q,3,%,primary,s\na,q,4,%,primary,s\n", "given twice"),
     ])
     func badFilesAreNamed(text: String, expected: String) throws {
         try withTemporaryFolder { folder in

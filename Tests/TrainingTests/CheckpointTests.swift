@@ -35,7 +35,7 @@ import TrainingTestSupport
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         #expect(String(decoding: try encoder.encode(state), as: UTF8.self) == text)
-        let file = try SafetensorsFile(path: try saved(try TemporaryFolder()).1)
+        let folder = try TemporaryFolder(), file = try SafetensorsFile(path: try saved(folder).1)
         let words = try #require(file.metadata["run"])
         for key in ["rate", "rate_divisor", "resolution_derivative", "resolution_minimum", "resolution_rate_factor"] { #expect(words.contains("\"\(key)\":")) }
         #expect(file.tensors.keys.contains { $0.hasSuffix(".resolution") })
@@ -86,7 +86,7 @@ import TrainingTestSupport
         let (float, path) = try saved(folder)
         let run = RunDescription(name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: float.run)
         let trainer = try Trainer(run, dataset: syntheticDataset(), threads: 1)
-        expectRefusal("not the finished float run") { try trainer.warmStart(from: Checkpoint(path: path), of: float.run) }
+        expectRefusal("not the finished run") { try trainer.warmStart(from: Checkpoint(path: path), of: float.run) }
     }
 
     /// Writes the checkpoint anew with some tensors or metadata changed, and a checksum that fits.

@@ -16,6 +16,10 @@ import TrainingTestSupport
             "lloyd_iterations": "1", "resolution_decay": "1.0e-4", "resolution_gradient_factor": "0.01", "resolution_gradient_limit": "1",
             "resolution_maximum": "5", "resolution_rate_factor": "1", "rate": "0.1",
         ],
+        "adam": [
+            "method": "bcgd", "weight_bits": "1", "activation_bits": "4", "optimizer": "adam", "rate": "0.001", "schedule": "cosine", "warmup_epochs": "1",
+            "label_smoothing": "0.1", "accumulation": "2", "batch_norm_images": "60", "batch_norm_affine": "false",
+        ],
         "lagged binary-relax": ["method": "binary-relax", "weight_bits": "2", "activation_bits": "4", "evaluation": "lagged"],
     ]
 
@@ -23,7 +27,7 @@ import TrainingTestSupport
     private func bits(_ trainer: Trainer) -> [[UInt32]] {
         var all: [[UInt32]] = []
         for parameter in trainer.network.parameters {
-            for tensor in [parameter.value, parameter.momentum, parameter.quantized].compactMap({ $0 }) {
+            for tensor in [parameter.value, parameter.momentum, parameter.secondMoment, parameter.quantized].compactMap({ $0 }) {
                 all.append(tensor.values.map(\.bitPattern))
             }
             guard let integerWeights = parameter.integerWeights else { continue }

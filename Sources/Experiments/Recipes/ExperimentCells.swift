@@ -71,7 +71,7 @@ public struct ExperimentCells: Sendable {
             throw RecipeError("\(file.source): two cells are named \(twice)")
         }
         self.names = Set(names)
-        for cell in cells { _ = try predecessors(of: cell) }
+        for cell in cells where cell.start != nil { _ = try predecessors(of: cell) }
     }
 
     /// The cells of the tables, each once and preceded by the runs that it starts from.

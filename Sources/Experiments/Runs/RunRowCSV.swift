@@ -10,42 +10,52 @@ import Training
 extension RunRow {
     public static let columns = [
         "dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "epochs", "n_test", "top1_final",
-        "ci95_low", "ci95_high", "top1_best", "train_loss", "top5_final", "top5_low", "top5_high", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
+        "ci95_low", "ci95_high", "top1_best", "top5_final", "top5_low", "top5_high", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
         "data_origin", "threads", "precision", "cell", "quantized_layers", "blending", "input_derivative", "resolution_derivative", "how",
     ]
-    /// Which files from before ImageNet lack, and then those from before the training loss was kept.
-    private static let laterColumns = [["top5_final", "top5_low", "top5_high"], ["train_loss"]]
+    /// Of top-5, which files from before ImageNet lack.
+    private static let top5Columns = ["top5_final", "top5_low", "top5_high"]
     /// The columns that tell runs apart: a new run with the same ones takes the old one's place.
     public static let key = ["dataset", "cell", "protocol", "seed", "data_origin", "precision"]
 
-    /// The columns, with those of further settings that some of the rows keep.
-    private static func columns(_ further: [Recipe.Key]) -> [String] {
-        var all = columns
-        all.insert(contentsOf: further.map(\.rawValue), at: all.count - 1)
-        return all
-    }
+    /// What only some files have, before the last column: so rows of before are written again as they were.
+    private struct Further {
+        let settings: [Recipe.Key]
+        let hasTrainLoss: Bool
 
-    /// The settings of the rows that have no column of their own in every file.
-    private static func furtherSettings(of rows: [RunRow]) -> [Recipe.Key] {
-        Condition.showable.filter { key in !columns.contains(key.rawValue) && rows.contains { $0.condition[key] != nil } }
+        /// - Parameter rows: of the file.
+        init(of rows: [RunRow]) {
+            settings = Condition.showable.filter { key in !columns.contains(key.rawValue) && rows.contains { $0.condition[key] != nil } }
+            hasTrainLoss = rows.contains { $0.trainLoss != nil }
+        }
+
+        var header: [String] {
+            var all = columns
+            all.insert(contentsOf: settings.map(\.rawValue) + (hasTrainLoss ? ["train_loss"] : []), at: all.count - 1)
+            return all
+        }
+
+        func fields(_ row: RunRow) -> [String] {
+            settings.map { row.condition[$0] ?? "" } + (hasTrainLoss ? [row.trainLoss.map { String(format: "%.6g", $0) } ?? ""] : [])
+        }
     }
 
     /// The row's fields in the order of `columns`.
     public var fields: [String] { fields([]) }
 
-    private func fields(_ further: [Recipe.Key]) -> [String] {
+    private func fields(_ further: [String]) -> [String] {
         func ends(_ accuracy: (value: Double, interval: Interval)?) -> [String] {
             [accuracy?.interval.low, accuracy?.interval.high].map { $0.map(fixed) ?? "" }
         }
         let what = [condition.dataset.name] + [.network, .weightBits, .activationBits, .method].map { (key: Recipe.Key) in condition[key] ?? "" }
         let count = [condition.runProtocol.rawValue, "\(seed)", "\(epochs)", "\(testImages)"]
-        let accuracies = [top1Final.map(fixed) ?? ""] + ends(top1) + [top1Best.map(fixed) ?? "", trainLoss.map { String(format: "%.6g", $0) } ?? "", top5.map { fixed($0.value) } ?? ""] + ends(top5)
+        let accuracies = [top1Final.map(fixed) ?? ""] + ends(top1) + [top1Best.map(fixed) ?? "", top5.map { fixed($0.value) } ?? ""] + ends(top5)
         let seconds = String(format: "%.1f", max(provenance.seconds, 0.1))  // more than 0
         let origin = [
             seconds, provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
             condition.precision.rawValue, condition.cell,
         ]
-        let settings = (Condition.kept + further).map { condition[$0] ?? "" }
+        let settings = Condition.kept.map { condition[$0] ?? "" } + further
         return what + count + accuracies + [reported.map { "\($0)" } ?? "", reportedSource] + origin + settings + [provenance.how]
     }
 
@@ -54,9 +64,8 @@ extension RunRow {
     ///   count of `n_test` images, or when an interval does not belong to its accuracy.
     public static func read(from path: String) throws -> [RunRow] {
         let table = try CSVTable(contentsOf: path)
-        let settings = Condition.showable.map(\.rawValue), known = table.header.filter { columns.contains($0) || !settings.contains($0) }
-        let earlier = laterColumns.indices.map { first in columns.filter { !laterColumns[first...].joined().contains($0) } }
-        guard known == columns || earlier.contains(known) else {
+        let settings = Condition.showable.map(\.rawValue) + ["train_loss"], known = table.header.filter { columns.contains($0) || !settings.contains($0) }
+        guard known == columns || known == columns.filter({ !top5Columns.contains($0) }) else {
             throw FileError("\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
         }
         let rows = try table.rows.indices.map { try RunRow(Fields(table: table, row: $0, path: path)) }
@@ -78,8 +87,8 @@ extension RunRow {
 
     /// The rows as a table of `columns`.
     public static func table(_ rows: [RunRow]) -> CSVTable {
-        let further = furtherSettings(of: rows)
-        return CSVTable(header: columns(further), rows: rows.map { $0.fields(further) })
+        let further = Further(of: rows)
+        return CSVTable(header: further.header, rows: rows.map { $0.fields(further.fields($0)) })
     }
 
     /// Puts `rows` into the file at `path` (made when missing), each in place of the row with the same `key`; processes
@@ -88,9 +97,9 @@ extension RunRow {
     public static func record(_ rows: [RunRow], in path: String) throws {
         try withLock(on: (path as NSString).deletingLastPathComponent) {
             let old = FileManager.default.fileExists(atPath: path) ? try read(from: path) : []
-            let further = furtherSettings(of: old + rows)
-            var table = CSVTable(header: columns(further))
-            for row in old + rows { table.appendOrReplace(row.fields(further), key: key) }
+            let further = Further(of: old + rows)
+            var table = CSVTable(header: further.header)
+            for row in old + rows { table.appendOrReplace(row.fields(further.fields(row)), key: key) }
             try table.write(to: path)
         }
     }
@@ -101,7 +110,7 @@ extension RunRow {
             throw fields.error(column, plainTextRule)
         }
         let hasAccuracy = !fields["top1_final"].isEmpty
-        for column in ["ci95_low", "ci95_high", "top1_best", "train_loss"] where !hasAccuracy && fields.text(column) != nil {
+        for column in ["ci95_low", "ci95_high", "top1_best"] where !hasAccuracy && !fields[column].isEmpty {
             throw fields.error(column, "nothing, as top1_final is empty")
         }
         let testImages = try fields.integer("n_test")
