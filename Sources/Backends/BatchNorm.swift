@@ -10,7 +10,7 @@ public enum BatchNorm {
     /// Batch norm of one channel, and the step size α of what follows it, as one multiply-add of a convolution's sum `acc`, which
     /// is worth `unit·acc + bias`:
     ///
-    ///     t = y/α = a·acc + b,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α,   s = √(var + ε)
+    ///     t = y/α − o = a·acc + b,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α − o,   s = √(var + ε)
     ///
     /// In `Double`, `a` and `b` rounded to f32 once: packed models hold these very numbers.
     public struct Folded: Equatable, Sendable {
@@ -21,11 +21,14 @@ public enum BatchNorm {
         /// - Parameters:
         ///   - mean: μ of `unit·acc + bias`; `variance` likewise.
         ///   - stepSize: α; 1 where no levels follow.
-        public init(unit: Double, bias: Double, mean: Double, variance: Double, scale: Double, shift: Double, stepSize: Double) {
+        ///   - roundingOffset: o, of the quantizer that rounds t up.
+        public init(
+            unit: Double, bias: Double, mean: Double, variance: Double, scale: Double, shift: Double, stepSize: Double, roundingOffset: Double
+        ) {
             inverse = 1 / (variance + Double(epsilon)).squareRoot()
             let gain = scale * inverse
             a = Float(gain * unit / stepSize)
-            b = Float((shift + gain * (bias - mean)) / stepSize)
+            b = Float((shift + gain * (bias - mean)) / stepSize - roundingOffset)
         }
     }
 }

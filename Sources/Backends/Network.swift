@@ -31,6 +31,7 @@ public final class Network {
     /// The units' maps, of a network in mixed precision.
     package let lowPrecision: LowPrecision?
     private let executable: any Executable
+    private let threads: Int
 
     /// - Parameters:
     ///   - relaxesWeights: the passes may multiply by weights between quantized and float ones (BinaryRelax), so mixed precision
@@ -41,7 +42,7 @@ public final class Network {
         _ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, keepsSecondMoments: Bool = false,
         in context: ExecutionContext
     ) throws {
-        (self.graph, self.precision) = (graph, precision)
+        (self.graph, self.precision, threads) = (graph, precision, context.engine.threads)
         switch precision {
         case .f32:
             tensors = Parameters(graph, keepsSecondMoments: keepsSecondMoments)
@@ -64,7 +65,8 @@ public final class Network {
     public var weights: [Parameter] { tensors.weights }
 
     public func forward(_ images: Tensor, batch: Int, mode: Mode) throws -> Tensor {
-        try executable.forward(images, batch: batch, mode: mode)
+        if mode == .calibration { tensors.calibrateStepSizes(threads: threads) }
+        return try executable.forward(images, batch: batch, mode: mode)
     }
 
     /// Fills the gradients of all parameters from the gradient in the scores.

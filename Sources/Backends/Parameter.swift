@@ -30,8 +30,8 @@ public final class Parameter {
     package let magnitudes: UnsafeMutablePointer<ck_magnitudes>
     /// The integers are ±1, which the update's own pass can make.
     package let isBinary: Bool
-    /// Where the gradient of the float weights is another than that of the quantized ones.
-    package let gradientTransform: (any TransformedWeightQuantizer)?
+    /// Of weights that learn it: the parameter of their step sizes, one a slice.
+    package internal(set) var learnedStepSizes: Parameter?
     /// The layer never asks for `w_q`, only for integer weights and scale.
     package let multipliesByIntegerWeights: Bool
 
@@ -44,7 +44,6 @@ public final class Parameter {
         (self.spec, self.multipliesByIntegerWeights) = (spec, multipliesByIntegerWeights)
         (self.value, self.gradient, self.momentum, self.secondMoment) = (value, gradient, momentum, secondMoment)
         isBinary = spec.quantization?.isBinary == true
-        gradientTransform = spec.quantization?.quantizer as? any TransformedWeightQuantizer
         slices = spec.quantization?.isPerChannel == true ? spec.shape[0] : 1
         (scales, magnitudes) = (.allocate(capacity: slices), .allocate(capacity: slices))
         scales.update(repeating: 0, count: slices)
@@ -85,10 +84,51 @@ public final class Parameter {
         guard let integerWeights, let quantizer = spec.quantization?.quantizer else { return }
         let isRelaxed = relaxationShare < 1
         // A projection follows the use of the gradient or the start of training: the gradient's room is free.
-        quantizer.project(
-            value.pointer, count: value.count, slices: slices, known: known, quantized: isRelaxed ? nil : quantized?.pointer,
-            integerWeights: integerWeights, scales: scales, scratch: quantized?.pointer ?? gradient.pointer, threads: threads)
+        let scratch = quantized?.pointer ?? gradient.pointer
+        if let learnedStepSizes, let quantizer = quantizer as? any LearnedStepSizeQuantizer {
+            scales.update(from: learnedStepSizes.value.pointer, count: slices)
+            forEachSlice { slice, start, count in
+                quantizer.project(
+                    value.pointer + start, count: count, stepSize: scales[slice], quantized: scratch + start,
+                    integerWeights: integerWeights + start, threads: threads)
+            }
+        } else {
+            quantizer.project(
+                value.pointer, count: value.count, slices: slices, known: known, quantized: isRelaxed ? nil : quantized?.pointer,
+                integerWeights: integerWeights, scales: scales, scratch: scratch, threads: threads)
+        }
         if isRelaxed { useProjection(relaxationShare: relaxationShare, threads: threads) }
+    }
+
+    /// Step sizes that weights learn begin with the scales of their quantizer, where these are positive.
+    func calibrateStepSizes(threads: Int) {
+        guard let learnedStepSizes, let quantizer = spec.quantization?.quantizer else { return }
+        forEachSlice { slice, start, count in
+            let first = quantizer.referenceProject(Array(UnsafeBufferPointer(start: value.pointer + start, count: count))).scale
+            if first > 0 { learnedStepSizes.value.pointer[slice] = first }
+        }
+        project(threads: threads)
+    }
+
+    /// Turns the gradient in the quantized weights, as a backward pass leaves it, into that in the float ones, and fills that of step sizes
+    /// that they learn. Does nothing where it is straight through.
+    package func takeCoarseGradient(threads: Int) {
+        guard let quantizer = spec.quantization?.quantizer else { return }
+        if let quantizer = quantizer as? any TransformedWeightQuantizer {
+            quantizer.transform(gradient: gradient.pointer, weights: value.pointer, count: value.count, threads: threads)
+        } else if let learnedStepSizes, let quantizer = quantizer as? any LearnedStepSizeQuantizer {
+            forEachSlice { slice, start, count in
+                let function = quantizer.function, gradient = gradient.pointer + start
+                let sum = function.backward(
+                    input: value.pointer + start, outputGradient: gradient, inputGradient: gradient, count: count,
+                    stepSize: learnedStepSizes.value.pointer[slice], threads: threads)
+                learnedStepSizes.gradient.pointer[slice] = Float(sum * Double(function.stepSizeGradientScale(features: count)))
+            }
+        }
+    }
+
+    private func forEachSlice(_ body: (_ slice: Int, _ start: Int, _ count: Int) -> Void) {
+        for slice in 0..<slices { body(slice, slice * (value.count / slices), value.count / slices) }
     }
 
     /// Has the passes multiply by `share·w_q + (1 − share)·w_f` from now on, `w_q` being the last projection.

@@ -44,6 +44,7 @@ public struct Parameters {
         }
         (self.values, self.gradients, self.momenta, self.secondMoments) = (values, gradients, momenta, secondMoments)
         byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+        for weight in weights { weight.learnedStepSizes = byName[weight.name + ".resolution"] }
     }
 
     /// The weights of convolutions and linear layers, from the first layer to the last.
@@ -52,6 +53,16 @@ public struct Parameters {
     /// `w_q ← proj_Q(w_f)` for every quantized weight tensor.
     public func project(threads: Int) {
         for weight in weights { weight.project(threads: threads) }
+    }
+
+    /// The first step sizes of weights that learn them, from the float weights.
+    package func calibrateStepSizes(threads: Int) {
+        for weight in weights { weight.calibrateStepSizes(threads: threads) }
+    }
+
+    /// What the last backward pass left becomes the gradient in all that is learned (`Parameter.takeCoarseGradient`).
+    package func takeCoarseGradients(threads: Int) {
+        for weight in weights { weight.takeCoarseGradient(threads: threads) }
     }
 
     /// Has the passes multiply by `share·w_q + (1 − share)·w_f` (`Parameter.useProjection`).
@@ -73,12 +84,13 @@ public struct Parameters {
         return statistic
     }
 
-    /// Initial values from the seed, one stream a parameter.
+    /// Initial values from the seed, one stream a parameter; step sizes that weights learn follow from these.
     func initialize(seed: UInt64) {
         for (index, parameter) in all.enumerated() {
             var random = Philox(seed: seed, stream: Self.initialStreams + UInt64(index))
             parameter.initialize(&random)
         }
+        calibrateStepSizes(threads: 1)
     }
 
     /// The top byte of a stream number keeps the uses of one seed apart: 0x80 here, 0xD5 and 0xDA in `Datasets`.

@@ -29,8 +29,8 @@ struct Download {
             return
         }
         throw FileError(
-            "cannot download \(complaints.joined(separator: ", nor ")); fetch again to resume, or put the file at \(path) yourself, or name a folder that has the data with --data"
-        )
+            "cannot download \(complaints.joined(separator: ", nor ")); fetch again to resume, or put the file at \(path) yourself, "
+                + "or name a folder that has the data with --data")
     }
 
     /// - Returns: why there is no such file now, or nil.

@@ -38,7 +38,8 @@ extension CIFAR10 {
             return found == release.archiveSHA256 ? nil : "has SHA-256 \(found), expected \(release.archiveSHA256)"
         }
         if !FileManager.default.fileExists(atPath: archive) {
-            try Download(urls: [release.url], bytes: release.archiveBytes, problem: problem).get(archive) { progress($0, release.archiveBytes) }
+            let download = Download(urls: [release.url], bytes: release.archiveBytes, problem: problem)
+            try download.get(archive) { progress($0, release.archiveBytes) }
         }
         if let problem = try problem(archive) { throw FileError("\(archive) \(problem); delete it and fetch again") }
         try unpack(archive, to: target, release: release)

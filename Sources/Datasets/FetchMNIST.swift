@@ -22,7 +22,9 @@ extension MNIST {
             var done = 0
             for (file, bytes) in zip(release.files, source.gzipBytes) {
                 func problem(_ path: String) -> String? {
-                    do { return release.problem(with: try IDX(path, dimensions: file.dimensions), of: file) } catch { return "is another file (\(error))" }
+                    do { return release.problem(with: try IDX(path, dimensions: file.dimensions), of: file) } catch {
+                        return "is another file (\(error))"
+                    }
                 }
                 if let path = release.path(of: file, in: target) {
                     if let problem = problem(path) { throw FileError("\(path) \(problem); move it away to fetch the official file") }

@@ -21,7 +21,8 @@ package struct IDX: Sendable {
             throw refusal("has \(header.count) bytes, too few for an IDX file")
         }
         guard first == magic else {
-            throw refusal("begins with the number \(first), expected \(magic), of an IDX file of \(Self.contents(expected.count))\(Self.hint(first))")
+            let of = "of an IDX file of \(Self.contents(expected.count))"
+            throw refusal("begins with the number \(first), expected \(magic), \(of)\(Self.hint(first))")
         }
         dimensions = Array(words.dropFirst())
         guard zip(dimensions, expected).allSatisfy({ $1 == nil || $0 == $1 }) else {
@@ -30,7 +31,9 @@ package struct IDX: Sendable {
         var count = 1
         for dimension in dimensions {
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
-            guard !overflow, product <= 1 << 28 else { throw refusal("holds \(Self.product(dimensions)) bytes by its header, more than is read") }
+            guard !overflow, product <= 1 << 28 else {
+                throw refusal("holds \(Self.product(dimensions)) bytes by its header, more than is read")
+            }
             count = product
         }
         elements = try file.read(count)
@@ -46,5 +49,7 @@ package struct IDX: Sendable {
     private static func contents(_ rank: Int) -> String { rank == 1 ? "labels" : rank == 3 ? "images" : "\(rank) dimensions" }
 
     /// Of a magic number that is another IDX file's.
-    private static func hint(_ magic: Int) -> String { (0x0801...0x08ff).contains(magic) ? " (it is one of \(contents(magic - 0x0800)))" : "" }
+    private static func hint(_ magic: Int) -> String {
+        (0x0801...0x08ff).contains(magic) ? " (it is one of \(contents(magic - 0x0800)))" : ""
+    }
 }

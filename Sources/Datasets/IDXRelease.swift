@@ -28,7 +28,8 @@ package struct IDXRelease: Sendable {
     ///   - counts: images of the training and the test split.
     ///   - sha256: of the training images and labels, and of the test ones.
     package init(
-        name: String, folderName: String, classes: [String], normalization: PixelNormalization, side: Int = 28, counts: (train: Int, test: Int),
+        name: String, folderName: String, classes: [String], normalization: PixelNormalization, side: Int = 28,
+        counts: (train: Int, test: Int),
         sha256: (trainImages: String, trainLabels: String, testImages: String, testLabels: String), advice: String
     ) {
         (self.name, self.folderName, self.classes, self.normalization, self.advice) = (name, folderName, classes, normalization, advice)
@@ -61,8 +62,8 @@ package struct IDXRelease: Sendable {
         func split(_ split: Split) throws -> ImageSplit {
             let images = try read(split.images).bytes, (path, labels) = try read(split.labels), side = split.images.dimensions
             if let record = labels.firstIndex(where: { $0 >= classes.count }) {
-                throw FileError(
-                    "\(path): record \(record) (counted from 0) has label \(labels[record]), expected 0 to \(classes.count - 1): replace it")
+                let expected = "expected 0 to \(classes.count - 1): replace it"
+                throw FileError("\(path): record \(record) (counted from 0) has label \(labels[record]), \(expected)")
             }
             return ImageSplit(height: side[1], width: side[2], channels: 1, images: images, labels: labels, normalization: normalization)
         }
@@ -78,6 +79,7 @@ package struct IDXRelease: Sendable {
 
     /// What follows the file's name in a message, or nil when it is the release's.
     func problem(with content: IDX, of file: File) -> String? {
-        content.sha256 == file.sha256 ? nil : "is not the official file: its content's SHA-256 is \(content.sha256), expected \(file.sha256)"
+        guard content.sha256 != file.sha256 else { return nil }
+        return "is not the official file: its content's SHA-256 is \(content.sha256), expected \(file.sha256)"
     }
 }

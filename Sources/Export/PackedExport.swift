@@ -89,9 +89,9 @@ private struct PackedExport {
         }
         for unit in plan.units {
             guard let quantizer = graph.quantizer(unit) else { continue }
-            guard quantizer.rounding == .up, quantizer.grid.lowerBound == 0, (quantizer.grid.upperBound + 1).nonzeroBitCount == 1 else {
+            guard quantizer.roundingOffset != nil, (quantizer.grid.upperBound + 1).nonzeroBitCount == 1 else {
                 throw ExportError(
-                    "\(unit.name): a packed model rounds activations up, to levels 0 to 2^b − 1; \(quantizer.name) does not")
+                    "\(unit.name): a packed model rounds activations up or to nearest, to levels 0 to 2^b − 1; \(quantizer.name) does not")
             }
         }
     }
@@ -147,7 +147,8 @@ private struct PackedExport {
             let one = plan.isInteger(index) ? worth(unit.input) * weight.scale(of: c) : 1
             return BatchNorm.Folded(
                 unit: Double(one), bias: Double(bias?.pointer[c] ?? 0), mean: Double(mean.pointer[c]), variance: Double(variance.pointer[c]),
-                scale: Double(scale.pointer[c]), shift: Double(shift.pointer[c]), stepSize: Double(worth(index)))
+                scale: Double(scale.pointer[c]), shift: Double(shift.pointer[c]), stepSize: Double(worth(index)),
+                roundingOffset: plan.graph.quantizer(unit)?.roundingOffset ?? 0)
         }
     }
 

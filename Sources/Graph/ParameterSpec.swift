@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Quantization
 
 /// A learned tensor of a network before there is memory for it.
 public struct ParameterSpec: Equatable, Sendable {
@@ -7,7 +8,7 @@ public struct ParameterSpec: Equatable, Sendable {
         case weight
         /// A bias, or batch norm's scale or shift.
         case affine
-        /// The step size α of a quantized ReLU (paper: resolution), shape `[1]`.
+        /// The step size α of a quantized activation (paper: resolution), shape `[1]`, or of weights that learn it, one a slice.
         case stepSize
     }
 
@@ -26,9 +27,21 @@ public struct ParameterSpec: Equatable, Sendable {
     public let initial: Initial
     /// Of a weight; `nil` for float ones.
     public let quantization: WeightQuantization?
+    /// Keeps its initial value.
+    public let isFixed: Bool
 
-    public init(_ name: String, _ kind: Kind, shape: [Int], initial: Initial = .constant(0), quantization: WeightQuantization? = nil) {
-        (self.name, self.kind, self.shape, self.initial, self.quantization) = (name, kind, shape, initial, quantization)
+    public init(
+        _ name: String, _ kind: Kind, shape: [Int], initial: Initial = .constant(0), quantization: WeightQuantization? = nil, isFixed: Bool = false
+    ) {
+        (self.name, self.kind, self.shape, self.initial) = (name, kind, shape, initial)
+        (self.quantization, self.isFixed) = (quantization, isFixed)
+    }
+
+    /// A weight, after its learned step sizes where it has any: an update is to change them first.
+    fileprivate static func weight(_ name: String, shape: [Int], deviation: Double, _ quantization: WeightQuantization?) -> [ParameterSpec] {
+        let weight = ParameterSpec(name, .weight, shape: shape, initial: .normal(deviation: deviation), quantization: quantization)
+        guard let quantization, quantization.quantizer is any LearnedStepSizeQuantizer else { return [weight] }
+        return [ParameterSpec(name + ".resolution", .stepSize, shape: [quantization.isPerChannel ? shape[0] : 1], initial: .constant(1)), weight]
     }
 
     public var count: Int { shape.reduce(1, *) }
@@ -63,11 +76,9 @@ extension NetworkGraph {
         let node = nodes[index], (name, input) = (node.name, shape(node.inputs[0]))
         switch node.operation {
         case .convolution(let channels, let kernel, _, _, let hasBias, let weights):
-            return [
-                ParameterSpec(
-                    name + ".weight", .weight, shape: [channels, input.channels, kernel, kernel],
-                    initial: .normal(deviation: (2 / Double(kernel * kernel * channels)).squareRoot()), quantization: weights)
-            ] + (hasBias ? [ParameterSpec(name + ".bias", .affine, shape: [channels])] : [])
+            return ParameterSpec.weight(
+                name + ".weight", shape: [channels, input.channels, kernel, kernel],
+                deviation: (2 / Double(kernel * kernel * channels)).squareRoot(), weights) + (hasBias ? [ParameterSpec(name + ".bias", .affine, shape: [channels])] : [])
         case .batchNorm:
             return [
                 ParameterSpec(name + ".weight", .affine, shape: [input.channels], initial: .constant(1)),
@@ -75,14 +86,15 @@ extension NetworkGraph {
             ]
         case .activation(.relu), .add, .maxPool, .meanPool: return []
         case .activation(.quantized(let quantizer)):
-            return [ParameterSpec(name + ".resolution", .stepSize, shape: [1], initial: .constant(quantizer.fixedStepSize ?? 1))]
-        case .linear(let outputs, let weights):
             return [
                 ParameterSpec(
-                    name + ".weight", .weight, shape: [outputs, input.count],
-                    initial: .normal(deviation: (2 / Double(input.count)).squareRoot()), quantization: weights),
-                ParameterSpec(name + ".bias", .affine, shape: [outputs]),
+                    name + ".resolution", .stepSize, shape: [1], initial: .constant(quantizer.fixedStepSize ?? 1),
+                    isFixed: quantizer.fixedStepSize != nil)
             ]
+        case .linear(let outputs, let weights):
+            return ParameterSpec.weight(
+                name + ".weight", shape: [outputs, input.count], deviation: (2 / Double(input.count)).squareRoot(), weights)
+                + [ParameterSpec(name + ".bias", .affine, shape: [outputs])]
         }
     }
 }

@@ -10,11 +10,11 @@
 ///
 /// How a backend uses it:
 /// - The layer owns `s` as a parameter, or takes `fixedStepSize`. In the pass that calibrates, `s` becomes `initialStepSize` of the inputs.
-/// - In f32: `forward`; then `backward`, whose sum times `stepSizeGradientScale(count:)` is the gradient in `s`.
-/// - In low precision, where `fitsBytes`: maps hold `levels` and one of them is worth `s`. A fused kernel stands in for the types that it
-///   knows; for others, `levels` and `backward` of the f32 pre-activations.
-/// - An export writes `clamp(round(x/s))` where `rounding` says how, else compares with `thresholds`.
-/// - The same protocol serves weights with a learned step size (LSQ), with a signed grid.
+/// - In f32: `forward`; then `backward`, whose sum times `stepSizeGradientScale(features:)` is the gradient in `s`.
+/// - In low precision, where `fitsBytes`: maps hold levels and one of them is worth `s`. Where there is a `roundingOffset`, fused kernels make
+///   them, of x/s folded into one multiply-add; else `levels`. `backward` is of the f32 pre-activations, but for the types that kernels know.
+/// - Packed models know quantizers with a `roundingOffset`.
+/// - The same protocol serves weights with a learned step size, with a signed grid: `LearnedStepSizeQuantizer`.
 ///
 /// Conventions, which the passes see to: a NaN input gives NaN, level 0, and derivatives as the type says; a step size that is not finite and positive gives NaN for
 /// everything but levels, which are 0, so that the loss shows it. A summand with coarse derivative 0 is 0, whatever its gradient.
@@ -37,9 +37,9 @@ public protocol ActivationQuantizer: Sendable {
     /// The coarse derivative of σ in the step size, which is finite and positive.
     func stepSizeDerivative(_ x: Float, stepSize: Float) -> Float
 
-    /// What the gradient in the step size of a map of `count` numbers, batch and all, is multiplied by; 1 unless a method says otherwise
-    /// (LSQ: 1/√(count·qmax); PACT, whose parameter is the clip s·qmax: 1/qmax²).
-    func stepSizeGradientScale(count: Int) -> Float
+    /// What the gradient in the step size is multiplied by, of a map with so many numbers an image, or of so many weights; 1 unless a
+    /// method says otherwise (LSQ: 1/√(features·qmax); PACT, whose parameter is the clip s·qmax: 1/qmax²).
+    func stepSizeGradientScale(features: Int) -> Float
 
     /// The step size where none is learned (DoReFa: 1/qmax); nil by default.
     var fixedStepSize: Float? { get }
@@ -67,10 +67,21 @@ public protocol ActivationQuantizer: Sendable {
 extension ActivationQuantizer {
     public var rounding: FloatingPointRoundingRule? { nil }
     public var fixedStepSize: Float? { nil }
-    public func stepSizeGradientScale(count: Int) -> Float { 1 }
+    public func stepSizeGradientScale(features: Int) -> Float { 1 }
 
     /// Levels fit the bytes of low precision's maps.
     public var fitsBytes: Bool { grid.lowerBound == 0 && grid.upperBound <= 255 }
+
+    /// What is taken from x/s before it is rounded up to the levels 0 … qmax: 0 of quantizers that round up, ½ of those that round to nearest
+    /// (a half then goes down, whatever their rule); nil of others.
+    public var roundingOffset: Double? {
+        guard fitsBytes else { return nil }
+        return switch rounding {
+        case .up: 0
+        case .toNearestOrEven, .toNearestOrAwayFromZero: 0.5
+        default: nil
+        }
+    }
 
     public func initialStepSize(_ x: UnsafeBufferPointer<Float>) -> Float? { initialStepSize(largest: x.max() ?? 0) }
 

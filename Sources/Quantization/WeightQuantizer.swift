@@ -10,7 +10,7 @@
 ///   output channel). f32 passes multiply by the quantized weights, integer passes by integer weights, with a scale a slice; an export packs integer weights.
 /// - BinaryRelax multiplies by `(λ·δq + w)/(1 + λ)`: no matter of the quantizer's.
 /// - The gradient in the quantized weights is taken for that in the float ones: the straight-through estimator (STE). What needs another
-///   says so by `TransformedWeightQuantizer`. Weights with a learned step size (LSQ) are no projection: `ActivationQuantizer`.
+///   says so by `TransformedWeightQuantizer`; what learns its step size instead of fitting it is a `LearnedStepSizeQuantizer`.
 ///
 /// Conventions: `δ` and `w/δ` are in the weights' own precision, sums in `Double`. A NaN or infinite weight gives `δ = NaN`, integer weights 0 and
 /// quantized weights NaN, so that the loss shows it.
@@ -46,6 +46,31 @@ public protocol TransformedWeightQuantizer: WeightQuantizer {
 
     /// The same in place, by default on one thread.
     func transform(gradient: UnsafeMutablePointer<Float>, weights: UnsafePointer<Float>, count: Int, threads: Int)
+}
+
+/// A weight quantizer whose step sizes are parameters, `NAME.weight.resolution` in files, one a slice: a function onto a signed grid, such as
+/// LSQ's. It begins with the scale of `referenceProject`; then the step size learns, by the gradient of `function.backward` times its
+/// `stepSizeGradientScale`, and the float weights by what `function.backward` passes on.
+public protocol LearnedStepSizeQuantizer: WeightQuantizer {
+    associatedtype Function: ActivationQuantizer
+    /// On a grid within −127 … 127.
+    var function: Function { get }
+}
+
+extension LearnedStepSizeQuantizer {
+    public var maximumIntegerWeight: Int { max(-function.grid.lowerBound, function.grid.upperBound) }
+
+    /// Writes `quantized[i] = s·qᵢ` and the integer weights `qᵢ` for a given step size `s`; an `s` that is not usable gives NaN, and 0.
+    package func project(
+        _ w: UnsafePointer<Float>, count: Int, stepSize: Float, quantized: UnsafeMutablePointer<Float>,
+        integerWeights: UnsafeMutablePointer<Int8>, threads: Int
+    ) {
+        let function = function
+        function.forward(input: w, output: quantized, count: count, stepSize: stepSize, threads: threads)
+        forEachBlock(of: count, threads: threads) { _, range in
+            for i in range { integerWeights[i] = quantized[i].isNaN ? 0 : Int8(function.level(w[i], stepSize: stepSize)) }
+        }
+    }
 }
 
 // MARK: what follows from the definition

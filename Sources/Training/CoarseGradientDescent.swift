@@ -55,11 +55,10 @@ package struct CoarseGradientDescent {
 
     /// - Parameter number: of the step, counted from 1 over the whole run.
     package func step(learningRate: Double, number: Int = 1) {
-        for parameter in network.parameters where !fixed.contains(parameter.name) {
+        network.tensors.takeCoarseGradients(threads: Int(threads))
+        for parameter in network.parameters where !parameter.spec.isFixed && !fixed.contains(parameter.name) {
             let isStepSize = parameter.kind == .stepSize
             if isStepSize { limitGradient(parameter) }
-            parameter.gradientTransform?.transform(
-                gradient: parameter.gradient.pointer, weights: parameter.value.pointer, count: parameter.value.count, threads: Int(threads))
             let rate = Float(isStepSize ? learningRate * recipe.stepSizeRateFactor : learningRate)
             let known = recipe.optimizer == .adam ? adam(parameter, rate, number) : sgd(parameter, rate)
             if isStepSize { limit(parameter) }
@@ -96,18 +95,18 @@ package struct CoarseGradientDescent {
     }
 
     private func limitGradient(_ stepSize: Parameter) {
-        let gradient = recipe.stepSizeGradientFactor * stepSize.gradient.pointer[0]
-        let limit = recipe.stepSizeGradientLimit ?? .infinity
-        stepSize.gradient.pointer[0] = min(max(gradient, -limit), limit)
+        let limit = recipe.stepSizeGradientLimit ?? .infinity, gradient = stepSize.gradient.pointer
+        for i in 0..<stepSize.gradient.count { gradient[i] = min(max(recipe.stepSizeGradientFactor * gradient[i], -limit), limit) }
     }
 
-    /// Keeps every step size between its minimum and maximum.
+    /// Keeps every learned step size between its minimum and maximum, for weights that have one too.
     package func limitStepSizes() {
-        for parameter in network.parameters where parameter.kind == .stepSize { limit(parameter) }
+        for parameter in network.parameters where parameter.kind == .stepSize && !parameter.spec.isFixed { limit(parameter) }
+        project()
     }
 
     private func limit(_ stepSize: Parameter) {
         let alpha = stepSize.value.pointer
-        alpha[0] = min(max(alpha[0], recipe.stepSizeMinimum), recipe.stepSizeMaximum ?? .infinity)
+        for i in 0..<stepSize.value.count { alpha[i] = min(max(alpha[i], recipe.stepSizeMinimum), recipe.stepSizeMaximum ?? .infinity) }
     }
 }

@@ -20,6 +20,13 @@ public struct Recipe: Codable, Equatable, Sendable {
         case perLayer = "per-layer"
         case perChannel = "per-channel"
     }
+    /// By what the weights' bits quantize them: a projection (`WeightProjection`), or a method to compare with.
+    public enum WeightRule: String, Codable, CaseIterable, Sendable { case projection, lsq, dorefa }
+    /// By what the activations' bits quantize them.
+    public enum ActivationRule: String, Codable, CaseIterable, Sendable {
+        case quantizedReLU = "quantized-relu"
+        case lsq, pact, dorefa
+    }
     /// Which projection of the weights the test images see: that of the `current` ones, or of those before the last step.
     public enum Evaluation: String, Codable, CaseIterable, Sendable { case current, lagged }
     /// How η falls after the warm-up: `step` at the milestones, `cosine` and `linear` to 0 at the end of the last epoch.
@@ -66,6 +73,8 @@ public struct Recipe: Codable, Equatable, Sendable {
     /// Bits of single layers, by their names (`NetworkGraph.Node.name`), or `first` and `last`: of a convolution's or linear layer's
     /// weights, or of an activation; 32 is float. The others keep `weightBits` and `activationBits`.
     public var layerBits: [String: Int]?
+    @Optionally<Standard.Projection> public var weightQuantizer
+    @Optionally<Standard.QuantizedReLU> public var activationQuantizer
     @Optionally<Standard.PerLayer> public var scaling
     /// At 2 bits.
     @Optionally<Standard.Exact> public var ternary
@@ -113,6 +122,8 @@ public struct Recipe: Codable, Equatable, Sendable {
         case activationBits = "activation_bits"
         case quantizedLayers = "quantized_layers"
         case layerBits = "layer_bits"
+        case weightQuantizer = "weight_quantizer"
+        case activationQuantizer = "activation_quantizer"
         case scaling, ternary
         case lloydIterations = "lloyd_iterations"
         case blending
@@ -154,6 +165,8 @@ public struct Recipe: Codable, Equatable, Sendable {
 
 /// The standard values of settings that may be left out: the paper's where it has one.
 public enum Standard {
+    public enum Projection: StandardValue { public static var value: Recipe.WeightRule { .projection } }
+    public enum QuantizedReLU: StandardValue { public static var value: Recipe.ActivationRule { .quantizedReLU } }
     public enum PerLayer: StandardValue { public static var value: Recipe.Scaling { .perLayer } }
     public enum Exact: StandardValue { public static var value: TernaryRule { .exact } }
     public enum Current: StandardValue { public static var value: Recipe.Evaluation { .current } }

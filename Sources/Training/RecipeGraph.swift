@@ -31,10 +31,6 @@ extension Recipe {
         }
     }
 
-    private func weights(bits: Int) throws -> WeightQuantization? {
-        try weightProjection(bits: bits).map { WeightQuantization($0, isPerChannel: scaling == .perChannel) }
-    }
-
     private func expectLayers(of graph: NetworkGraph) throws {
         let names = Set(graph.nodes.filter { $0.operation != .batchNorm }.map(\.name) + ["first", "last"]).subtracting([""])
         if let unknown = layerBits?.keys.sorted().first(where: { !names.contains($0) }) {

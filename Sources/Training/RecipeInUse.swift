@@ -36,6 +36,17 @@ extension Recipe {
         bits == 32 ? nil : try WeightProjection(bits: bits, maximumIterations: lloydIterations, ternary: ternary)
     }
 
+    func weights(bits: Int) throws -> WeightQuantization? {
+        guard bits != 32 else { return nil }
+        // DoReFa's single bit is the projection: sign(w) times the mean of |w|, straight through.
+        let quantizer: (any WeightQuantizer)? = switch weightQuantizer {
+        case .lsq: try LSQWeights(bits: bits)
+        case .dorefa where bits > 1: try DoReFaWeights(bits: bits)
+        case .projection, .dorefa: try weightProjection(bits: bits)
+        }
+        return quantizer.map { WeightQuantization($0, isPerChannel: scaling == .perChannel) }
+    }
+
     /// Epochs of BinaryRelax's first phase; at least one of the others remains.
     var relaxedEpochs: Int { method == .binaryRelax ? min(Int(relaxationShare * Float(epochs)), epochs - 1) : 0 }
 
@@ -52,9 +63,13 @@ extension Recipe {
 
     func activation(bits: Int) throws -> ActivationFunction {
         guard bits != 32 else { return .relu }
-        return .quantized(
-            try QuantizedReLU(
-                bits: bits, inputDerivative: inputDerivative, stepSizeDerivative: stepSizeDerivative))
+        return switch activationQuantizer {
+        case .quantizedReLU:
+            .quantized(try QuantizedReLU(bits: bits, inputDerivative: inputDerivative, stepSizeDerivative: stepSizeDerivative))
+        case .lsq: .quantized(try LSQ(bits: bits))
+        case .pact: .quantized(try PACT(bits: bits))
+        case .dorefa: .quantized(try DoReFa(bits: bits))
+        }
     }
 
     /// - Parameter knownNetwork: whether `network` must name one of ours.
@@ -72,6 +87,8 @@ extension Recipe {
         let bits = Key.layerBits.about.allowed
         try need(layerBits?.values.allSatisfy { bits.contains(Double($0)) } ?? true, .layerBits, "\(bits)", layerBits ?? [:])
         try need(method != .float || layerBits?.values.allSatisfy { $0 == 32 } ?? true, .layerBits, "32 of every layer where nothing is quantized", layerBits ?? [:])
+        try need(weightQuantizer != .lsq || weightBits >= 2, .weightBits, "2 to 8, or 32, with weight_quantizer: lsq", weightBits)
+        try need(weightQuantizer != .dorefa || weightBits != 8, .weightBits, "1 to 7, or 32, with weight_quantizer: dorefa", weightBits)
         try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)

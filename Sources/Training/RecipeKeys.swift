@@ -33,6 +33,17 @@ extension Recipe.Key {
             RecipeKey(
                 .bitsByName, "bits of single layers by their names, such as { first: 8, last: 8, act1: 8 }: of the first and last layer's weights, "
                     + "or a layer's own; 32 is float", standard: "none", source: "ours")
+        case .weightQuantizer:
+            RecipeKey(
+                .oneOf(Recipe.WeightRule.self), of: .quantizedWeights,
+                "how weights are quantized: by projection onto δ·integers, or, to compare with, by LSQ (2 to 8 bits, a learned step size) or "
+                    + "DoReFa (1 to 7 bits, through tanh)", standard: "projection", source: "\(method1); arXiv 1902.08153 and 1606.06160")
+        case .activationQuantizer:
+            RecipeKey(
+                .oneOf(Recipe.ActivationRule.self), of: .quantizedActivations,
+                "how activations are quantized: by the quantized ReLU, or, to compare with, by LSQ, PACT (a learned clip, whose regularisation is "
+                    + "resolution_decay) or DoReFa (onto 0 to 1), each with derivatives of its own", standard: "quantized-relu",
+                source: "\(method1); arXiv 1902.08153, 1805.06085 and 1606.06160")
         case .scaling:
             RecipeKey(
                 .oneOf(Recipe.Scaling.self), of: .quantizedWeights, "one scale δ for a layer's weights, or one for each output channel",

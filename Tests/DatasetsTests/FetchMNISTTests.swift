@@ -7,12 +7,15 @@ import Testing
 @Suite struct FetchMNISTTests {
     /// Serves a tiny release, and hands over a folder to fetch into; a server that knows no file is the first mirror.
     func withServers(
-        cuts: [Int] = [], damage: String? = nil, _ body: (_ empty: RangeServer, _ full: RangeServer, IDXRelease, MNIST.Source, String) throws -> Void
+        cuts: [Int] = [], damage: String? = nil,
+        _ body: (_ empty: RangeServer, _ full: RangeServer, IDXRelease, MNIST.Source, String) throws -> Void
     ) throws {
         try withTemporaryFolder { folder in
             let release = try TinyIDX().store(in: folder + "/source", gzipped: true)
             var files: [String: Data] = [:]
-            for file in release.files { files["\(file.name).gz"] = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/source/\(file.name).gz")) }
+            for name in release.files.map({ "\($0.name).gz" }) {
+                files[name] = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/source/\(name)"))
+            }
             let sizes = release.files.map { files["\($0.name).gz"]?.count ?? 0 }
             if let damage { files[damage]?[20] ^= 1 }
             let (empty, full) = (RangeServer(files: [:]), RangeServer(files: files, cuts: cuts))

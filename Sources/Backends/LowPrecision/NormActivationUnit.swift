@@ -9,11 +9,11 @@ import Quantization
 /// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ, of each channel), the layers `BatchNormLayer`, `QuantizedActivationLayer`
 /// and `ReLULayer` are this one's readable reference; their formulas hold with
 ///
-///     t = z/α = a·acc + b + (α_s/α)·L_s,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α
+///     t = z/α − o = a·acc + b + (α_s/α)·L_s,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α − o
 ///     dγ = (unit/s) Σ dz (acc − mean),   dβ = Σ dz,   dy = (γ/s) (dz − dβ/R − x̂ dγ/R)
 ///
-/// where L_s is the shortcut's map in units of α_s, and α = 1 without the quantized ReLU. Parameters and statistics carry
-/// the reference's names, so checkpoints are common.
+/// where L_s is the shortcut's map in units of α_s, o the quantizer's `roundingOffset`, and α = 1, o = 0 where no levels are made.
+/// Parameters and statistics carry the reference's names, so checkpoints are common.
 final class NormActivationUnit {
     private let scale, shift: Parameter
     private let stepSize: Parameter?
@@ -22,11 +22,15 @@ final class NormActivationUnit {
     let output: FeatureMap
     private let channels: Int
 
-    /// `nil` without the quantized ReLU, which the kernels know.
+    /// `nil` without the quantized ReLU, whose backward pass the kernels know.
     private let function: QuantizedReLU?
-    /// Another quantizer: the kernels leave z to it.
+    /// Another quantizer, which needs z: α = 1, o = 0 while that is made.
     private let own: OwnActivation?
     private let activation: ck_activation
+    /// Of the quantizer, where the kernels make its levels.
+    private let qmax: Int, roundingOffset: Double?
+    /// What t is in units of: α, or 1.
+    private var foldedStepSize: Float = 1
     private let type: ck_number
     private let a, b, mean: Buffer<Float>
     private let p, q, r: Buffer<Float>
@@ -44,8 +48,9 @@ final class NormActivationUnit {
         type = accType
         let (node, quantizer) = (unit.activation.map { graph.nodes[$0] }, graph.quantizer(unit))
         function = quantizer as? QuantizedReLU
-        own = function == nil ? quantizer.map { OwnActivation($0, count: unit.output.padded.count * context.batch, threads: context.engine.threads) } : nil
-        activation = function != nil ? CK_QUANTIZED_RELU : node == nil || own != nil ? CK_IDENTITY : CK_RELU
+        own = function == nil ? quantizer.map { OwnActivation($0, unit.output, batch: context.batch, threads: context.engine.threads) } : nil
+        activation = quantizer != nil ? CK_QUANTIZED_RELU : node == nil ? CK_IDENTITY : CK_RELU
+        (qmax, roundingOffset) = (quantizer?.grid.upperBound ?? 0, quantizer?.roundingOffset)
         stepSize = node.flatMap { tensors.optional($0.name + ".resolution") }
         (scale, shift) = (tensors[norm + ".weight"], tensors[norm + ".bias"])
         (runningMean, runningVariance) = (tensors.statistic(norm + ".running_mean"), tensors.statistic(norm + ".running_var"))
@@ -59,16 +64,13 @@ final class NormActivationUnit {
         threads = context.threads
     }
 
-    private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, batch: Int) -> ck_norm_activation {
+    private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, batch: Int, _ activation: ck_activation) -> ck_norm_activation {
         let shape = output.shape
         return ck_norm_activation(
             acc: acc, acc_type: type, rows: batch * shape.height * shape.width, channels: shape.channels, a: a.pointer,
             b: b.pointer, shortcut: shortcut.map { UnsafeRawPointer($0.pointer) }, shortcut_type: shortcut?.type ?? CK_BF16,
-            step: step(shortcut), qmax: Float(function?.qmax ?? 0), activation: activation)
+            step: step(shortcut), qmax: Float(qmax), activation: activation)
     }
-
-    /// What the kernels' t is in units of: α, where they know its quantizer.
-    private var foldedStepSize: Float { own == nil ? output.unit : 1 }
 
     /// What one of the shortcut's map is worth, in units of t.
     private func step(_ shortcut: FeatureMap?) -> Float { (shortcut?.unit ?? 0) / foldedStepSize }
@@ -87,32 +89,38 @@ final class NormActivationUnit {
                 acc, type, rows, channels, moments.pointer, moments.pointer + channels, scratch.pointer, threads)
             if mode == .training { updateRunning(units: units, bias: bias, rows: rows) }
         }
-        fold(units: units, bias: bias, running: mode == .evaluation)
+        let running = mode == .evaluation
         if mode == .calibration, let function, let stepSize {
             stepSize.value.fill(1)
             fold(units: units, bias: bias, running: false)
-            let largest = ck_norm_activation_maximum(map(acc, shortcut, batch: batch))
+            let largest = ck_norm_activation_maximum(map(acc, shortcut, batch: batch, activation))
             if largest > 0 { stepSize.value.fill(largest / Float(function.qmax)) }
-            fold(units: units, bias: bias, running: false)
         }
-        guard let own, let stepSize else {
-            ck_norm_activation_forward(map(acc, shortcut, batch: batch), output.pointer, output.type, threads)
-            return output
+        if let own, let stepSize, mode != .evaluation || roundingOffset == nil {
+            fold(units: units, bias: bias, running: running, isInSteps: false)
+            ck_norm_activation_forward(map(acc, shortcut, batch: batch, CK_IDENTITY), own.z.pointer, CK_F32, threads)
+            if mode == .calibration { own.calibrate(stepSize, batch: batch) }
+            if roundingOffset == nil {
+                own.forward(stepSize, into: output, batch: batch)
+                return output
+            }
         }
-        ck_norm_activation_forward(map(acc, shortcut, batch: batch), own.z.pointer, CK_F32, threads)
-        own.forward(stepSize, into: output, batch: batch, isCalibrating: mode == .calibration)
+        fold(units: units, bias: bias, running: running)
+        ck_norm_activation_forward(map(acc, shortcut, batch: batch, activation), output.pointer, output.type, threads)
         return output
     }
 
     /// Batch norm's scale and shift, divided by α, per unit of `acc`.
-    private func fold(units: Buffer<Float>, bias: Tensor?, running: Bool) {
+    private func fold(units: Buffer<Float>, bias: Tensor?, running: Bool, isInSteps: Bool = true) {
+        foldedStepSize = isInSteps ? output.unit : 1
         let variances = moments.pointer + output.shape.channels
         for c in 0..<channels {
             let (unit, bias) = (Double(units.pointer[c]), Double(bias?.pointer[c] ?? 0))
             let folded = BatchNorm.Folded(
                 unit: unit, bias: bias, mean: running ? Double(runningMean.tensor.pointer[c]) : unit * moments.pointer[c] + bias,
                 variance: running ? Double(runningVariance.tensor.pointer[c]) : unit * unit * variances[c],
-                scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(foldedStepSize))
+                scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(foldedStepSize),
+                roundingOffset: isInSteps ? roundingOffset ?? 0 : 0)
             (inverse.pointer[c], a.pointer[c], b.pointer[c]) = (folded.inverse, folded.a, folded.b)
             mean.pointer[c] = Float(moments.pointer[c])
         }
@@ -138,10 +146,10 @@ final class NormActivationUnit {
     ) {
         var gradient = gradient
         if let own, let stepSize {
-            own.backward(gradient, stepSize, count: batch * output.shape.count)
+            own.backward(gradient, stepSize, batch: batch)
             gradient.shortcut = nil
         }
-        let map = map(acc, shortcut, batch: batch)
+        let map = map(acc, shortcut, batch: batch, own == nil ? activation : CK_IDENTITY)
         let (sum, dot) = (sums.pointer, sums.pointer + output.shape.channels)
         let stepSizeGradient = ck_norm_activation_backward_sums(
             map, gradient.values.pointer, gradient.shortcut.map { UnsafePointer($0.pointer) }, mean.pointer,

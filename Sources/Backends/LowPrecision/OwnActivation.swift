@@ -1,27 +1,38 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 import Compute
+import Graph
 import Quantization
 
-/// Any quantizer in low precision: the kernels compute what it is applied to in f32, and it makes the levels; its gradients are
-/// f32, and rounded to bf16 for the kernels.
+/// Any quantizer in low precision, as far as it is its own: the kernels compute what it is applied to in f32, and its levels where it has
+/// a `roundingOffset`; its gradients are f32, and rounded to bf16 for the kernels.
 final class OwnActivation {
     private let quantizer: any ActivationQuantizer
+    /// Of the layer; the map's channels are padded.
+    private let shape: FeatureShape
     /// What the quantizer is applied to, `[N, H, W, C]` with padded channels.
     let z: Buffer<Float>
     private let gradient: Buffer<Float>
     private let levels: Buffer<UInt8>
     private let threads: Int
 
-    init(_ quantizer: any ActivationQuantizer, count: Int, threads: Int) {
-        (self.quantizer, self.threads) = (quantizer, threads)
-        (z, gradient, levels) = (Buffer(count, zero: 0), Buffer(count, zero: 0), Buffer(count, zero: 0))
+    init(_ quantizer: any ActivationQuantizer, _ shape: FeatureShape, batch: Int, threads: Int) {
+        (self.quantizer, self.shape, self.threads) = (quantizer, shape, threads)
+        let count = shape.padded.count * batch
+        (z, gradient) = (Buffer(count, zero: 0), Buffer(count, zero: 0))
+        levels = Buffer(quantizer.roundingOffset == nil ? count : 0, zero: 0)
+    }
+
+    /// The first step size, from z without the channels that only pad it.
+    func calibrate(_ stepSize: Parameter, batch: Int) {
+        let padded = shape.padded.channels, values = UnsafeBufferPointer(start: UnsafePointer(z.pointer), count: batch * shape.padded.count)
+        let real = stride(from: 0, to: values.count, by: padded).flatMap { values[$0..<$0 + shape.channels] }
+        real.withUnsafeBufferPointer { stepSize.calibrate(quantizer, $0) }
     }
 
     /// Fills a map of levels from z.
-    func forward(_ stepSize: Parameter, into map: FeatureMap, batch: Int, isCalibrating: Bool) {
+    func forward(_ stepSize: Parameter, into map: FeatureMap, batch: Int) {
         let count = batch * map.shape.count
-        if isCalibrating { stepSize.calibrate(quantizer, UnsafeBufferPointer(start: UnsafePointer(z.pointer), count: count)) }
         let isBytes = map.type == CK_U8
         let result = isBytes ? map.pointer.assumingMemoryBound(to: UInt8.self) : levels.pointer
         quantizer.levels(input: z.pointer, levels: result, count: count, stepSize: stepSize.value.pointer[0], threads: threads)
@@ -31,13 +42,14 @@ final class OwnActivation {
     }
 
     /// Turns the gradient in the map's values into the one in z, in place, and fills the step size's.
-    func backward(_ map: GradientMap, _ stepSize: Parameter, count: Int) {
+    func backward(_ map: GradientMap, _ stepSize: Parameter, batch: Int) {
+        let count = batch * shape.padded.count
         if let other = map.shortcut { ck_bf16_add(other.pointer, map.values.pointer, count, Int32(threads)) }
         ck_bf16_to_f32(map.values.pointer, gradient.pointer, count, Int32(threads))
         let sum = quantizer.backward(
             input: z.pointer, outputGradient: gradient.pointer, inputGradient: gradient.pointer, count: count,
             stepSize: stepSize.value.pointer[0], threads: threads)
-        stepSize.takeGradient(sum, of: quantizer, count: count)
+        stepSize.takeGradient(sum, of: quantizer, features: shape.count)
         ck_f32_to_bf16(gradient.pointer, map.values.pointer, count, Int32(threads))
     }
 }

@@ -64,7 +64,7 @@ final class QuantizedActivationLayer: Layer {
         let sum = quantizer.backward(
             input: input.pointer, outputGradient: outputGradient.pointer, inputGradient: inputGradient.pointer, count: count,
             stepSize: stepSize.value.pointer[0], threads: threads)
-        stepSize.takeGradient(sum, of: quantizer, count: count)
+        stepSize.takeGradient(sum, of: quantizer, features: output.count)
         return inputGradient
     }
 }
@@ -78,8 +78,8 @@ extension Parameter {
     /// The gradient in a step size; 0 where it is fixed.
     /// - Parameters:
     ///   - sum: of the coarse derivatives times the gradient in the layer's outputs.
-    ///   - count: of these outputs.
-    func takeGradient(_ sum: Double, of quantizer: any ActivationQuantizer, count: Int) {
-        gradient.fill(quantizer.fixedStepSize == nil ? Float(sum * Double(quantizer.stepSizeGradientScale(count: count))) : 0)
+    ///   - features: of these outputs, those of one image.
+    func takeGradient(_ sum: Double, of quantizer: any ActivationQuantizer, features: Int) {
+        gradient.fill(quantizer.fixedStepSize == nil ? Float(sum * Double(quantizer.stepSizeGradientScale(features: features))) : 0)
     }
 }
