@@ -35,7 +35,8 @@ import TrainingTestSupport
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         #expect(String(decoding: try encoder.encode(state), as: UTF8.self) == text)
-        let folder = try TemporaryFolder(), file = try SafetensorsFile(path: try saved(folder).1)
+        let folder = try TemporaryFolder()
+        let file = try SafetensorsFile(path: try saved(folder, changes: ["method": "bcgd", "weight_bits": "1", "activation_bits": "4"]).1)
         let words = try #require(file.metadata["run"])
         for key in ["rate", "rate_divisor", "resolution_derivative", "resolution_minimum", "resolution_rate_factor"] { #expect(words.contains("\"\(key)\":")) }
         #expect(file.tensors.keys.contains { $0.hasSuffix(".resolution") })
