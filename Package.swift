@@ -101,7 +101,7 @@ let package = Package(
             resources: [.copy("Vectors")]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
-            name: "QuantizationTests", dependencies: ["Quantization", "Parallelism", "Statistics"], exclude: ["pytorch_reference.py"]),
+            name: "QuantizationTests", dependencies: ["Quantization", "Parallelism", "Statistics"], exclude: ["pytorch_reference.py", "pytorch_comparison.py"]),
         .testTarget(name: "TheoryTests", dependencies: ["Theory", "Parallelism", "Statistics"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics", "Files", "TestSupport"]),
         .testTarget(

@@ -45,7 +45,7 @@ FAULTS = [
     ]),
     Fault("blend-after", "blending after the step instead of before it", [
         ("Sources/CKernels/optimizer/bcgd_step.c", BLEND, ""),
-        ("Sources/CKernels/optimizer/bcgd_step.c", "    w -= s.rate * m;\n", "    w -= s.rate * m;\n" + BLEND),
+        ("Sources/CKernels/optimizer/bcgd_step.c", "    w -= s.learning_rate * m;\n", "    w -= s.learning_rate * m;\n" + BLEND),
     ]),
     Fault("stale-statistics", "running batch-norm statistics never updated", [
         ("Sources/Backends/BatchNorm.swift", "runningRate: Float = 0.1", "runningRate: Float = 0"),

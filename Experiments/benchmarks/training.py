@@ -18,13 +18,14 @@ from environment import HERE, PRODUCT, ROOT, VENV, build, commit, facts, fail, p
 from training_engines import Engine, EngineError, allocators
 from training_results import COLUMNS, draw_chart, rows_of, write_csv
 
-NETWORKS = {  # batch, side of the images, classes
-    "resnet20": (128, 32, 10),
-    "vgg11": (128, 32, 10),
-    "resnet18": (32, 224, 1000),
+NETWORKS = {  # batch, side of the images, classes, channels of the images
+    "resnet20": (128, 32, 10, 3),
+    "vgg11": (128, 32, 10, 3),
+    "resnet18": (32, 224, 1000, 3),
+    "lenet5": (64, 28, 10, 1),
 }
 OURS = {"resnet18": "imagenet-resnet18"}  # where this package has another name for it
-BITS = {"float": (32, 32), "1w4a": (1, 4)}
+BITS = {"float": (32, 32), "1w4a": (1, 4), "32w4a": (32, 4)}
 
 
 # One cell: a network at given bits
@@ -79,9 +80,9 @@ class Candidate:
 
 
 def shape_arguments(name, bits, threads, called=None):
-    batch, side, classes = NETWORKS[name]
+    batch, side, classes, channels = NETWORKS[name]
     weight_bits, activation_bits = BITS[bits]
-    return ["--network", called or name, "--batch", str(batch), "--side", str(side), "--classes", str(classes), "--threads", str(threads),
+    return ["--network", called or name, "--batch", str(batch), "--side", str(side), "--channels", str(channels), "--classes", str(classes), "--threads", str(threads),
             "--weight-bits", str(weight_bits), "--activation-bits", str(activation_bits)]
 
 

@@ -92,6 +92,11 @@ def network(name, classes, activation):
     elif name.startswith("resnet"):
         first = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), activation()]
         body, features = blocks((16, 32, 64), (int(name[6:]) - 2) // 6, activation, False), 64
+    elif name == "lenet5":
+        return nn.Sequential(
+            nn.Conv2d(1, 20, 5, bias=False), nn.BatchNorm2d(20), activation(), nn.MaxPool2d(2),
+            nn.Conv2d(20, 50, 5, bias=False), nn.BatchNorm2d(50), activation(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(800, 500), nn.BatchNorm1d(500), activation(), nn.Linear(500, classes))
     elif name == "vgg11":
         first, body, features, c_in = [], [], 512, 3
         for c in (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"):
@@ -102,7 +107,7 @@ def network(name, classes, activation):
                 c_in = c
         return nn.Sequential(*body, nn.Flatten(), nn.Linear(features, classes))
     else:
-        sys.exit(f"no network {name}; there are vgg11, resnet18 and resnet20, 32, …")
+        sys.exit(f"no network {name}; there are lenet5, vgg11, resnet18 and resnet20, 32, …")
     return nn.Sequential(*first, *body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))
 
 
@@ -144,7 +149,7 @@ class Update:
             p.grad = None
 
 
-def work(net, side):
+def work(net, channels, side):
     """Multiply-adds of one image's forward pass: (padding's taps counted, useful taps only, useful ones of the first layer)."""
     counts = []
 
@@ -163,7 +168,7 @@ def work(net, side):
     hooks = [m.register_forward_hook(count) for m in layers]
     net.eval()
     with torch.no_grad():
-        net(torch.zeros(1, 3, side, side))
+        net(torch.zeros(1, channels, side, side))
     net.train()
     for hook in hooks:
         hook.remove()
@@ -202,7 +207,7 @@ def self_check():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", required=True)
-    for name in ("batch", "side", "classes", "threads", "weight-bits", "activation-bits"):
+    for name in ("batch", "side", "channels", "classes", "threads", "weight-bits", "activation-bits"):
         parser.add_argument("--" + name, type=int, required=True)
     parser.add_argument("--layout", choices=["nchw", "channels-last"], required=True)
     parser.add_argument("--precision", choices=["f32", "bf16"], required=True)
@@ -221,10 +226,10 @@ def main():
         return nn.ReLU(inplace=True) if a.activation_bits == 32 else QuantizedReLU(a.activation_bits)
 
     net = network(a.network, a.classes, activation)
-    all_taps, useful, first = work(net, a.side)
+    all_taps, useful, first = work(net, a.channels, a.side)
     layout = torch.channels_last if a.layout == "channels-last" else torch.contiguous_format
     net = net.to(memory_format=layout)
-    x = torch.randn(a.batch, 3, a.side, a.side).to(memory_format=layout)
+    x = torch.randn(a.batch, a.channels, a.side, a.side).to(memory_format=layout)
     labels = torch.arange(a.batch) % a.classes
     update = Update(net, a.weight_bits)
 

@@ -40,6 +40,7 @@ struct StepCommand: ParsableCommand {
     @Option var network = "resnet20"
     @Option(help: "Images of a step.") var batch = 128
     @Option(help: "Rows and columns of an image.") var side = 32
+    @Option(help: "Its channels, 1 or 3.") var channels = 3
     @Option var classes = 10
     @Option(help: "1 to 8, or 32 for float.") var weightBits = 1
     @Option(help: "1 to 8, or 32 for float.") var activationBits = 4
@@ -48,6 +49,7 @@ struct StepCommand: ParsableCommand {
     @OptionGroup var threads: ThreadOption
 
     func validate() throws {
+        guard [1, 3].contains(channels) else { throw ValidationError("--channels must be 1 or 3, not \(channels)") }
         guard side >= 8 else { throw ValidationError("--side must be at least 8, not \(side)") }
         guard classes >= 2 else { throw ValidationError("--classes must be at least 2, not \(classes)") }
     }
@@ -59,7 +61,7 @@ struct StepCommand: ParsableCommand {
         }
         let step = try TrainingStep(
             try paperRecipe(network: network, weightBits: weightBits, activationBits: activationBits, batch: batch, experiments: experiments),
-            side: side, classes: classes, precision: precision, threads: threads.threads)
+            side: side, channels: channels, classes: classes, precision: precision, threads: threads.threads)
         try answer(step.description)
         while let count = try nextRequest() {
             let (before, start) = (allocations_so_far(), ContinuousClock.now)

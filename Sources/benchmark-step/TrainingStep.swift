@@ -31,12 +31,12 @@ final class TrainingStep {
     private let labels: [Int32]
     private let recipe: Recipe
 
-    /// - Parameter side: rows and columns of the images, which have three channels.
-    init(_ recipe: Recipe, side: Int, classes: Int, precision: Precision, threads: Int) throws {
+    /// - Parameter side: rows and columns of the images.
+    init(_ recipe: Recipe, side: Int, channels: Int = 3, classes: Int, precision: Precision, threads: Int) throws {
         try recipe.validate()
         let batch = recipe.batchSize
         let context = ExecutionContext(engine: try Engine(threads: threads), batch: batch)
-        let shape = FeatureShape(height: side, width: side, channels: 3)
+        let shape = FeatureShape(height: side, width: side, channels: channels)
         let network = try Network(try recipe.graph(input: shape, classes: classes), precision: precision, in: context)
         network.initialize(seed: 1)
         (self.network, self.recipe) = (network, recipe)

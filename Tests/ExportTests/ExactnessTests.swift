@@ -24,7 +24,10 @@ import Testing
         /// Numbers of weight tensors that stay float.
         var float: [Int] = []
         var isScaledPerChannel = false
-        var description: String { "\(name) \(weightBits)W\(activationBits)A \(side)×\(side)×\(channels) float \(float) per channel \(isScaledPerChannel)" }
+        /// To nearest: the threshold of a level is half a step lower.
+        var method = Method.projection
+        enum Method: Sendable { case projection, lsq, pact, dorefa }
+        var description: String { "\(name) \(method) \(weightBits)W\(activationBits)A \(side)×\(side)×\(channels) float \(float) per channel \(isScaledPerChannel)" }
     }
 
     /// The packed format always fuses a·x + b, the training kernels where the processor has FMA.
@@ -37,13 +40,20 @@ import Testing
         Case(name: "resnet8", isScaledPerChannel: true), Case(name: "vgg11"), Case(name: "vgg11", side: 28, channels: 1, weightBits: 2),
         Case(name: "lenet5", side: 28, channels: 1), Case(name: "lenet5", weightBits: 2, activationBits: 2, isScaledPerChannel: true),
         Case(name: "lenet5", side: 17, weightBits: 4, activationBits: 8, float: [0, 3]), Case(name: "imagenet-resnet10", side: 64, batch: 3), Case(name: "imagenet-resnet10", side: 61, batch: 3, weightBits: 4),
+        Case(name: "resnet8", weightBits: 4, method: .lsq), Case(name: "resnet8", activationBits: 2, method: .pact), Case(name: "resnet8", weightBits: 2, method: .dorefa),
+        Case(name: "lenet5", side: 28, channels: 1, weightBits: 2, isScaledPerChannel: true, method: .lsq),
     ]
 
     /// A network with random weights, calibrated step sizes, and running statistics and affine parameters away from 0 and 1.
     static func network(_ c: Case, threads: Int = 1) throws -> Network {
         let shape = FeatureShape(height: c.side, width: c.side, channels: c.channels)
-        let weights = WeightQuantization(try WeightProjection(bits: c.weightBits), isPerChannel: c.isScaledPerChannel)
-        let function = ActivationFunction.quantized(try QuantizedReLU(bits: c.activationBits))
+        let quantizers: (weights: any WeightQuantizer, activations: any ActivationQuantizer) = switch c.method {
+        case .projection: (try WeightProjection(bits: c.weightBits), try QuantizedReLU(bits: c.activationBits))
+        case .lsq: (try LSQWeights(bits: c.weightBits), try LSQ(bits: c.activationBits))
+        case .pact: (try WeightProjection(bits: c.weightBits), try PACT(bits: c.activationBits))
+        case .dorefa: (try DoReFaWeights(bits: c.weightBits), try DoReFa(bits: c.activationBits))
+        }
+        let weights = WeightQuantization(quantizers.weights, isPerChannel: c.isScaledPerChannel), function = ActivationFunction.quantized(quantizers.activations)
         let graph = try NetworkGraph.named(c.name, input: shape, classes: 10).quantized(activation: { _ in function }) { c.float.contains($1) ? nil : weights }
         let network = try Network(graph, precision: .mixed, in: ExecutionContext(engine: try Engine(threads: threads), batch: c.batch))
         network.initialize(seed: 5)

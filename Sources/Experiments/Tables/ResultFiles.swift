@@ -9,7 +9,7 @@ import Training
 ///
 ///     table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
 ///     regress/intervals.csv, where there is regress/seeds.csv
-///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…  figure5…
+///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…  figure5…  figure7…
 ///     paper/…                                          what the report in Paper/ includes (`PaperFiles`)
 ///     MANIFEST                                         all of these (`Manifest`)
 public struct ResultFiles {
@@ -26,7 +26,9 @@ public struct ResultFiles {
         var rows = try output.rows()
         let subjects = Subject.allCases.filter { subject in subject == .smallImages || rows.contains { Subject($0.condition.dataset) == subject } }
         let layouts = try subjects.flatMap { subject in try experiments.tables(subject).map { (subject: subject, table: $0) } }
-        figures += [try quantizedReLUFigure(name: "figure3"), try weightQuantizerFigure(name: "figure5")]
+        figures += [
+            try quantizedReLUFigure(name: "figure3"), try weightQuantizerFigure(name: "figure5"), try comparisonQuantizerFigure(name: "figure7"),
+        ]
         if FileManager.default.fileExists(atPath: "\(folder)/regress/seeds.csv") {
             let recorded = try RegressionSamples(contentsOf: "\(folder)/regress/seeds.csv")
             let test = RegressionTest(statistics: recorded.statistics.count)
