@@ -123,6 +123,14 @@ struct TableFour: ParsableCommand {
     func run() throws { try options.train(["table4"] + (instability ? ["figure6"] : []), on: images) }
 }
 
+struct TableFive: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "table5", abstract: "Trains the cells of table 5: BCGD and BinaryConnect beside LSQ, PACT and DoReFa.", discussion: tableDiscussion)
+    @OptionGroup var options: TrainingOptions
+    @OptionGroup var images: DataOptions
+    func run() throws { try options.train(["table5"], on: images) }
+}
+
 struct Figures: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "figures", abstract: "Trains the cells of the figures (validation curves; the sweep of ρ) and draws them.",
