@@ -21,7 +21,9 @@ public struct MonteCarlo: Sendable {
 
     /// Estimates from `samples` samples (rounded up to whole blocks, at least two), starting at block `firstBlock`.
     /// - Throws: `StatisticsError` when memory is short.
-    public func estimate(_ point: TwoLayerPoint, samples: Int, experiment: UInt32, firstBlock: Int = 0, law: RowLaw = .gaussian) throws -> Estimates {
+    public func estimate(
+        _ point: TwoLayerPoint, samples: Int, experiment: UInt32, firstBlock: Int = 0, law: RowLaw = .gaussian
+    ) throws -> Estimates {
         precondition(samples > 0 && firstBlock >= 0)
         let blocks = max(2, (samples + Self.blockSize - 1) / Self.blockSize)
         let range = ck_sample_range(

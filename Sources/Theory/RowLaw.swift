@@ -39,7 +39,8 @@ public enum RowLaw: String, CaseIterable, Sendable {
         case .sphere:
             // y = √n sin τ.
             let end = min(x, size.squareRoot()), share = end / size.squareRoot()
-            return try integrate(from: 0, to: asin(share)) { size.squareRoot() * pow(cos($0), size - 1) } - end * pow(1 - share * share, size / 2 - 1)
+            let area = try integrate(from: 0, to: asin(share)) { size.squareRoot() * pow(cos($0), size - 1) }
+            return area - end * pow(1 - share * share, size / 2 - 1)
         }
     }
 

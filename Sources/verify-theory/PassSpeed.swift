@@ -3,7 +3,8 @@ import Theory
 import Foundation
 import Statistics
 
-/// Times one Monte Carlo pass at the first dimensions, the generation of its Gaussian numbers alone, and the pass with 4 bits; prints one JSON object.
+/// Times one Monte Carlo pass at the first dimensions, the generation of its Gaussian numbers alone, and the pass with 4 bits;
+/// prints one JSON object.
 func printPassSpeed(_ settings: VerificationSettings) throws {
     let size = settings.dimensions[0]
     var stream = Philox(seed: settings.seed, stream: 0)

@@ -40,7 +40,7 @@ private let drawings = modelDrawings + [
             plot for [k=0:4] "shares.csv" using "x":(column("curve")==k ? column("global") : NaN):"low95":"high95" with yerrorlines lt 1+k title word(titles, k+1)
             """),
     Drawing(
-        name: "alpha_sign_map", caption: "Share of wrong signs of E g_α with the optimal v, over the angle and α/α* (above b = 2, below b = 4); the a.e. rule's E g_α is 0 everywhere",
+        name: "alpha_sign_map", caption: "Share of wrong signs of E g_α with the optimal v, over the angle and α/α* (white 0, orange ½, blue 1; above b = 2, below b = 4); the a.e. rule's E g_α is 0 everywhere",
         tables: ["alpha_sign_map"],
         body: """
             set multiplot layout 2,5

@@ -46,7 +46,10 @@ enum GaussLegendre {
             var x = cos(.pi * (Double(index) + 0.75) / (Double(count) + 0.5)), slope = 0.0
             for _ in 0..<10 {
                 var (last, value) = (1.0, x)
-                for degree in 2...count { (last, value) = (value, (Double(2 * degree - 1) * x * value - Double(degree - 1) * last) / Double(degree)) }
+                for degree in 2...count {
+                    let n = Double(degree)
+                    (last, value) = (value, ((2 * n - 1) * x * value - (n - 1) * last) / n)
+                }
                 slope = Double(count) * (x * value - last) / (x * x - 1)
                 x -= value / slope
             }

@@ -86,8 +86,9 @@ struct LevelMoments: Sendable {
             case .relu: share = 1 - low
             case .identity: share = 1
             }
-            let edge = proxy == .identity ? 0 : zero * normalCumulative(-threshold / sine) - atEnd * normalCumulative((cosine * end - threshold) / sine)
-            target += alphaStar * ((formulas.edges ? edge : 0) + cosine * weight * share)
+            let edge = proxy == .identity || !formulas.edges
+                ? 0 : zero * normalCumulative(-threshold / sine) - atEnd * normalCumulative((cosine * end - threshold) / sine)
+            target += alphaStar * (edge + cosine * weight * share)
             q += alphaStar * sine * weight * share
         }
         let own = alpha * density.reduce(0) { $0 + $1 - (formulas.edges ? atEnd : 0) }

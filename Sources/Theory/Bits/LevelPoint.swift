@@ -20,7 +20,8 @@ enum LevelQuantity: Hashable, Sendable {
     case coarseAlpha(ResolutionRule)
 
     static let all: [LevelQuantity] =
-        [.loss, .gradientV, .gradientW, .gradientAlpha] + Proxy.allCases.map { .coarse($0) } + ResolutionRule.allCases.map { .coarseAlpha($0) }
+        [.loss, .gradientV, .gradientW, .gradientAlpha] + Proxy.allCases.map { .coarse($0) }
+        + ResolutionRule.allCases.map { .coarseAlpha($0) }
 
     var name: String {
         switch self {
@@ -51,7 +52,8 @@ struct LevelForms: Sendable {
     /// `½[Aμ² + BM − 2(Sμμ* + cC) + A*μ*² + B*M*]`.
     var loss: Double {
         let x = moments
-        return (a * x.mean * x.mean + b * x.square - 2 * (s * x.mean * x.meanStar + c * cross) + aStar * x.meanStar * x.meanStar + bStar * x.squareStar) / 2
+        let own = a * x.mean * x.mean + b * x.square, target = aStar * x.meanStar * x.meanStar + bStar * x.squareStar
+        return (own - 2 * (s * x.mean * x.meanStar + c * cross) + target) / 2
     }
 
     /// ∂f/∂‖w‖ or ∂f/∂α.

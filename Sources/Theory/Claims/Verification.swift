@@ -16,8 +16,8 @@ extension Claim {
         correlation(.identity, "identity: ⟨E g, ∂f/∂w⟩ = sin θ (vᵀv*)²/((2π)^{3/2}‖w‖)"),
         correlationSign, positivity, bound, criticalPoints,
     ] + literature + bits + [
-        normalizedDescent, collapse, identityLeaves, miniBatch, threshold, shares, sufficientDescent, withoutBlending, blendingSharp, weightDecay,
-        momentum, inexact,
+        normalizedDescent, collapse, identityLeaves, miniBatch, threshold, shares, sufficientDescent, withoutBlending, blendingSharp,
+        weightDecay, momentum, inexact,
     ]
 
     /// b bits and a learned α.
@@ -25,7 +25,8 @@ extension Claim {
 
     /// The papers' statements on trial.
     static let literature: [Claim] = [
-        proposition1, lemma3, lemma5, lemma7, stepSize, uniformStep, normLaw, normStart, normThreshold, theorem2, lemma10, identityCure, remark2, figure1,
+        proposition1, lemma3, lemma5, lemma7, stepSize, uniformStep, normLaw, normStart, normThreshold, theorem2, lemma10, identityCure,
+        remark2, figure1,
     ]
 }
 

@@ -78,7 +78,8 @@ private struct IdentityTrial: Sendable {
         let (alpha, alphaStar) = (power(-0.7, 0.5) / scale, power(-0.7, 0.5) / scale)
         let normW = power(-0.5, 0.5), theta = 0.05 + 3.04 * stream.uniform()
         func forms(_ alpha: Double, _ normW: Double, _ theta: Double) -> LevelForms {
-            LevelForms(LevelMoments(bits: bits, alpha: alpha, normW: normW, theta: theta, alphaStar: alphaStar, formulas.bits), v: v, vStar: vStar)
+            let moments = LevelMoments(bits: bits, alpha: alpha, normW: normW, theta: theta, alphaStar: alphaStar, formulas.bits)
+            return LevelForms(moments, v: v, vStar: vStar)
         }
         let here = forms(alpha, normW, theta), moments = here.moments, size = here.loss + dot(v, v) * moments.square
         let ae = alpha * here.coarse(.almostEverywhere), (slopeAlpha, slopeLength) = (here.slope(.resolution), here.slope(.length))
@@ -97,8 +98,11 @@ private struct IdentityTrial: Sendable {
         if bits == 1 {
             // α = α* = 1 is the step function of items 1–4, with the clipped ReLU's end at 1.
             let axis = [1.0, 0, 0], w = [normW * cos(theta), normW * sin(theta), 0]
-            let point = TwoLayerPoint(v: v, vStar: vStar, w: w, wStar: axis), level = LevelPoint(point: point, bits: 1, alpha: 1, alphaStar: 1)
-            for (mine, old) in [(LevelQuantity.loss, Quantity.loss), (.gradientV, .gradientV), (.gradientW, .gradientW), (.coarse(.relu), .coarseReLU), (.coarse(.clipped), .coarseClipped), (.coarse(.identity), .coarseIdentity)] {
+            let point = TwoLayerPoint(v: v, vStar: vStar, w: w, wStar: axis)
+            let level = LevelPoint(point: point, bits: 1, alpha: 1, alphaStar: 1)
+            let pairs: [(LevelQuantity, Quantity)] =
+                [(.loss, .loss), (.gradientV, .gradientV), (.gradientW, .gradientW)] + Proxy.allCases.map { (.coarse($0), $0.coarse) }
+            for (mine, old) in pairs {
                 let expected = formulas.value(old, at: point)
                 oneBit = max(oneBit, norm(added(level.value(mine, formulas.bits), -1, expected)) / (1 + norm(expected)))
             }
@@ -134,7 +138,8 @@ private struct LevelStep: Sendable {
                 changes.append(nil)
                 continue
             }
-            let moved = moments(next).cross - cross, quadratic = (here.square - here.mean * here.mean) * dot(d, d) + here.mean * here.mean * sum * sum
+            let moved = moments(next).cross - cross, common = here.mean * here.mean
+            let quadratic = (here.square - common) * dot(d, d) + common * sum * sum
             // The exact change of f: quadratic in v at the old angle, then C moves at the new v.
             let slope = LevelForms(here, v: v, vStar: vStar, cross: cross).gradientV(v, vStar)
             let change = -rate * dot(slope, d) + rate * rate / 2 * quadratic - (c - rate * dot(d, vStar)) * moved

@@ -102,8 +102,10 @@ extension Claim {
         let estimates = measurements.levels[Measurements.signIndex], place = estimates.place
         var parts: [String] = [], scores: [LevelQuantity: Double] = [:]
         for quantity in [.gradientAlpha] + ResolutionRule.allCases.map({ LevelQuantity.coarseAlpha($0) }) {
-            let measured = estimates.moments(quantity), error = measured.standardError(0), expected = place.value(quantity, formulas.bits)[0]
-            evidence.tests.append(ClaimTest(label: quantity.name, result: zTest(estimate: measured.mean[0], standardError: error, expected: expected)))
+            let measured = estimates.moments(quantity), error = measured.standardError(0)
+            let expected = place.value(quantity, formulas.bits)[0]
+            evidence.tests.append(
+                ClaimTest(label: quantity.name, result: zTest(estimate: measured.mean[0], standardError: error, expected: expected)))
             scores[quantity] = measured.mean[0] / error
             parts.append(String(format: "%@ %+.5f ± %.5f (formula %+.5f)", quantity.name, measured.mean[0], error, expected))
         }
@@ -121,7 +123,8 @@ extension Claim {
 extension Measurements {
     /// The points of `bits-formulas`: (b, α, ‖w‖, θ, α*). Kα/‖w‖ ≤ 3, so that saturation is no rare event.
     static let levelPoints: [(bits: Int, alpha: Double, normW: Double, theta: Double, alphaStar: Double)] = [
-        (1, 0.8, 1.3, 1.0, 1.1), (2, 0.5, 1.2, 0.8, 0.6), (2, 0.6, 0.6, 2.3, 0.4), (3, 0.35, 0.9, 1.4, 0.3), (4, 0.15, 1, 0.5, 0.12), (4, 0.16, 0.8, 1.9, 0.1),
+        (1, 0.8, 1.3, 1.0, 1.1), (2, 0.5, 1.2, 0.8, 0.6), (2, 0.6, 0.6, 2.3, 0.4), (3, 0.35, 0.9, 1.4, 0.3),
+        (4, 0.15, 1, 0.5, 0.12), (4, 0.16, 0.8, 1.9, 0.1),
     ]
     static let positivityIndex = levelPoints.count
     static let signIndex = levelPoints.count + 1

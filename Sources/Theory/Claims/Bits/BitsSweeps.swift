@@ -57,9 +57,12 @@ func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -
         }
         let texts = ResolutionRule.allCases.enumerated().map { k, rule -> String in
             let wrong = (0...1).map { optimal in signs.count { $0[optimal][k] } }
-            for optimal in 0...(rule == .almostEverywhere || bits == 1 ? 0 : 1) { rows.append([Double(bits), Double(optimal), Double(k), Double(wrong[optimal]) / Double(count), Double(count)]) }
             // With v optimal the a.e. rule's value is 0, as with one bit is ∂f/∂α: signs are those of rounding.
-            let second = rule == .almostEverywhere || bits == 1 ? "–" : String(format: "%.1f %%", 100 * Double(wrong[1]) / Double(count))
+            let vanishes = rule == .almostEverywhere || bits == 1
+            for optimal in 0...(vanishes ? 0 : 1) {
+                rows.append([Double(bits), Double(optimal), Double(k), Double(wrong[optimal]) / Double(count), Double(count)])
+            }
+            let second = vanishes ? "–" : String(format: "%.1f %%", 100 * Double(wrong[1]) / Double(count))
             return String(format: "%@ %.1f %% / ", rule.rawValue, 100 * Double(wrong[0]) / Double(count)) + second
         }
         parts.append("b = \(bits): " + texts.joined(separator: ", "))
@@ -69,16 +72,18 @@ func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -
 
 /// Share of wrong signs with v optimal over (θ, α/α*), b = 2 and 4: one block a rule and b, rows (θ, α/α*, share).
 func signMap(_ settings: VerificationSettings, _ formulas: Formulas) throws -> DataTable {
-    let rules = ResolutionRule.allCases.filter { $0 != .almostEverywhere }, (columns, rows) = (20, 21), (scales, targets) = (4, 8)
+    let rules = ResolutionRule.allCases.filter { $0 != .almostEverywhere }, (columns, rows) = (20, 21), (scales, targets) = (8, 8)
     var blocks: [[[Double]]] = []
     for bits in [2, 4] {
         let cells = try parallelMap(columns * rows, threads: settings.threads) { cell -> [Double] in
             var stream = Purpose.bitsSigns.stream(settings.seed, 2 << 32 | bits << 24 | cell)
-            let theta = .pi * (Double(cell % columns) + 0.5) / Double(columns), ratio = pow(4, 2 * Double(cell / columns) / Double(rows - 1) - 1)
+            let theta = .pi * (Double(cell % columns) + 0.5) / Double(columns)
+            let ratio = pow(4, 2 * Double(cell / columns) / Double(rows - 1) - 1)
             var wrong = [Double](repeating: 0, count: rules.count)
             for _ in 0..<scales {
                 let alphaStar = pow(10, 1.05 * stream.uniform() - 0.3) / Double((1 << bits) - 1)
-                let moments = LevelMoments(bits: bits, alpha: ratio * alphaStar, normW: 1, theta: theta, alphaStar: alphaStar, formulas.bits)
+                let moments = LevelMoments(
+                    bits: bits, alpha: ratio * alphaStar, normW: 1, theta: theta, alphaStar: alphaStar, formulas.bits)
                 let cross = moments.cross, changes = rules.map { moments.resolution($0, cross: cross) }
                 for target in 0..<targets {
                     let vStar = stream.normals([1, 2, 4, 8, 16, 3, 6, 32][target]), v = moments.bestV(vStar, cross: cross)

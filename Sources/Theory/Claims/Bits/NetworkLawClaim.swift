@@ -56,7 +56,8 @@ private struct NetworkAlphas: Sendable {
         func codes(_ x: Matrix) -> Matrix { Matrix(rows: batch, columns: x.columns) { min(max((x[$0, $1] / alpha).rounded(.up), 0), top) } }
 
         let first = BatchNormed(input * w1, norms[0].scale, norms[0].shift, epsilon), firstCodes = codes(first.output)
-        let second = BatchNormed(Matrix(rows: batch, columns: 16) { alpha * firstCodes[$0, $1] } * w2, norms[1].scale, norms[1].shift, epsilon)
+        let activated = Matrix(rows: batch, columns: 16) { alpha * firstCodes[$0, $1] }
+        let second = BatchNormed(activated * w2, norms[1].scale, norms[1].shift, epsilon)
         let secondCodes = codes(second.output)
         let scores = Matrix(rows: batch, columns: 16) { alpha * secondCodes[$0, $1] } * w3
         let scoreGradient = Matrix(rows: batch, columns: 10) { i, j in

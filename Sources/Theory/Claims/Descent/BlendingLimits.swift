@@ -82,7 +82,8 @@ extension Claim {
             return try VariantRun(momentum: &stream, index: index, formulas)
         }
         var evidence = Evidence()
-        let slack = runs.map(\.slack).min() ?? -1, moves = runs.reduce(0) { $0 + $1.moves }, plain = runs.reduce(0) { $0 + $1.plainViolations }
+        let slack = runs.map(\.slack).min() ?? -1
+        let moves = runs.reduce(0) { $0 + $1.moves }, plain = runs.reduce(0) { $0 + $1.plainViolations }
         evidence.expect(slack > -1e-9, "exceeded by \(format(-slack)) L‖Δ‖²")
         evidence.expect(plain > 0, "the plain bound was never exceeded")
         var (w, buffer, first) = (1.0, 0.0, 0)
@@ -111,7 +112,8 @@ extension Claim {
             return try VariantRun(inexact: &stream, index: index, formulas)
         }
         var evidence = Evidence()
-        let slack = runs.map(\.slack).min() ?? -1, moves = runs.reduce(0) { $0 + $1.moves }, plain = runs.reduce(0) { $0 + $1.plainViolations }
+        let slack = runs.map(\.slack).min() ?? -1
+        let moves = runs.reduce(0) { $0 + $1.moves }, plain = runs.reduce(0) { $0 + $1.plainViolations }
         evidence.expect(slack > -1e-9, "exceeded by \(format(-slack)) L‖Δ‖²")
         evidence.expect(plain > 0, "without the term the bound never failed")
         evidence.summary = "smallest slack \(format(slack)) L‖Δ‖² in \(moves) moves; without the term \(plain) violations"
@@ -154,7 +156,8 @@ private struct VariantRun: Sendable {
         let columns = 2 + index % 11
         let problem = try QuantizedProblem(kind: QuantizedProblem.Kind.allCases[index % 2], rows: 40, columns: columns, &stream)
         let rho = pow(10, -3 * stream.uniform()), ratio = 0.25 * pow(16, stream.uniform())
-        return Setting(problem: problem, rho: rho, eta: rho / (ratio * problem.lipschitz), float: stream.normals(columns), bits: 1 + index / 2 % 2)
+        return Setting(
+            problem: problem, rho: rho, eta: rho / (ratio * problem.lipschitz), float: stream.normals(columns), bits: 1 + index / 2 % 2)
     }
 
     /// Slack and moves of one step; rounding of f is that of a mean of 40 terms.
@@ -180,7 +183,8 @@ private struct VariantRun: Sendable {
             }
             float = added(added(blended, -x.eta, x.problem.gradient(quantized)), -x.eta * lambda, shrunk)
             let next = project(float), move = added(next, -1, quantized), square = dot(move, move)
-            let change = x.problem.loss(next) - x.problem.loss(quantized), growth = (dot(next, next) - dot(quantized, quantized)) * lambda / 2
+            let change = x.problem.loss(next) - x.problem.loss(quantized)
+            let growth = (dot(next, next) - dot(quantized, quantized)) * lambda / 2
             let plain = -formulas.requiredDecrease(x.rho, x.eta, lipschitz) * square
             let bound = -formulas.decayedDecrease(decay, x.rho, x.eta, lipschitz, lambda) * square
             let before = moves
@@ -201,8 +205,8 @@ private struct VariantRun: Sendable {
             let plain = -formulas.requiredDecrease(x.rho, x.eta, x.problem.lipschitz) * square
             let rest = formulas.momentumTerm * dot(added(gradient, -1, buffer), move)
             note(
-                square, x.problem.lipschitz, scale: x.problem.loss(quantized) + abs(dot(gradient, move)) + abs(dot(buffer, move)), bound: plain + rest,
-                plain: plain, value: x.problem.loss(next) - x.problem.loss(quantized))
+                square, x.problem.lipschitz, scale: x.problem.loss(quantized) + abs(dot(gradient, move)) + abs(dot(buffer, move)),
+                bound: plain + rest, plain: plain, value: x.problem.loss(next) - x.problem.loss(quantized))
             quantized = next
         }
     }
@@ -223,8 +227,8 @@ private struct VariantRun: Sendable {
             let square = dot(move, move), plain = -x.rho / (2 * x.eta) * square
             let rest = formulas.excessTerm * (next + (1 - x.rho) * excess) / (2 * x.eta)
             note(
-                square, x.problem.lipschitz, scale: (dot(float, float) + norm(gradient) * x.eta) / x.eta * 10, bound: plain + rest, plain: plain,
-                value: dot(gradient, move))
+                square, x.problem.lipschitz, scale: (dot(float, float) + norm(gradient) * x.eta) / x.eta * 10, bound: plain + rest,
+                plain: plain, value: dot(gradient, move))
             (quantized, excess) = (found.point, next)
         }
     }

@@ -16,7 +16,9 @@ extension Claim {
         argument: DescentProofs.threshold
     ) { settings, _, formulas in
         let cases = Proxy.allCases.flatMap { proxy in
-            [2, 4, 16, 64].flatMap { m in [0.99, 1.0, 1.01].map { (share: Double) -> (proxy: Proxy, m: Int, share: Double) in (proxy, m, share) } }
+            [2, 4, 16, 64].flatMap { m in
+                [0.99, 1.0, 1.01].map { (share: Double) -> (proxy: Proxy, m: Int, share: Double) in (proxy, m, share) }
+            }
         }
         let ends = try parallelMap(cases.count, threads: settings.threads) { index -> (global: Bool?, steps: Int) in
             let x = cases[index]
@@ -71,7 +73,8 @@ extension Claim {
 
 private func adversarialEnd(_ proxy: Proxy, m: Int, square: Double) -> (global: Bool?, steps: Int) {
     var state = ReducedDescent(
-        stationaryAt: .pi - 1e-3, m: m, s: square.squareRoot(), squareTarget: 1, proxy: proxy, rate: min(4 / Double(m + 1), 0.1), normalized: true)
+        stationaryAt: .pi - 1e-3, m: m, s: square.squareRoot(), squareTarget: 1, proxy: proxy, rate: min(4 / Double(m + 1), 0.1),
+        normalized: true)
     for step in 1...400_000 {
         state.step()
         if state.isInGlobalBasin { return (true, step) }

@@ -16,7 +16,7 @@ extension Claim {
         argument: LiteratureProofs.theorem2
     ) { settings, _, formulas in
         var evidence = Evidence()
-        let kinds = Proxy.allCases.flatMap { [BasinRun.Kind(proxy: $0, free: false, global: true), .init(proxy: $0, free: false, global: false)] }
+        let kinds = Proxy.allCases.flatMap { proxy in [true, false].map { BasinRun.Kind(proxy: proxy, free: false, global: $0) } }
             + [.init(proxy: .relu, free: true, global: true)]
         let runs = try parallelMap(1600 * kinds.count, threads: settings.threads) { index -> BasinRun in
             var stream = Purpose.basins.stream(settings.seed, index)

@@ -85,7 +85,9 @@ func sharpLipschitzV(_ vStar: [Double], shortest: Double) throws -> Double {
 /// `(I+J)² + v*v*ᵀ/c_w²`, `(I+J)² = I + (m+2)J`.
 private func squaredCurvature(_ vStar: [Double], shortest: Double) -> Matrix {
     let m = Double(vStar.count)
-    return Matrix(rows: vStar.count, columns: vStar.count) { i, j in (i == j ? 1 : 0) + m + 2 + vStar[i] * vStar[j] / (shortest * shortest) }
+    return Matrix(rows: vStar.count, columns: vStar.count) { i, j in
+        (i == j ? 1 : 0) + m + 2 + vStar[i] * vStar[j] / (shortest * shortest)
+    }
 }
 
 /// Relative difference between the formula and the norm of the Jacobian of ∂f/∂w by central differences, at a random point.

@@ -71,7 +71,8 @@ private func largestShare() -> Double {
     var largest = 0.0
     for i in 0...400 {
         for j in 0...200 {
-            let theta = Double.pi / 2 * pow(10, -4.8 * Double(i) / 400), moments = ClippedMoments(theta: theta, normW: pow(10, -2 + 4 * Double(j) / 200))
+            let theta = Double.pi / 2 * pow(10, -4.8 * Double(i) / 400)
+            let moments = ClippedMoments(theta: theta, normW: pow(10, -2 + 4 * Double(j) / 200))
             largest = max(largest, abs(moments.p0 * (1 - theta / .pi) - moments.p) / moments.q)
         }
     }

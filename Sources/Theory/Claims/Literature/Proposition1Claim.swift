@@ -11,7 +11,10 @@ extension Claim {
         method: "400 random targets, m = 1 … 16: f at 20 random angles with the minimising v, at 20 random v beside it, and at the critical points; relative to N",
         faults: [
             Fault("m+1 → m") { theory in
-                theory.literature.landscape = { LossLandscape(square: dot($0.vStar, $0.vStar), a: $0.a * Double($0.vStar.count + 1) / Double($0.vStar.count)) }
+                theory.literature.landscape = {
+                    let m = Double($0.vStar.count)
+                    return LossLandscape(square: dot($0.vStar, $0.vStar), a: $0.a * (m + 1) / m)
+                }
             },
             Fault("spurious loss: ½ → 1") { theory in
                 theory.literature.landscape = {

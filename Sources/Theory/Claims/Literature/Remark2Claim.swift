@@ -27,7 +27,9 @@ extension Claim {
                 let expected = try formulas.rows.value(quantity, at: estimates.point, law: law, formulas)
                 evidence.tests.append(
                     ClaimTest(label: "\(quantity.rawValue), \(law.rawValue)", result: try estimates.test(quantity, expected: expected)))
-                if law != .gaussian && quantity != .loss && quantity != .gradientV { detectable.append((estimates.moments(quantity), expected)) }
+                if law != .gaussian && quantity != .loss && quantity != .gradientV {
+                    detectable.append((estimates.moments(quantity), expected))
+                }
             }
         }
         let share = try largestShare(n: 5)

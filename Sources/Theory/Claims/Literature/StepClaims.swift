@@ -138,8 +138,8 @@ private func s1Signs(_ condition: StepCondition) -> (inside: Double, outside: Do
     return (relative(0.995), relative(1.01))
 }
 
-/// The largest Δf/|cΔθ| at 0.995 of S2 and the smallest at 1.01, over the saddles of 40 random targets: there c → 0, so that S1 is void, and
-/// d is the worst one, `(Δθ/4π)(I − (η/8)(I+J))⁻¹v*`.
+/// The largest Δf/|cΔθ| at 0.995 of S2 and the smallest at 1.01, over the saddles of 40 random targets: there c → 0, so that S1 is
+/// void, and d is the worst one, `(Δθ/4π)(I − (η/8)(I+J))⁻¹v*`.
 private func s2Signs(_ settings: VerificationSettings, _ condition: StepCondition) -> (inside: Double, outside: Double, count: Int) {
     var (inside, outside, count) = (-Double.infinity, Double.infinity, 0)
     for trial in 0..<400 where count < 40 {
@@ -149,7 +149,8 @@ private func s2Signs(_ settings: VerificationSettings, _ condition: StepConditio
         guard s * s < 0.45 * Double(m + 1) * square else { continue }
         count += 1
         let saddle = CoarseStep(
-            v: critical.stationaryV(theta: critical.saddleTheta), vStar: vStar, theta: critical.saddleTheta, normW: 1, rate: rate, proxy: .relu)
+            v: critical.stationaryV(theta: critical.saddleTheta), vStar: vStar, theta: critical.saddleTheta, normW: 1, rate: rate,
+            proxy: .relu)
         for used in [0.995, 1.01] {
             let kept = saddle.criticalKept(condition).s2 / used, c = 1e-4 * kept / (rate * Proxy.relu.qLimit)
             let turn = rate * saddle.q * c / kept, along = s / Double(m)
