@@ -9,7 +9,7 @@ work on the chunks that suit them best; their sums over rows are one batched mat
     python3 Experiments/benchmarks/monte_carlo.py
 
 A busy machine distorts wall times, most of all of many threads; compare processor time there, with --threads 1.
-It needs `torch` and `numpy`; without them it makes a virtual environment in .build/benchmark-venv and starts itself there.
+It needs `torch` (but with --numpy-only) and `numpy`; without them it makes a virtual environment in .build/benchmark-venv and starts itself there.
 """
 import argparse
 import csv
@@ -45,7 +45,8 @@ def own_environment():
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 try:
     import numpy as np
-    import torch
+    if "--numpy-only" not in sys.argv:
+        import torch
 except ImportError:
     own_environment()
 
@@ -196,13 +197,13 @@ class TorchPass:
         ).double() / BLOCK
         return x.sum(0), x.T @ x
 
-    @torch.no_grad()
     def run(self, samples):
         chunks = max(1, samples // (self.blocks * BLOCK))
         sums = products = 0
-        for _ in range(chunks):
-            s, p = self.chunk()
-            sums, products = sums + s, products + p
+        with torch.no_grad():
+            for _ in range(chunks):
+                s, p = self.chunk()
+                sums, products = sums + s, products + p
         return chunks * self.blocks * BLOCK
 
 
@@ -231,22 +232,30 @@ def timed(work, samples):
     return done / (time.perf_counter() - start), done / (time.process_time() - processor)
 
 
+def built():
+    subprocess.run(["swift", "build", "-c", "release", "--product", "verify-theory"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    folder = subprocess.run(
+        ["swift", "build", "-c", "release", "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    return f"{folder}/verify-theory"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--numpy-only", action="store_true", help="leave PyTorch out")
+    parser.add_argument("--binary", help="a verify-theory to time; by default it is built first")
     parser.add_argument("--out", default=str(ROOT / "runs" / "theory" / "benchmark.csv"))
     options = parser.parse_args()
-    subprocess.run(["swift", "build", "-c", "release", "--product", "verify-theory"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    folder = subprocess.run(
-        ["swift", "build", "-c", "release", "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-    binary = f"{folder}/verify-theory"
+    binary = options.binary or built()
     origin = {**facts(), "commit": commit(binary)}
     rows = []
     for m, n in SIZES:
         # Seconds a pass, as in use (33 million samples a point): less would time the allocation of the covariances.
         own_samples = max(1 << 22, 4_000_000_000 // (m * n))
-        contestants = {"numpy": NumPyPass(m, n, 1), "pytorch": TorchPass(m, n, options.threads)}
+        contestants = {"numpy": NumPyPass(m, n, 1)}
+        if not options.numpy_only:
+            contestants["pytorch"] = TorchPass(m, n, options.threads)
         levels = NumPyLevels(m, n, 1)
         contestants["numpy, 4 bits"] = levels
         if options.threads > 1:
