@@ -1,16 +1,32 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "CMonteCarlo.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cpu.h"
 #include "parallel.h"
 
+/// What every sample needs of the model, computed once.
+struct constants {
+    float kappa;                                // w·w*/‖w‖²: Z_i·w* is b − κa without its part along w
+    float density[CK_MONTE_CARLO_MOST_LEVELS];  // φ(t_k), t_k = kα/‖w‖
+    float sums[4];                              // Σ φ, Σ (k+½)φ, Σ kφ, Σ k(k+½)φ
+};
+
+/// Normals a sample: Z's, then those of Student's radii.
+static size_t drawn(const ck_two_layer_model *q) {
+    const size_t radii = q->law == CK_ROWS_STUDENT ? (size_t)q->m : q->law == CK_ROWS_STUDENT_COMMON ? 1 : 0;
+    return (size_t)q->m * (size_t)q->n + radii * (size_t)q->freedom;
+}
+
+static size_t padded(size_t entries) { return (entries + 3) / 4 * 4; }
+
 /// One instruction set's copy of the pass (monte_carlo_kernel.h).
 struct monte_carlo_kernel {
     void (*normals)(ck_sample_range, size_t entries, void *z);
-    void (*block)(const ck_two_layer_model *, float kappa, ck_sample_range, size_t samples, void *work, double *x);
+    void (*block)(const ck_two_layer_model *, const struct constants *, ck_sample_range, size_t samples, void *work, double *x);
     void (*accumulate)(size_t d, const double *x, double *sums, double *products);
     double (*generate)(ck_sample_range, size_t samples, size_t entries, void *work);
 };
@@ -47,20 +63,29 @@ static const struct monte_carlo_kernel *kernel(void) {
 /// Fixed, so that the order of every sum is; the most threads that can help.
 enum { CHUNKS = 64, VECTOR = sizeof(float) * CK_MONTE_CARLO_LANES };
 
-static size_t padded(size_t entries) { return (entries + 3) / 4 * 4; }
-
-static float kappa(const ck_two_layer_model *q) {
-    double ww = 0, cross = 0;
+static struct constants constants(const ck_two_layer_model *q) {
+    double ww = 0, cross = 0, sums[4] = {0};
     for (int j = 0; j < q->n; ++j) {
         ww += (double)q->w[j] * q->w[j];
         cross += (double)q->w[j] * q->w_star[j];
     }
-    return (float)(cross / ww);
+    struct constants c = {(float)(cross / ww), {0}, {0}};
+    for (int k = 0; k < q->levels; ++k) {
+        const double t = k * (double)q->alpha, density = exp(-t * t / (2 * ww)) / sqrt(2 * M_PI);
+        c.density[k] = (float)density;
+        sums[0] += density;
+        sums[1] += (k + 0.5) * density;
+        sums[2] += k * density;
+        sums[3] += k * (k + 0.5) * density;
+    }
+    for (int i = 0; i < 4; ++i) c.sums[i] = (float)sums[i];
+    return c;
 }
 
 struct pass {
     const struct monte_carlo_kernel *kernel;
     const ck_two_layer_model *model;
+    struct constants constants;
     ck_sample_range range;
     size_t blocks, block_size, chunks, d;
     double *sums, *products;  // one set a chunk
@@ -70,8 +95,7 @@ struct pass {
 static void pass_worker(void *context, int worker, int workers) {
     struct pass *p = context;
     const struct monte_carlo_kernel *k = p->kernel;
-    const size_t m = (size_t)p->model->m, n = (size_t)p->model->n;
-    void *work = aligned_alloc(VECTOR, (padded(m * n) + 6 * m + p->d) * VECTOR);
+    void *work = aligned_alloc(VECTOR, (padded(drawn(p->model)) + 6 * (size_t)p->model->m + p->d) * VECTOR);
     double *x = malloc(p->d * sizeof(double));
     if (!work || !x) {
         __atomic_store_n(&p->failed, 1, __ATOMIC_RELAXED);
@@ -82,7 +106,7 @@ static void pass_worker(void *context, int worker, int workers) {
             for (size_t block = begin; block < end; ++block) {
                 ck_sample_range range = p->range;
                 range.first_sample += block * p->block_size;
-                k->block(p->model, kappa(p->model), range, p->block_size, work, x);
+                k->block(p->model, &p->constants, range, p->block_size, work, x);
                 k->accumulate(p->d, x, p->sums + chunk * p->d, p->products ? p->products + chunk * p->d * p->d : NULL);
             }
         }
@@ -93,8 +117,8 @@ static void pass_worker(void *context, int worker, int workers) {
 
 int ck_monte_carlo(const ck_two_layer_model *model, ck_sample_range range, size_t blocks, size_t block_size,
                    int threads, double *sums, double *products) {
-    const size_t d = ck_monte_carlo_dimension(model->m, model->n);
-    struct pass p = {kernel(), model, range, blocks, block_size, blocks < CHUNKS ? blocks : CHUNKS, d, NULL, NULL, 0};
+    const size_t d = ck_monte_carlo_dimension(model->m, model->n, model->levels);
+    struct pass p = {kernel(), model, constants(model), range, blocks, block_size, blocks < CHUNKS ? blocks : CHUNKS, d, NULL, NULL, 0};
     p.sums = calloc(p.chunks * d, sizeof(double));
     if (products) p.products = calloc(p.chunks * d * d, sizeof(double));
     if (!p.sums || (products && !p.products)) p.failed = 1;

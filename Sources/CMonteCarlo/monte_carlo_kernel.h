@@ -117,6 +117,24 @@ INLINE void NAME(project)(const ck_two_layer_model *q, const f32 *z, f32 *a, f32
     }
 }
 
+/// Rows of another law, in place: each is scaled to its radius.
+INLINE void NAME(rescale)(const ck_two_layer_model *q, f32 *z) {
+    const size_t m = (size_t)q->m, n = (size_t)q->n, freedom = (size_t)q->freedom;
+    f32 scale = {0};
+    for (size_t i = 0; i < m; ++i) {
+        if (q->law == CK_ROWS_SPHERE) {
+            f32 square = {0};
+            for (size_t j = 0; j < n; ++j) square += z[i * n + j] * z[i * n + j];
+            scale = __builtin_elementwise_sqrt((float)n / square);
+        } else if (i == 0 || q->law == CK_ROWS_STUDENT) {
+            f32 square = {0};
+            for (size_t j = 0; j < freedom; ++j) square += z[m * n + i * freedom + j] * z[m * n + i * freedom + j];
+            scale = __builtin_elementwise_sqrt((float)freedom / square);
+        }
+        for (size_t j = 0; j < n; ++j) z[i * n + j] *= scale;
+    }
+}
+
 /// From a, b: adds ½r² and σr to `acc`, and writes the weights c[4i + k] of row i in the four sums Zᵀc.
 INLINE void NAME(weigh)(const ck_two_layer_model *q, float kappa, const f32 *a, const f32 *b, f32 *c, f32 *acc) {
     f32 r = {0};
@@ -137,6 +155,47 @@ INLINE void NAME(weigh)(const ck_two_layer_model *q, float kappa, const f32 *a, 
         const f32 rest = r - select(on, (f32){0} + q->v[i], (f32){0}) + select(on_star, (f32){0} + q->v_star[i], (f32){0}) -
                          select(on_kink, (f32){0} + q->v_star[i], (f32){0});
         c[4 * i + 3] = q->v[i] * (rest + 0.5f * q->v[i]);
+    }
+}
+
+/// clamp(ceil(x/α), 0, K).
+INLINE f32 NAME(code)(f32 x, float inverse, float top) {
+    const f32 rounded = __builtin_elementwise_ceil(x * inverse);
+    return __builtin_elementwise_min(__builtin_elementwise_max(rounded, (f32){0}), (f32){0} + top);
+}
+
+/// The same for K levels; `scalars` are the five sums at the end.
+INLINE void NAME(weigh_levels)(const ck_two_layer_model *q, const struct constants *k, const f32 *a, const f32 *b, f32 *c, f32 *acc,
+                               f32 *scalars) {
+    const float top = (float)q->levels, alpha = q->alpha, inverse = 1 / q->alpha, inverse_star = 1 / q->alpha_star;
+    f32 r = {0};
+    for (int i = 0; i < q->m; ++i) {
+        r += (q->v[i] * alpha) * NAME(code)(a[i], inverse, top);
+        r -= (q->v_star[i] * q->alpha_star) * NAME(code)(b[i], inverse_star, top);
+    }
+    acc[0] += 0.5f * r * r;
+    for (int i = 0; i < q->m; ++i) {
+        const f32 code = NAME(code)(a[i], inverse, top), steps = a[i] * inverse, vr = r * q->v[i];
+        const i32 on = a[i] > 0.0f, middle = on & (steps <= top);
+        acc[1 + i] += alpha * code * r;
+        c[4 * i] = select(on, vr, (f32){0});
+        c[4 * i + 1] = select(middle, vr, (f32){0});
+        c[4 * i + 2] = vr;
+        scalars[1] += vr * code;
+        scalars[2] += select(steps > top, vr, (f32){0});
+        scalars[3] += c[4 * i + 1];
+        scalars[4] += c[4 * i + 1] * steps;
+        // Row i on its kink k: a_i = kα, so b_i is that of PZ_i plus kακ; σ_i is the mean of its two sides.
+        const float own = q->v[i] * alpha, target = q->v_star[i] * q->alpha_star;
+        const f32 rest = r - own * code + target * NAME(code)(b[i], inverse_star, top), base = b[i] - k->kappa * a[i];
+        f32 sum = {0}, weighted = {0};
+        for (int level = 0; level < q->levels; ++level) {
+            const f32 there = NAME(code)(base + (float)level * alpha * k->kappa, inverse_star, top) * k->density[level];
+            sum += there;
+            weighted += (float)level * there;
+        }
+        c[4 * i + 3] = q->v[i] * (rest * k->sums[0] + own * k->sums[1] - target * sum);
+        scalars[0] += q->v[i] * (rest * k->sums[2] + own * k->sums[3] - target * weighted);
     }
 }
 
@@ -162,21 +221,26 @@ INLINE void NAME(gather)(size_t m, size_t n, const f32 *z, const f32 *c, f32 *ac
 }
 
 /// One block of samples: its mean statistics into x (dimension d). `work` holds the vectors z, a, b, c and acc.
-static void NAME(block)(const ck_two_layer_model *q, float kappa, ck_sample_range range, size_t samples, void *work,
-                        double *x) {
-    const size_t m = (size_t)q->m, n = (size_t)q->n, d = ck_monte_carlo_dimension(q->m, q->n);
-    f32 *z = work, *a = z + (m * n + 3) / 4 * 4, *b = a + m, *c = b + m, *acc = c + 4 * m;
-    for (size_t k = 0; k < d; ++k) acc[k] = (f32){0};
+static void NAME(block)(const ck_two_layer_model *q, const struct constants *k, ck_sample_range range, size_t samples,
+                        void *work, double *x) {
+    const size_t m = (size_t)q->m, n = (size_t)q->n, d = ck_monte_carlo_dimension(q->m, q->n, q->levels), entries = drawn(q);
+    f32 *z = work, *a = z + padded(entries), *b = a + m, *c = b + m, *acc = c + 4 * m;
+    for (size_t i = 0; i < d; ++i) acc[i] = (f32){0};
     for (size_t s = 0; s < samples; s += CK_MONTE_CARLO_LANES) {
-        NAME(normals)(range.seed, range.experiment, range.first_sample + s, m * n, z);
+        NAME(normals)(range.seed, range.experiment, range.first_sample + s, entries, z);
+        if (q->law != CK_ROWS_GAUSSIAN) NAME(rescale)(q, z);
         NAME(project)(q, z, a, b);
-        NAME(weigh)(q, kappa, a, b, c, acc);
+        if (q->levels) {
+            NAME(weigh_levels)(q, k, a, b, c, acc, acc + d - CK_MONTE_CARLO_SCALARS);
+        } else {
+            NAME(weigh)(q, k->kappa, a, b, c, acc);
+        }
         NAME(gather)(m, n, z, c, acc + 1 + m);
     }
-    for (size_t k = 0; k < d; ++k) {
+    for (size_t i = 0; i < d; ++i) {
         double sum = 0;
-        for (int lane = 0; lane < CK_MONTE_CARLO_LANES; ++lane) sum += acc[k][lane];
-        x[k] = sum / (double)samples;
+        for (int lane = 0; lane < CK_MONTE_CARLO_LANES; ++lane) sum += acc[i][lane];
+        x[i] = sum / (double)samples;
     }
 }
 

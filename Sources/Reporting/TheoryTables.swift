@@ -33,6 +33,16 @@ public struct TheoryTables: Sendable {
         return latexTable(header: header, rows: rows, formulas: [1, 4], overPages: true)
     }
 
+    /// One row a statement that is false as printed, or beyond one bit; empty for tables from before there were any.
+    public var refuted: String {
+        guard claims.header.contains("as_printed") else { return "" }
+        let rows = claims.rows.indices.filter { !claims[$0, "as_printed"].isEmpty }.map { row in
+            ["claim", "source", "as_printed", "verdict", "counterexample", "statement", "proof"].map { claims[row, $0] }
+        }
+        let header = ["Claim", "Source", "As printed", "Verdict", "Counterexample", "What holds", "Proof"]
+        return latexTable(header: header, rows: rows, formulas: [2, 4, 5], overPages: true)
+    }
+
     /// How each claim was tested and what was found: one paragraph a claim.
     public var findings: String {
         claims.rows.indices.map { row in
@@ -45,7 +55,8 @@ public struct TheoryTables: Sendable {
     public var numbers: [(name: String, value: String)] {
         let faults = caught()
         return [
-            ("theoryClaims", "\(claims.rows.count)"), ("theoryHold", "\(claims.rows.indices.count { claims[$0, "verdict"] == "holds" })"),
+            ("theoryClaims", "\(claims.rows.count)"), ("theoryHold", "\(claims.rows.indices.count { claims[$0, "verdict"] != "REJECTED" })"),
+            ("theoryRefuted", "\(claims.rows.indices.count { claims[$0, "verdict"].hasPrefix("false") })"),
             ("theoryTests", "\(claims.rows.indices.reduce(0) { $0 + (Int(claims[$1, "tests"]) ?? 0) })"),
             ("theoryFaults", "\(faults.of)"), ("theoryFaultsCaught", "\(faults.caught)"),
             ("theoryCommand", claims.rows.isEmpty ? "" : claims[0, "how"]), ("theoryCommit", claims.rows.isEmpty ? "" : claims[0, "commit"]),

@@ -32,23 +32,22 @@ public struct Term: Sendable {
 /// quotients that become 0/0 at θ = 0 and π: `‖u + w*‖ = 2 cos(θ/2)` gives `cos(θ/2) e = ½ (u + w*)` and
 /// `q/sin(θ/2) e − q cot(θ/2) u = q p̂`.
 extension TwoLayerPoint {
-    /// - Throws: `StatisticsError` when the quadrature behind the clipped ReLU's p and q fails.
-    public func terms(_ quantity: Quantity) throws -> [Term] {
+    public func terms(_ quantity: Quantity) -> [Term] {
         switch quantity {
         case .loss: lossTerms
         case .gradientV: gradientVTerms
         case .gradientW: gradientWTerms
         case .coarseReLU: coarseReLUTerms
-        case .coarseClipped: coarseClippedTerms(try ClippedIntegrals(self))
+        case .coarseClipped: coarseClippedTerms(ClippedMoments(self))
         case .coarseIdentity: coarseIdentityTerms
         case .correlationReLU: [Term("sin θ (vᵀv*)²/(2(2π)^{3/2}‖w‖)", sin(theta) * overlap * overlap / (2 * pow(2 * .pi, 1.5) * normW))]
-        case .correlationClipped: correlationClippedTerms(try ClippedIntegrals(self))
+        case .correlationClipped: correlationClippedTerms(ClippedMoments(self))
         case .correlationIdentity: [Term("sin θ (vᵀv*)²/((2π)^{3/2}‖w‖)", sin(theta) * overlap * overlap / (pow(2 * .pi, 1.5) * normW))]
         }
     }
 
     /// The formula's value: a scalar as one entry, else m or n entries.
-    public func value(_ quantity: Quantity) throws -> [Double] { sum(try terms(quantity)) }
+    public func value(_ quantity: Quantity) -> [Double] { sum(terms(quantity)) }
 
     /// Item 1: `f = ⅛ [vᵀ(I+J)v − 2vᵀ((1 − 2θ/π)I + J)v* + v*ᵀ(I+J)v*]`, `J = 11ᵀ`.
     var lossTerms: [Term] {
@@ -80,10 +79,10 @@ extension TwoLayerPoint {
     }
 
     /// Item 4, μ′ = 1{0<x<1}: `E g = ½p(0,w)h u − vᵀv* p(θ,w) u − vᵀv* q(θ,w) p̂`.
-    func coarseClippedTerms(_ integrals: ClippedIntegrals) -> [Term] {
+    func coarseClippedTerms(_ moments: ClippedMoments) -> [Term] {
         [
-            Term("½p(0,w)h u", integrals.p0 * h / 2, .u), Term("−vᵀv* p(θ,w) u", -overlap * integrals.p, .u),
-            Term("−vᵀv* q(θ,w) p̂", -overlap * integrals.q, .tangent),
+            Term("½p(0,w)h u", moments.p0 * h / 2, .u), Term("−vᵀv* p(θ,w) u", -overlap * moments.p, .u),
+            Term("−vᵀv* q(θ,w) p̂", -overlap * moments.q, .tangent),
         ]
     }
 
@@ -94,8 +93,8 @@ extension TwoLayerPoint {
     }
 
     /// Item 5 for the clipped ReLU: `⟨E g, ∂f/∂w⟩ = q(θ,w)(vᵀv*)²/(2π‖w‖)`.
-    func correlationClippedTerms(_ integrals: ClippedIntegrals) -> [Term] {
-        [Term("q(θ,w)(vᵀv*)²/(2π‖w‖)", integrals.q * overlap * overlap / (2 * .pi * normW))]
+    func correlationClippedTerms(_ moments: ClippedMoments) -> [Term] {
+        [Term("q(θ,w)(vᵀv*)²/(2π‖w‖)", moments.q * overlap * overlap / (2 * .pi * normW))]
     }
 
     /// Item 6: `A` and `B` of `‖E g_relu‖² ≤ A‖∂f/∂v‖² + B⟨E g_relu, ∂f/∂w⟩`.

@@ -22,6 +22,9 @@ public struct CriticalPoints: Sendable {
         return .pi / 2 * scale / (scale - s * s)
     }
 
+    /// `a = s²/(m+1)`: the spurious minimum's condition is 2a < ‖v*‖².
+    var a: Double { s * s / (m + 1) }
+
     /// `v = (I+J)⁻¹((1 − 2θ/π)I + J)v*`, where ∂f/∂v = 0; `(I+J)⁻¹ = I − J/(m+1)`.
     public func stationaryV(theta: Double) -> [Double] {
         let c = 1 - 2 * theta / .pi
@@ -29,4 +32,24 @@ public struct CriticalPoints: Sendable {
         let mean = x.reduce(0, +) / (m + 1)
         return x.map { $0 - mean }
     }
+}
+
+/// `min_v f` as a function of `k = 1 − 2θ/π`, and its values at the critical points (Theory.md A1); N = ‖v*‖².
+public struct LossLandscape: Sendable {
+    let square: Double
+    let a: Double
+    /// a/2.
+    var spuriousLoss: Double
+
+    init(_ critical: CriticalPoints) { self.init(square: dot(critical.vStar, critical.vStar), a: critical.a) }
+    init(square: Double, a: Double) { (self.square, self.a, spuriousLoss) = (square, a, a / 2) }
+
+    /// `φ(k) = (1−k)[(1+k)N + (1−k)a]/8`.
+    func minimum(k: Double) -> Double { (1 - k) * ((1 + k) * square + (1 - k) * a) / 8 }
+    /// `k_s = −a/(N−a)`, where φ is largest.
+    var saddleK: Double { -a / (square - a) }
+    /// `N²/(8(N−a))`.
+    var saddleLoss: Double { square * square / (8 * (square - a)) }
+    /// `(N−2a)²/(8(N−a))`.
+    var barrier: Double { (square - 2 * a) * (square - 2 * a) / (8 * (square - a)) }
 }

@@ -5,7 +5,7 @@ import Foundation
 /// and must see it rejected.
 public struct Formulas: Sendable {
     /// Items 1–5, by term.
-    public var terms: @Sendable (TwoLayerPoint, Quantity) throws -> [Term]
+    public var terms: @Sendable (TwoLayerPoint, Quantity) -> [Term]
     /// Item 6: the constants A and B.
     public var boundConstants: @Sendable (TwoLayerPoint) -> (a: Double, b: Double)
     /// Item 7: the saddle's angle, and the v with ∂f/∂v = 0 at an angle.
@@ -14,15 +14,31 @@ public struct Formulas: Sendable {
     /// Sufficient descent: the least decrease per ‖Δw_q‖², `½(ρ/η − L)`.
     public var requiredDecrease: @Sendable (_ rho: Double, _ eta: Double, _ lipschitz: Double) -> Double
 
+    /// The papers' statements, repaired.
+    public var literature = LiteratureFormulas()
+    /// s²/‖v*‖² below which there is a spurious minimum, by m.
+    public var threshold: @Sendable (_ m: Int) -> Double = { (Double($0) + 1) / 2 }
+    /// With weight decay: the least decrease of F per ‖Δ‖².
+    var decayedDecrease: @Sendable (_ decay: Decay, _ rho: Double, _ eta: Double, _ lipschitz: Double, _ lambda: Double) -> Double = {
+        $0.decrease(rho: $1, eta: $2, lipschitz: $3, lambda: $4)
+    }
+    /// Factors on the terms that momentum and inexact projections add.
+    public var momentumTerm = 1.0
+    public var excessTerm = 1.0
+    /// b bits and learned α.
+    public var bits = BitsFormulas()
+    /// Other laws of Z's rows.
+    public var rows = RowLawFormulas()
+
     public static let theory = Formulas(
-        terms: { try $0.terms($1) },
+        terms: { $0.terms($1) },
         boundConstants: { $0.boundConstants },
         saddleTheta: { $0.saddleTheta },
         stationaryV: { $0.stationaryV(theta: $1) },
         requiredDecrease: { rho, eta, lipschitz in (rho / eta - lipschitz) / 2 })
 
-    public func value(_ quantity: Quantity, at point: TwoLayerPoint) throws -> [Double] {
-        point.sum(try terms(point, quantity))
+    public func value(_ quantity: Quantity, at point: TwoLayerPoint) -> [Double] {
+        point.sum(terms(point, quantity))
     }
 
     /// The theory with the coefficient of one term multiplied by `factor` (0 drops it, −1 turns its sign).
@@ -30,7 +46,7 @@ public struct Formulas: Sendable {
         var altered = self
         let terms = self.terms
         altered.terms = { point, asked in
-            var list = try terms(point, asked)
+            var list = terms(point, asked)
             if asked == quantity { list[term].coefficient *= factor }
             return list
         }
@@ -42,10 +58,10 @@ public struct Formulas: Sendable {
         var altered = self
         let terms = self.terms
         altered.terms = { point, asked in
-            guard asked == quantity else { return try terms(point, asked) }
-            var integrals = try ClippedIntegrals(theta: point.theta, normW: point.normW)
-            (integrals.p, integrals.q) = (integrals.q, integrals.p)
-            return asked == .coarseClipped ? point.coarseClippedTerms(integrals) : point.correlationClippedTerms(integrals)
+            guard asked == quantity else { return terms(point, asked) }
+            var moments = ClippedMoments(theta: point.theta, normW: point.normW)
+            (moments.p, moments.q) = (moments.q, moments.p)
+            return asked == .coarseClipped ? point.coarseClippedTerms(moments) : point.correlationClippedTerms(moments)
         }
         return altered
     }
@@ -69,7 +85,7 @@ public struct Fault: Sendable {
     static func everyTerm(of quantity: Quantity) -> [Fault] {
         // Which terms there are depends on nothing but the quantity: any point tells.
         let example = TwoLayerPoint(v: [1, 2], vStar: [2, 1], w: [1, 0], wStar: [1, 1])
-        guard let terms = try? example.terms(quantity) else { return [] }
+        let terms = example.terms(quantity)
         var faults: [Fault] = []
         for (index, term) in terms.enumerated() {
             let theory = Formulas.theory

@@ -21,33 +21,59 @@ public struct MonteCarlo: Sendable {
 
     /// Estimates from `samples` samples (rounded up to whole blocks, at least two), starting at block `firstBlock`.
     /// - Throws: `StatisticsError` when memory is short.
-    public func estimate(_ point: TwoLayerPoint, samples: Int, experiment: UInt32, firstBlock: Int = 0) throws -> Estimates {
+    public func estimate(
+        _ point: TwoLayerPoint, samples: Int, experiment: UInt32, firstBlock: Int = 0, law: RowLaw = .gaussian
+    ) throws -> Estimates {
         precondition(samples > 0 && firstBlock >= 0)
         let blocks = max(2, (samples + Self.blockSize - 1) / Self.blockSize)
-        let d = ck_monte_carlo_dimension(Int32(point.m), Int32(point.n))
-        var products = [Double](repeating: 0, count: d * d)
         let range = ck_sample_range(
             seed: seed, experiment: experiment, first_sample: UInt64(firstBlock) * UInt64(Self.blockSize))
-        let sums = try pass(point, range, blocks: blocks, blockSize: Self.blockSize, products: &products)
+        return Estimates(point: point, blocks: try moments(point, Variant(law: law), range, blocks: blocks))
+    }
+
+    /// The b-bit model's estimates.
+    func estimate(_ place: LevelPoint, samples: Int, experiment: UInt32) throws -> LevelEstimates {
+        let blocks = max(2, (samples + Self.blockSize - 1) / Self.blockSize)
+        let variant = Variant(levels: Int32((1 << place.bits) - 1), alpha: place.alpha, alphaStar: place.alphaStar)
+        let range = ck_sample_range(seed: seed, experiment: experiment, first_sample: 0)
+        return LevelEstimates(place: place, blocks: try moments(place.point, variant, range, blocks: blocks))
+    }
+
+    private func moments(_ point: TwoLayerPoint, _ variant: Variant, _ range: ck_sample_range, blocks: Int) throws -> SampleMoments {
+        let d = ck_monte_carlo_dimension(Int32(point.m), Int32(point.n), variant.levels)
+        var products = [Double](repeating: 0, count: d * d)
+        let sums = try pass(point, variant, range, blocks: blocks, blockSize: Self.blockSize, products: &products)
         let k = Double(blocks), mean = sums.map { $0 / k }
         let covariance = Matrix(rows: d, columns: d) { i, j in
             (products[max(i, j) * d + min(i, j)] - k * mean[i] * mean[j]) / (k - 1)
         }
-        return Estimates(point: point, blocks: SampleMoments(count: blocks, mean: mean, covariance: covariance))
+        return SampleMoments(count: blocks, mean: mean, covariance: covariance)
     }
+
+    /// What a pass may change of part 3's model.
+    private struct Variant {
+        var law = RowLaw.gaussian
+        /// 0 for σ = 1{x > 0}, else K.
+        var levels: Int32 = 0
+        var alpha = 1.0
+        var alphaStar = 1.0
+    }
+
+    /// Samples that the pass treats at a time.
+    static let lanes = Int(CK_MONTE_CARLO_LANES)
 
     /// The mean over one mini-batch of `size` samples (a multiple of 16): `(∂f/∂v, g)` with the ReLU proxy and the others.
     func batch(_ point: TwoLayerPoint, size: Int, experiment: UInt32, index: Int) throws -> Estimates.Means {
         precondition(size > 0 && size % Int(CK_MONTE_CARLO_LANES) == 0)
         let range = ck_sample_range(seed: seed, experiment: experiment, first_sample: UInt64(index) * UInt64(size))
-        return Estimates.Means(try pass(point, range, blocks: 1, blockSize: size, products: nil), point: point)
+        return Estimates.Means(try pass(point, Variant(), range, blocks: 1, blockSize: size, products: nil), point: point)
     }
 
     private func pass(
-        _ point: TwoLayerPoint, _ range: ck_sample_range, blocks: Int, blockSize: Int,
+        _ point: TwoLayerPoint, _ variant: Variant, _ range: ck_sample_range, blocks: Int, blockSize: Int,
         products: UnsafeMutablePointer<Double>?
     ) throws -> [Double] {
-        var sums = [Double](repeating: 0, count: ck_monte_carlo_dimension(Int32(point.m), Int32(point.n)))
+        var sums = [Double](repeating: 0, count: ck_monte_carlo_dimension(Int32(point.m), Int32(point.n), variant.levels))
         // Rounding the weights to f32 moves a result by a relative 1e-7 at most.
         let (v, vStar, w, wStar) = (point.v.map(Float.init), point.vStar.map(Float.init), point.w.map(Float.init), point.wStar.map(Float.init))
         let status = v.withUnsafeBufferPointer { v in
@@ -56,7 +82,8 @@ public struct MonteCarlo: Sendable {
                     wStar.withUnsafeBufferPointer { wStar in
                         var model = ck_two_layer_model(
                             m: Int32(v.count), n: Int32(w.count), v: v.baseAddress, v_star: vStar.baseAddress,
-                            w: w.baseAddress, w_star: wStar.baseAddress)
+                            w: w.baseAddress, w_star: wStar.baseAddress, levels: variant.levels, alpha: Float(variant.alpha),
+                            alpha_star: Float(variant.alphaStar), law: variant.law.kernelLaw, freedom: Int32(RowLaw.freedom))
                         return ck_monte_carlo(&model, range, blocks, blockSize, Int32(threads), &sums, products)
                     }
                 }
@@ -74,6 +101,11 @@ public struct MonteCarlo: Sendable {
         var out = [Float](repeating: 0, count: samples * entries)
         ck_monte_carlo_normals(ck_sample_range(seed: seed, experiment: experiment, first_sample: 0), samples, entries, &out)
         return out
+    }
+
+    /// A pass of the b-bit model with ‖v‖, ‖w‖ of order one and α = α*, for its time.
+    public func levelPass(_ point: TwoLayerPoint, bits: Int, alpha: Double, samples: Int) throws {
+        _ = try estimate(LevelPoint(point: point, bits: bits, alpha: alpha, alphaStar: alpha), samples: samples, experiment: 0)
     }
 
     /// Draws the numbers of a pass and uses only their sum, which it returns: the time of generation alone.

@@ -3,7 +3,8 @@ import Theory
 import Foundation
 import Statistics
 
-/// Times one Monte Carlo pass at the first dimensions and the generation of its Gaussian numbers alone; prints one JSON object.
+/// Times one Monte Carlo pass at the first dimensions, the generation of its Gaussian numbers alone, and the pass with 4 bits;
+/// prints one JSON object.
 func printPassSpeed(_ settings: VerificationSettings) throws {
     let size = settings.dimensions[0]
     var stream = Philox(seed: settings.seed, stream: 0)
@@ -19,5 +20,7 @@ func printPassSpeed(_ settings: VerificationSettings) throws {
     _ = try sampler.estimate(point, samples: 4096, experiment: 0)  // starts the threads
     let pass = try rates { _ = try sampler.estimate(point, samples: settings.samples, experiment: 0) }
     let generation = rates { _ = sampler.generationOnly(samples: settings.samples, entries: size.m * size.n) }
-    print("{\"pass\": [\(pass.wall), \(pass.processor)], \"generation\": [\(generation.wall), \(generation.processor)]}")
+    let levels = try rates { try sampler.levelPass(point, bits: 4, alpha: 0.2, samples: settings.samples) }
+    let parts = [("pass", pass), ("generation", generation), ("levels", levels)].map { "\"\($0.0)\": [\($0.1.wall), \($0.1.processor)]" }
+    print("{\(parts.joined(separator: ", "))}")
 }

@@ -27,7 +27,44 @@ private struct Drawing {
     let body: String
 }
 
-private let drawings = [
+private let drawings = modelDrawings + [
+    Drawing(
+        name: "shares", caption: "Share of random starts whose normalised descent ends at the global minimum, against s² relative to the spurious minimum's threshold (95 % Clopper–Pearson intervals)",
+        tables: ["shares"],
+        body: """
+            set key bottom right
+            set xrange [-0.02:1.25]; set yrange [0.45:1.02]
+            set xlabel "s² / (½(m+1)‖v*‖²)"
+            set ylabel "share ending at the global minimum"
+            titles = "'m = 2, n = 3' 'm = 4, n = 6' 'm = 8, n = 12' 'm = 16, n = 32' 'm = 64, n = 64'"
+            plot for [k=0:4] "shares.csv" using "x":(column("curve")==k ? column("global") : NaN):"low95":"high95" with yerrorlines lt 1+k title word(titles, k+1)
+            """),
+    Drawing(
+        name: "alpha_sign_map", caption: "Share of wrong signs of E g_α with the optimal v, over the angle and α/α* (white 0, orange ½, blue 1; above b = 2, below b = 4); the a.e. rule's E g_α is 0 everywhere",
+        tables: ["alpha_sign_map"],
+        body: """
+            set multiplot layout 2,5
+            unset key
+            unset grid
+            set palette defined (0 "#ffffff", 0.5 "#E69F00", 1 "#0072B2")
+            set cbrange [0:1]
+            unset colorbox
+            set xrange [0:pi]; set yrange [-2.1:2.1]
+            set xtics ("0" 0, "π/2" pi/2, "π" pi)
+            set ytics ("¼" -2, "½" -1, "1" 0, "2" 1, "4" 2)
+            set lmargin 5; set rmargin 1
+            titles = "three-valued two-valued minimum half LSQ"
+            do for [k=0:9] {
+                set title word(titles, k%5+1) . (k < 5 ? ", b = 2" : ", b = 4")
+                set xlabel (k < 5 ? "" : "θ")
+                set ylabel (k%5 == 0 ? "α/α*" : "") offset 1,0
+                plot "alpha_sign_map.csv" every ::(k*420)::(k*420+419) using "theta":(log(column("ratio"))/log(2)):"wrong" with image
+            }
+            unset multiplot
+            """),
+]
+
+private let modelDrawings = [
     Drawing(
         name: "correlation", caption: "Correlation of the coarse with the true gradient against the angle: measured points with error bars of five standard errors, formulas as lines (below: the differences in standard errors)",
         tables: ["relu", "clipped", "identity"].flatMap { ["correlation-\($0)", "correlation-\($0)-formula"] },

@@ -21,7 +21,7 @@ struct TheoryReport {
 
     private func three(_ x: Double?) -> String { x.map { String(format: "%.3g", $0) } ?? "–" }
     private func detects(_ outcome: Outcome) -> String { outcome.detectable.map { three($0) } ?? outcome.evidence.catches ?? "–" }
-    private func verdict(_ outcome: Outcome) -> String { outcome.rejected ? "REJECTED" : "holds" }
+    func verdict(_ outcome: Outcome) -> String { outcome.rejected ? "REJECTED" : outcome.claim.verdict.rawValue }
 
     /// The command that repeats the run, all its defaults spelt out.
     private var command: String {
@@ -44,13 +44,14 @@ struct TheoryReport {
     /// Everything, one row a claim.
     var claims: CSVTable {
         table(
-            ["claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "seconds", "measured"],
+            ["claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "seconds", "measured", "group", "as_printed", "counterexample", "proof"],
             report.outcomes.map { outcome in
                 [
                     outcome.claim.id, outcome.claim.statement, outcome.claim.source, outcome.claim.method,
                     "\(outcome.evidence.tests.count)", outcome.adjustedP.map { three($0) } ?? "",
                     detects(outcome), verdict(outcome), String(format: "%.3f", outcome.seconds),
                     ([outcome.evidence.summary] + outcome.evidence.violations).joined(separator: "; "),
+                    outcome.claim.group.rawValue, outcome.claim.printed ?? "", outcome.evidence.counterexample ?? "", outcome.claim.proof.rawValue,
                 ]
             })
     }
@@ -99,8 +100,9 @@ struct TheoryReport {
 
     private var sentence: String {
         String(
-            format: "%d of %d claims hold; %d tests, probability of any false alarm %g (Holm); %.3g samples measured in %.1f s; %.1f s in all%@ (%.1f s of processor time), %d threads, seed %@",
-            report.outcomes.count - rejected.count, report.outcomes.count, report.testCount, settings.level,
+            format: "%d of %d claims hold, %d of them refuting a statement; %d tests, probability of any false alarm %g (Holm); %.3g samples measured in %.1f s; %.1f s in all%@ (%.1f s of processor time), %d threads, seed %@",
+            report.outcomes.count - rejected.count, report.outcomes.count,
+            report.outcomes.count { $0.claim.printed != nil && !$0.rejected }, report.testCount, settings.level,
             Double(report.measuredSamples), report.measurementSeconds, seconds - report.powerSeconds,
             power ? String(format: ", besides %.1f s for the power checks", report.powerSeconds) : "", processorSeconds, settings.threads, "\(settings.seed)")
     }
@@ -132,12 +134,15 @@ struct TheoryReport {
                     verdict(outcome), String(format: "%.2f", outcome.seconds),
                 ]
             })
-        text += "\nThe shared measurement pass took \(String(format: "%.1f", report.measurementSeconds)) s besides.\n\n## What was measured\n\n"
+        text += "\n" + statementsSection
+        text += "The shared measurement pass took \(String(format: "%.1f", report.measurementSeconds)) s besides.\n\n## What was measured\n\n"
         for outcome in report.outcomes {
             text += "**\(outcome.claim.id)** (\(outcome.claim.source)). \(outcome.claim.method). Found: \(outcome.evidence.summary)."
+            if let counterexample = outcome.evidence.counterexample { text += " As printed it is false: \(counterexample)." }
             if outcome.rejected { text += " **Rejected**: \(explanation(outcome))." }
             text += "\n\n"
         }
+        text += proofsSection
         text += powerSection
         text += "## Figures\n\n" + figures.map { "![\($0.caption)](figures/\($0.name).svg)\n\n\($0.caption).\n\n" }.joined()
         return text

@@ -11,7 +11,7 @@ struct VerifyTheory: ParsableCommand {
         commandName: "verify-theory",
         abstract: "Checks the theory of coarse gradient descent claim by claim, and writes theory.csv, theory.md and figures.",
         discussion: """
-            Every claim is measured or attacked, never assumed. One probability of any false alarm (1e-6 unless --level says \
+            Every claim is measured or attacked, never assumed; a statement that is false as printed must be refuted again. One probability of any false alarm (1e-6 unless --level says \
             otherwise) holds for the whole run. The exit status is 0 when no claim is rejected, 1 when one is, 64 for bad options.
             """, version: "\(BuildFacts.commit), instruction set \(InstructionSet.best)")
 
@@ -21,7 +21,7 @@ struct VerifyTheory: ParsableCommand {
     var seed: UInt64 = 1
     @Option(help: ArgumentHelp("Threads; results do not depend on it. Default: all processors that may be used.", valueName: "count"))
     var threads: Int?
-    @Option(help: ArgumentHelp("Claims to check, by identifier, separated by commas. Default: all (see --list).", valueName: "ids"))
+    @Option(help: ArgumentHelp("Claims to check, by identifier or group (model, literature, bits, descent), separated by commas. Default: all (see --list).", valueName: "ids"))
     var claims: String?
     @Option(help: ArgumentHelp("Hidden units × inputs of the measured points; the first is swept over the angle.", valueName: "MxN,…"))
     var dimensions = Dimensions.standard.map(\.description).joined(separator: ",")
@@ -40,7 +40,12 @@ struct VerifyTheory: ParsableCommand {
         guard !benchmark else { return try printPassSpeed(try settings()) }
         guard !list else {
             let width = Claim.all.map(\.id.count).max() ?? 0
-            for claim in Claim.all { print(claim.id.padding(toLength: width + 2, withPad: " ", startingAt: 0) + claim.statement) }
+            for group in Claim.Group.allCases {
+                print("\(group.rawValue):")
+                for claim in Claim.all where claim.group == group {
+                    print("  " + claim.id.padding(toLength: width + 2, withPad: " ", startingAt: 0) + (claim.printed.map { "false: \($0)" } ?? claim.statement))
+                }
+            }
             return
         }
         let verification = Verification(settings: try settings(), claims: try selectedClaims())
@@ -91,9 +96,9 @@ struct VerifyTheory: ParsableCommand {
     private func selectedClaims() throws -> [Claim] {
         guard let claims else { return Claim.all }
         let asked = claims.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
-        if let unknown = asked.first(where: { id in !Claim.all.contains { $0.id == id } }) {
-            throw ValidationError("--claims: there is no claim \"\(unknown)\"; --list names them all")
+        if let unknown = asked.first(where: { name in Claim.Group(rawValue: name) == nil && !Claim.all.contains { $0.id == name } }) {
+            throw ValidationError("--claims: there is no claim or group \"\(unknown)\"; --list names them all")
         }
-        return Claim.all.filter { asked.contains($0.id) }
+        return Claim.all.filter { asked.contains($0.id) || asked.contains($0.group.rawValue) }
     }
 }

@@ -1,25 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Theory
+@testable import Theory
 import Foundation
 import Parallelism
 import Statistics
 import Testing
 
 @Suite struct MonteCarloTests {
-    /// Entries 4b … 4b+3 of sample s: Philox block b + experiment·2³² of stream s, Box–Muller in double (the kernel's header).
-    private func referenceNormals(seed: UInt64, experiment: UInt32, sample: Int, entries: Int) -> [Double] {
-        (0..<(entries + 3) / 4).flatMap { block -> [Double] in
-            let words = Philox.block(UInt64(block) | UInt64(experiment) << 32, stream: UInt64(sample), seed: seed)
-            return [(words.0, words.1), (words.2, words.3)].flatMap { radial, angular -> [Double] in
-                let radius = (-2 * log((Double(radial >> 1) + 0.5) * 0x1p-31)).squareRoot()
-                // The top two bits are the quadrant; the rest is signed, from −π/4 to π/4.
-                let inner = Double(Int32(bitPattern: angular << 2)) * 0x1p-31 * .pi / 4
-                let angle = Double(angular >> 30) * .pi / 2 + inner
-                return [radius * cos(angle), radius * sin(angle)]
-            }
-        }.prefix(entries).map { $0 }
-    }
-
     /// The vector code draws exactly the documented numbers; f32 polynomials are good to a few units in the last place.
     /// The near-1 radial words, where f32 resolves u in steps of 2⁻²⁴, give the absolute part.
     @Test(arguments: InstructionSet.available) func normalsAreTheDocumentedOnes(_ set: InstructionSet) {
@@ -139,7 +125,7 @@ import Testing
     @Test(arguments: Proxy.allCases) func correlationErrorsAreHonest(proxy: Proxy) throws {
         let point = randomPoint(m: 3, n: 4, theta: 1.3, length: 1, seed: 12)
         let sampler = MonteCarlo(seed: 6, threads: 2)
-        let exact = try point.value(proxy.correlation)[0]
+        let exact = point.value(proxy.correlation)[0]
         let scores = try (0..<400).map { repetition in
             let first = try sampler.estimate(point, samples: 64 * 256, experiment: UInt32(2 * repetition))
             let second = try sampler.estimate(point, samples: 64 * 256, experiment: UInt32(2 * repetition + 1))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Theory
+@testable import Theory
 import Foundation
 import Statistics
 
@@ -15,4 +15,18 @@ func randomPoint(m: Int, n: Int, theta: Double, length: Double, seed: UInt64) ->
     let across = unit(zip(raw, wStar).map { $0 - dot(raw, wStar) * $1 })
     return TwoLayerPoint(
         v: normals(m), vStar: normals(m), w: zip(wStar, across).map { length * (cos(theta) * $0 + sin(theta) * $1) }, wStar: wStar)
+}
+
+/// Entries 4b … 4b+3 of sample s: Philox block b + experiment·2³² of stream s, Box–Muller in double (the kernel's header).
+func referenceNormals(seed: UInt64, experiment: UInt32, sample: Int, entries: Int) -> [Double] {
+    (0..<(entries + 3) / 4).flatMap { block -> [Double] in
+        let words = Philox.block(UInt64(block) | UInt64(experiment) << 32, stream: UInt64(sample), seed: seed)
+        return [(words.0, words.1), (words.2, words.3)].flatMap { radial, angular -> [Double] in
+            let radius = (-2 * log((Double(radial >> 1) + 0.5) * 0x1p-31)).squareRoot()
+            // The top two bits are the quadrant; the rest is signed, from −π/4 to π/4.
+            let inner = Double(Int32(bitPattern: angular << 2)) * 0x1p-31 * .pi / 4
+            let angle = Double(angular >> 30) * .pi / 2 + inner
+            return [radius * cos(angle), radius * sin(angle)]
+        }
+    }.prefix(entries).map { $0 }
 }

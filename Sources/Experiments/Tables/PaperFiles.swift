@@ -47,7 +47,7 @@ struct PaperFiles {
             ("provenance", Self.provenance(rows)), ("schedules", try Self.schedules(protocols)),
             ("recipes", try Self.recipes(protocols[2])), ("benchmarks", try Self.benchmarks(output.path)),
             ("macros", Self.macros(Self.numbers(rows, quantized) + (theory?.numbers ?? []))),
-        ] + (theory.map { [("theory-verdicts", $0.verdicts), ("theory-findings", $0.findings)] } ?? [])
+        ] + (theory.map { [("theory-verdicts", $0.verdicts), ("theory-refuted", $0.refuted), ("theory-findings", $0.findings)] } ?? [])
     }
 
     // MARK: Theory

@@ -5,16 +5,63 @@ import Statistics
 /// A statement of the theory and the procedure that tries to refute it.
 public struct Claim: Sendable {
     public let id: String
+    public let group: Group
+    /// What is claimed; where the literature's statement is false, the repaired one.
     public let statement: String
+    /// The literature's statement where it is false, or what one would expect of it beyond one bit.
+    public let printed: String?
+    public let verdict: Verdict
+    public let proof: Proof
     /// Paper section or METHOD.md item.
     public let source: String
     /// How it is checked.
     public let method: String
-    /// Whether the shared Monte Carlo measurements are needed.
-    let measured: Bool
+    /// The shared Monte Carlo measurements that are needed.
+    let needs: Set<Measurements.Part>
     /// Broken formulas that must be rejected, for `--power`.
     public let faults: [Fault]
+    /// The proof, where it is ours, in Markdown; no number in it was measured.
+    public let argument: String?
     let check: @Sendable (VerificationSettings, Measurements, Formulas) throws -> Evidence
+
+    /// - Parameter printed: given, the claim is that this is false: `check` must find the counterexample again.
+    init(
+        id: String, group: Group = .model, statement: String, printed: String? = nil, beyondOneBit: Bool = false, constants: Bool = false,
+        proof: Proof = .cited, source: String, method: String, needs: Set<Measurements.Part> = [], faults: [Fault] = [], argument: String? = nil,
+        check: @escaping @Sendable (VerificationSettings, Measurements, Formulas) throws -> Evidence
+    ) {
+        (self.id, self.group, self.statement, self.printed, self.proof) = (id, group, statement, printed, proof)
+        verdict = printed != nil ? (beyondOneBit ? .falseBeyondOneBit : .falseAsPrinted) : constants ? .holdsWithConstants : .holds
+        (self.source, self.method, self.needs, self.faults, self.argument, self.check) = (source, method, needs, faults, argument, check)
+    }
+
+    /// Names that `--claims` takes beside the identifiers.
+    public enum Group: String, CaseIterable, Sendable { case model, literature, bits, descent }
+
+    /// What became of a statement of the literature.
+    public enum Verdict: String, Sendable {
+        case holds
+        case holdsWithConstants = "holds with these constants"
+        case falseAsPrinted = "false as printed"
+        case falseBeyondOneBit = "false beyond one bit"
+    }
+
+    /// Where the statement's proof stands.
+    public enum Proof: String, Sendable {
+        case cited = "in the source"
+        case ours = "proven here"
+        case continuous = "proven here in continuous time only"
+        case measured = "measured only"
+        /// The mark of the report: [P], [C] and [M].
+        public var mark: String {
+            switch self {
+            case .cited: ""
+            case .ours: "[P]"
+            case .continuous: "[C]"
+            case .measured: "[M]"
+            }
+        }
+    }
 }
 
 /// What a check found.
@@ -23,6 +70,8 @@ public struct Evidence: Sendable {
     public var tests: [ClaimTest] = []
     /// Outright contradictions of a deterministic statement; each names the place and the size.
     public var violations: [String] = []
+    /// Where the statement as printed fails, with the numbers; must be found where it is called false.
+    public var counterexample: String?
     /// What was measured, in one line.
     public var summary = ""
     /// The smallest relative error that tests at level `alpha` catch with probability `power`, where that is defined.
@@ -37,6 +86,13 @@ public struct Evidence: Sendable {
 public struct ClaimTest: Sendable {
     public let label: String
     public let result: TestResult
+}
+
+extension Evidence {
+    /// Notes a contradiction; three of a kind are enough to read.
+    mutating func expect(_ holds: Bool, _ violation: @autoclosure () -> String) {
+        if !holds && violations.count < 3 { violations.append(violation()) }
+    }
 }
 
 /// Columns of numbers, in blocks (curves), for a figure or a file.
@@ -74,6 +130,8 @@ public struct Dimensions: Equatable, Sendable, CustomStringConvertible {
 /// Streams of random numbers, one family a purpose, so that no two checks share any.
 enum Purpose: UInt64 {
     case points = 1, critical, descent, collapse, identity, miniBatch, blending, search
+    case landscape, lipschitz, lemma5, lemma7, stepSize, stepRuns, rows, figure1, norm, basins, cure, shares, threshold
+    case bits, bitsIdentity, bitsAngle, bitsSigns, network, weightDecay, momentum, inexact
 
     /// Stream `index` of this purpose.
     func stream(_ seed: UInt64, _ index: Int) -> Philox { Philox(seed: seed, stream: rawValue << 48 | UInt64(index)) }

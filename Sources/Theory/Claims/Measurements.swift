@@ -4,6 +4,9 @@ import Statistics
 
 /// The Monte Carlo passes that the measured claims share: at each point two independent halves.
 public struct Measurements: Sendable {
+    /// What claims may need of them.
+    enum Part: Sendable { case model, rows, bits }
+
     struct Place: Sendable {
         let label: String
         let first: Estimates
@@ -13,6 +16,13 @@ public struct Measurements: Sendable {
     }
 
     var places: [Place] = []
+    var rows: [(RowLaw, Estimates)] = []
+    var levels: [LevelEstimates] = []
+    /// Of all passes.
+    var samples: Int {
+        places.reduce(0) { $0 + $1.merged.samples }
+            + rows.reduce(0) { $0 + $1.1.samples } + levels.reduce(0) { $0 + $1.blocks.count * MonteCarlo.blockSize }
+    }
     /// Places of the θ sweep at the first dimensions, for the figure: a prefix of `places`.
     static let sweepCount = 12
 

@@ -14,8 +14,19 @@ extension Claim {
         correlation(.relu, "ReLU: ⟨E g, ∂f/∂w⟩ = sin θ (vᵀv*)²/(2(2π)^{3/2}‖w‖)"),
         correlation(.clipped, "clipped ReLU: ⟨E g, ∂f/∂w⟩ = q(θ,w)(vᵀv*)²/(2π‖w‖)"),
         correlation(.identity, "identity: ⟨E g, ∂f/∂w⟩ = sin θ (vᵀv*)²/((2π)^{3/2}‖w‖)"),
-        correlationSign, positivity, bound, criticalPoints, normalizedDescent, collapse, identityLeaves, miniBatch,
-        sufficientDescent, withoutBlending,
+        correlationSign, positivity, bound, criticalPoints,
+    ] + literature + bits + [
+        normalizedDescent, collapse, identityLeaves, miniBatch, threshold, shares, sufficientDescent, withoutBlending, blendingSharp,
+        weightDecay, momentum, inexact,
+    ]
+
+    /// b bits and a learned α.
+    static let bits: [Claim] = [bitsFormulas, bitsIdentities, networkLaw, angularTheorem, fullPositivity, resolutionSign]
+
+    /// The papers' statements on trial.
+    static let literature: [Claim] = [
+        proposition1, lemma3, lemma5, lemma7, stepSize, uniformStep, normLaw, normStart, normThreshold, theorem2, lemma10, identityCure,
+        remark2, figure1,
     ]
 }
 
@@ -26,7 +37,7 @@ public struct Outcome: Sendable {
     public let seconds: Double
     /// The smallest Holm-adjusted p-value of its tests; nil without tests.
     public let adjustedP: Double?
-    /// Rejected by a test or contradicted outright.
+    /// Rejected by a test or contradicted outright; also where a statement called false was not refuted again.
     public let rejected: Bool
     /// Smallest relative error of the formula caught with 99.9 % probability at the run's level.
     public let detectable: Double?
@@ -65,9 +76,10 @@ public struct Verification: Sendable {
     /// - Parameter progress: steps done, steps in all, and what comes next.
     /// - Throws: `StatisticsError` when a check cannot be carried out.
     public func run(withPower: Bool, progress: (_ done: Int, _ total: Int, _ next: String) -> Void) throws -> Report {
-        let points = claims.contains { $0.measured && $0.id != Claim.criticalPoints.id } ? Measurements.points(settings) : []
+        let points = claims.contains { $0.needs.contains(.model) } ? Measurements.points(settings) : []
         let faults = withPower ? claims.flatMap { claim in claim.faults.map { (claim, $0) } } : []
-        let total = points.count + claims.count + faults.count
+        let needs = claims.reduce(into: Set<Measurements.Part>()) { $0.formUnion($1.needs) }.subtracting([.model])
+        let total = points.count + needs.count + claims.count + faults.count
         var done = 0
         func advance(_ next: String) {
             progress(done, total, next)
@@ -79,6 +91,14 @@ public struct Verification: Sendable {
                 advance("measuring \(place.label)")
                 measurements.places.append(
                     try Measurements.measure(settings, label: place.label, point: place.point, experiment: Purpose.points.experiment(index)))
+            }
+            if needs.contains(.rows) {
+                advance("measuring other laws of the rows")
+                measurements.rows = try Measurements.rows(settings)
+            }
+            if needs.contains(.bits) {
+                advance("measuring b bits")
+                measurements.levels = try Measurements.levels(settings)
             }
         }.seconds
         let checked = try claims.map { claim in
@@ -96,7 +116,7 @@ public struct Verification: Sendable {
         progress(total, total, "done")
         return Report(
             outcomes: outcomes, power: power.value, testCount: tests, measurementSeconds: measurementSeconds, powerSeconds: power.seconds,
-            measuredSamples: measurements.places.reduce(0) { $0 + $1.merged.samples })
+            measuredSamples: measurements.samples)
     }
 
     /// Holm over all tests of the run.
@@ -108,17 +128,29 @@ public struct Verification: Sendable {
             let own = adjusted.prefix(result.value.tests.count)
             adjusted = adjusted.dropFirst(own.count)
             // A statistic that is not a number has no place in a passing run.
-            let rejected = own.contains { !($0 >= settings.level) } || !result.value.violations.isEmpty
+            let rejected = own.contains { !($0 >= settings.level) } || !contradictions(claim, result.value).isEmpty
             return Outcome(
-                claim: claim, evidence: result.value, seconds: result.seconds, adjustedP: own.min(), rejected: rejected,
+                claim: claim, evidence: completed(claim, result.value), seconds: result.seconds, adjustedP: own.min(), rejected: rejected,
                 detectable: try result.value.detectable?(alpha, Self.power))
         }
+    }
+
+    /// The violations, and a refutation that is not found any more.
+    private func contradictions(_ claim: Claim, _ evidence: Evidence) -> [String] {
+        evidence.violations
+            + (claim.printed != nil && evidence.counterexample == nil ? ["no counterexample to the statement as printed was found"] : [])
+    }
+
+    private func completed(_ claim: Claim, _ evidence: Evidence) -> Evidence {
+        var evidence = evidence
+        evidence.violations = contradictions(claim, evidence)
+        return evidence
     }
 
     /// A fault counts as caught only at Bonferroni's level, which is stricter than Holm's.
     private func judged(_ claim: Claim, _ fault: Fault, _ evidence: Evidence, tests: Int) -> PowerOutcome {
         let smallest = evidence.tests.map(\.result.pValue).min().map { min(1, $0 * Double(tests)) }
-        if let first = evidence.violations.first {
+        if let first = contradictions(claim, evidence).first {
             return PowerOutcome(claim: claim.id, fault: fault.name, caught: true, evidence: first)
         }
         return PowerOutcome(

@@ -9,7 +9,6 @@ extension Claim {
         statement: "global minimum, spurious minimum (when s² < ½(m+1)‖v*‖²) and saddle (vᵀv* = 0): ∂f/∂v and the ReLU and clipped-ReLU coarse gradients vanish, the identity's does not at the spurious minimum",
         source: "METHOD.md item 7; Yin et al. 2019, proposition on critical points",
         method: "closed forms, Hessian by differences, 200 trials around each minimum; Monte Carlo T² that the measured gradients are zero",
-        measured: true,
         faults: [
             Fault("saddle angle × 1.01") { $0.saddleTheta = { $0.saddleTheta * 1.01 } },
             Fault("v × 1.01") { $0.stationaryV = { point, theta in scaled(point.stationaryV(theta: theta), by: 1.01) } },
@@ -24,16 +23,16 @@ extension Claim {
                 var stream = Purpose.critical.stream(settings.seed, index << 8 | trial)
                 let targets = Targets(&stream, size: size, spurious: true)
                 let places = targets.places(&stream, formulas)
-                largest = max(largest, try targets.residual(places, formulas))
-                let identity = norm(try formulas.value(.coarseIdentity, at: places.spurious))
+                largest = max(largest, targets.residual(places, formulas))
+                let identity = norm(formulas.value(.coarseIdentity, at: places.spurious))
                 smallestIdentity = min(smallestIdentity, identity)
                 if identity < 0.99 * targets.identityGradient { vanished += 1 }
                 try targets.checkHessian(at: places.saddle, label: "\(size)", formulas, &evidence)
-                try targets.checkMinimum(at: places.global, "global minimum, \(size)", &stream, formulas, &evidence)
-                try targets.checkMinimum(at: places.spurious, "spurious minimum, \(size)", &stream, formulas, &evidence)
+                targets.checkMinimum(at: places.global, "global minimum, \(size)", &stream, formulas, &evidence)
+                targets.checkMinimum(at: places.spurious, "spurious minimum, \(size)", &stream, formulas, &evidence)
                 if trial == 0 { try measure(places, size: size, index: index, settings, &evidence) }
                 let without = Targets(&stream, size: size, spurious: false)
-                try without.checkNoMinimum(label: "\(size)", formulas, &evidence)
+                without.checkNoMinimum(label: "\(size)", formulas, &evidence)
             }
         }
         // Sums of a few dozen products of order one: rounding stays below 1e-13.
@@ -103,14 +102,14 @@ private struct Targets {
     }
 
     /// The largest entry of what must vanish, relative to ‖v*‖ (‖v*‖² for the coarse gradients and vᵀv*).
-    func residual(_ places: Places, _ formulas: Formulas) throws -> Double {
+    func residual(_ places: Places, _ formulas: Formulas) -> Double {
         let size = norm(critical.vStar)
         var largest = abs(places.saddle.overlap) / (size * size)
-        largest = max(largest, norm(try formulas.value(.gradientW, at: places.saddle)) / (size * size))
+        largest = max(largest, norm(formulas.value(.gradientW, at: places.saddle)) / (size * size))
         for point in [places.global, places.spurious, places.saddle] {
-            largest = max(largest, norm(try formulas.value(.gradientV, at: point)) / size)
+            largest = max(largest, norm(formulas.value(.gradientV, at: point)) / size)
             for quantity in [Quantity.coarseReLU, .coarseClipped] {
-                largest = max(largest, norm(try formulas.value(quantity, at: point)) / (size * size))
+                largest = max(largest, norm(formulas.value(quantity, at: point)) / (size * size))
             }
         }
         return largest
@@ -119,16 +118,16 @@ private struct Targets {
     /// m positive, one negative and n − 1 zero eigenvalues of the Hessian in (v, w), by central differences of the gradients.
     func checkHessian(at point: TwoLayerPoint, label: String, _ formulas: Formulas, _ evidence: inout Evidence) throws {
         let (m, n, step) = (point.m, point.n, 1e-5)
-        func gradient(_ x: [Double]) throws -> [Double] {
+        func gradient(_ x: [Double]) -> [Double] {
             let moved = point.moved(v: Array(x[0..<m]), w: Array(x[m...]))
-            return try formulas.value(.gradientV, at: moved) + formulas.value(.gradientW, at: moved)
+            return formulas.value(.gradientV, at: moved) + formulas.value(.gradientW, at: moved)
         }
         let x = point.v + point.w
-        let columns = try (0..<(m + n)).map { j in
+        let columns = (0..<(m + n)).map { j in
             var (up, down) = (x, x)
             up[j] += step
             down[j] -= step
-            return scaled(added(try gradient(up), -1, try gradient(down)), by: 1 / (2 * step))
+            return scaled(added(gradient(up), -1, gradient(down)), by: 1 / (2 * step))
         }
         let values = try Matrix(rows: m + n, columns: m + n) { (columns[$0][$1] + columns[$1][$0]) / 2 }.symmetricEigenvalues()
         // Differences with step 1e-5 carry an error near 1e-9; the smallest nonzero eigenvalues are above 1e-4.
@@ -138,19 +137,19 @@ private struct Targets {
         }
     }
 
-    private func loss(_ v: [Double], _ w: [Double], _ formulas: Formulas) throws -> Double {
-        try formulas.value(.loss, at: TwoLayerPoint(v: v, vStar: critical.vStar, w: w, wStar: wStar))[0]
+    private func loss(_ v: [Double], _ w: [Double], _ formulas: Formulas) -> Double {
+        formulas.value(.loss, at: TwoLayerPoint(v: v, vStar: critical.vStar, w: w, wStar: wStar))[0]
     }
 
     /// f is larger at 200 points around.
     func checkMinimum(
         at point: TwoLayerPoint, _ label: String, _ stream: inout Philox, _ formulas: Formulas, _ evidence: inout Evidence
-    ) throws {
-        let f = try loss(point.v, point.w, formulas)
+    ) {
+        let f = loss(point.v, point.w, formulas)
         for _ in 0..<200 {
             let v = added(point.v, 1e-3 * norm(critical.vStar), stream.direction(point.m))
             let w = added(point.w, 1e-3, stream.direction(point.n))
-            let rise = try loss(v, w, formulas) - f
+            let rise = loss(v, w, formulas) - f
             if rise <= 0 {
                 evidence.violations.append("f falls by \(format(-rise)) beside the \(label)")
                 return
@@ -159,11 +158,11 @@ private struct Targets {
     }
 
     /// Without the condition, the stationary v at θ = π is no minimum: f falls as θ leaves π.
-    func checkNoMinimum(label: String, _ formulas: Formulas, _ evidence: inout Evidence) throws {
+    func checkNoMinimum(label: String, _ formulas: Formulas, _ evidence: inout Evidence) {
         let v = formulas.stationaryV(critical, .pi), w = scaled(wStar, by: -1)
         var across = [Double](repeating: 0, count: w.count)
         across[abs(w[0]) < 0.9 ? 0 : 1] = 1
-        let change = try loss(v, added(w, 1e-3, across), formulas) - loss(v, w, formulas)
+        let change = loss(v, added(w, 1e-3, across), formulas) - loss(v, w, formulas)
         if change >= 0 { evidence.violations.append("θ = π is a minimum although s² ≥ ½(m+1)‖v*‖², \(label)") }
     }
 }

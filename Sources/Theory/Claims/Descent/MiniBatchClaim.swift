@@ -5,11 +5,10 @@ import Statistics
 /// Sample-based coarse gradient descent against the population's.
 extension Claim {
     static let miniBatch = Claim(
-        id: "mini-batch",
+        id: "mini-batch", group: .descent,
         statement: "mini-batch coarse gradient descent follows the population path: the root-mean-square error falls with the batch size B as B^(−1/2)",
         source: "METHOD.md item 8; law of large numbers",
         method: "40 normalised steps, η = 0.1, m = 4, n = 6, 128 repetitions of each B = 2⁸ … 2¹⁴; weighted fit of the log-log slope, z-test of −½",
-        measured: false,
         faults: [
             Fault("ReLU: w* term × 1.1", Formulas.theory.scaling(.coarseReLU, term: 2, by: 1.1)),
             Fault("ReLU: w* term dropped", Formulas.theory.scaling(.coarseReLU, term: 2, by: 0)),
@@ -21,7 +20,7 @@ extension Claim {
         let vStar = stream.direction(4), wStar = stream.direction(6)
         let start = TwoLayerPoint(v: stream.direction(4), vStar: vStar, w: stream.direction(at: 1.2, from: wStar), wStar: wStar)
         let descent = CoarseDescent(rate: 0.1, normalized: true), steps = 40, repetitions = 128
-        let path = try (0..<steps).reduce(start) { point, _ in try descent.step(point, formulas: formulas) }
+        let path = (0..<steps).reduce(start) { point, _ in descent.step(point, formulas: formulas) }
         let sampler = MonteCarlo(seed: settings.seed, threads: 1)
         let sizes = (8...14).map { 1 << $0 }
         let squares = try parallelMap(sizes.count * repetitions, threads: settings.threads) { job in

@@ -9,22 +9,22 @@ struct DescentEnd: Sendable {
     /// What contradicts the theory, if anything does.
     let fault: String?
 
-    init(_ stream: inout Philox, size: Dimensions, theta: Double, _ formulas: Formulas) throws {
+    init(_ stream: inout Philox, size: Dimensions, theta: Double, _ formulas: Formulas) {
         let vStar = stream.direction(size.m), wStar = stream.direction(size.n)
         var point = TwoLayerPoint(
             v: stream.direction(size.m), vStar: vStar, w: stream.direction(at: theta, from: wStar), wStar: wStar)
         let descent = CoarseDescent(rate: 0.1, normalized: true)
-        var f = try formulas.value(.loss, at: point)[0]
+        var f = formulas.value(.loss, at: point)[0]
         var rise = 0.0, ended = false
         // The loss is a sum of terms of order m rounded at 1e-16 each.
         let rounding = 1e-14 * Double(size.m + 1)
         // A limit is reached when the angle and ∂f/∂v are within 1e-4; the slow runs pass beside the saddle.
         for _ in 0..<100_000 where !ended && rise <= rounding {
-            point = try descent.step(point, formulas: formulas)
-            let next = try formulas.value(.loss, at: point)[0]
+            point = descent.step(point, formulas: formulas)
+            let next = formulas.value(.loss, at: point)[0]
             rise = max(rise, next - f)
             f = next
-            let slope = norm(try formulas.value(.gradientV, at: point))
+            let slope = norm(formulas.value(.gradientV, at: point))
             ended = min(point.theta, .pi - point.theta) < 1e-4 && slope < 1e-4
         }
         isGlobal = point.theta < .pi / 2
@@ -54,18 +54,18 @@ struct FreeDescent: Sendable {
     /// (ηt, ‖w‖, f, θ), about 600 points.
     var curve: [[Double]]?
 
-    init(_ stream: inout Philox, size: Dimensions, rate: Double, _ formulas: Formulas, keepCurve: Bool) throws {
+    init(_ stream: inout Philox, size: Dimensions, rate: Double, _ formulas: Formulas, keepCurve: Bool) {
         let vStar = stream.normals(size.m), wStar = stream.direction(size.n)
         var point = TwoLayerPoint(v: stream.normals(size.m), vStar: vStar, w: stream.direction(size.n), wStar: wStar)
         let descent = CoarseDescent(rate: rate, normalized: false)
-        var f = try formulas.value(.loss, at: point)[0]
+        var f = formulas.value(.loss, at: point)[0]
         if keepCurve { curve = [] }
         let steps = Int(60 / rate), every = max(1, steps / 600)
         for step in 0..<steps {
             if keepCurve && step % every == 0 { curve?.append([rate * Double(step), point.normW, f, point.theta]) }
             let relative = rate * (abs(point.radialSpeed) + abs(point.angularSpeed)) / point.normW
-            point = try descent.step(point, formulas: formulas)
-            let next = try formulas.value(.loss, at: point)[0]
+            point = descent.step(point, formulas: formulas)
+            let next = formulas.value(.loss, at: point)[0]
             // Rounding of f is near 1e-16 of its terms, of order m².
             if next - f > 1e-12 {
                 largestRise = max(largestRise, next - f)
@@ -94,7 +94,7 @@ struct SpuriousDeparture: Sendable {
     /// The largest change of the angle with the identity.
     let identityWent: Double
 
-    init(_ stream: inout Philox, size: Dimensions, _ formulas: Formulas) throws {
+    init(_ stream: inout Philox, size: Dimensions, _ formulas: Formulas) {
         // Targets well inside the condition, so that the basin is wide and s is not 0.
         var vStar: [Double], s: Double, share: Double
         repeat {
@@ -106,40 +106,40 @@ struct SpuriousDeparture: Sendable {
         let v = formulas.stationaryV(CriticalPoints(vStar: vStar), .pi)
         let minimum = TwoLayerPoint(v: v, vStar: vStar, w: scaled(wStar, by: -1), wStar: wStar)
         let length = 2 * s * s * (m - 1) / ((m + 1) * (m + 1) * (2 * Double.pi).squareRoot())
-        vectorError = norm(added(try formulas.value(.coarseIdentity, at: minimum), -length, minimum.u))
+        vectorError = norm(added(formulas.value(.coarseIdentity, at: minimum), -length, minimum.u))
 
         let start = minimum.moved(
             v: added(v, 1e-3, stream.direction(size.m)), w: stream.direction(at: .pi - 1e-3, from: wStar))
-        func farthest(_ proxy: Proxy, time: Double) throws -> (distance: Double, angle: Double) {
+        func farthest(_ proxy: Proxy, time: Double) -> (distance: Double, angle: Double) {
             let descent = CoarseDescent(proxy: proxy, rate: 0.05, normalized: false)
             var point = start, distance = 0.0, angle = 0.0
             for _ in 0..<Int(time / descent.rate) {
-                point = try descent.step(point, formulas: formulas)
+                point = descent.step(point, formulas: formulas)
                 angle = max(angle, .pi - point.theta)
                 distance = max(distance, max(.pi - point.theta, norm(added(point.v, -1, v))))
             }
             return (distance, angle)
         }
-        stayedWithin = max(try farthest(.relu, time: 60).distance, try farthest(.clipped, time: 60).distance)
-        let left = try farthest(.identity, time: 6 / length)
+        stayedWithin = max(farthest(.relu, time: 60).distance, farthest(.clipped, time: 60).distance)
+        let left = farthest(.identity, time: 6 / length)
         identityWent = left.angle
         identityLeft = left.angle > 0.5  // ten times what counts as staying
     }
 }
 
 /// f and θ along descent from several starts of the first (m, n): blocks of (step, f, θ).
-func descentCurves(_ settings: VerificationSettings, _ formulas: Formulas) throws -> DataTable {
+func descentCurves(_ settings: VerificationSettings, _ formulas: Formulas) -> DataTable {
     let size = settings.dimensions[0]
-    let blocks = try (0..<8).map { run -> [[Double]] in
+    let blocks = (0..<8).map { run -> [[Double]] in
         var stream = Purpose.descent.stream(settings.seed, 0xffff << 16)
         let vStar = stream.direction(size.m), wStar = stream.direction(size.n)
         var own = Purpose.descent.stream(settings.seed, 0xfffe << 16 | run)
         var point = TwoLayerPoint(
             v: own.direction(size.m), vStar: vStar, w: own.direction(at: .pi * (Double(run) + 0.5) / 8, from: wStar), wStar: wStar)
         let descent = CoarseDescent(rate: 0.1, normalized: true)
-        return try (0...600).map { step in
-            defer { if let next = try? descent.step(point, formulas: formulas) { point = next } }
-            return [Double(step), try formulas.value(.loss, at: point)[0], point.theta]
+        return (0...600).map { step in
+            defer { point = descent.step(point, formulas: formulas) }
+            return [Double(step), formulas.value(.loss, at: point)[0], point.theta]
         }
     }
     return DataTable(name: "descent_curves", columns: ["step", "loss", "theta"], blocks: blocks)
@@ -147,7 +147,7 @@ func descentCurves(_ settings: VerificationSettings, _ formulas: Formulas) throw
 
 /// (θ, vᵀv*) along descent. With s = 0 and ‖v*‖ = 1 the pair obeys an equation of its own, so paths do not cross:
 /// `d(vᵀv*) = −¼(vᵀv* − (1 − 2θ/π))`, `dθ = −vᵀv* sin θ/(2√(2π))`.
-func phasePortrait(_ settings: VerificationSettings, _ formulas: Formulas) throws -> DataTable {
+func phasePortrait(_ settings: VerificationSettings, _ formulas: Formulas) -> DataTable {
     let vStar = [0.5, -0.5, 0.5, -0.5], wStar = [1.0, 0, 0]
     let descent = CoarseDescent(rate: 0.1, normalized: true)
     var blocks: [[[Double]]] = []
@@ -157,7 +157,7 @@ func phasePortrait(_ settings: VerificationSettings, _ formulas: Formulas) throw
             var block: [[Double]] = []
             for step in 0..<500 {
                 if step % 4 == 0 { block.append([point.theta, point.overlap]) }
-                point = try descent.step(point, formulas: formulas)
+                point = descent.step(point, formulas: formulas)
             }
             blocks.append(block)
         }

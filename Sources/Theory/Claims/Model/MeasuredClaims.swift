@@ -8,13 +8,13 @@ extension Claim {
     static func formula(_ quantity: Quantity, _ statement: String, source: String) -> Claim {
         Claim(
             id: quantity.rawValue, statement: statement, source: source,
-            method: "Monte Carlo mean against the formula, Hotelling T² on block means at each point", measured: true,
+            method: "Monte Carlo mean against the formula, Hotelling T² on block means at each point", needs: [.model],
             faults: Fault.everyTerm(of: quantity)
         ) { _, measurements, formulas in
             var evidence = Evidence()
             var largest = 0.0
             for place in measurements.places {
-                let expected = try formulas.value(quantity, at: place.point)
+                let expected = formulas.value(quantity, at: place.point)
                 evidence.tests.append(
                     ClaimTest(label: place.label, result: try place.merged.test(quantity, expected: expected)))
                 let (moments, value) = place.merged.testable(quantity, expected)
@@ -23,7 +23,7 @@ extension Claim {
             evidence.summary = "\(measurements.places.count) points, largest relative difference \(format(largest))"
             evidence.detectable = { alpha, power in
                 try measurements.places.map { place in
-                    let (moments, value) = place.merged.testable(quantity, try formulas.value(quantity, at: place.point))
+                    let (moments, value) = place.merged.testable(quantity, formulas.value(quantity, at: place.point))
                     return try moments.detectableMultiple(of: value, alpha: alpha, power: power)
                 }.min() ?? .nan
             }
@@ -37,14 +37,14 @@ extension Claim {
         return Claim(
             id: quantity.rawValue, statement: statement, source: "METHOD.md item 5; Yin et al. ICLR 2019",
             method: "product of the measured coarse gradient (first half of the samples) and the measured true gradient (second half), z-test",
-            measured: true, faults: Fault.everyTerm(of: quantity)
+            needs: [.model], faults: Fault.everyTerm(of: quantity)
         ) { settings, measurements, formulas in
             var evidence = Evidence()
             var curve: [[Double]] = []
             var largest = 0.0
             var relativeErrors: [Double] = []
             for (index, place) in measurements.places.enumerated() {
-                let expected = try formulas.value(quantity, at: place.point)[0]
+                let expected = formulas.value(quantity, at: place.point)[0]
                 let measured = measuredCorrelation(proxy, gradientFrom: place.first, trueFrom: place.second)
                 evidence.tests.append(
                     ClaimTest(label: place.label, result: zTest(estimate: measured.value, standardError: measured.standardError, expected: expected)))
@@ -59,9 +59,9 @@ extension Claim {
             evidence.detectable = { alpha, power in
                 smallest * (Distribution.normalQuantile(tail: alpha / 2) + Distribution.normalQuantile(tail: 1 - power))
             }
-            let line = try (0...180).map { step -> [Double] in
+            let line = (0...180).map { step -> [Double] in
                 let theta = Double.pi * Double(step) / 180
-                return [theta, try formulas.value(quantity, at: Measurements.point(settings, 0, theta: theta, trial: nil))[0]]
+                return [theta, formulas.value(quantity, at: Measurements.point(settings, 0, theta: theta, trial: nil))[0]]
             }
             evidence.tables = [
                 DataTable(name: quantity.rawValue, columns: ["theta", "measured", "standard_error", "formula"], blocks: [curve]),
@@ -75,7 +75,7 @@ extension Claim {
     static let correlationSign = Claim(
         id: "correlation-sign",
         statement: "⟨E g, ∂f/∂w⟩ ≥ 0 for all three proxies", source: "METHOD.md item 5; Yin et al. 2019, lemma on positive correlation",
-        method: "the same unbiased products; one-sided z-test of ‘not negative’, formula-free", measured: true,
+        method: "the same unbiased products; one-sided z-test of ‘not negative’, formula-free", needs: [.model],
         faults: Proxy.allCases.map { proxy in
             Fault("the \(proxy.rawValue)'s correlation with the wrong sign", Formulas.theory.scaling(proxy.correlation, term: 0, by: -1))
         }
@@ -85,7 +85,7 @@ extension Claim {
         for place in measurements.places {
             for proxy in Proxy.allCases {
                 // The hypothesis is the sign that the formula has; the size is not used.
-                let sign: Double = try formulas.value(proxy.correlation, at: place.point)[0] >= 0 ? 1 : -1
+                let sign: Double = formulas.value(proxy.correlation, at: place.point)[0] >= 0 ? 1 : -1
                 let measured = measuredCorrelation(proxy, gradientFrom: place.first, trueFrom: place.second)
                 let z = sign * measured.value / measured.standardError
                 evidence.tests.append(

@@ -8,7 +8,6 @@ extension Claim {
     static let positivity = Claim(
         id: "positivity", statement: "⟨E g, ∂f/∂w⟩ ≥ 0 everywhere, for all three proxies, and equals item 5",
         source: "METHOD.md items 3–5", method: "smallest cosine found by a Halton sweep over many m, n, angles near 0, π/2 and π, and by Nelder–Mead",
-        measured: false,
         faults: [
             Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
             Fault("ReLU: w* term × 1.01", Formulas.theory.scaling(.coarseReLU, term: 2, by: 1.01)),
@@ -20,8 +19,8 @@ extension Claim {
         var parts: [String] = []
         var mismatch = 0.0
         for proxy in Proxy.allCases {
-            let found = try adversarialMinimum(settings) { try cosine(proxy, at: $0, formulas).cosine }
-            let worst = try sweep(settings) { try cosine(proxy, at: $0, formulas).mismatch }.map(\.value).max() ?? 0
+            let found = try adversarialMinimum(settings) { cosine(proxy, at: $0, formulas).cosine }
+            let worst = try sweep(settings) { cosine(proxy, at: $0, formulas).mismatch }.map(\.value).max() ?? 0
             mismatch = max(mismatch, worst)
             parts.append("\(proxy.rawValue) \(format(found.value))")
             // Rounding of an inner product of unit vectors with up to 64 entries is below 1e-14; the tangent's is 1e-13.
@@ -37,7 +36,7 @@ extension Claim {
     static let bound = Claim(
         id: "bound", statement: "‖E g_relu‖² ≤ A‖∂f/∂v‖² + B⟨E g_relu, ∂f/∂w⟩ with A = 4‖v‖²/π, B = 2√(2π)(¼ + 2/π²)‖w‖",
         source: "METHOD.md item 6 (derived; the paper asserts only that constants exist)",
-        method: "largest left/right ratio found by the same sweep and minimiser", measured: false,
+        method: "largest left/right ratio found by the same sweep and minimiser",
         faults: [
             Fault("A and B × 0.59") { $0.boundConstants = { ($0.boundConstants.a * 0.59, $0.boundConstants.b * 0.59) } },
             Fault("A × ½") { $0.boundConstants = { ($0.boundConstants.a / 2, $0.boundConstants.b) } },
@@ -47,7 +46,7 @@ extension Claim {
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
-        let found = try adversarialMinimum(settings) { -(try boundRatio(at: $0, formulas)) }
+        let found = try adversarialMinimum(settings) { -(boundRatio(at: $0, formulas)) }
         let ratio = -found.value
         evidence.summary = "largest ratio found \(String(format: "%.6f", ratio)) at m = \(found.point.m), n = \(found.point.n), θ = \(format(found.point.theta)): both constants have a factor \(String(format: "%.3f", 1 / ratio)) to spare"
         evidence.catches = "constants too small by \(String(format: "%.3g", 1 / ratio))"
@@ -56,19 +55,19 @@ extension Claim {
     }
 
     /// The cosine between E g and ∂f/∂w, and how far their product is from item 5, in units of the two norms.
-    private static func cosine(_ proxy: Proxy, at point: TwoLayerPoint, _ formulas: Formulas) throws -> (cosine: Double, mismatch: Double) {
-        let g = try formulas.value(proxy.coarse, at: point), d = try formulas.value(.gradientW, at: point)
+    private static func cosine(_ proxy: Proxy, at point: TwoLayerPoint, _ formulas: Formulas) -> (cosine: Double, mismatch: Double) {
+        let g = formulas.value(proxy.coarse, at: point), d = formulas.value(.gradientW, at: point)
         let scale = norm(g) * norm(d)
         // Where a gradient is rounding noise there is no angle to speak of.
         guard scale > 1e-20, norm(g) > 1e-12 * (dot(point.v, point.v) + point.sumV * point.sumV) else { return (1, 0) }
         let product = dot(g, d)
-        return (product / scale, abs(product - (try formulas.value(proxy.correlation, at: point)[0])) / scale)
+        return (product / scale, abs(product - (formulas.value(proxy.correlation, at: point)[0])) / scale)
     }
 
-    private static func boundRatio(at point: TwoLayerPoint, _ formulas: Formulas) throws -> Double {
-        let g = try formulas.value(.coarseReLU, at: point), dv = try formulas.value(.gradientV, at: point)
+    private static func boundRatio(at point: TwoLayerPoint, _ formulas: Formulas) -> Double {
+        let g = formulas.value(.coarseReLU, at: point), dv = formulas.value(.gradientV, at: point)
         let constants = formulas.boundConstants(point)
-        let correlation = dot(g, try formulas.value(.gradientW, at: point))
+        let correlation = dot(g, formulas.value(.gradientW, at: point))
         let right = constants.a * dot(dv, dv) + constants.b * correlation
         // Both sides vanish together at a critical point; below this they are rounding noise.
         let scale = dot(point.v, point.v) + dot(point.vStar, point.vStar) + point.sumV * point.sumV
@@ -79,8 +78,8 @@ extension Claim {
 
 /// The points of the quasi-random sweep with the function's value at each: 300 Halton points for each of seven (m, n),
 /// half of them moved to an angle near 0, π/2 or π.
-private func sweep(
-    _ settings: VerificationSettings, _ f: @Sendable (TwoLayerPoint) throws -> Double
+func sweep(
+    _ settings: VerificationSettings, _ f: @Sendable (TwoLayerPoint) -> Double
 ) throws -> [(point: TwoLayerPoint, value: Double)] {
     let sizes = [(1, 2), (2, 2), (2, 5), (4, 6), (8, 16), (16, 32), (32, 64)]
     let right = Double.pi / 2
@@ -91,7 +90,7 @@ private func sweep(
             let point = unpacked(x, m: m, n: n)
             return index % 2 == 0 ? point : turned(point, to: angles[index / 2 % angles.count])
         }
-        let values = try parallelMap(points.count, threads: settings.threads) { try f(points[$0]) }
+        let values = try parallelMap(points.count, threads: settings.threads) { f(points[$0]) }
         return zip(points, values).map { ($0, $1) }
     }
 }
@@ -111,8 +110,8 @@ private func unpacked(_ x: [Double], m: Int, n: Int) -> TwoLayerPoint {
 
 /// The smallest value found by the sweep and by Nelder–Mead from its 16 best small starts (at most 20 unknowns) and
 /// 16 random ones.
-private func adversarialMinimum(
-    _ settings: VerificationSettings, _ f: @escaping @Sendable (TwoLayerPoint) throws -> Double
+func adversarialMinimum(
+    _ settings: VerificationSettings, _ f: @escaping @Sendable (TwoLayerPoint) -> Double
 ) throws -> (point: TwoLayerPoint, value: Double) {
     let swept = try sweep(settings, f).sorted { $0.value < $1.value }
     var starts = swept.filter { 2 * ($0.point.m + $0.point.n) <= 20 }.prefix(16).map(\.point)
@@ -129,7 +128,7 @@ private func adversarialMinimum(
             // The model does not exist at w = 0, and its correlations scale away there: keep to a sane region.
             let w = norm(Array(x[(2 * start.m)..<(2 * start.m + start.n)])), wStar = norm(Array(x[(2 * start.m + start.n)...]))
             guard w > 0.05, w < 20, wStar > 0.05, wStar < 20 else { return 1e6 }
-            return (try? f(unpacked(x, m: start.m, n: start.n))) ?? 1e6
+            return f(unpacked(x, m: start.m, n: start.n))
         }
         return (unpacked(best.point, m: start.m, n: start.n), best.value)
     }

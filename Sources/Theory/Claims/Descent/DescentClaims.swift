@@ -5,10 +5,10 @@ import Statistics
 /// Coarse gradient descent on the population loss (METHOD.md item 8).
 extension Claim {
     static let normalizedDescent = Claim(
-        id: "descent-normalized",
+        id: "descent-normalized", group: .descent,
         statement: "normalised coarse gradient descent decreases f at every step and ends at the global minimum or, where it exists, the spurious one",
         source: "METHOD.md item 8; Yin et al. 2019, convergence theorem",
-        method: "η = 0.1, 384 random starts for each (m, n), θ0 in 12 equal bins, run until the limit is reached", measured: false,
+        method: "η = 0.1, 384 random starts for each (m, n), θ0 in 12 equal bins, run until the limit is reached",
         faults: [
             Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
             Fault("∂f/∂v: (1 − 2θ/π)v* with the wrong sign", Formulas.theory.scaling(.gradientV, term: 2, by: -1)),
@@ -23,7 +23,7 @@ extension Claim {
         for (index, size) in settings.dimensions.enumerated() {
             let ends = try parallelMap(bins * perBin, threads: settings.threads) { run -> DescentEnd in
                 var stream = Purpose.descent.stream(settings.seed, index << 16 | run)
-                return try DescentEnd(&stream, size: size, theta: .pi * (Double(run % bins) + stream.uniform()) / Double(bins), formulas)
+                return DescentEnd(&stream, size: size, theta: .pi * (Double(run % bins) + stream.uniform()) / Double(bins), formulas)
             }
             largestRise = max(largestRise, ends.map(\.largestRise).max() ?? 0)
             for fault in ends.compactMap(\.fault) where evidence.violations.count < 3 { evidence.violations.append("\(size): \(fault)") }
@@ -40,15 +40,15 @@ extension Claim {
         }
         evidence.summary = "share ending at the global minimum: \(parts.joined(separator: ", ")); largest rise of f \(format(largestRise))"
         evidence.catches = "a rise of f above 1e-14 (m + 1); another limit"
-        evidence.tables = [fractions, try descentCurves(settings, formulas), try phasePortrait(settings, formulas)]
+        evidence.tables = [fractions, descentCurves(settings, formulas), phasePortrait(settings, formulas)]
         return evidence
     }
 
     static let collapse = Claim(
-        id: "descent-collapse",
+        id: "descent-collapse", group: .descent,
         statement: "without normalisation ‖w‖ can collapse, and f rises only at steps about as long as w itself: η(|a| + |b|) > 0.9‖w‖, E g = a u − b sin θ p̂",
         source: "METHOD.md item 8 (observed); the step's size derived here: below ‖w‖ the angle cannot overshoot, and a tenth is left for the coupling with v",
-        method: "m = 6, n = 8, v, v* normal, ‖w‖ = 1, 400 random starts for each of η = 0.1, 0.03, 0.01, total ηt = 60", measured: false,
+        method: "m = 6, n = 8, v, v* normal, ‖w‖ = 1, 400 random starts for each of η = 0.1, 0.03, 0.01, total ηt = 60",
         faults: [
             Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
             Fault("∂f/∂v with the wrong sign of Jv*", Formulas.theory.scaling(.gradientV, term: 3, by: -1)),
@@ -62,7 +62,7 @@ extension Claim {
             let runs = try parallelMap(400, threads: settings.threads) { run in
                 // The same starts at every η.
                 var stream = Purpose.collapse.stream(settings.seed, run)
-                return try FreeDescent(&stream, size: Dimensions(m: 6, n: 8), rate: rate, formulas, keepCurve: index == 2 && run < 8)
+                return FreeDescent(&stream, size: Dimensions(m: 6, n: 8), rate: rate, formulas, keepCurve: index == 2 && run < 8)
             }
             let collapsed = runs.count { $0.smallestNorm < 0.1 }, rose = runs.count { $0.largestRise > 1e-12 }
             smallestStep = min(smallestStep, runs.map(\.stepAtRise).min() ?? .infinity)
@@ -78,11 +78,10 @@ extension Claim {
     }
 
     static let identityLeaves = Claim(
-        id: "identity-leaves",
+        id: "identity-leaves", group: .descent,
         statement: "at the spurious minimum E g_id = 2s²(m−1)/((m+1)²√(2π)) u does not vanish, and descent with the identity leaves it; with ReLU and clipped ReLU it stays",
         source: "METHOD.md item 7; Yin et al. ICLR 2019 (instability of the identity); the constant derived here",
         method: "the vector, and descent (w not normalised) from 1e-3 beside the minimum of 8 random targets at each (m, n), η = 0.05, until ηt = 60 for the staying ones, 6‖w‖/‖E g_id‖ for the identity; left: the angle changed by more than ½, stayed: all by less than 0.05",
-        measured: false,
         faults: [
             Fault("identity: ‖v‖² term × 1.01", Formulas.theory.scaling(.coarseIdentity, term: 0, by: 1.01)),
             Fault("identity: ‖v‖² term dropped", Formulas.theory.scaling(.coarseIdentity, term: 0, by: 0)),
@@ -94,7 +93,7 @@ extension Claim {
         for (index, size) in settings.dimensions.enumerated() {
             let results = try parallelMap(8, threads: settings.threads) { trial in
                 var stream = Purpose.identity.stream(settings.seed, index << 8 | trial)
-                return try SpuriousDeparture(&stream, size: size, formulas)
+                return SpuriousDeparture(&stream, size: size, formulas)
             }
             for result in results {
                 runs += 1

@@ -5,11 +5,10 @@ import Statistics
 /// What blending guarantees, and that nothing guarantees it without.
 extension Claim {
     static let sufficientDescent = Claim(
-        id: "sufficient-descent",
+        id: "sufficient-descent", group: .descent,
         statement: "f(w_q⁺) − f(w_q) ≤ −½(ρ/η − L)‖w_q⁺ − w_q‖² at every step, for exact binary and ternary projections",
         source: "METHOD.md part 1; Yin et al. 2019, sufficient descent of BCGD",
         method: "200 random problems (least squares, logistic; L from the spectrum; binary, ternary), ρ/(ηL) from ¼ to 4, 100 steps each",
-        measured: false,
         faults: [
             Fault("½(ρ/η − L) × 1.5") { $0.requiredDecrease = { 0.75 * ($0 / $1 - $2) } },
             Fault("L dropped") { $0.requiredDecrease = { rho, eta, _ in rho / eta / 2 } },
@@ -36,10 +35,10 @@ extension Claim {
     }
 
     static let withoutBlending = Claim(
-        id: "no-blending",
+        id: "no-blending", group: .descent,
         statement: "without blending (ρ = 0) f(w_q) can rise; with ρ = 1.5 ηL the same problems never do",
         source: "METHOD.md part 1; Yin et al. 2019 (BinaryConnect's missing guarantee)",
-        method: "search over 200 random problems, starts and η, 100 steps each", measured: false,
+        method: "search over 200 random problems, starts and η, 100 steps each",
         faults: []
     ) { settings, _, formulas in
         let plain = try parallelMap(200, threads: settings.threads) { try BlendingRun(settings.seed, index: $0, ratio: 0, steps: 100, formulas) }

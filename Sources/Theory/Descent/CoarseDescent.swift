@@ -14,10 +14,9 @@ public struct CoarseDescent: Sendable {
     }
 
     /// One step with the population's expected gradients (the closed forms).
-    /// - Throws: `StatisticsError` from the clipped ReLU's quadrature.
-    public func step(_ point: TwoLayerPoint, formulas: Formulas = .theory) throws -> TwoLayerPoint {
+    public func step(_ point: TwoLayerPoint, formulas: Formulas = .theory) -> TwoLayerPoint {
         moved(
-            point, gradientV: try formulas.value(.gradientV, at: point), coarse: try formulas.value(proxy.coarse, at: point))
+            point, gradientV: formulas.value(.gradientV, at: point), coarse: formulas.value(proxy.coarse, at: point))
     }
 
     /// One step with the means of a mini-batch of `size` samples.
