@@ -18,12 +18,12 @@ public struct ClippedMoments: Sendable {
         q = sine * normalDensity(0) * strip
     }
 
-    init(_ point: TwoLayerPoint) { self.init(theta: point.theta, normW: point.normW) }
+    package init(_ point: TwoLayerPoint) { self.init(theta: point.theta, normW: point.normW) }
 }
 
 /// φ(x) of N(0,1).
-func normalDensity(_ x: Double) -> Double { exp(-x * x / 2) / (2 * Double.pi).squareRoot() }
+package func normalDensity(_ x: Double) -> Double { exp(-x * x / 2) / (2 * Double.pi).squareRoot() }
 /// Φ(x).
-func normalCumulative(_ x: Double) -> Double { erfc(-x / 2.0.squareRoot()) / 2 }
+package func normalCumulative(_ x: Double) -> Double { erfc(-x / 2.0.squareRoot()) / 2 }
 /// Φ(x) − ½, without cancellation near 0.
-func normalMiddle(_ x: Double) -> Double { erf(x / 2.0.squareRoot()) / 2 }
+package func normalMiddle(_ x: Double) -> Double { erf(x / 2.0.squareRoot()) / 2 }

@@ -32,7 +32,7 @@ public struct MonteCarlo: Sendable {
     }
 
     /// The b-bit model's estimates.
-    func estimate(_ place: LevelPoint, samples: Int, experiment: UInt32) throws -> LevelEstimates {
+    package func estimate(_ place: LevelPoint, samples: Int, experiment: UInt32) throws -> LevelEstimates {
         let blocks = max(2, (samples + Self.blockSize - 1) / Self.blockSize)
         let variant = Variant(levels: Int32((1 << place.bits) - 1), alpha: place.alpha, alphaStar: place.alphaStar)
         let range = ck_sample_range(seed: seed, experiment: experiment, first_sample: 0)
@@ -60,10 +60,10 @@ public struct MonteCarlo: Sendable {
     }
 
     /// Samples that the pass treats at a time.
-    static let lanes = Int(CK_MONTE_CARLO_LANES)
+    package static let lanes = Int(CK_MONTE_CARLO_LANES)
 
     /// The mean over one mini-batch of `size` samples (a multiple of 16): `(∂f/∂v, g)` with the ReLU proxy and the others.
-    func batch(_ point: TwoLayerPoint, size: Int, experiment: UInt32, index: Int) throws -> Estimates.Means {
+    package func batch(_ point: TwoLayerPoint, size: Int, experiment: UInt32, index: Int) throws -> Estimates.Means {
         precondition(size > 0 && size % Int(CK_MONTE_CARLO_LANES) == 0)
         let range = ck_sample_range(seed: seed, experiment: experiment, first_sample: UInt64(index) * UInt64(size))
         return Estimates.Means(try pass(point, Variant(), range, blocks: 1, blockSize: size, products: nil), point: point)
@@ -119,7 +119,7 @@ public struct MonteCarlo: Sendable {
 public struct Estimates: Sendable {
     public let point: TwoLayerPoint
     /// Moments of the block means of the kernel's statistics: loss, ∂f/∂v, then Zᵀc of the three proxies and of the kinks.
-    let blocks: SampleMoments
+    package let blocks: SampleMoments
     public var samples: Int { blocks.count * MonteCarlo.blockSize }
 
     /// Mean and block covariance of a measured loss or gradient (not of a correlation, which takes two passes).
@@ -139,7 +139,7 @@ public struct Estimates: Sendable {
     }
 
     /// Item 9: `P/(√(2π)‖w‖)`, which turns the kinks' `Σ_i Z_i c_i` into ∂f/∂w.
-    static func kinkProjection(_ point: TwoLayerPoint) -> Matrix {
+    package static func kinkProjection(_ point: TwoLayerPoint) -> Matrix {
         let scale = 1 / ((2 * Double.pi).squareRoot() * point.normW)
         return Matrix(rows: point.n, columns: point.n) { scale * (($0 == $1 ? 1 : 0) - point.u[$0] * point.u[$1]) }
     }
@@ -157,7 +157,7 @@ public struct Estimates: Sendable {
     }
 
     /// The means of a mini-batch that descent uses.
-    struct Means {
+    package struct Means {
         let gradientV: [Double]
         private let coarse: [[Double]]
 
@@ -206,7 +206,7 @@ public enum Proxy: String, CaseIterable, Sendable {
 
 /// n−1 orthonormal rows that are orthogonal to the unit vector `u` (a Householder reflection's): coordinates in which
 /// ∂f/∂w, which has no component along u, has a regular covariance.
-func tangentCoordinates(_ u: [Double]) -> Matrix {
+package func tangentCoordinates(_ u: [Double]) -> Matrix {
     let sign = u[0] >= 0 ? 1.0 : -1.0
     var reflector = u
     reflector[0] += sign

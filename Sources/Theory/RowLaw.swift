@@ -12,10 +12,10 @@ public enum RowLaw: String, CaseIterable, Sendable {
     case studentCommon = "Student t₅, common radius"
 
     /// ν of Student's t.
-    static let freedom = 5
+    package static let freedom = 5
 
     /// `E R/E χ_n`: of the ReLU's and the identity's coarse gradient.
-    func radiusFactor(_ n: Int) -> Double {
+    package func radiusFactor(_ n: Int) -> Double {
         let size = Double(n), freedom = Double(Self.freedom)
         switch self {
         case .gaussian: return 1
@@ -26,7 +26,7 @@ public enum RowLaw: String, CaseIterable, Sendable {
 
     /// `E[ρ 1{ρ ≤ x}] = ∫₀ˣ P(ρ > y) dy − x P(ρ > x)`, ρ the length of a row's projection on a plane: ξ(x) for N(0, I);
     /// `P(ρ > x) = (1 + x²/ν)^{−ν/2}` for t_ν, `(1 − x²/n)^{(n−2)/2}` on the sphere.
-    func planeRadius(below x: Double, n: Int) throws -> Double {
+    package func planeRadius(below x: Double, n: Int) throws -> Double {
         let size = Double(n), freedom = Double(Self.freedom)
         switch self {
         case .gaussian:
@@ -46,7 +46,7 @@ public enum RowLaw: String, CaseIterable, Sendable {
 
     /// p, q and p₀ of the clipped ReLU, item 4's integrals with `planeRadius` in the place of ξ.
     /// - Throws: `StatisticsError` when quadrature fails.
-    func moments(theta: Double, normW: Double, n: Int) throws -> (p: Double, q: Double, p0: Double) {
+    package func moments(theta: Double, normW: Double, n: Int) throws -> (p: Double, q: Double, p0: Double) {
         var failure: (any Error)?
         func integral(from start: Double, _ weight: (Double) -> Double) throws -> Double {
             let value = try integrate(from: start, to: .pi / 2, relative: 1e-9, absolute: 1e-12) { angle in
@@ -61,7 +61,7 @@ public enum RowLaw: String, CaseIterable, Sendable {
         return (try integral(from: -.pi / 2 + theta, cos), try integral(from: abs(.pi / 2 - theta), sin), try integral(from: -.pi / 2, cos))
     }
 
-    var kernelLaw: ck_row_law {
+    package var kernelLaw: ck_row_law {
         switch self {
         case .gaussian: CK_ROWS_GAUSSIAN
         case .student: CK_ROWS_STUDENT
@@ -73,12 +73,12 @@ public enum RowLaw: String, CaseIterable, Sendable {
 
 /// The theory under another law of the rows: f and its gradients stay, the coarse gradients change.
 public struct RowLawFormulas: Sendable {
-    var radiusFactor: @Sendable (RowLaw, _ n: Int) -> Double = { $0.radiusFactor($1) }
-    var moments: @Sendable (RowLaw, TwoLayerPoint) throws -> (p: Double, q: Double, p0: Double) = {
+    package var radiusFactor: @Sendable (RowLaw, _ n: Int) -> Double = { $0.radiusFactor($1) }
+    package var moments: @Sendable (RowLaw, TwoLayerPoint) throws -> (p: Double, q: Double, p0: Double) = {
         try $0.moments(theta: $1.theta, normW: $1.normW, n: $1.n)
     }
 
-    func value(_ quantity: Quantity, at point: TwoLayerPoint, law: RowLaw, _ formulas: Formulas) throws -> [Double] {
+    package func value(_ quantity: Quantity, at point: TwoLayerPoint, law: RowLaw, _ formulas: Formulas) throws -> [Double] {
         switch quantity {
         case .coarseReLU, .coarseIdentity: return scaled(formulas.value(quantity, at: point), by: radiusFactor(law, point.n))
         case .coarseClipped:

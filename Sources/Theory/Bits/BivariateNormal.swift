@@ -3,7 +3,7 @@ import Foundation
 
 /// `P(X > h, Y > k)` of standard normals with correlation cos θ, h, k ≥ 0, 0 ≤ θ ≤ π, to 1e-15 at every angle: by Owen's T
 /// (Ann. Math. Statist. 27, 1956), `½[Q(h) + Q(k)] − T(h, (k − γh)/(h sin θ)) − T(k, (h − γk)/(k sin θ))`.
-func upperOrthant(_ h: Double, _ k: Double, theta: Double) -> Double {
+package func upperOrthant(_ h: Double, _ k: Double, theta: Double) -> Double {
     if theta <= 0 { return normalCumulative(-max(h, k)) }
     if theta >= .pi { return 0 }
     if h == 0 && k == 0 { return (.pi - theta) / (2 * .pi) }
@@ -19,7 +19,7 @@ func upperOrthant(_ h: Double, _ k: Double, theta: Double) -> Double {
 
 /// Owen's `T(h, a) = (1/2π) ∫₀ᵃ e^{−h²(1+x²)/2}/(1+x²) dx`, h ≥ 0, odd in a: 48-point Gauss–Legendre for |a| ≤ 1, else
 /// `T(h, a) = ½[Q(h) + Q(ah)] − Q(h)Q(ah) − T(ah, 1/a)`.
-func owensT(_ h: Double, _ a: Double) -> Double {
+package func owensT(_ h: Double, _ a: Double) -> Double {
     if a < 0 { return -owensT(h, -a) }
     if h == 0 { return atan(a) / (2 * .pi) }
     if a > 1 {
@@ -37,11 +37,11 @@ func owensT(_ h: Double, _ a: Double) -> Double {
 }
 
 /// The 48-point Gauss–Legendre rule on [0, 1].
-enum GaussLegendre {
-    static let points: [(x: Double, weight: Double)] = rule(48)
+package enum GaussLegendre {
+    package static let points: [(x: Double, weight: Double)] = rule(48)
 
     /// Newton's method on Legendre's polynomial from Tricomi's starting values.
-    static func rule(_ count: Int) -> [(x: Double, weight: Double)] {
+    package static func rule(_ count: Int) -> [(x: Double, weight: Double)] {
         (0..<count).map { index in
             var x = cos(.pi * (Double(index) + 0.75) / (Double(count) + 0.5)), slope = 0.0
             for _ in 0..<10 {

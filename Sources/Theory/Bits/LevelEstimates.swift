@@ -3,12 +3,12 @@ import Statistics
 
 /// Monte Carlo estimates of the b-bit model that use none of its formulas: the true gradients in w and α by conditioning each row on
 /// its kinks x_i = kα, whose jumps are the only way in which f depends on w, and, beside the factor α, on α.
-struct LevelEstimates: Sendable {
-    let place: LevelPoint
-    let blocks: SampleMoments
+package struct LevelEstimates: Sendable {
+    package let place: LevelPoint
+    package let blocks: SampleMoments
 
     /// Mean and block covariance.
-    func moments(_ quantity: LevelQuantity) -> SampleMoments {
+    package func moments(_ quantity: LevelQuantity) -> SampleMoments {
         let (m, n) = (place.point.m, place.point.n), scalars = 1 + m + 4 * n, d = scalars + 5
         func part(_ k: Int) -> SampleMoments { blocks[(1 + m + k * n)..<(1 + m + (k + 1) * n)] }
         /// A linear form of the five sums: kinks by k, code, above Kα, between, ramp.
@@ -40,7 +40,7 @@ struct LevelEstimates: Sendable {
     }
 
     /// With one bit the kink lies at 0, so ∂f/∂w has no part along w: it is then tested across w.
-    func testable(_ quantity: LevelQuantity, _ vector: [Double]) -> (SampleMoments, [Double]) {
+    package func testable(_ quantity: LevelQuantity, _ vector: [Double]) -> (SampleMoments, [Double]) {
         guard quantity == .gradientW, place.bits == 1 else { return (moments(quantity), vector) }
         let basis = tangentCoordinates(place.point.u)
         return (moments(quantity).mapped(by: basis), basis * vector)

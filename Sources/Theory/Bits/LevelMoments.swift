@@ -4,12 +4,12 @@ import Foundation
 /// The expectations of one row that the b-bit model's formulas are made of (Theory.md B):
 /// σ(x, α) = α Σ_{k<K} 1{x > kα}, K = 2^b − 1, x = ‖w‖X, y = Y, (X, Y) standard normal with correlation γ = cos θ; t_k = kα/‖w‖,
 /// t*_l = lα*, T = Kα/‖w‖.
-struct LevelMoments: Sendable {
-    let top: Int
-    let alpha: Double
-    let normW: Double
-    let theta: Double
-    let alphaStar: Double
+package struct LevelMoments: Sendable {
+    package let top: Int
+    package let alpha: Double
+    package let normW: Double
+    package let theta: Double
+    package let alphaStar: Double
     private let formulas: BitsFormulas
     private let bits: Int
     /// t_k, φ(t_k), t*_l, φ(t*_l).
@@ -18,9 +18,9 @@ struct LevelMoments: Sendable {
     private let end: Double
 
     /// μ = E σ, M = E σ², and the target's.
-    let mean, square, meanStar, squareStar: Double
+    package let mean, square, meanStar, squareStar: Double
 
-    init(bits: Int, alpha: Double, normW: Double, theta: Double, alphaStar: Double, _ formulas: BitsFormulas = BitsFormulas()) {
+    package init(bits: Int, alpha: Double, normW: Double, theta: Double, alphaStar: Double, _ formulas: BitsFormulas = BitsFormulas()) {
         top = (1 << bits) - 1
         (self.bits, self.alpha, self.normW, self.theta, self.alphaStar, self.formulas) = (bits, alpha, normW, theta, alphaStar, formulas)
         t = (0..<top).map { Double($0) * alpha / normW }
@@ -42,14 +42,14 @@ struct LevelMoments: Sendable {
     }
 
     /// C = E σσ* = αα* ΣΣ P(X > t_k, Y > t*_l).
-    var cross: Double {
+    package var cross: Double {
         var sum = 0.0
         for h in t { for k in tStar { sum += upperOrthant(h, k, theta: theta) } }
         return alpha * alphaStar * sum
     }
 
     /// `sin θ ∂C/∂γ = αα* ΣΣ φ(t_k) φ((γt_k − t*_l)/sin θ)`.
-    var crossTurn: Double {
+    package var crossTurn: Double {
         let (cosine, sine) = (cos(theta), sin(theta))
         var sum = 0.0
         for (h, weight) in zip(t, density) { for k in tStar { sum += weight * normalDensity((cosine * h - k) / sine) } }
@@ -57,7 +57,7 @@ struct LevelMoments: Sendable {
     }
 
     /// Derivatives of (μ, M, C) by ‖w‖ or by α: `Σ_k (∂/∂t_k)·(∂t_k)`, and for α the factors α before the sums.
-    func slopes(_ variable: Variable, cross: Double) -> (mean: Double, square: Double, cross: Double) {
+    package func slopes(_ variable: Variable, cross: Double) -> (mean: Double, square: Double, cross: Double) {
         let (cosine, sine) = (cos(theta), sin(theta))
         var (m, s, c) = (0.0, 0.0, 0.0)
         for (k, threshold) in t.enumerated() {
@@ -71,10 +71,10 @@ struct LevelMoments: Sendable {
         return (m + mean / alpha, s + 2 * square / alpha, c + cross / alpha)
     }
 
-    enum Variable { case length, resolution }
+    package enum Variable { case length, resolution }
 
     /// The coarse derivative μ′ in x: E X μ′, E X μ′σ, E X μ′σ*, and q = E Y_⊥ μ′σ*, Y_⊥ along p̂.
-    func coarse(_ proxy: Proxy) -> (first: Double, own: Double, target: Double, q: Double) {
+    package func coarse(_ proxy: Proxy) -> (first: Double, own: Double, target: Double, q: Double) {
         let (cosine, sine) = (cos(theta), sin(theta)), zero = normalDensity(0)
         let atEnd = proxy == .clipped ? normalDensity(end) : 0
         var (target, q) = (0.0, 0.0)
@@ -96,7 +96,7 @@ struct LevelMoments: Sendable {
     }
 
     /// The coarse derivative s in α: E s, E sσ, E sσ*.
-    func resolution(_ rule: ResolutionRule, cross: Double) -> (first: Double, own: Double, target: Double) {
+    package func resolution(_ rule: ResolutionRule, cross: Double) -> (first: Double, own: Double, target: Double) {
         switch rule {
         case .almostEverywhere: return (mean / alpha, square / alpha, cross / alpha)
         case .learnedStep:
@@ -117,7 +117,7 @@ struct LevelMoments: Sendable {
 /// What `--power` breaks in the b-bit formulas.
 public struct BitsFormulas: Sendable {
     /// A rule's value on (0, Kα].
-    var middle: @Sendable (_ rule: ResolutionRule, _ bits: Int) -> Double = { rule, bits in
+    package var middle: @Sendable (_ rule: ResolutionRule, _ bits: Int) -> Double = { rule, bits in
         switch rule {
         case .threeValued: Double(1 << (bits - 1))
         case .minimum: 1
@@ -126,16 +126,16 @@ public struct BitsFormulas: Sendable {
         }
     }
     /// T = Kα/‖w‖.
-    var clipEnd: @Sendable (_ top: Int, _ alpha: Double, _ normW: Double) -> Double = { Double($0) * $1 / $2 }
+    package var clipEnd: @Sendable (_ top: Int, _ alpha: Double, _ normW: Double) -> Double = { Double($0) * $1 / $2 }
     /// Whether ∂f/∂α knows that the thresholds kα move.
-    var movesThresholds = true
+    package var movesThresholds = true
     /// Whether E X μ′σ and E X μ′σ* know the edges of μ′.
-    var edges = true
+    package var edges = true
     /// A factor on LSQ's identity's right side, and the sign of the angular theorem's.
-    var rampFactor = 1.0
-    var angularSign = 1.0
+    package var rampFactor = 1.0
+    package var angularSign = 1.0
     /// Whether batch norm's backward pass has its mean of g·x̂.
-    var normBackward = true
+    package var normBackward = true
     /// A factor on C in the ∂f/∂v that a step follows.
-    var crossFactor = 1.0
+    package var crossFactor = 1.0
 }

@@ -2,28 +2,32 @@
 import Foundation
 
 /// A point of the two-linear-layer model with b-bit activations (Theory.md B): resolution α, the target's α*.
-struct LevelPoint: Sendable {
-    let point: TwoLayerPoint
-    let bits: Int
-    let alpha: Double
-    let alphaStar: Double
+package struct LevelPoint: Sendable {
+    package let point: TwoLayerPoint
+    package let bits: Int
+    package let alpha: Double
+    package let alphaStar: Double
 
-    func moments(_ formulas: BitsFormulas) -> LevelMoments {
+    package init(point: TwoLayerPoint, bits: Int, alpha: Double, alphaStar: Double) {
+        (self.point, self.bits, self.alpha, self.alphaStar) = (point, bits, alpha, alphaStar)
+    }
+
+    package func moments(_ formulas: BitsFormulas) -> LevelMoments {
         LevelMoments(bits: bits, alpha: alpha, normW: point.normW, theta: point.theta, alphaStar: alphaStar, formulas)
     }
 }
 
 /// What the b-bit theory gives a formula for.
-enum LevelQuantity: Hashable, Sendable {
+package enum LevelQuantity: Hashable, Sendable {
     case loss, gradientV, gradientW, gradientAlpha
     case coarse(Proxy)
     case coarseAlpha(ResolutionRule)
 
-    static let all: [LevelQuantity] =
+    package static let all: [LevelQuantity] =
         [.loss, .gradientV, .gradientW, .gradientAlpha] + Proxy.allCases.map { .coarse($0) }
         + ResolutionRule.allCases.map { .coarseAlpha($0) }
 
-    var name: String {
+    package var name: String {
         switch self {
         case .loss: "loss"
         case .gradientV: "∂f/∂v"
@@ -36,12 +40,12 @@ enum LevelQuantity: Hashable, Sendable {
 }
 
 /// f and all gradients from the moments and the scalars of v and v*: `A = (1ᵀv)² − ‖v‖²`, `B = ‖v‖²`, `S = (1ᵀv)(1ᵀv*) − c`.
-struct LevelForms: Sendable {
-    let moments: LevelMoments
-    let cross: Double
+package struct LevelForms: Sendable {
+    package let moments: LevelMoments
+    package let cross: Double
     private let a, b, s, c, aStar, bStar: Double
 
-    init(_ moments: LevelMoments, v: [Double], vStar: [Double], cross: Double? = nil) {
+    package init(_ moments: LevelMoments, v: [Double], vStar: [Double], cross: Double? = nil) {
         self.moments = moments
         self.cross = cross ?? moments.cross
         let sum = v.reduce(0, +), sumStar = vStar.reduce(0, +)
@@ -50,36 +54,36 @@ struct LevelForms: Sendable {
     }
 
     /// `½[Aμ² + BM − 2(Sμμ* + cC) + A*μ*² + B*M*]`.
-    var loss: Double {
+    package var loss: Double {
         let x = moments
         let own = a * x.mean * x.mean + b * x.square, target = aStar * x.meanStar * x.meanStar + bStar * x.squareStar
         return (own - 2 * (s * x.mean * x.meanStar + c * cross) + target) / 2
     }
 
     /// ∂f/∂‖w‖ or ∂f/∂α.
-    func slope(_ variable: LevelMoments.Variable) -> Double {
+    package func slope(_ variable: LevelMoments.Variable) -> Double {
         let x = moments.slopes(variable, cross: cross)
         return x.mean * (a * moments.mean - s * moments.meanStar) + b * x.square / 2 - c * x.cross
     }
 
     /// ∂f/∂w·p̂ = `−c (sin θ ∂C/∂γ)/‖w‖`.
-    var turn: Double { -c * moments.crossTurn / moments.normW }
+    package var turn: Double { -c * moments.crossTurn / moments.normW }
 
     /// E g·u and E g·p̂.
-    func coarse(_ proxy: Proxy) -> (radial: Double, turn: Double) {
+    package func coarse(_ proxy: Proxy) -> (radial: Double, turn: Double) {
         let x = moments.coarse(proxy)
         return (combined((x.first, x.own, x.target)), -c * x.q)
     }
 
-    func coarse(_ rule: ResolutionRule) -> Double { combined(moments.resolution(rule, cross: cross)) }
+    package func coarse(_ rule: ResolutionRule) -> Double { combined(moments.resolution(rule, cross: cross)) }
 
     /// `(Aμ − Sμ*) E s + B E sσ − c E sσ*` for a coarse derivative s.
-    func combined(_ x: (first: Double, own: Double, target: Double)) -> Double {
+    package func combined(_ x: (first: Double, own: Double, target: Double)) -> Double {
         x.first * (a * moments.mean - s * moments.meanStar) + b * x.own - c * x.target
     }
 
     /// `((M − μ²)I + μ²J)v − ((C − μμ*)I + μμ*J)v*`.
-    func gradientV(_ v: [Double], _ vStar: [Double]) -> [Double] {
+    package func gradientV(_ v: [Double], _ vStar: [Double]) -> [Double] {
         let x = moments, own = x.square - x.mean * x.mean, both = cross - x.mean * x.meanStar
         let common = x.mean * (x.mean * v.reduce(0, +) - x.meanStar * vStar.reduce(0, +))
         return zip(v, vStar).map { own * $0 - both * $1 + common }
@@ -88,7 +92,7 @@ struct LevelForms: Sendable {
 
 extension LevelMoments {
     /// The v that minimises f for v*.
-    func bestV(_ vStar: [Double], cross: Double) -> [Double] {
+    package func bestV(_ vStar: [Double], cross: Double) -> [Double] {
         let own = square - mean * mean, both = cross - mean * meanStar
         let right = vStar.map { both * $0 + mean * meanStar * vStar.reduce(0, +) }
         let common = mean * mean / (own + Double(vStar.count) * mean * mean) * right.reduce(0, +)
@@ -97,7 +101,7 @@ extension LevelMoments {
 }
 
 extension LevelPoint {
-    func value(_ quantity: LevelQuantity, _ formulas: BitsFormulas) -> [Double] {
+    package func value(_ quantity: LevelQuantity, _ formulas: BitsFormulas) -> [Double] {
         let forms = LevelForms(moments(formulas), v: point.v, vStar: point.vStar)
         func inPlane(_ radial: Double, _ turn: Double) -> [Double] { added(scaled(point.u, by: radial), turn, point.tangent) }
         switch quantity {

@@ -25,7 +25,7 @@ public struct Claim: Sendable {
     let check: @Sendable (VerificationSettings, Measurements, Formulas) throws -> Evidence
 
     /// - Parameter printed: given, the claim is that this is false: `check` must find the counterexample again.
-    init(
+    package init(
         id: String, group: Group = .model, statement: String, printed: String? = nil, beyondOneBit: Bool = false, constants: Bool = false,
         proof: Proof = .cited, source: String, method: String, needs: Set<Measurements.Part> = [], faults: [Fault] = [], argument: String? = nil,
         check: @escaping @Sendable (VerificationSettings, Measurements, Formulas) throws -> Evidence
@@ -80,6 +80,8 @@ public struct Evidence: Sendable {
     public var catches: String?
     /// Numbers behind the figures.
     public var tables: [DataTable] = []
+
+    package init() {}
 }
 
 /// One test of the family.
@@ -144,13 +146,13 @@ extension Philox {
     mutating func normals(_ count: Int) -> [Double] { (0..<count).map { _ in normal() } }
 
     /// A point uniform on the unit sphere.
-    mutating func direction(_ count: Int) -> [Double] {
+    package mutating func direction(_ count: Int) -> [Double] {
         let x = normals(count)
         return scaled(x, by: 1 / norm(x))
     }
 
     /// A unit vector at the angle `theta` from the unit vector `axis`, uniform among those.
-    mutating func direction(at theta: Double, from axis: [Double]) -> [Double] {
+    package mutating func direction(at theta: Double, from axis: [Double]) -> [Double] {
         let x = normals(axis.count)
         let across = added(x, -dot(x, axis), axis)
         return added(scaled(axis, by: cos(theta)), sin(theta) / norm(across), across)

@@ -5,7 +5,7 @@ import Statistics
 /// The Monte Carlo passes that the measured claims share: at each point two independent halves.
 public struct Measurements: Sendable {
     /// What claims may need of them.
-    enum Part: Sendable { case model, rows, bits }
+    package enum Part: Sendable { case model, rows, bits }
 
     struct Place: Sendable {
         let label: String

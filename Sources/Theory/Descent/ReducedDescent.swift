@@ -3,31 +3,31 @@ import Foundation
 
 /// Coarse gradient descent on the population loss in five numbers: it closes exactly in `c = vᵀv*`, `1ᵀv`, `‖v‖²`, θ and ‖w‖, given m,
 /// `s = 1ᵀv*` and `‖v*‖²`. A step costs the same for every m and n. The full dynamics are `CoarseDescent`.
-struct ReducedDescent: Sendable {
+package struct ReducedDescent: Sendable {
     // Targets
-    let m: Double
-    let s: Double
+    package let m: Double
+    package let s: Double
     /// ‖v*‖².
-    let squareTarget: Double
+    package let squareTarget: Double
     // How it steps
-    let proxy: Proxy
-    var rate: Double
-    let normalized: Bool
+    package let proxy: Proxy
+    package var rate: Double
+    package let normalized: Bool
     // State
-    var overlap: Double
-    var sumV: Double
-    var squareV: Double
-    var theta: Double
-    var normW: Double
+    package var overlap: Double
+    package var sumV: Double
+    package var squareV: Double
+    package var theta: Double
+    package var normW: Double
 
-    init(v: [Double], vStar: [Double], theta: Double, normW: Double = 1, proxy: Proxy, rate: Double, normalized: Bool) {
+    package init(v: [Double], vStar: [Double], theta: Double, normW: Double = 1, proxy: Proxy, rate: Double, normalized: Bool) {
         (m, s, squareTarget) = (Double(vStar.count), vStar.reduce(0, +), dot(vStar, vStar))
         (self.proxy, self.rate, self.normalized, self.theta, self.normW) = (proxy, rate, normalized, theta, normW)
         (overlap, sumV, squareV) = (dot(v, vStar), v.reduce(0, +), dot(v, v))
     }
 
     /// At the minimum over v, `v = k v* + (1−k)s/(m+1) 1`, of a target known by m, s and ‖v*‖² only.
-    init(stationaryAt theta: Double, m: Int, s: Double, squareTarget: Double, proxy: Proxy, rate: Double, normalized: Bool) {
+    package init(stationaryAt theta: Double, m: Int, s: Double, squareTarget: Double, proxy: Proxy, rate: Double, normalized: Bool) {
         let k = 1 - 2 * theta / .pi, count = Double(m), along = (1 - k) * s / (count + 1)
         (self.m, self.s, self.squareTarget, self.proxy, self.rate, self.normalized) = (count, s, squareTarget, proxy, rate, normalized)
         (self.theta, normW) = (theta, 1)
@@ -36,28 +36,28 @@ struct ReducedDescent: Sendable {
         squareV = k * k * squareTarget + 2 * k * along * s + along * along * count
     }
 
-    var k: Double { 1 - 2 * theta / .pi }
+    package var k: Double { 1 - 2 * theta / .pi }
 
     /// METHOD.md item 1.
-    var loss: Double {
+    package var loss: Double {
         (squareV + sumV * sumV - 2 * (k * overlap + sumV * s) + squareTarget + s * s) / 8
     }
 
     /// ‖∂f/∂v‖², to 1e-16 of its terms.
-    var squareSlope: Double {
+    package var squareSlope: Double {
         let gap = sumV - s
         return (squareV + m * gap * gap + k * k * squareTarget + 2 * gap * sumV - 2 * k * overlap - 2 * k * gap * s) / 16
     }
 
     /// In R₊ = {c > 0, θ < π/2, s·1ᵀv ≤ s²}, from where normalised descent goes to the global minimum (Theory.md A7).
-    var isInGlobalBasin: Bool { overlap > 0 && theta < .pi / 2 && s * (s - sumV) >= -1e-15 * (1 + s * s) }
+    package var isInGlobalBasin: Bool { overlap > 0 && theta < .pi / 2 && s * (s - sumV) >= -1e-15 * (1 + s * s) }
     /// In R₋ = {c < 0, s(s − 1ᵀv) ≤ 2a, k ≤ −2a/‖v*‖²}, a = s²/(m+1), from where it goes to the spurious one.
-    var isInSpuriousBasin: Bool {
+    package var isInSpuriousBasin: Bool {
         let a = s * s / (m + 1)
         return overlap < 0 && s * (s - sumV) <= 2 * a && k <= -2 * a / squareTarget
     }
 
-    mutating func step() {
+    package mutating func step() {
         let direction = proxy.direction(
             h: squareV + sumV * sumV - sumV * s + overlap, squareV: squareV, overlap: overlap, theta: theta, normW: normW)
         let k = self.k, square = squareSlope
@@ -74,7 +74,7 @@ struct ReducedDescent: Sendable {
 
 extension Proxy {
     /// `a` and `q ≥ 0` of `E g = a u − c q p̂` (METHOD.md items 4 and 6).
-    func direction(h: Double, squareV: Double, overlap c: Double, theta: Double, normW: Double) -> (radial: Double, q: Double) {
+    package func direction(h: Double, squareV: Double, overlap c: Double, theta: Double, normW: Double) -> (radial: Double, q: Double) {
         let density = normalDensity(0)
         switch self {
         case .relu: return ((h - c * (1 + cos(theta))) * density / 2, sin(theta) * density / 2)
@@ -86,11 +86,11 @@ extension Proxy {
     }
 
     /// `q ≤ qLimit · sin θ` for every ‖w‖: 1/(2√(2π)), twice that for the identity.
-    var qLimit: Double { normalDensity(0) * (self == .identity ? 1 : 0.5) }
+    package var qLimit: Double { normalDensity(0) * (self == .identity ? 1 : 0.5) }
 }
 
 /// The angle in [0, π] after a turn by `delta` towards w*, which may go beyond it.
-func turned(_ theta: Double, by delta: Double) -> Double {
+package func turned(_ theta: Double, by delta: Double) -> Double {
     let moved = abs(theta - delta)
     return moved > .pi ? 2 * .pi - moved : moved
 }
