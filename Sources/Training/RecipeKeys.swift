@@ -41,8 +41,8 @@ extension Recipe.Key {
         case .activationQuantizer:
             RecipeKey(
                 .oneOf(Recipe.ActivationRule.self), of: .quantizedActivations,
-                "how activations are quantized: by the quantized ReLU, or, to compare with, by LSQ, PACT (a learned clip, whose regularisation is "
-                    + "resolution_decay) or DoReFa (onto 0 to 1), each with derivatives of its own", standard: "quantized-relu",
+                "how activations are quantized: by the quantized ReLU, or, to compare with, by LSQ, PACT (a learned clip, regularised by the step "
+                    + "size's decay) or DoReFa (onto 0 to 1), each with derivatives of its own", standard: "quantized-relu",
                 source: "\(method1); arXiv 1902.08153, 1805.06085 and 1606.06160")
         case .scaling:
             RecipeKey(

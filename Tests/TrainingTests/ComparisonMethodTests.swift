@@ -89,6 +89,25 @@ import TrainingTestSupport
         #expect(try LSQ(bits: 4).stepSizeGradientScale(features: 64) == 1 / Float(64 * 15).squareRoot())
     }
 
+    /// Twenty channels, which low precision pads to 32: the padding takes no part in the first step size, nor in N.
+    @Test func bothPrecisionsCountTheSameNumbers() throws {
+        let graph = try NetworkGraph(FeatureShape(height: 6, width: 6, channels: 3)) {
+            $0.conv("conv1", 20, kernel: 3).norm("bn1").act("act1").conv("conv2", 20, kernel: 3).norm("bn2").act("act2").meanPool().linear("fc", 3)
+        }.quantized(.quantized(try LSQ(bits: 4)), WeightQuantization(try LSQWeights(bits: 3)))
+        let images = Tensor([2, 6, 6, 3], (0..<216).map { Float($0 * $0 % 11) / 5 - 1 })
+        let found = try Precision.allCases.map { precision in
+            let network = try Network(graph, precision: precision, in: ExecutionContext(engine: try Engine(threads: 1), batch: 2))
+            network.initialize(seed: 2)
+            network.tensors.project(threads: 1)
+            _ = try network.forward(images, batch: 2, mode: .calibration)
+            try network.backward(try network.forward(images, batch: 2, mode: .training), batch: 2)
+            let steps = network.tensors["act2.resolution"]
+            return (step: Double(steps.value.values[0]), gradient: Double(steps.gradient.values[0]))
+        }
+        // Weights are the same integers, gradients bf16; padding would make the one 20/32 and the other √(20/32) of what it is.
+        #expect(abs(found[0].step / found[1].step - 1) < 0.01 && abs(found[0].gradient / found[1].gradient - 1) < 0.1, "\(found)")
+    }
+
     @Test(arguments: [
         (["weight_bits": "1", "weight_quantizer": "lsq"], "weight_bits must be 2 to 8, or 32, with weight_quantizer: lsq, not 1"),
         (["weight_bits": "8", "weight_quantizer": "dorefa"], "weight_bits must be 1 to 7, or 32, with weight_quantizer: dorefa, not 8"),

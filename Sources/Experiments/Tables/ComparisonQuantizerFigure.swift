@@ -6,15 +6,17 @@ import Statistics
 /// Figure 7: the quantizers of other methods, LSQ, PACT and DoReFa, at 2 bits: activations with their coarse derivatives at a step size of
 /// 1/3, DoReFa's, and weights as functions, fitted to 401 quantiles of a normal distribution of deviation ½.
 func comparisonQuantizerFigure(name: String) throws -> Figure {
-    let bits = 2, stepSize = Float(1) / 3, activations: [any ActivationQuantizer] = [try LSQ(bits: bits), try PACT(bits: bits), try DoReFa(bits: bits)]
-    // Just right of every twelfth, where jumps are, so that they are upright.
+    let bits = 2, stepSize = Float(1) / 3
+    let activations: [any ActivationQuantizer] = [try LSQ(bits: bits), try PACT(bits: bits), try DoReFa(bits: bits)]
+    // On both sides of every sixth, where jumps are, so that they are upright.
     let grid = (-24...72).flatMap { step -> [Float] in
         let x = Float(step) / 48
-        return step % 8 == 0 ? [x, x + 0x1p-14] : [x]
+        return step % 8 == 0 ? [x - 0x1p-14, x, x + 0x1p-14] : [x]
     }
     let functions = grid.map { x in
         [x] + activations.flatMap { quantizer in
-            [quantizer.forward(x, stepSize: stepSize), quantizer.inputDerivative(x, stepSize: stepSize), quantizer.stepSizeDerivative(x, stepSize: stepSize)]
+            [quantizer.forward(x, stepSize: stepSize), quantizer.inputDerivative(x, stepSize: stepSize)]
+                + [quantizer.stepSizeDerivative(x, stepSize: stepSize)]
         }
     }
     let count = 401, weights: [any WeightQuantizer] = [try LSQWeights(bits: bits), try DoReFaWeights(bits: bits)]
@@ -44,7 +46,7 @@ func comparisonQuantizerFigure(name: String) throws -> Figure {
         set title "weights"
         set xlabel "w"
         set xrange [-1.5:1.5]
-        set yrange [-1.5:1.5]
+        set yrange [-1.8:1.8]
         plot x with lines dashtype 2 linecolor "grey" title "w", \\
             \(FigureStyle.overlaid(weights.map { "\($0.name) weights" }, of: second, against: "w", with: "steps"))
         unset multiplot
