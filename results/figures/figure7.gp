@@ -52,7 +52,7 @@ do for [extension in "svg png"] {
     set title "weights"
     set xlabel "w"
     set xrange [-1.5:1.5]
-    set yrange [-1.5:1.5]
+    set yrange [-1.8:1.8]
     plot x with lines dashtype 2 linecolor "grey" title "w", \
         "figure7-2.csv" using "w":"lsq-2 weights" with steps linetype 1 linewidth 4 title "lsq-2 weights", \
         "figure7-2.csv" using "w":"dorefa-2 weights" with steps linetype 2 linewidth 2 title "dorefa-2 weights"
