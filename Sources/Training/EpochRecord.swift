@@ -17,6 +17,9 @@ public struct EpochRecord: Codable, Equatable, Sendable {
     public let testTop5Hits: Int?
     /// Training images that stood in for others which could not be read; `nil` for none.
     public let replaced: Int?
+    /// Of the quantized weights, the part in percent whose integer is another after a step, in the mean over the epoch's steps: at one bit,
+    /// flips of signs. `nil` where no weights are quantized, and in records from before it was kept.
+    public var integerChanges: Double?
     /// Training and evaluation up to here, over all sessions of the run.
     public let seconds: Double
 
@@ -24,7 +27,7 @@ public struct EpochRecord: Codable, Equatable, Sendable {
     enum CodingKeys: String, CodingKey {
         case epoch
         case learningRate = "rate"
-        case trainLoss, trainTop1, testLoss, testHits, testCount, testTop5Hits, replaced, seconds
+        case trainLoss, trainTop1, testLoss, testHits, testCount, testTop5Hits, replaced, integerChanges, seconds
     }
 
     public var testTop1: Double { 100 * Double(testHits) / Double(testCount) }
@@ -45,6 +48,8 @@ public struct TrainingState: Codable, Equatable, Sendable {
     public var images = 0
     /// `nil` for none, as in checkpoints from before images came from files.
     public var replaced: Int?
+    /// Integers that changed, summed over the epoch's steps, and the number of steps; `nil` for none.
+    public var changes, changeSteps: Int?
     /// What the run is trained on, in words; `nil` in checkpoints from before it was kept.
     public var data: String?
     /// Threads that compute, on which the last bits depend; `nil` in checkpoints from before it was kept.
@@ -67,8 +72,10 @@ public struct TrainingState: Codable, Equatable, Sendable {
         if count > 0 { replaced = (replaced ?? 0) + count }
     }
 
+    mutating func add(changes count: Int) { (changes, changeSteps) = ((changes ?? 0) + count, (changeSteps ?? 0) + 1) }
+
     mutating func close(_ record: EpochRecord) {
         curve.append(record)
-        (epoch, batch, lossSum, hits, images, replaced) = (epoch + 1, 0, 0, 0, 0, nil)
+        (epoch, batch, lossSum, hits, images, replaced, changes, changeSteps) = (epoch + 1, 0, 0, 0, 0, nil, nil, nil)
     }
 }

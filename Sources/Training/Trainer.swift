@@ -44,6 +44,7 @@ public final class Trainer {
     let statisticsLoader: BatchLoader?
     let images: Tensor
     private var accumulation: GradientAccumulation?
+    private let integerChanges: IntegerChanges
     public let threads: Int
     /// How many training images there are, and a digest of the classes' names.
     private let data: String
@@ -86,6 +87,7 @@ public final class Trainer {
         network.initialize(seed: run.seed)
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
+        integerChanges = IntegerChanges(network.weights)
         accumulation = recipe.accumulation > 1 ? GradientAccumulation(network.tensors.gradients) : nil
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: context)
         images = shape.tensor(batch: recipe.batchSize)
@@ -166,6 +168,7 @@ public final class Trainer {
     /// One step of the method on one mini-batch, or on the mean gradient of `accumulation` mini-batches, fewer in an epoch's last step.
     private func step(_ first: Batch) throws {
         let recipe = run.recipe, begin = state.batch, batches = loader.batchesPerEpoch
+        integerChanges.begin()
         var next: Batch? = first
         while let batch = next {
             let outcome = try passes(batch)
@@ -178,6 +181,7 @@ public final class Trainer {
         descent.step(
             learningRate: recipe.learningRate(epoch: state.epoch, batch: begin, of: batches),
             number: state.epoch * stepsAnEpoch + begin / recipe.accumulation + 1)
+        if integerChanges.count > 0 { state.add(changes: integerChanges.next()) }
     }
 
     private func expectFiniteNetwork() throws {
@@ -264,6 +268,7 @@ public final class Trainer {
             epoch: state.epoch + 1, learningRate: run.recipe.learningRate(epoch: state.epoch, of: loader.batchesPerEpoch),
             trainLoss: state.lossSum / Double(state.images),
             trainTop1: 100 * Double(state.hits) / Double(state.images), testLoss: test.lossSum / Double(test.count),
-            testHits: test.top1, testCount: test.count, testTop5Hits: test.top5, replaced: state.replaced, seconds: state.seconds)
+            testHits: test.top1, testCount: test.count, testTop5Hits: test.top5, replaced: state.replaced,
+            integerChanges: state.changes.map { 100 * Double($0) / Double(integerChanges.count * (state.changeSteps ?? 1)) }, seconds: state.seconds)
     }
 }

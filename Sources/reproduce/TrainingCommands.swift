@@ -137,7 +137,11 @@ struct Figures: ParsableCommand {
         discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions
-    func run() throws { try options.train(["figure1", "figure2"], on: images) }
+
+    @Flag(help: "Also those of figure 8: the same runs evaluated with statistics of batch norm averaged anew.")
+    var statistics = false
+
+    func run() throws { try options.train(["figure1", "figure2"] + (statistics ? ["figure8"] : []), on: images) }
 }
 
 struct All: ParsableCommand {

@@ -44,6 +44,28 @@ import TrainingTestSupport
         try String(contentsOfFile: "\(folder.path)/\(out)/curves/\(run).csv", encoding: .utf8).split(separator: "\n").map { $0.split(separator: ",") }
     }
 
+    /// A run that starts from a quantized run takes its weights and step sizes; one with validation images has another data set and float run.
+    @Test func runsStartFromRunsAndValidationImagesAreAnotherDataSet() throws {
+        let cells = try String(contentsOfFile: folder.path + "/E/cells.yaml", encoding: .utf8)
+        let further = """
+
+              - { cell: after, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: resnet8-1w4a-bcgd, rate: 1.0e-30 }
+              - { cell: tuned-float, protocols: [smoke], network: resnet8, method: float, validation_images: 8 }
+              - { cell: tuned, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: tuned-float, validation_images: 8 }
+
+            """
+        _ = try folder.write(cells + further, to: "E/cells.yaml")
+        _ = try folder.write("title: T\ncolumns: [bits, validation_images]\ncells: [after, tuned-float, tuned]\n", to: "E/table1.yaml")
+        try run(["after", "tuned"], in: "s")
+        let rows = try output("s").rows()
+        #expect(rows.map(\.condition.cell) == ["resnet8-float", "resnet8-1w4a-bcgd", "after", "tuned-float", "tuned"])
+        #expect(rows.suffix(2).allSatisfy { $0.condition.dataset.name == "synthetic, 8 validation images" && $0.testImages == 8 })
+        // At this rate nothing moves.
+        let (before, after) = (try tensors("s", "synthetic-resnet8-1w4a-bcgd-smoke-seed1"), try tensors("s", "synthetic-after-smoke-seed1"))
+        for name in before.keys where name.hasSuffix(".weight") || name.hasSuffix(".resolution") { #expect(before[name] == after[name], "\(name)") }
+        #expect(FileManager.default.fileExists(atPath: folder.path + "/s/curves/synthetic-8-validation-images-tuned-smoke-seed1.csv"))
+    }
+
     /// Seed by seed, each quantized run after the float one that it starts from, which nobody named; a second call finds all done.
     @Test func floatRunsComeFirstAndNothingIsRunTwice() throws {
         try run(["resnet8-1w4a-bcgd"], seeds: [2, 1], in: "a")

@@ -37,6 +37,7 @@ import TrainingTestSupport
         all += trainer.network.statistics.map { $0.tensor.values.map(\.bitPattern) }
         all.append(trainer.state.curve.map { Float($0.testLoss).bitPattern })
         all.append(trainer.state.curve.map { Float($0.trainLoss).bitPattern })
+        all.append(trainer.state.curve.map { Float($0.integerChanges ?? -1).bitPattern })
         return all
     }
 

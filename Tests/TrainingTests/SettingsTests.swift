@@ -177,6 +177,26 @@ import TrainingTestSupport
         #expect(pairs.allSatisfy { abs($0 - 10 * $1) <= 1e-5 * max(1, abs($0)) })
     }
 
+    /// Against the signs before and after each of an epoch's steps; a run without quantized weights has no such number.
+    @Test func changesOfIntegersAreCounted() throws {
+        let trainer = try trainer(["method": "bc", "weight_bits": "1", "activation_bits": "4", "rate": "0.5"])
+        func signs() -> [Int8] {
+            trainer.network.weights.flatMap { weight in weight.integerWeights.map { Array(UnsafeBufferPointer(start: $0, count: weight.value.count)) } ?? [] }
+        }
+        var before = signs(), shares: [Double] = []
+        while !trainer.state.curve.contains(where: { $0.epoch == 1 }) {
+            try train(trainer, steps: 1)
+            let now = signs()
+            shares.append(100 * Double(zip(before, now).count { $0 != $1 }) / Double(now.count))
+            before = now
+        }
+        let recorded = try #require(trainer.state.curve[0].integerChanges)
+        #expect(abs(recorded - shares.reduce(0, +) / Double(shares.count)) < 1e-12 && recorded > 0)
+        let float = try self.trainer([:])
+        try train(float)
+        #expect(float.state.curve.allSatisfy { $0.integerChanges == nil })
+    }
+
     @Test func normsWithoutScaleAndShift() throws {
         let trainer = try trainer(["batch_norm_affine": "false"])
         try train(trainer)

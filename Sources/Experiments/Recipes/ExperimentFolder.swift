@@ -23,7 +23,7 @@ public enum Subject: CaseIterable, Sendable {
     /// Names of the layouts of tables and figures. A name that two subjects have is one table, with a section for each.
     public var tables: [String] {
         switch self {
-        case .smallImages: ["table1", "table1-authors-code", "table2", "figure1", "figure2", "table4", "figure6", "table5"]
+        case .smallImages: ["table1", "table1-authors-code", "table2", "figure1", "figure2", "table4", "figure6", "table5", "figure8"]
         case .imageNet: ["table3", "figure4"]
         case .mnist: ["table4"]
         }

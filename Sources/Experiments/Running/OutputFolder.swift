@@ -67,18 +67,19 @@ public struct OutputFolder: Sendable {
     /// Epochs of an earlier session keep the commit and the command that made them.
     func write(_ curve: [EpochRecord], of run: RunDescription, _ invocation: Invocation) throws {
         // ImageNet's second measure, and what its files may lack.
-        let isFromFiles = run.recipe.imageSize != nil
+        let isFromFiles = run.recipe.imageSize != nil, hasChanges = curve.contains { $0.integerChanges != nil }
         let header = [
             "run", "recipe_digest", "seed", "epoch", "rate", "train_loss", "train_top1", "test_loss", "test_top1", "n_test", "seconds",
             "commit", "how",
-        ] + (isFromFiles ? ["test_top5", "replaced_images"] : [])
+        ] + (isFromFiles ? ["test_top5", "replaced_images"] : []) + (hasChanges ? ["integer_changes"] : [])
         let rows = curve.map { record in
             let more = isFromFiles ? [record.testTop5.map { decimal($0, 4) } ?? "", "\(record.replaced ?? 0)"] : []
+            let changes = hasChanges ? [record.integerChanges.map { decimal($0, 6) } ?? ""] : []
             return [
                 run.name, run.digest, "\(run.seed)", "\(record.epoch)", "\(record.learningRate)", decimal(record.trainLoss, 6),
                 decimal(record.trainTop1, 4), decimal(record.testLoss, 6), decimal(record.testTop1, 4), "\(record.testCount)",
                 decimal(record.seconds, 1), invocation.commit, invocation.command,
-            ] + more
+            ] + more + changes
         }
         let (path, table) = (self.curve(run.name), CSVTable(header: header, rows: rows))
         let earlier = (try? CSVTable(contentsOf: path)) ?? table
