@@ -77,6 +77,6 @@ import TrainingTestSupport
     }
 
     @Test func baseRecipesAreFound() throws {
-        #expect(try BaseRecipe.all(in: experiments).map(\.name) == ["authors-code", "paper", "ste"])
+        #expect(try BaseRecipe.all(in: experiments).map(\.name) == ["authors-code", "comparison", "paper", "ste"])
     }
 }

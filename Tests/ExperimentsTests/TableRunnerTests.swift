@@ -49,7 +49,7 @@ import TrainingTestSupport
         let cells = try String(contentsOfFile: folder.path + "/E/cells.yaml", encoding: .utf8)
         let further = """
 
-              - { cell: after, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: resnet8-1w4a-bcgd, rate: 1.0e-30 }
+              - { cell: after, method: bc, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: resnet8-1w4a-bcgd, rate: 1.0e-30 }
               - { cell: tuned-float, protocols: [smoke], network: resnet8, method: float, validation_images: 8 }
               - { cell: tuned, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: tuned-float, validation_images: 8 }
 

@@ -70,16 +70,16 @@ public struct OutputFolder: Sendable {
         let isFromFiles = run.recipe.imageSize != nil, hasChanges = curve.contains { $0.integerChanges != nil }
         let header = [
             "run", "recipe_digest", "seed", "epoch", "rate", "train_loss", "train_top1", "test_loss", "test_top1", "n_test", "seconds",
-            "commit", "how",
-        ] + (isFromFiles ? ["test_top5", "replaced_images"] : []) + (hasChanges ? ["integer_changes"] : [])
+        ] + (hasChanges ? ["integer_changes"] : []) + ["commit", "how"] + (isFromFiles ? ["test_top5", "replaced_images"] : [])
         let rows = curve.map { record in
             let more = isFromFiles ? [record.testTop5.map { decimal($0, 4) } ?? "", "\(record.replaced ?? 0)"] : []
             let changes = hasChanges ? [record.integerChanges.map { decimal($0, 6) } ?? ""] : []
-            return [
+            let measured = [
                 run.name, run.digest, "\(run.seed)", "\(record.epoch)", "\(record.learningRate)", decimal(record.trainLoss, 6),
                 decimal(record.trainTop1, 4), decimal(record.testLoss, 6), decimal(record.testTop1, 4), "\(record.testCount)",
-                decimal(record.seconds, 1), invocation.commit, invocation.command,
-            ] + more + changes
+                decimal(record.seconds, 1),
+            ]
+            return measured + changes + [invocation.commit, invocation.command] + more
         }
         let (path, table) = (self.curve(run.name), CSVTable(header: header, rows: rows))
         let earlier = (try? CSVTable(contentsOf: path)) ?? table
