@@ -26,7 +26,6 @@ from environment import commit, facts
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = 256
-SIZES = [(4, 6), (32, 64)]
 
 
 def own_environment():
@@ -243,6 +242,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--sizes", default="4x6,32x64", help="m×n, separated by commas")
     parser.add_argument("--numpy-only", action="store_true", help="leave PyTorch out")
     parser.add_argument("--binary", help="a verify-theory to time; by default it is built first")
     parser.add_argument("--out", default=str(ROOT / "runs" / "theory" / "benchmark.csv"))
@@ -250,7 +250,7 @@ def main():
     binary = options.binary or built()
     origin = {**facts(), "commit": commit(binary)}
     rows = []
-    for m, n in SIZES:
+    for m, n in (map(int, size.split("x")) for size in options.sizes.split(",")):
         # Seconds a pass, as in use (33 million samples a point): less would time the allocation of the covariances.
         own_samples = max(1 << 22, 4_000_000_000 // (m * n))
         contestants = {"numpy": NumPyPass(m, n, 1)}

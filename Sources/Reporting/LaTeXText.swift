@@ -19,7 +19,7 @@ public func formulaForLaTeX(_ text: String) -> String {
         } else if let number = rest.prefixMatch(of: /-?[0-9]+(?:\.[0-9]+)?(?:e[-−]?[0-9]+)?/)?.output {
             pieces += number.flatMap { texPieces($0 == "-" ? "−" : $0) }
             rest = rest.dropFirst(number.count)
-        } else if let match = rest.prefixMatch(of: /([_^])(?:\{([^}]*)\}|\(([^)]*)\)|([a-zα-ω]+))/) {
+        } else if let match = rest.prefixMatch(of: /([_^])(?:\{([^}]*)\}|\(([^)]*)\)|([a-z]+|[α-ω]+))/) {
             let content = match.2 ?? match.3 ?? match.4 ?? ""
             // What is in it is set upright, and as mathematics already.
             pieces.append(Piece(String(match.1) + "{\\mathrm{" + content.flatMap(texPieces).map(\.text).joined() + "}}", isMath: true))
@@ -79,5 +79,5 @@ private let mathematics: [Character: String] = [
     "α": "\\alpha", "δ": "\\delta", "η": "\\eta", "θ": "\\theta", "λ": "\\lambda", "ρ": "\\rho", "σ": "\\sigma", "μ": "\\mu", "π": "\\pi",
     "φ": "\\varphi", "ξ": "\\xi", "ℓ": "\\ell", "ᵢ": "_{i}", "β": "\\beta", "Γ": "\\Gamma", "γ": "\\gamma", "ε": "\\varepsilon", "κ": "\\kappa", "ν": "\\nu",
     "τ": "\\tau", "χ": "\\chi", "ψ": "\\psi", "ω": "\\omega", "∫": "\\int", "∥": "\\parallel", "→": "\\to", "c̄": "\\bar c", "v̄": "\\bar v", "z̃": "\\tilde z",
-    "w̃": "\\tilde w", "₀": "_{0}", "₅": "_{5}", "₊": "_{+}", "₋": "_{-}",
+    "w̃": "\\tilde w", "₀": "_{0}", "₁": "_{1}", "₂": "_{2}", "₅": "_{5}", "₊": "_{+}", "₋": "_{-}",
 ]
