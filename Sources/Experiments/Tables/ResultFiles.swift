@@ -42,16 +42,16 @@ public struct ResultFiles {
             let subject = Subject(section.dataset)
             let known = try Set(experiments.cells(subject, section.runProtocol).cells.map(\.name))
             let runs = rows.filter { Section($0) == section }
-            var (parts, shown) = ([String](), Set<String>())
+            var (parts, shown, drawn) = ([String](), Set<String>(), [Set<String>]())
             paper.begin(section, isSmoke: section.runProtocol == .smoke)
             for (_, layout) in layouts.filter({ $0.subject == subject }) {
                 let table = try ResultsTable(
                     runs, columns: layout.columns, cells: layout.cells.filter(known.contains), comparisons: layout.comparisons,
                     reported: reported, outcomes: output.outcomes)
-                // Shared cells alone, all of them in an earlier table, make no table or sweep of their own.
+                // Shared cells alone, all of them in an earlier table, make no table or sweep of their own; nor curves, in an earlier figure.
                 let names = Set(table.groups.map(\.condition.cell))
-                guard !names.isEmpty, layout.isCurves || !names.isSubset(of: shown) else { continue }
-                shown.formUnion(names)
+                guard !names.isEmpty, layout.isCurves ? !drawn.contains(where: names.isSubset) : !names.isSubset(of: shown) else { continue }
+                if layout.isCurves { drawn.append(names) } else { shown.formUnion(names) }
                 let name = "\(layout.name)-\(section.slug)", title = "\(layout.title), \(section.title)"
                 let figure = try layout.figure?.figure(named: name, title: title, table.groups, output)
                 if !layout.isCurves {
