@@ -14,8 +14,7 @@ import Testing
         (["--only", "alexnet"], "no cell alexnet"),
         (["--only", ""], "--only"),
         (["--data", "/no/such/folder"], "/no/such/folder"),
-        (["--dataset", "mnist"], "reproduce fetch mnist"),
-        (["--dataset", "mnist", "--data", "/no/such/folder"], "MNIST: there is no /no/such/folder/train-images-idx3-ubyte, nor the same with .gz"),
+        (["--dataset", "mnist"], "table1 is not of MNIST, whose tables are table4"),
         (["--dataset", "imagenet"], "--dataset"),
         (["--experiments", "/no/such/folder"], "no folder /no/such/folder"),
         (["--out", "/dev/null/results"], "/dev/null/results"),
@@ -23,6 +22,16 @@ import Testing
     func table1(_ arguments: [String], _ words: String) throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try expectRefusal(["table1"] + (arguments.contains("--out") ? [] : ["--out", folder]) + arguments, words)
+    }
+
+    @Test(arguments: [
+        ([], "reproduce fetch mnist"),
+        (["--data", "/no/such/folder"], "MNIST: there is no /no/such/folder/train-images-idx3-ubyte, nor the same with .gz"),
+        (["--only", "resnet20-ste-float"], "no cell resnet20-ste-float"),
+    ] as [([String], String)])
+    func table4(_ arguments: [String], _ words: String) throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try expectRefusal(["table4", "--dataset", "mnist", "--out", folder] + arguments, words)
     }
 
     @Test func anUnknownRecipeKey() throws {
