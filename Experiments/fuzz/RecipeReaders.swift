@@ -22,7 +22,7 @@ extension Reader {
         // The base recipe, the cells, a protocol and a table in turn, in a folder where the others are as they should be.
         Reader(name: "experiments", about: "one of the files that describe the cells, the protocols and the tables, as `reproduce` combines them") { folder in
             let names = ["cells.yaml", "paper.yaml", "protocols/smoke.yaml", "table1.yaml", "authors-code.yaml"]
-            let texts = try copied(names + ["table2.yaml"], to: folder).prefix(names.count)
+            let texts = try copied(names + ["table2.yaml", "ste.yaml", "comparison.yaml"], to: folder).prefix(names.count)
             return Session(seeds: texts.map { Seed(text: $0) }) { input, index in
                 let changed = index % names.count
                 try write(input, "\(folder)/\(names[changed])")
