@@ -23,7 +23,7 @@ extension Reader {
         Reader(name: "idx", about: "raw and gzipped IDX files of a tiny MNIST, of which one is the input") { folder in
             let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28] + (0..<2 * 784).map { UInt8(truncatingIfNeeded: $0 * 7) }
             let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 2, 3, 9]
-            let sums = (sha256(of: images), sha256(of: labels), sha256(of: images), sha256(of: labels))
+            let sums = (try sha256(of: images), try sha256(of: labels), try sha256(of: images), try sha256(of: labels))
             let release = IDXRelease(
                 name: "tiny", folderName: "tiny", classes: MNIST.classes, normalization: MNIST.normalization, counts: (2, 2), sha256: sums, advice: "replace it")
             func path(_ split: String, _ isImages: Bool) -> String { "\(folder)/\(split)-\(isImages ? "images-idx3" : "labels-idx1")-ubyte.gz" }

@@ -41,7 +41,7 @@ package struct IDX: Sendable {
             throw refusal("holds \(elements.count) bytes behind its header, expected \(Self.product(dimensions)) = \(count)")
         }
         guard try file.read(1).isEmpty else { throw refusal("goes on behind the \(Self.product(dimensions)) bytes of its header") }
-        sha256 = Datasets.sha256(of: header + elements)
+        sha256 = try Datasets.sha256(of: header + elements)
     }
 
     private static func product(_ dimensions: [Int?]) -> String { dimensions.map { $0.map(String.init) ?? "any" }.joined(separator: "×") }

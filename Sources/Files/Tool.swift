@@ -12,24 +12,30 @@ package struct ToolResult {
     package let complaint: String
 }
 
-/// Runs a tool found on PATH to its end, in the C locale and with nothing to read.
+/// Runs a tool found on PATH to its end, in the C locale and with nothing to read but `input`.
 ///
 /// Not Foundation's `Process`: that always puts the tool into a process group of its own, so that Ctrl-C
 /// would leave a download running behind the caller's back.
 /// - Parameters:
 ///   - debianPackage: the Debian package that holds the tool, for the message.
 ///   - outlivesInterrupt: whether Ctrl-C leaves the tool alone, for short work that the caller's clean stop still needs.
+///   - input: what it reads from standard input, kept in the temporary folder meanwhile.
 ///   - whileRunning: called about 50 times a second.
-/// - Throws: `FileError` when the tool cannot be started.
+/// - Throws: `FileError` when the tool cannot be started, or its input not be kept.
 package func runTool(
-    _ tool: String, _ arguments: [String], package debianPackage: String, outlivesInterrupt: Bool = false, whileRunning: () -> Void = {}
+    _ tool: String, _ arguments: [String], package debianPackage: String, outlivesInterrupt: Bool = false, input: [UInt8] = [],
+    whileRunning: () -> Void = {}
 ) throws -> ToolResult {
-    let (output, errors) = (try scratchFile(), try scratchFile())
-    defer { close(output); close(errors) }
+    let (output, errors, given) = (try scratchFile(), try scratchFile(), try scratchFile())
+    defer { [output, errors, given].forEach { close($0) } }
+    do { try FileHandle(fileDescriptor: given, closeOnDealloc: false).write(contentsOf: input) } catch {
+        throw FileError("cannot write to \(NSTemporaryDirectory()): \(error.localizedDescription)")
+    }
+    lseek(given, 0, SEEK_SET)
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, given, 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, errors, 2)
     var attributes = posix_spawnattr_t()

@@ -31,17 +31,20 @@ extension Recipe.Key {
                 source: "\(method2): all, and the variant inner; convolutions as in [A]")
         case .layerBits:
             RecipeKey(
-                .bitsByName, "bits of single layers by their names, such as { first: 8, last: 8, act1: 8 }: of the first and last layer's weights, "
+                .bitsByName, "bits of single layers by their names, such as { first: 8, last: 8, act1: 8 }: of "
+                    + "the first and last layer's weights, "
                     + "or a layer's own; 32 is float", standard: "none", source: "ours")
         case .weightQuantizer:
             RecipeKey(
                 .oneOf(Recipe.WeightRule.self), of: .quantizedWeights,
-                "how weights are quantized: by projection onto δ·integers, or, to compare with, by LSQ (2 to 8 bits, a learned step size) or "
+                "how weights are quantized: by projection onto δ·integers, or, to compare with, by LSQ (2 to 8 "
+                    + "bits, a learned step size) or "
                     + "DoReFa (1 to 7 bits, through tanh)", standard: "projection", source: "\(method1); arXiv 1902.08153 and 1606.06160")
         case .activationQuantizer:
             RecipeKey(
                 .oneOf(Recipe.ActivationRule.self), of: .quantizedActivations,
-                "how activations are quantized: by the quantized ReLU, or, to compare with, by LSQ, PACT (a learned clip, regularised by the step "
+                "how activations are quantized: by the quantized ReLU, or, to compare with, by LSQ, PACT (a "
+                    + "learned clip, regularised by the step "
                     + "size's decay) or DoReFa (onto 0 to 1), each with derivatives of its own", standard: "quantized-relu",
                 source: "\(method1); arXiv 1902.08153, 1805.06085 and 1606.06160")
         case .scaling:
@@ -74,7 +77,8 @@ extension Recipe.Key {
         case .epochs: RecipeKey(.integer(1...100_000), "passes over the training images", source: "\(method2): 200")
         case .learningRate:
             RecipeKey(
-                .number(above: 0, to: 1e30), "learning rate η at the start", isSingle: false, source: "\(method2): 0.1 float, 0.01 quantized")
+                .number(above: 0, to: 1e30), "learning rate η at the start", isSingle: false,
+                source: "\(method2): 0.1 float, 0.01 quantized")
         case .rateDivisor:
             RecipeKey(.number(1...1e6), "η is divided by this at each milestone; 1 keeps it", isSingle: false, source: "\(method2): 10")
         case .milestones: RecipeKey(.ascending(1...100_000), "epochs after which η is divided", source: "\(method2): 80, 140 of 200")
@@ -88,7 +92,8 @@ extension Recipe.Key {
                 .number(above: 0, to: 1e6), of: .quantizedActivations, "α never falls below",
                 source: "ours, as α > 0 must hold; the value is [A]'s lower clamp")
         case .stepSizeMaximum:
-            RecipeKey(.number(above: 0, to: 1e6), of: .quantizedActivations, "α never rises above", standard: "none", source: "\(authors): 5")
+            RecipeKey(
+                .number(above: 0, to: 1e6), of: .quantizedActivations, "α never rises above", standard: "none", source: "\(authors): 5")
         case .stepSizeDecay:
             RecipeKey(.number(0...1e6), of: .quantizedActivations, "weight decay on α", standard: "0", source: "\(authors): 1e-4")
         case .stepSizeGradientFactor:
@@ -123,7 +128,8 @@ extension Recipe.Key {
         case .imageSize:
             RecipeKey(
                 .integer(32...1024),
-                "images in files (ImageNet): rows and columns after the random resized crop, and of the test images' central crop, whose short "
+                "images in files (ImageNet): rows and columns after the random resized crop, and of the test "
+                    + "images' central crop, whose short "
                     + "side is first resized to 256/224 of it", standard: "none", source: "\(method2): 224")
         case .smallestCrop:
             RecipeKey(
@@ -133,32 +139,39 @@ extension Recipe.Key {
         case .schedule:
             RecipeKey(
                 .oneOf(Recipe.Schedule.self),
-                "how η falls after the warm-up: step divides it at the milestones; cosine and linear let it fall to 0 at the end of the last epoch, "
+                "how η falls after the warm-up: step divides it at the milestones; cosine and linear let it "
+                    + "fall to 0 at the end of the last epoch, "
                     + "step by step", standard: "step", source: "\(method2): step; cosine: arXiv 1608.03983 without restarts")
         case .warmupEpochs:
             RecipeKey(
                 .integer(0...100_000), "epochs in which η rises in equal steps to its full value", standard: "0",
                 source: "arXiv 1706.02677, section 2.2: gradual warm-up")
         case .optimizer:
-            RecipeKey(.oneOf(Recipe.Optimizer.self), "sgd with momentum, or adam, whose β₁ is momentum", standard: "sgd", source: "\(method2): sgd; Adam: arXiv 1412.6980")
+            RecipeKey(
+                .oneOf(Recipe.Optimizer.self), "sgd with momentum, or adam, whose β₁ is momentum", standard: "sgd", source: "\(method2): sgd; Adam: arXiv 1412.6980")
         case .adamBeta2:
             RecipeKey(.number(0..<1), "Adam's β₂, of the mean squares", standard: "0.999", source: "arXiv 1412.6980: 0.999")
         case .adamEpsilon:
-            RecipeKey(.number(above: 0, to: 1), "Adam's ε, added to the root of the mean squares", standard: "1e-08", source: "arXiv 1412.6980: 1e-8")
+            RecipeKey(
+                .number(above: 0, to: 1), "Adam's ε, added to the root of the mean squares", standard: "1e-08", source: "arXiv 1412.6980: 1e-8")
         case .labelSmoothing:
             RecipeKey(.number(0..<1), "ε: the targets are (1 − ε)·onehot + ε/classes", standard: "0", source: "arXiv 1512.00567, section 7")
         case .accumulation:
             RecipeKey(
-                .integer(1...65_536), "mini-batches whose mean gradient makes one step, each normalised by its own statistics: a batch of so many times "
+                .integer(1...65_536), "mini-batches whose mean gradient makes one step, each normalised by its "
+                    + "own statistics: a batch of so many times "
                     + "batch_size in the memory of one", standard: "1", source: "ours")
         case .validationImages:
             RecipeKey(
-                .integer(0...1_000_000), "training images, drawn once for all seeds, that are set aside and seen in place of the test images, so that no choice "
+                .integer(0...1_000_000), "training images, drawn once for all seeds, that are set aside and "
+                    + "seen in place of the test images, so that no choice "
                     + "sees these", standard: "0", source: "ours")
         case .batchNormImages:
             RecipeKey(
-                .integer(0...10_000_000), "training images, in whole mini-batches, that the running statistics of batch norm are averaged over anew before each "
-                    + "evaluation; 0 keeps the running ones", standard: "0", source: "arXiv 1502.03167, algorithm 2; arXiv 2105.07576, section 3")
+                .integer(0...10_000_000), "training images, in whole mini-batches, that the running statistics "
+                    + "of batch norm are averaged over anew before each "
+                    + "evaluation; 0 keeps the running ones",
+                standard: "0", source: "arXiv 1502.03167, algorithm 2; arXiv 2105.07576, section 3")
         case .batchNormAffine:
             RecipeKey(
                 .flag, "whether batch norm learns a scale and a shift; else they stay 1 and 0", standard: "true",
@@ -166,7 +179,8 @@ extension Recipe.Key {
         case .stepSizeStart:
             RecipeKey(
                 .oneOf(Recipe.StepSizeStart.self), of: .quantizedActivations,
-                "α at the start: from the largest activations of the first mini-batch, or the nearest levels' least mean square on half-normal data",
+                "α at the start: from the largest activations of the first mini-batch, or the nearest levels' "
+                    + "least mean square on half-normal data",
                 standard: "calibrated", source: "\(method2): calibrated; half-normal: the companion paper, section 4")
         }
     }

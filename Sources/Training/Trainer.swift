@@ -40,8 +40,6 @@ public final class Trainer {
     private let loss: SoftmaxCrossEntropy
     let loader: BatchLoader
     private let testLoader: BatchLoader
-    /// Training images for `reestimateStatistics`; `nil` where the running statistics are kept.
-    let statisticsLoader: BatchLoader?
     let images: Tensor
     private var accumulation: GradientAccumulation?
     private let integerChanges: IntegerChanges
@@ -95,8 +93,6 @@ public final class Trainer {
         let augmentation = recipe.imageSize == nil
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
-            split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: dataWorkers)
-        statisticsLoader = recipe.batchNormImages == 0 ? nil : BatchLoader(
             split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: dataWorkers)
         testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: dataWorkers)
         (state.data, state.threads) = (data, threads)
@@ -225,7 +221,7 @@ public final class Trainer {
         var total = BatchOutcome()
         var correct: [Bool] = []
         descent.useQuantizedWeights()
-        try reestimateStatistics()
+        if run.recipe.batchNormImages > 0 { try reestimateStatistics() }
         testLoader.start(epoch: 0)
         defer {
             testLoader.stop()

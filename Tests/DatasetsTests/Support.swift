@@ -70,9 +70,11 @@ struct TinyIDX {
 
     /// Writes the files and describes them as a release.
     func store(in folder: String, gzipped: Bool) throws -> IDXRelease {
-        let release = IDXRelease(
+        let release = try IDXRelease(
             name: "Tiny", folderName: "tiny", classes: MNIST.classes, normalization: MNIST.normalization, counts: (2, 1),
-            sha256: (sha256(of: trainImages), sha256(of: trainLabels), sha256(of: testImages), sha256(of: testLabels)), advice: "buy it")
+            sha256: (
+                try sha256(of: trainImages), try sha256(of: trainLabels), try sha256(of: testImages), try sha256(of: testLabels)
+            ), advice: "buy it")
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for (file, bytes) in zip(release.files, [trainImages, trainLabels, testImages, testLabels]) {
             let path = "\(folder)/\(file.name)"

@@ -56,7 +56,7 @@ import Testing
         let v = cross / moments.square
         #expect(abs(v - 0.888838) < 1e-6)
         let forms = LevelForms(moments, v: [v], vStar: [1], cross: cross)
-        #expect(abs(forms.slope(.resolution) - 0.0887) < 5e-5 && abs(forms.coarse(.threeValued) + 0.0480) < 5e-5)
+        #expect(abs(forms.slope(.stepSize) - 0.0887) < 5e-5 && abs(forms.coarse(.threeValued) + 0.0480) < 5e-5)
         #expect(abs(forms.coarse(.twoValued) - 0.080) < 5e-4 && abs(forms.coarse(.minimum) - 0.064) < 5e-4)
         #expect(abs(forms.coarse(.almostEverywhere)) < 1e-15)
         let two = LevelForms(
@@ -140,11 +140,11 @@ private func levelReference(_ place: LevelPoint, samples: Int, seed: UInt64, exp
         add(.coarse(.identity), gathered { point.v[$0] * r })
         add(.coarseAlpha(.almostEverywhere), total { own[$0] })
         add(.coarseAlpha(.learnedStep), total { own[$0] - middle[$0] * a[$0] / place.alpha })
-        for (rule, low) in [(ResolutionRule.threeValued, Double(1 << (place.bits - 1))), (.twoValued, 0), (.minimum, 1), (.half, 0.5)] {
+        for (rule, low) in [(StepSizeRule.threeValued, Double(1 << (place.bits - 1))), (.twoValued, 0), (.minimum, 1), (.half, 0.5)] {
             add(.coarseAlpha(rule), total { low * middle[$0] + above[$0] })
         }
         // Row i on each kink: its part along u set to kα/‖w‖, σ_i the mean of (k and k+1)α there.
-        var gradient = [Double](repeating: 0, count: n), resolution = total { own[$0] }[0]
+        var gradient = [Double](repeating: 0, count: n), stepSize = total { own[$0] }[0]
         for i in 0..<m {
             let across = zip(rows[i], point.u).map { $0 - a[i] / point.normW * $1 }
             let rest = r - point.v[i] * place.alpha * own[i] + point.vStar[i] * target[i]
@@ -154,11 +154,11 @@ private func levelReference(_ place: LevelPoint, samples: Int, seed: UInt64, exp
                     - point.vStar[i] * place.alphaStar * code(dot(row, point.wStar), place.alphaStar)
                 let jump = point.v[i] * place.alpha / point.normW * normalDensity(t) * there
                 for j in 0..<n { gradient[j] += jump * row[j] }
-                resolution -= Double(k) * jump
+                stepSize -= Double(k) * jump
             }
         }
         add(.gradientW, gradient)
-        add(.gradientAlpha, [resolution])
+        add(.gradientAlpha, [stepSize])
     }
     return sums
 }

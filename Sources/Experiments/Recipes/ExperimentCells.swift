@@ -90,8 +90,7 @@ public struct ExperimentCells: Sendable {
                     + shown.map(\.name).joined(separator: ", "))
         }
         let asked = shown.filter { only?.contains($0.name) ?? true }
-        let first = try asked.flatMap { try predecessors(of: $0).reversed() + [$0] }.map(\.name)
-        return cells.filter { first.contains($0.name) }.sorted { (first.firstIndex(of: $0.name) ?? 0) < (first.firstIndex(of: $1.name) ?? 0) }
+        return try asked.flatMap { try predecessors(of: $0).reversed() + [$0] }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     /// The cell whose run this one starts from; `nil` for random weights.

@@ -67,11 +67,11 @@ package struct LevelMoments: Sendable {
             s -= move * alpha * alpha * Double(2 * k + 1) * density[k]
             c -= move * alpha * alphaStar * density[k] * given
         }
-        guard variable == .resolution else { return (m, s, c) }
+        guard variable == .stepSize else { return (m, s, c) }
         return (m + mean / alpha, s + 2 * square / alpha, c + cross / alpha)
     }
 
-    package enum Variable { case length, resolution }
+    package enum Variable { case length, stepSize }
 
     /// The coarse derivative μ′ in x: E X μ′, E X μ′σ, E X μ′σ*, and q = E Y_⊥ μ′σ*, Y_⊥ along p̂.
     package func coarse(_ proxy: Proxy) -> (first: Double, own: Double, target: Double, q: Double) {
@@ -96,7 +96,7 @@ package struct LevelMoments: Sendable {
     }
 
     /// The coarse derivative s in α: E s, E sσ, E sσ*.
-    package func resolution(_ rule: ResolutionRule, cross: Double) -> (first: Double, own: Double, target: Double) {
+    package func stepSize(_ rule: StepSizeRule, cross: Double) -> (first: Double, own: Double, target: Double) {
         switch rule {
         case .almostEverywhere: return (mean / alpha, square / alpha, cross / alpha)
         case .learnedStep:
@@ -117,7 +117,7 @@ package struct LevelMoments: Sendable {
 /// What `--power` breaks in the b-bit formulas.
 public struct BitsFormulas: Sendable {
     /// A rule's value on (0, Kα].
-    package var middle: @Sendable (_ rule: ResolutionRule, _ bits: Int) -> Double = { rule, bits in
+    package var middle: @Sendable (_ rule: StepSizeRule, _ bits: Int) -> Double = { rule, bits in
         switch rule {
         case .threeValued: Double(1 << (bits - 1))
         case .minimum: 1

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
 
-/// A point of the two-linear-layer model with b-bit activations (Theory.md B): resolution α, the target's α*.
+/// A point of the two-linear-layer model with b-bit activations (Theory.md B): step size α, the target's α*.
 package struct LevelPoint: Sendable {
     package let point: TwoLayerPoint
     package let bits: Int
@@ -21,11 +21,11 @@ package struct LevelPoint: Sendable {
 package enum LevelQuantity: Hashable, Sendable {
     case loss, gradientV, gradientW, gradientAlpha
     case coarse(Proxy)
-    case coarseAlpha(ResolutionRule)
+    case coarseAlpha(StepSizeRule)
 
     package static let all: [LevelQuantity] =
         [.loss, .gradientV, .gradientW, .gradientAlpha] + Proxy.allCases.map { .coarse($0) }
-        + ResolutionRule.allCases.map { .coarseAlpha($0) }
+        + StepSizeRule.allCases.map { .coarseAlpha($0) }
 
     package var name: String {
         switch self {
@@ -75,7 +75,7 @@ package struct LevelForms: Sendable {
         return (combined((x.first, x.own, x.target)), -c * x.q)
     }
 
-    package func coarse(_ rule: ResolutionRule) -> Double { combined(moments.resolution(rule, cross: cross)) }
+    package func coarse(_ rule: StepSizeRule) -> Double { combined(moments.stepSize(rule, cross: cross)) }
 
     /// `(Aμ − Sμ*) E s + B E sσ − c E sσ*` for a coarse derivative s.
     package func combined(_ x: (first: Double, own: Double, target: Double)) -> Double {
@@ -108,7 +108,7 @@ extension LevelPoint {
         case .loss: return [forms.loss]
         case .gradientV: return forms.gradientV(point.v, point.vStar)
         case .gradientW: return inPlane(forms.slope(.length), forms.turn)
-        case .gradientAlpha: return [forms.slope(.resolution)]
+        case .gradientAlpha: return [forms.slope(.stepSize)]
         case .coarse(let proxy):
             let (radial, turn) = forms.coarse(proxy)
             return inPlane(radial, turn)

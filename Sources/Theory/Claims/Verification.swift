@@ -21,7 +21,7 @@ extension Claim {
     ]
 
     /// b bits and a learned α.
-    static let bits: [Claim] = [bitsFormulas, bitsIdentities, networkLaw, angularTheorem, fullPositivity, resolutionSign]
+    static let bits: [Claim] = [bitsFormulas, bitsIdentities, networkLaw, angularTheorem, fullPositivity, stepSizeSign]
 
     /// The papers' statements on trial.
     static let literature: [Claim] = [

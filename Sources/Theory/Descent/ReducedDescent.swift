@@ -57,6 +57,18 @@ package struct ReducedDescent: Sendable {
         return overlap < 0 && s * (s - sumV) <= 2 * a && k <= -2 * a / squareTarget
     }
 
+    /// Steps until R₊ (true) or R₋ (false) is entered; nil when neither is within so many steps, or a rise of f exceeds `rise` of f before.
+    mutating func basin(within steps: Int, rise: (_ f: Double) -> Double) -> Bool? {
+        for _ in 0..<steps {
+            if isInGlobalBasin { return true }
+            if isInSpuriousBasin { return false }
+            let f = loss
+            step()
+            if loss - f > rise(f) { return nil }
+        }
+        return nil
+    }
+
     package mutating func step() {
         let direction = proxy.direction(
             h: squareV + sumV * sumV - sumV * s + overlap, squareV: squareV, overlap: overlap, theta: theta, normW: normW)

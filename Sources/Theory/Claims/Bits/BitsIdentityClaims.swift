@@ -82,7 +82,7 @@ private struct IdentityTrial: Sendable {
             return LevelForms(moments, v: v, vStar: vStar)
         }
         let here = forms(alpha, normW, theta), moments = here.moments, size = here.loss + dot(v, v) * moments.square
-        let ae = alpha * here.coarse(.almostEverywhere), (slopeAlpha, slopeLength) = (here.slope(.resolution), here.slope(.length))
+        let ae = alpha * here.coarse(.almostEverywhere), (slopeAlpha, slopeLength) = (here.slope(.stepSize), here.slope(.length))
         euler = max(abs(ae - dot(v, here.gradientV(v, vStar))), abs(ae - alpha * slopeAlpha - normW * slopeLength)) / size
         let best = LevelForms(moments, v: moments.bestV(vStar, cross: here.cross), vStar: vStar, cross: here.cross)
         optimal = abs(alpha * best.coarse(.almostEverywhere)) / (best.loss + dot(vStar, vStar) * moments.squareStar)

@@ -81,7 +81,7 @@ extension Claim {
         return evidence
     }
 
-    static let resolutionSign = Claim(
+    static let stepSizeSign = Claim(
         id: "alpha-sign", group: .bits,
         statement: "with v optimal every rule but the a.e. one, whose E g_α is then 0, has the sign of ∂f/∂α wrong somewhere: at m = 1, b = 4, v* = 1, α* = 0.1, α = 0.13, θ = 0.2, v = C/M, ∂f/∂α > 0 and the three-valued E g_α < 0",
         printed: "E g_α has the sign of ∂f/∂α for the three-valued rule", beyondOneBit: true, proof: .ours,
@@ -96,12 +96,12 @@ extension Claim {
             Fault("∂f/∂α without the moving thresholds") { $0.bits.movesThresholds = false },
             Fault("T → T − α/‖w‖") { $0.bits.clipEnd = { Double($0 - 1) * $1 / $2 } },
         ],
-        argument: BitsProofs.resolutionSign
+        argument: BitsProofs.stepSizeSign
     ) { settings, measurements, formulas in
         var evidence = Evidence()
         let estimates = measurements.levels[Measurements.signIndex], place = estimates.place
         var parts: [String] = [], scores: [LevelQuantity: Double] = [:]
-        for quantity in [.gradientAlpha] + ResolutionRule.allCases.map({ LevelQuantity.coarseAlpha($0) }) {
+        for quantity in [.gradientAlpha] + StepSizeRule.allCases.map({ LevelQuantity.coarseAlpha($0) }) {
             let measured = estimates.moments(quantity), error = measured.standardError(0)
             let expected = place.value(quantity, formulas.bits)[0]
             evidence.tests.append(

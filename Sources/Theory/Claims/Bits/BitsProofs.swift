@@ -35,7 +35,7 @@ enum BitsProofs {
         positive for b ≥ 2: they have opposite signs for x between −(e₁/d₁)B and −(M_r/2μ_r)B, which differ in general. c = 0 leaves \
         the length of v\\* ⊥ v free, and with it x. (With one bit ∂f/∂r = 0, and nothing can oppose.)
         """
-    static let resolutionSign = """
+    static let stepSizeSign = """
         At m = 1, v\\* = 1: ∂f/∂α = v(½M_αv − C_α) changes its sign at v = 2C_α/M_α, a rule's E g_α = v(v E sσ − E sσ\\*) at v = E \
         sσ\\*/E sσ. Where these differ, a v between them has opposite signs; the printed point's v is the optimal one, C/M. For the \
         a.e. rule the second is C/M itself.

@@ -51,11 +51,11 @@ func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -
             var stream = Purpose.bitsSigns.stream(settings.seed, 1 << 32 | bits << 24 | index)
             let draw = LevelDraw(&stream, bits: bits, near: false, formulas.bits), cross = draw.moments.cross
             return [draw.v, draw.moments.bestV(draw.vStar, cross: cross)].map { v in
-                let forms = LevelForms(draw.moments, v: v, vStar: draw.vStar, cross: cross), slope = forms.slope(.resolution)
-                return ResolutionRule.allCases.map { forms.coarse($0) * slope < 0 }
+                let forms = LevelForms(draw.moments, v: v, vStar: draw.vStar, cross: cross), slope = forms.slope(.stepSize)
+                return StepSizeRule.allCases.map { forms.coarse($0) * slope < 0 }
             }
         }
-        let texts = ResolutionRule.allCases.enumerated().map { k, rule -> String in
+        let texts = StepSizeRule.allCases.enumerated().map { k, rule -> String in
             let wrong = (0...1).map { optimal in signs.count { $0[optimal][k] } }
             // With v optimal the a.e. rule's value is 0, as with one bit is ∂f/∂α: signs are those of rounding.
             let vanishes = rule == .almostEverywhere || bits == 1
@@ -72,7 +72,7 @@ func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -
 
 /// Share of wrong signs with v optimal over (θ, α/α*), b = 2 and 4: one block a rule and b, rows (θ, α/α*, share).
 func signMap(_ settings: VerificationSettings, _ formulas: Formulas) throws -> DataTable {
-    let rules = ResolutionRule.allCases.filter { $0 != .almostEverywhere }, (columns, rows) = (20, 21), (scales, targets) = (8, 8)
+    let rules = StepSizeRule.allCases.filter { $0 != .almostEverywhere }, (columns, rows) = (20, 21), (scales, targets) = (8, 8)
     var blocks: [[[Double]]] = []
     for bits in [2, 4] {
         let cells = try parallelMap(columns * rows, threads: settings.threads) { cell -> [Double] in
@@ -84,10 +84,10 @@ func signMap(_ settings: VerificationSettings, _ formulas: Formulas) throws -> D
                 let alphaStar = pow(10, 1.05 * stream.uniform() - 0.3) / Double((1 << bits) - 1)
                 let moments = LevelMoments(
                     bits: bits, alpha: ratio * alphaStar, normW: 1, theta: theta, alphaStar: alphaStar, formulas.bits)
-                let cross = moments.cross, changes = rules.map { moments.resolution($0, cross: cross) }
+                let cross = moments.cross, changes = rules.map { moments.stepSize($0, cross: cross) }
                 for target in 0..<targets {
                     let vStar = stream.normals([1, 2, 4, 8, 16, 3, 6, 32][target]), v = moments.bestV(vStar, cross: cross)
-                    let forms = LevelForms(moments, v: v, vStar: vStar, cross: cross), slope = forms.slope(.resolution)
+                    let forms = LevelForms(moments, v: v, vStar: vStar, cross: cross), slope = forms.slope(.stepSize)
                     for k in rules.indices where forms.combined(changes[k]) * slope < 0 { wrong[k] += 1 / Double(scales * targets) }
                 }
             }

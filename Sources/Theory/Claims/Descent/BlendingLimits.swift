@@ -56,13 +56,12 @@ extension Claim {
             return try VariantRun(decayed: &stream, Decay.allCases[index % 3], index: index / 3, formulas)
         }
         var evidence = Evidence()
-        var parts: [String] = []
+        var parts: [String] = [], plain = 0
         for (k, decay) in Decay.allCases.enumerated() {
-            let own = stride(from: k, to: runs.count, by: 3).map { runs[$0] }, slack = own.map(\.slack).min() ?? -1
-            evidence.expect(slack > -1e-9, "\(decay.rawValue): exceeded by \(format(-slack)) L‖Δ‖²")
-            parts.append("\(decay.rawValue) \(format(slack)) in \(own.reduce(0) { $0 + $1.moves }) moves")
+            let own = evidence.expectSlack(stride(from: k, to: runs.count, by: 3).map { runs[$0] }, of: "\(decay.rawValue): ")
+            parts.append("\(decay.rawValue) \(format(own.slack)) in \(own.moves) moves")
+            plain += own.plain
         }
-        let plain = runs.reduce(0) { $0 + $1.plainViolations }
         evidence.expect(plain > 0, "the plain bound for f was never exceeded")
         evidence.summary = "smallest slack of F, in L‖Δ‖²: \(parts.joined(separator: ", ")); the plain bound for f itself was exceeded at \(plain) moves"
         evidence.catches = "a constant too strong by λ/2"
@@ -82,9 +81,7 @@ extension Claim {
             return try VariantRun(momentum: &stream, index: index, formulas)
         }
         var evidence = Evidence()
-        let slack = runs.map(\.slack).min() ?? -1
-        let moves = runs.reduce(0) { $0 + $1.moves }, plain = runs.reduce(0) { $0 + $1.plainViolations }
-        evidence.expect(slack > -1e-9, "exceeded by \(format(-slack)) L‖Δ‖²")
+        let (slack, moves, plain) = evidence.expectSlack(runs)
         evidence.expect(plain > 0, "the plain bound was never exceeded")
         var (w, buffer, first) = (1.0, 0.0, 0)
         for step in 1...100 where first == 0 {
@@ -112,13 +109,20 @@ extension Claim {
             return try VariantRun(inexact: &stream, index: index, formulas)
         }
         var evidence = Evidence()
-        let slack = runs.map(\.slack).min() ?? -1
-        let moves = runs.reduce(0) { $0 + $1.moves }, plain = runs.reduce(0) { $0 + $1.plainViolations }
-        evidence.expect(slack > -1e-9, "exceeded by \(format(-slack)) L‖Δ‖²")
+        let (slack, moves, plain) = evidence.expectSlack(runs)
         evidence.expect(plain > 0, "without the term the bound never failed")
         evidence.summary = "smallest slack \(format(slack)) L‖Δ‖² in \(moves) moves; without the term \(plain) violations"
         evidence.catches = "a bound exceeded by 1e-9 L‖Δ‖²"
         return evidence
+    }
+}
+
+extension Evidence {
+    /// Expects no move beyond its bound; how far the nearest stayed within it, how many moves there were, and at how many the plain bound fails.
+    fileprivate mutating func expectSlack(_ runs: [VariantRun], of name: String = "") -> (slack: Double, moves: Int, plain: Int) {
+        let slack = runs.map(\.slack).min() ?? -1
+        expect(slack > -1e-9, "\(name)exceeded by \(format(-slack)) L‖Δ‖²")
+        return (slack, runs.reduce(0) { $0 + $1.moves }, runs.reduce(0) { $0 + $1.plainViolations })
     }
 }
 

@@ -93,12 +93,5 @@ private func randomEnd(_ stream: inout Philox, m: Int, n: Int, share: Double) ->
     let theta = 2 * atan2(norm(added(direction, -1, axis)), norm(added(direction, 1, axis)))
     var state = ReducedDescent(v: stream.direction(m), vStar: vStar, theta: theta, proxy: .relu, rate: 0, normalized: true)
     state.rate = SafeRate(state).rate(lengthAbove: 1)
-    for _ in 0..<40_000 {
-        if state.isInGlobalBasin { return true }
-        if state.isInSpuriousBasin { return false }
-        let f = state.loss
-        state.step()
-        if state.loss - f > 1e-14 * (1 + f) { return nil }
-    }
-    return nil
+    return state.basin(within: 40_000) { 1e-14 * (1 + $0) }
 }

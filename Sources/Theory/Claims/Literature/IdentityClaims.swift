@@ -124,12 +124,5 @@ private func endsGlobally(_ stream: inout Philox, proxy: Proxy) -> Bool? {
     let start = TwoLayerPoint(v: v, vStar: vStar, w: stream.direction(6), wStar: axis)
     var state = ReducedDescent(v: v, vStar: vStar, theta: start.theta, proxy: proxy, rate: 0, normalized: true)
     state.rate = min(0.1, SafeRate(state).rate(lengthAbove: 1))
-    for _ in 0..<20_000 {
-        if state.isInGlobalBasin { return true }
-        if state.isInSpuriousBasin { return false }
-        let f = state.loss
-        state.step()
-        if state.loss - f > 1e-14 { return nil }
-    }
-    return nil
+    return state.basin(within: 20_000) { _ in 1e-14 }
 }

@@ -2,7 +2,7 @@
 
 /// Coarse derivatives of the quantized ReLU in its resolution α (METHOD.md part 1), and two more. With K = 2^b − 1 each is K above Kα,
 /// 0 for x ≤ 0, and in between:
-package enum ResolutionRule: String, CaseIterable, Sendable {
+package enum StepSizeRule: String, CaseIterable, Sendable {
     /// 2^(b−1).
     case threeValued = "three-valued"
     /// The code ceil(x/α): the exact derivative almost everywhere.
