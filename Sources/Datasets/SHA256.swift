@@ -7,7 +7,7 @@ import Files
 package func sha256(ofFiles paths: [String]) throws -> [String] { try sums(of: paths, count: paths.count) }
 
 /// The same of bytes that no file holds as they are, such as a gzip file's content.
-/// - Throws: `FileError` when there is no room for them in the temporary folder.
+/// - Throws: `FileError` when `sha256sum` cannot run.
 package func sha256(of bytes: [UInt8]) throws -> String { try sums(of: ["-"], input: bytes, count: 1)[0] }
 
 private func sums(of arguments: [String], input: [UInt8] = [], count: Int) throws -> [String] {

@@ -19,23 +19,25 @@ package struct ToolResult {
 /// - Parameters:
 ///   - debianPackage: the Debian package that holds the tool, for the message.
 ///   - outlivesInterrupt: whether Ctrl-C leaves the tool alone, for short work that the caller's clean stop still needs.
-///   - input: what it reads from standard input, kept in the temporary folder meanwhile.
+///   - input: what it reads from standard input; what it leaves unread is lost.
 ///   - whileRunning: called about 50 times a second.
-/// - Throws: `FileError` when the tool cannot be started, or its input not be kept.
+/// - Throws: `FileError` when the tool cannot be started.
 package func runTool(
     _ tool: String, _ arguments: [String], package debianPackage: String, outlivesInterrupt: Bool = false, input: [UInt8] = [],
     whileRunning: () -> Void = {}
 ) throws -> ToolResult {
-    let (output, errors, given) = (try scratchFile(), try scratchFile(), try scratchFile())
-    defer { [output, errors, given].forEach { close($0) } }
-    do { try FileHandle(fileDescriptor: given, closeOnDealloc: false).write(contentsOf: input) } catch {
-        throw FileError("cannot write to \(NSTemporaryDirectory()): \(error.localizedDescription)")
-    }
-    lseek(given, 0, SEEK_SET)
+    let (output, errors) = (try scratchFile(), try scratchFile())
+    defer { [output, errors].forEach { close($0) } }
+    // Through a pipe: a file would need room on a disk, and input can be a whole data set.
+    var ends: [Int32] = [0, 0]
+    guard pipe(&ends) == 0 else { throw FileError("cannot open a pipe to \(tool): \(systemReason())") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    defer { close(ends[0]) }
+    let given = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, given, 0)
+    posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, errors, 2)
     var attributes = posix_spawnattr_t()
@@ -65,6 +67,13 @@ package func runTool(
         throw FileError("cannot run \(tool): \(String(cString: strerror(failure)))\(hint)")
     }
 
+    // A tool that reads no further says so by its status.
+    if input.isEmpty { try? given.close() } else {
+        Thread.detachNewThread {
+            try? given.write(contentsOf: input)
+            try? given.close()
+        }
+    }
     let status = try wait(for: child, tool, whileRunning)
     let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
     // Ctrl-C reached us as well: our own end is to be about that, and not about the tool.
