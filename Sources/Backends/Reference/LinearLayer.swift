@@ -3,21 +3,30 @@ import Compute
 import Graph
 
 /// `y = x Wᵀ + b`: features `[N, I]` to scores `[N, O]`, weights `[O, I]`; `dx = dy W`, `dW = dyᵀ x`, `db = Σ dy`.
+///
+/// A map `[N, H, W, C]` is read in the order of the weights, `I = C·H·W`, as PyTorch flattens it.
 final class LinearLayer: Layer {
     let weight, bias: Parameter
     private let inputs, outputs: Int
+    private let shape: FeatureShape
     private let engine: Engine
     private let result, inputGradient: Tensor
+    /// Where the map has more than one position: it and its gradient as `[N, C, H, W]`.
+    private let flattened: (input: Tensor, gradient: Tensor)?
     private var input: Tensor?
 
     init(_ input: FeatureShape, weight: Parameter, bias: Parameter, in context: ExecutionContext) {
         (self.weight, self.bias, inputs, outputs) = (weight, bias, input.count, bias.value.count)
+        shape = input
+        flattened = input.height * input.width > 1 ? (input.tensor(batch: context.batch), input.tensor(batch: context.batch)) : nil
         result = FeatureShape(height: 1, width: 1, channels: outputs).tensor(batch: context.batch)
         inputGradient = input.tensor(batch: context.batch)
         engine = context.engine
     }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        if let flattened { transpose(input, rows: shape.height * shape.width, into: flattened.input, batch: batch) }
+        let input = flattened?.input ?? input
         self.input = input
         for n in 0..<batch { (result.pointer + n * outputs).update(from: bias.value.pointer, count: outputs) }
         try engine.multiply(
@@ -34,8 +43,18 @@ final class LinearLayer: Layer {
         }
         try engine.multiply(
             .transposed(dy), .plain(input.pointer), into: weight.gradient.pointer, m: outputs, n: inputs, k: batch)
-        try engine.multiply(
-            .plain(dy), .plain(weight.effective.pointer), into: inputGradient.pointer, m: batch, n: inputs, k: outputs)
+        let gradient = flattened?.gradient ?? inputGradient
+        try engine.multiply(.plain(dy), .plain(weight.effective.pointer), into: gradient.pointer, m: batch, n: inputs, k: outputs)
+        if flattened != nil { transpose(gradient, rows: shape.channels, into: inputGradient, batch: batch) }
         return inputGradient
+    }
+
+    /// Each image's matrix `[rows, columns]`, turned.
+    private func transpose(_ from: Tensor, rows: Int, into: Tensor, batch: Int) {
+        let columns = inputs / rows
+        for n in 0..<batch {
+            let (source, target) = (from.pointer + n * inputs, into.pointer + n * inputs)
+            for row in 0..<rows { for column in 0..<columns { target[column * rows + row] = source[row * columns + column] } }
+        }
     }
 }

@@ -43,12 +43,7 @@ package final class Reference: Executable {
         case .convolution(let channels, let kernel, let stride, let padding, let hasBias, _):
             let shape = ConvolutionShape(input: input, outputChannels: channels, kernel: kernel, stride: stride, padding: padding)
             return ConvolutionLayer(shape, weight: parameter(".weight"), bias: hasBias ? parameter(".bias") : nil, isFirst: isFirst, in: context)
-        case .linear where input.height == 1 && input.width == 1:
-            return LinearLayer(input, weight: parameter(".weight"), bias: parameter(".bias"), in: context)
-        case .linear(let outputs, _):
-            guard input.height == input.width else { throw GraphError("\(node.name): a linear layer reads a square map, not \(input.height)×\(input.width)") }
-            let shape = ConvolutionShape(input: input, outputChannels: outputs, kernel: input.height, stride: 1, padding: 0)
-            return ConvolutionLayer(shape, weight: parameter(".weight"), bias: parameter(".bias"), isFirst: isFirst, in: context)
+        case .linear: return LinearLayer(input, weight: parameter(".weight"), bias: parameter(".bias"), in: context)
         case .batchNorm:
             return BatchNormLayer(
                 input, scale: parameter(".weight"), shift: parameter(".bias"), runningMean: tensors.statistic(node.name + ".running_mean"),
