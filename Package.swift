@@ -58,7 +58,7 @@ let package = Package(
             name: "Training",
             dependencies: ["Backends", "CKernels", "Compute", "Graph", "Quantization", "Datasets", "Files"]),
         .target(name: "Export", dependencies: ["BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Compute"]),
-        .target(name: "Reporting", dependencies: ["Files"]),
+        .target(name: "Reporting", dependencies: ["Files"], resources: [.embedInCode("Page/page.css"), .embedInCode("Page/page.js")]),
         .target(
             name: "Experiments",
             dependencies: [

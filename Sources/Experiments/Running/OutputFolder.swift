@@ -47,7 +47,7 @@ public struct OutputFolder: Sendable {
     private func lock(_ run: String) -> String { "\(path)/checkpoints/\(run).lock" }
 
     /// Whoever trains the run now, in this process or another.
-    func trainer(of run: RunDescription) -> String? { holder(ofLock: lock(run.name)) }
+    func trainer(of run: String) -> String? { holder(ofLock: lock(run)) }
 
     /// Runs `body` while no other process can train the run.
     /// - Throws: `FileError` when another process trains it; what `body` throws.

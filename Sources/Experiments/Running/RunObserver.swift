@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Reporting
 import Training
 
@@ -8,6 +9,7 @@ struct RunObserver: TrainingObserver {
     private let run: RunDescription
     private let output: OutputFolder
     private let invocation: Invocation
+    private var hasPage = true
 
     init(run: RunDescription, label: String, images: Int, output: OutputFolder, _ invocation: Invocation) {
         (self.run, self.output, self.invocation) = (run, output, invocation)
@@ -24,6 +26,16 @@ struct RunObserver: TrainingObserver {
         guard let last = state.curve.last else { return }
         bar.endEpoch(last.epoch, loss: last.trainLoss, accuracy: last.trainTop1, validationAccuracy: last.testTop1)
         try output.write(state.curve, of: run, invocation)
+        writePage()
+    }
+
+    /// A page that cannot be made is no reason to end a training: rows of others may be damaged, for one.
+    private mutating func writePage() {
+        guard hasPage else { return }
+        do { try ResultsPage.writeLive(output) } catch {
+            hasPage = false
+            note("\(output.path)/\(ResultsPage.name) is not kept up to date: \(error)")
+        }
     }
 
     mutating func close() { bar.close() }

@@ -56,7 +56,7 @@ public struct TableRunner {
         let finished = try runs.map { try finishedRow($0, in: rows) }
         // Now, and not after hours of training other runs.
         for (run, row) in zip(runs, finished) where row == nil {
-            if let holder = output.trainer(of: run.description) { throw FileError(OutputFolder.refusal(run.description, by: holder)) }
+            if let holder = output.trainer(of: run.description.name) { throw FileError(OutputFolder.refusal(run.description, by: holder)) }
         }
         for (run, row) in zip(runs, finished) where !resume && (row != nil || output.hasCheckpoint(run.description)) {
             throw FileError(

@@ -52,6 +52,6 @@ struct Manifest {
 
     /// Whether a report may make a file of this path: no other is removed, whatever a manifest says.
     private static func isOurs(_ path: String) -> Bool {
-        path.wholeMatch(of: /((figures\/)?(table|figure)[0-9][A-Za-z0-9._-]*\.(csv|md|tex|gp|svg|png)|paper\/[a-z-]+\.tex|regress\/intervals\.csv)/) != nil
+        path.wholeMatch(of: /((figures\/)?(table|figure)[0-9][A-Za-z0-9._-]*\.(csv|md|tex|gp|svg|png)|paper\/[a-z-]+\.tex|regress\/intervals\.csv|index\.html)/) != nil
     }
 }

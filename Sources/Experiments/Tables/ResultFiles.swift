@@ -11,6 +11,7 @@ import Training
 ///     regress/intervals.csv, where there is regress/seeds.csv
 ///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…  figure5…  figure7…
 ///     paper/…                                          what the report in Paper/ includes (`PaperFiles`)
+///     index.html                                       all of it for a browser (`ResultsPage`)
 ///     MANIFEST                                         all of these (`Manifest`)
 public struct ResultFiles {
     /// Path in the folder, and content.
@@ -37,7 +38,7 @@ public struct ResultFiles {
         try RunCheck(experiments, output).complete(&rows)
         let reported = try experiments.reported()
         var pages: [String: [(section: Section, text: String)]] = [:], blocks: [RunProtocol: String] = [:]
-        var paper = PaperFiles()
+        var paper = PaperFiles(), tables: [(title: String, table: ResultsTable)] = []
         for section in Section.all(of: rows) {
             let subject = Subject(section.dataset)
             let known = try Set(experiments.cells(subject, section.runProtocol).cells.map(\.name))
@@ -60,6 +61,7 @@ public struct ResultFiles {
                         text.map { ("\(name)\(part).tex", Self.mark("%", "") + $0) }
                     }
                     paper.add(table, title: title, name: name)
+                    tables.append((title, table))
                     parts.append("**\(escapedForMarkdown(title))**\n\n\(section.caution)\(table.markdown)")
                 }
                 if let figure {
@@ -80,6 +82,7 @@ public struct ResultFiles {
             texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
         }
         texts += try paper.texts(rows, output: output, experiments: experiments).map { ("paper/\($0.name).tex", Self.mark("%", "") + $0.text) }
+        texts.append((ResultsPage.name, try ResultsPage(output, rows).text(tables: tables, isLive: false)))
         blocks[.smoke] = nil
         let shown = blocks[.paper] ?? RunProtocol.allCases.compactMap { blocks[$0] }.joined()
         readme = shown.isEmpty ? "No run longer than `smoke` is here yet.\n" : shown + ResultsTable.notes

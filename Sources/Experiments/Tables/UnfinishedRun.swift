@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Foundation
+import Reporting
+import Training
+
+/// A learning curve without a row: a run that is under way, or was stopped.
+struct UnfinishedRun {
+    let name: String
+    /// Whoever trains it now; nil for nobody, and where that was not asked.
+    let holder: String?
+    /// Top-1 in percent on the test images by epoch.
+    let accuracies: [Int: Double]
+    private let done: Int
+    /// Of the recipe; nil where it is not at hand.
+    private let epochs: Int?
+    /// Of the last epoch.
+    private let secondsPerEpoch: Double?
+    private let facts: [(name: String, value: String)]
+
+    /// - Throws: `FileError` for a CSV that cannot be read.
+    static func all(in output: OutputFolder, besides rows: [RunRow], isLive: Bool) throws -> [UnfinishedRun] {
+        let finished = Set(rows.map(\.name))
+        let names = try FileManager.default.contentsOfDirectory(atPath: "\(output.path)/curves").filter { $0.hasSuffix(".csv") }.map { String($0.dropLast(4)) }
+        return try names.filter { !finished.contains($0) }.sorted().compactMap { try UnfinishedRun($0, in: output, isLive: isLive) }
+    }
+
+    private init?(_ name: String, in output: OutputFolder, isLive: Bool) throws {
+        let path = output.curve(name), curve = try CSVTable(contentsOf: path)
+        guard ["epoch", "seconds", "test_top1", "recipe_digest", "seed", "commit", "how"].allSatisfy(curve.header.contains) else {
+            return nil  // not a run's: learning curves of other engines may lie here
+        }
+        func number(_ row: Int, _ column: String) -> Double { Double(curve[row, column]) ?? .nan }
+        guard let last = curve.rows.indices.last else { return nil }
+        self.name = name
+        done = Int(curve[last, "epoch"]) ?? curve.rows.count
+        holder = isLive ? output.trainer(of: name) : nil
+        let recipe = output.recipe(curve[last, "recipe_digest"])
+        epochs = FileManager.default.fileExists(atPath: recipe) ? try RunSettings(contentsOf: recipe).recipe.epochs : nil
+        secondsPerEpoch = number(last, "seconds") - (last > 0 ? number(last - 1, "seconds") : 0)
+        accuracies = Dictionary(curve.rows.indices.compactMap { row in Int(curve[row, "epoch"]).map { ($0, number(row, "test_top1")) } }) { $1 }
+        facts = [("command", curve[last, "how"]), ("commit", curve[last, "commit"]), ("seed", curve[last, "seed"]), ("recipe digest", curve[last, "recipe_digest"])]
+    }
+
+    var html: HTML {
+        let state = holder.map { "trained by \($0)" } ?? "not finished"
+        let rate = secondsPerEpoch.map { String(format: "%.0f s an epoch", $0) } ?? ""
+        let left = epochs.flatMap { epochs in secondsPerEpoch.map { ", \(Self.duration(Double(epochs - done) * $0)) left at that rate" } } ?? ""
+        let top1 = accuracies[done].map { String(format: "; validation top-1 now %.2f %% (no result: the last epoch's is)", $0) } ?? ""
+        return .joined(
+            [.heading(name), .paragraph("\(state): epoch \(done)\(epochs.map { " of \($0)" } ?? ""); \(rate)\(left)\(top1)")]
+                + (epochs.map { [.progress(done, of: $0)] } ?? []) + [.details("source", facts)])
+    }
+
+    private static func duration(_ seconds: Double) -> String {
+        guard seconds.isFinite else { return "an unknown time" }
+        return seconds < 5400 ? String(format: "%.0f minutes", seconds / 60) : String(format: "%.1f hours", seconds / 3600)
+    }
+}
