@@ -6,7 +6,7 @@ import Testing
 /// Each path of the convolution units against plain C on random shapes and at the limits of their sums, bit for bit. (Plain C
 /// itself is held against the plain loops in Swift by ClassifierTests.)
 @Suite struct UnitPathTests {
-    private static let paths = [CK_UNIT_AVX2_WORDS, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_TABLES, CK_UNIT_VNNI, CK_UNIT_VBMI_TABLES].filter { ck_unit_has_path($0) != 0 }
+    private static let paths = (1..<CK_UNIT_PATH_COUNT.rawValue).map { ck_unit_path($0) }.filter { ck_unit_has_path($0) != 0 }
 
     private enum Content: CaseIterable { case random, largest, smallest }
 

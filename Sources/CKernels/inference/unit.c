@@ -6,20 +6,33 @@
 
 // MARK: Paths
 
-static const struct unit_kernels *kernels(enum ck_unit_path path) {
-    switch (path) {
+static const struct unit_kernels *const PATHS[CK_UNIT_PATH_COUNT] = {
+    [CK_UNIT_PORTABLE] = unit_kernels_portable,
 #if defined(__x86_64__)
-    case CK_UNIT_AVX2_WORDS: return &unit_kernels_avx2_words;
-    case CK_UNIT_AVX2_BYTES: return &unit_kernels_avx2_bytes;
-    case CK_UNIT_AVX2_TABLES: return &unit_kernels_avx2_tables;
-    case CK_UNIT_VNNI: return &unit_kernels_vnni;
-    case CK_UNIT_VBMI_TABLES: return &unit_kernels_vbmi_tables;
+    [CK_UNIT_AVX2_WORDS] = &unit_kernels_avx2_words,
+    [CK_UNIT_AVX2_BYTES] = &unit_kernels_avx2_bytes,
+    [CK_UNIT_AVX2_TABLES] = &unit_kernels_avx2_tables,
+    [CK_UNIT_AVX_VNNI] = &unit_kernels_avx_vnni,
+    [CK_UNIT_AVX512_TABLES] = &unit_kernels_avx512_tables,
+    [CK_UNIT_VNNI_256] = &unit_kernels_vnni_256,
+    [CK_UNIT_VNNI] = &unit_kernels_vnni,
+    [CK_UNIT_VBMI_TABLES] = &unit_kernels_vbmi_tables,
+    [CK_UNIT_VBMI_WIDE_TABLES] = &unit_kernels_vbmi_wide_tables,
+#elif defined(__aarch64__)
+    [CK_UNIT_NEON_WORDS] = &unit_kernels_neon_words,
+    [CK_UNIT_NEON_TABLES] = &unit_kernels_neon_tables,
+    [CK_UNIT_SDOT] = &unit_kernels_sdot,
+    [CK_UNIT_USMMLA] = &unit_kernels_usmmla,
 #endif
-    default: return &unit_kernels_portable[ck_copy()];
-    }
+};
+
+static const struct unit_kernels *kernels(enum ck_unit_path path) {
+    return path == CK_UNIT_PORTABLE ? &unit_kernels_portable[ck_copy()] : PATHS[path];
 }
 
-int ck_unit_has_path(enum ck_unit_path path) { return (kernels(path)->needs & ~ck_features()) == 0; }
+const char *ck_unit_path_name(enum ck_unit_path path) { return kernels(path) ? kernels(path)->name : NULL; }
+
+int ck_unit_has_path(enum ck_unit_path path) { return kernels(path) && (kernels(path)->needs & ~ck_features()) == 0; }
 
 int ck_unit_fits(const struct ck_unit *u, enum ck_unit_path path) { return !kernels(path)->fits || kernels(path)->fits(u); }
 
@@ -33,7 +46,7 @@ static size_t run_groups(const struct ck_unit *u, const struct unit_kernels *k) 
 }
 
 size_t ck_unit_packed_bytes(struct ck_unit u, enum ck_unit_path path) {
-    return u.output_channels / BLOCK * u.kernel * run_groups(&u, kernels(path)) * GROUP_BYTES;
+    return u.output_channels / BLOCK * u.kernel * run_groups(&u, kernels(path)) * kernels(path)->group_bytes;
 }
 
 void ck_unit_pack(const int8_t *integer_weights, struct ck_unit u, enum ck_unit_path path, void *packed) {
@@ -42,7 +55,7 @@ void ck_unit_pack(const int8_t *integer_weights, struct ck_unit u, enum ck_unit_
     char *to = packed;
     for (size_t block = 0; block < u.output_channels; block += BLOCK)
         for (size_t tap = 0; tap < taps; tap++)
-            for (size_t first = 0; first < u.input_channels; first += k->group_channels, to += GROUP_BYTES)
+            for (size_t first = 0; first < u.input_channels; first += k->group_channels, to += k->group_bytes)
                 k->pack(integer_weights + block * output + first * taps + tap, output, taps, to);
 }
 
@@ -54,11 +67,10 @@ struct sizes {
 };
 
 /// One output row for the tile's blocks; x, y, shortcut and window sums are at its first position.
-static void run_row(struct unit_tile t, const struct unit_kernels *k, unit_tile_fn *(*tile)(size_t, size_t), size_t width,
-                    size_t blocks, struct sizes size) {
+static void run_row(struct unit_tile t, const struct unit_tiling *tiling, size_t width, size_t blocks, struct sizes size) {
     for (size_t column = 0; column < width;) {
-        size_t positions = k->positions(width - column);
-        tile(positions, blocks)(&t);
+        size_t positions = tiling->positions(width - column);
+        tiling->tile(positions, blocks)(&t);
         t.x = (const char *)t.x + positions * t.x_position * size.x;
         t.y = (char *)t.y + positions * t.y_position * size.y;
         if (t.shortcut) t.shortcut = (const char *)t.shortcut + positions * t.y_position * size.shortcut;
@@ -83,8 +95,8 @@ struct chunk {
 static struct chunk chunk_of(const struct ck_unit *u, const struct unit_kernels *k) {
     enum { CHUNK_BYTES = 192 << 10, PAGE = 4096 };
     struct chunk c = {.width = u->width + 2 * (u->kernel / 2), .position = k->channel_bytes * u->input_channels};
-    c.row = (c.width * c.position + GROUP_BYTES - 1) / GROUP_BYTES * GROUP_BYTES;
-    if (c.row % PAGE == 0) c.row += GROUP_BYTES;  // or the rows of a window would share their places in the cache
+    c.row = (c.width * c.position + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    if (c.row % PAGE == 0) c.row += CACHE_LINE;  // or the rows of a window would share their places in the cache
     size_t fit = CHUNK_BYTES / c.row;
     c.rows = fit > u->kernel ? (fit - u->kernel) / u->stride + 1 : 1;
     c.input_rows = (c.rows - 1) * u->stride + u->kernel;
@@ -129,18 +141,12 @@ CK_KERNEL(void, add_windows, (const struct ck_unit *u, const int32_t *sums, size
         }
 }
 
-/// Groups of 4 channels whose products, two a 16-bit sum at a time, certainly fit it.
-static size_t flush_groups(const struct ck_unit *u) {
-    size_t step = 2 * (size_t)u->input_qmax * (size_t)u->largest_integer_weight;
-    return step == 0 ? SIZE_MAX : 32767 / step;
-}
-
 void ck_unit_run(const struct ck_unit *u, enum ck_unit_path path, const uint8_t *x, const void *shortcut, int wide, void *y,
                  size_t begin, size_t end, void *scratch) {
     const struct unit_kernels *k = kernels(path);
     const struct chunk c = chunk_of(u, k);
     size_t width = output_side(u->width, u->kernel, u->stride, u->kernel / 2), outputs = u->output_channels;
-    size_t run = run_groups(u, k);
+    size_t run_bytes = run_groups(u, k) * k->group_bytes;
     struct sizes size = {1, u->to_levels ? 1 : sizeof(float), wide ? sizeof(float) : 1};
     int32_t *windows = k->window_sums ? (int32_t *)((char *)scratch + c.window_sums) : NULL;
     for (size_t first = begin; first < end; first += c.rows) {
@@ -150,20 +156,20 @@ void ck_unit_run(const struct ck_unit *u, enum ck_unit_path path, const uint8_t 
             add_windows[ck_copy()](
                 u, (const int32_t *)((char *)scratch + c.sums) + row * u->stride * c.width, c.width, width, windows + row * width);
         for (size_t block = 0, blocks; block < outputs / BLOCK; block += blocks) {
-            blocks = minimum(k->blocks, outputs / BLOCK - block);
+            blocks = minimum(k->sums->blocks, outputs / BLOCK - block);
             struct unit_tile t = {
-                .weight = (const char *)u->packed + block * u->kernel * run * GROUP_BYTES,
+                .weight = (const char *)u->packed + block * u->kernel * run_bytes,
                 .x_row = c.row, .x_position = u->stride * c.position,
-                .weight_row = run * GROUP_BYTES, .weight_block = u->kernel * run * GROUP_BYTES, .rows = u->kernel, .groups = run,
+                .weight_row = run_bytes, .weight_block = u->kernel * run_bytes, .rows = u->kernel, .groups = run_groups(u, k),
                 .a = u->a + block * BLOCK, .b = u->b + block * BLOCK, .wide = wide, .to_levels = u->to_levels,
-                .step = u->step, .qmax = u->qmax, .y_position = outputs, .flush = flush_groups(u)};
+                .step = u->step, .qmax = u->qmax, .y_position = outputs, .flush = k->flush ? k->flush(u) : 0};
             for (size_t row = first; row < first + rows; row++) {
                 size_t at = row * width * outputs + block * BLOCK;
                 t.x = (const char *)scratch + (row - first) * u->stride * c.row;
                 t.y = (char *)y + at * size.y;
                 t.shortcut = shortcut ? (const char *)shortcut + at * size.shortcut : NULL;
                 t.window_sums = windows ? windows + (row - first) * width : NULL;
-                run_row(t, k, k->tile, width, blocks, size);
+                run_row(t, k->sums, width, blocks, size);
             }
         }
     }
@@ -189,7 +195,7 @@ void ck_first_unit_run(const struct ck_first_unit *u, enum ck_unit_path path, co
                        size_t end, void *scratch) {
     size_t width = output_side(u->width, u->kernel, u->stride, u->padding), outputs = u->output_channels;
     size_t run = u->kernel * u->input_channels, known = u->kernel;
-    const struct unit_kernels *k = kernels(path);
+    const struct unit_tiling *tiling = kernels(path)->first;
     float *rows = scratch;
     for (size_t row = begin; row < end; row++) {
         // Rows that the last output row read too move up.
@@ -197,13 +203,13 @@ void ck_first_unit_run(const struct ck_first_unit *u, enum ck_unit_path path, co
         memmove(rows, rows + (known - kept) * first_row_floats(u), kept * first_row_floats(u) * sizeof *rows);
         for (size_t r = kept; r < u->kernel; r++) expand_first(u, image, row * u->stride + r, rows + r * first_row_floats(u));
         for (size_t block = 0, blocks; block < outputs / BLOCK; block += blocks) {
-            blocks = minimum(k->blocks, outputs / BLOCK - block);
+            blocks = minimum(tiling->blocks, outputs / BLOCK - block);
             struct unit_tile t = {
                 .x = rows, .weight = u->weights + block * u->kernel * run * BLOCK, .x_row = first_row_floats(u),
                 .x_position = u->stride * u->input_channels, .weight_row = run * BLOCK, .weight_block = u->kernel * run * BLOCK,
                 .rows = u->kernel, .groups = run, .a = u->a + block * BLOCK, .b = u->b + block * BLOCK, .to_levels = 1,
                 .qmax = u->qmax, .y = y + row * width * outputs + block * BLOCK, .y_position = outputs};
-            run_row(t, k, k->first, width, blocks, (struct sizes){sizeof(float), 1, 0});
+            run_row(t, tiling, width, blocks, (struct sizes){sizeof(float), 1, 0});
         }
     }
 }

@@ -1,187 +1,218 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The tiles of integer inference with AVX-512: `vpdpbusd` (VNNI), and `vpermb` (VBMI) for the tables.
-#include "unit_kernels.h"
+// Integer inference with AVX-512: table lookup by `vpshufb`, and by `vpermb` where there is VBMI.
+//
+// U[p] = Σ_j (bit j of p)·x_j over four channels, as in unit_avx2_tables.c: of 16 channels a register holds four tables, one a
+// lane. `vpshufb` looks up 16 outputs in each of them, `vpermb` four channels' tables for each of 16 outputs, which lie side by
+// side for `vpdpbusd` to add. Below 64 channels signed tables of Σ ±x are quicker, which need no window sums.
+#include "unit_avx512.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
 
-#define TARGET "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi"
-#define FAST __attribute__((target(TARGET)))
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define STEP static inline __attribute__((always_inline, target(TARGET)))
+#define VBMI ",avx512vnni,avx512vbmi"
 
-enum { MOST_POSITIONS = 8, MOST_BLOCKS = 2 };
-enum unit_kind { KIND_CODES, KIND_TABLES, KIND_FIRST };
-typedef __m512i tile_sums[MOST_POSITIONS][MOST_BLOCKS];
+// MARK: Tables
 
-/// Sums of levels with integer weights: each group of 4 channels is broadcast to 16 output channels.
-STEP void add_integer_weights(const struct unit_tile *t, tile_sums sums, int positions, int blocks) {
-    for (size_t r = 0; r < t->rows; r++) {
-        const char *x = (const char *)t->x + r * t->x_row, *weight = (const char *)t->weight + r * t->weight_row;
-        for (size_t group = t->groups; group > 0; group--, x += 4, weight += GROUP_BYTES) {
-            __m512i w[MOST_BLOCKS];
-            UNROLL for (int o = 0; o < blocks; o++) w[o] = _mm512_loadu_si512(weight + (size_t)o * t->weight_block);
-            UNROLL for (int p = 0; p < positions; p++) {
-                int four;
-                __builtin_memcpy(&four, x + (size_t)p * t->x_position, 4);
-                __m512i levels = _mm512_set1_epi32(four);
-                UNROLL for (int o = 0; o < blocks; o++) sums[p][o] = _mm512_dpbusd_epi32(sums[p][o], levels, w[o]);
-            }
-        }
-    }
-}
-
-/// Sums from tables: entries are at most 4·15 in magnitude, so two of them add up within a byte.
-STEP void add_tables(const struct unit_tile *t, tile_sums sums, int positions, int blocks) {
-    const __m512i ones = _mm512_set1_epi8(1);
-    for (size_t r = 0; r < t->rows; r++) {
-        const char *x = (const char *)t->x + r * t->x_row, *weight = (const char *)t->weight + r * t->weight_row;
-        size_t group = t->groups;
-        for (; group > 1; group -= 2, x += 2 * GROUP_BYTES, weight += 2 * GROUP_BYTES) {
-            __m512i w[MOST_BLOCKS][2];
-            UNROLL for (int o = 0; o < blocks; o++)
-                for (int g = 0; g < 2; g++) w[o][g] = _mm512_loadu_si512(weight + (size_t)o * t->weight_block + g * GROUP_BYTES);
-            UNROLL for (int p = 0; p < positions; p++) {
-                const char *tables = x + (size_t)p * t->x_position;
-                __m512i first = _mm512_loadu_si512(tables), second = _mm512_loadu_si512(tables + GROUP_BYTES);
-                UNROLL for (int o = 0; o < blocks; o++)
-                    sums[p][o] = _mm512_dpbusd_epi32(
-                        sums[p][o], ones,
-                        _mm512_add_epi8(_mm512_permutexvar_epi8(w[o][0], first), _mm512_permutexvar_epi8(w[o][1], second)));
-            }
-        }
-        if (group == 0) continue;
-        UNROLL for (int p = 0; p < positions; p++) {
-            __m512i tables = _mm512_loadu_si512(x + (size_t)p * t->x_position);
-            UNROLL for (int o = 0; o < blocks; o++)
-                sums[p][o] = _mm512_dpbusd_epi32(
-                    sums[p][o], ones,
-                    _mm512_permutexvar_epi8(_mm512_loadu_si512(weight + (size_t)o * t->weight_block), tables));
-        }
-    }
-}
-
-/// Sums of f32, whose bits are kept in the tile's integers.
-STEP void add_floats(const struct unit_tile *t, tile_sums sums, int positions, int blocks) {
-    for (size_t r = 0; r < t->rows; r++) {
-        const float *x = (const float *)t->x + r * t->x_row, *weight = (const float *)t->weight + r * t->weight_row;
-        for (size_t group = t->groups; group > 0; group--, x++, weight += BLOCK) {
-            __m512 w[MOST_BLOCKS];
-            UNROLL for (int o = 0; o < blocks; o++) w[o] = _mm512_loadu_ps(weight + (size_t)o * t->weight_block);
-            UNROLL for (int p = 0; p < positions; p++) {
-                __m512 value = _mm512_set1_ps(x[(size_t)p * t->x_position]);
-                UNROLL for (int o = 0; o < blocks; o++)
-                    sums[p][o] = _mm512_castps_si512(_mm512_fmadd_ps(value, w[o], _mm512_castsi512_ps(sums[p][o])));
-            }
-        }
-    }
-}
-
-/// t, and what becomes of it. A NaN, which only a damaged model makes, counts as 0.
-STEP void finish(const struct unit_tile *t, tile_sums sums, enum unit_kind kind, int positions, int blocks) {
-    const __m512 step = _mm512_set1_ps(t->step), qmax = _mm512_set1_ps(t->qmax), zero = _mm512_setzero_ps();
-    UNROLL for (int o = 0; o < blocks; o++) {
-        __m512 a = _mm512_loadu_ps(t->a + BLOCK * o), b = _mm512_loadu_ps(t->b + BLOCK * o);
-        UNROLL for (int p = 0; p < positions; p++) {
-            size_t at = (size_t)p * t->y_position + (size_t)(BLOCK * o);
-            __m512 sum = kind == KIND_FIRST ? _mm512_castsi512_ps(sums[p][o]) : _mm512_cvtepi32_ps(sums[p][o]);
-            __m512 y = _mm512_fmadd_ps(a, sum, b);
-            if (kind != KIND_FIRST && t->shortcut) {
-                __m512 other = t->wide
-                    ? _mm512_loadu_ps((const float *)t->shortcut + at)
-                    : _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)((const uint8_t *)t->shortcut + at))));
-                y = _mm512_fmadd_ps(step, other, y);
-            }
-            if (kind == KIND_FIRST || t->to_levels) {
-                y = _mm512_min_ps(_mm512_max_ps(y, zero), qmax);  // the qmax is whole: clamping and rounding up commute
-                __m512i levels = _mm512_cvt_roundps_epi32(y, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-                _mm_storeu_si128((__m128i *)((uint8_t *)t->y + at), _mm512_cvtepi32_epi8(levels));
-            } else {
-                _mm512_storeu_ps((float *)t->y + at, y);
-            }
-        }
-    }
-}
-
-/// All sizes are constants at each call, so the sums live in registers.
-STEP void tile(const struct unit_tile *t, enum unit_kind kind, int positions, int blocks) {
-    tile_sums sums;
-    UNROLL for (int p = 0; p < positions; p++)
-        UNROLL for (int o = 0; o < blocks; o++) sums[p][o] = _mm512_setzero_si512();
-    if (kind == KIND_CODES) add_integer_weights(t, sums, positions, blocks);
-    else if (kind == KIND_TABLES) add_tables(t, sums, positions, blocks);
-    else add_floats(t, sums, positions, blocks);
-    finish(t, sums, kind, positions, blocks);
-}
-
-#define TILE(kind, positions, blocks) \
-    FAST static void kind##_##positions##blocks(const struct unit_tile *t) { tile(t, kind, positions, blocks); }
-#define TILES(kind)                                                                                                   \
-    TILE(kind, 8, 1) TILE(kind, 7, 1) TILE(kind, 4, 1) TILE(kind, 2, 1) TILE(kind, 1, 1)                               \
-    TILE(kind, 8, 2) TILE(kind, 7, 2) TILE(kind, 4, 2) TILE(kind, 2, 2) TILE(kind, 1, 2)                               \
-    static unit_tile_fn *kind##_tile(size_t positions, size_t blocks) {                                               \
-        switch (positions) {                                                                                          \
-        case 8: return blocks == 2 ? kind##_82 : kind##_81;                                                           \
-        case 7: return blocks == 2 ? kind##_72 : kind##_71;                                                           \
-        case 4: return blocks == 2 ? kind##_42 : kind##_41;                                                           \
-        case 2: return blocks == 2 ? kind##_22 : kind##_21;                                                           \
-        default: return blocks == 2 ? kind##_12 : kind##_11;                                                          \
-        }                                                                                                             \
-    }
-TILES(KIND_CODES)
-TILES(KIND_TABLES)
-TILES(KIND_FIRST)
-
-FAST static void tables_of(const uint8_t *x, size_t channels, uint8_t *tables) {
+/// The tables of U for 16 levels.
+STEP WITH("") __m512i chosen_sums(const uint8_t *x) {
     // Lane g, byte p: channel 4g + j for the shuffles; bit j of p for the masks.
     const __m512i lanes = _mm512_set_epi64(0x0c0c0c0c0c0c0c0c, 0x0c0c0c0c0c0c0c0c, 0x0808080808080808, 0x0808080808080808,
                                            0x0404040404040404, 0x0404040404040404, 0, 0);
     const __mmask64 bit[4] = {0xaaaaaaaaaaaaaaaa, 0xcccccccccccccccc, 0xf0f0f0f0f0f0f0f0, 0xff00ff00ff00ff00};
+    __m512i levels = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)x));
+    __m512i plus = _mm512_maskz_shuffle_epi8(bit[0], levels, lanes);
+    UNROLL for (int j = 1; j < 4; j++)
+        plus = _mm512_mask_add_epi8(plus, bit[j], plus, _mm512_shuffle_epi8(levels, _mm512_add_epi8(lanes, _mm512_set1_epi8((char)j))));
+    return plus;
+}
+
+/// Tables of Σ ±x = 2·U − Σx; the sum of all is entry 15 of each lane.
+WITH("") static void expand_signed(const uint8_t *x, size_t positions, size_t channels, void *tables, int32_t *sums) {
     const __m512i last = _mm512_set1_epi8(15);
-    for (size_t c = 0; c < channels; c += 16, tables += GROUP_BYTES) {
-        __m512i levels = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(x + c)));
-        __m512i plus = _mm512_maskz_shuffle_epi8(bit[0], levels, lanes);
-        UNROLL for (int j = 1; j < 4; j++)
-            plus = _mm512_mask_add_epi8(plus, bit[j], plus, _mm512_shuffle_epi8(levels, _mm512_add_epi8(lanes, _mm512_set1_epi8((char)j))));
-        // Σ ±x = 2·Σ of those with plus − Σ of all, which entry 15 of each lane is.
-        __m512i all = _mm512_shuffle_epi8(plus, last);
-        _mm512_storeu_si512(tables, _mm512_sub_epi8(_mm512_add_epi8(plus, plus), all));
+    for (size_t i = 0; i < positions * channels; i += 16) {
+        __m512i plus = chosen_sums(x + i);
+        _mm512_storeu_si512((char *)tables + 4 * i, _mm512_sub_epi8(_mm512_add_epi8(plus, plus), _mm512_shuffle_epi8(plus, last)));
     }
 }
 
-static void expand(const uint8_t *x, size_t positions, size_t channels, void *to, int32_t *sums) {
-    tables_of(x, positions * channels, to);
+WITH("") static void expand(const uint8_t *x, size_t positions, size_t channels, void *tables, int32_t *sums) {
+    char *to = tables;
+    for (size_t p = 0; p < positions; p++) {
+        __m128i sum = _mm_setzero_si128();
+        for (size_t c = 0; c < channels; c += 16, x += 16, to += GROUP_BYTES) {
+            _mm512_storeu_si512(to, chosen_sums(x));
+            sum = _mm_add_epi32(sum, _mm_sad_epu8(_mm_loadu_si128((const __m128i *)x), _mm_setzero_si128()));
+        }
+        sums[p] = _mm_cvtsi128_si32(sum) + _mm_extract_epi32(sum, 2);
+    }
 }
 
-static void pack_integer_weights(const int8_t *integer_weights, size_t output, size_t input, void *to) {
-    for (size_t o = 0; o < BLOCK; o++)
-        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = integer_weights[o * output + i * input];
+// MARK: Indices
+
+/// Which entry of its table output o takes for channels 4g…4g + 3: Σ_j 2^j·[code of channel 4g + j is +1].
+static uint8_t index_of(const int8_t *integer_weights, size_t output, size_t input, size_t o, size_t g) {
+    uint8_t index = 0;
+    for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (4 * g + j) * input] > 0) << j);
+    return index;
 }
 
-/// [16 outputs][4], what `vpermb` takes from the tables for channels 4g…4g + 3: 16·g + Σ_j 2^j·[code of channel 4g + j is +1].
-static void pack_indices(const int8_t *integer_weights, size_t output, size_t input, void *to) {
+/// [4][16 outputs], for `vpshufb` in each lane.
+static void pack_lanes(const int8_t *integer_weights, size_t output, size_t input, void *to) {
+    for (size_t g = 0; g < 4; g++)
+        for (size_t o = 0; o < BLOCK; o++) ((uint8_t *)to)[BLOCK * g + o] = index_of(integer_weights, output, input, o, g);
+}
+
+/// [16 outputs][4], for `vpermb` across the lanes.
+static void pack_across(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
-        for (size_t g = 0; g < 4; g++) {
-            uint8_t index = (uint8_t)(16 * g);
-            for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (4 * g + j) * input] > 0) << j);
-            ((uint8_t *)to)[4 * o + g] = index;
+        for (size_t g = 0; g < 4; g++) ((uint8_t *)to)[4 * o + g] = (uint8_t)(16 * g) | index_of(integer_weights, output, input, o, g);
+}
+
+// MARK: Look-ups by `vpshufb`
+
+enum { LOOKUPS = 4, LANE_POSITIONS = 4 };  // so many of at most 4·15 each add up within a byte
+
+/// As in unit_avx2_tables.c: `words` += even byte + 256·odd byte, modulo 2¹⁶, `odd` += odd bytes.
+struct byte_sums {
+    __m512i words[LANE_POSITIONS][MOST_BLOCKS], odd[LANE_POSITIONS][MOST_BLOCKS];
+};
+
+STEP WITH("") void look_up(
+    const struct unit_tile *t, struct byte_sums *sums, const char *x, const char *weight, int lookups, int positions, int blocks) {
+    __m512i bytes[LANE_POSITIONS][MOST_BLOCKS];
+    UNROLL for (int k = 0; k < lookups; k++) {
+        __m512i index[MOST_BLOCKS];
+        UNROLL for (int o = 0; o < blocks; o++) index[o] = _mm512_loadu_si512(weight + (size_t)o * t->weight_block + GROUP_BYTES * k);
+        UNROLL for (int p = 0; p < positions; p++) {
+            __m512i table = _mm512_loadu_si512(x + (size_t)p * t->x_position + GROUP_BYTES * k);
+            UNROLL for (int o = 0; o < blocks; o++) {
+                __m512i found = _mm512_shuffle_epi8(table, index[o]);
+                bytes[p][o] = k == 0 ? found : _mm512_add_epi8(bytes[p][o], found);
+            }
+        }
+    }
+    UNROLL for (int p = 0; p < positions; p++)
+        UNROLL for (int o = 0; o < blocks; o++) {
+            sums->words[p][o] = _mm512_add_epi16(sums->words[p][o], bytes[p][o]);
+            sums->odd[p][o] = _mm512_add_epi16(sums->odd[p][o], _mm512_srli_epi16(bytes[p][o], 8));
         }
 }
 
-static int fits_tables(const struct ck_unit *u) { return u->binary && u->input_qmax <= 15; }
-
-static size_t positions(size_t rest) {
-    if (rest % 8 == 0 || rest > 14) return 8;
-    if (rest % 7 == 0) return 7;
-    return rest > 8 ? 8 : rest >= 4 ? 4 : rest >= 2 ? 2 : 1;
+/// Σ over the lanes of 16 outputs' sums: even and odd outputs, 16 bits each, to 32 bits in order.
+STEP WITH("") __m512i add_lanes(__m512i even, __m512i odd) {
+    __m256i evens = _mm256_add_epi16(_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1));
+    __m256i odds = _mm256_add_epi16(_mm512_castsi512_si256(odd), _mm512_extracti64x4_epi64(odd, 1));
+    __m256i low = _mm256_unpacklo_epi16(evens, odds), high = _mm256_unpackhi_epi16(evens, odds);
+    return _mm512_add_epi32(_mm512_cvtepu16_epi32(_mm256_permute2x128_si256(low, high, 0x20)),
+                            _mm512_cvtepu16_epi32(_mm256_permute2x128_si256(low, high, 0x31)));
 }
 
-const struct unit_kernels unit_kernels_vnni = {
-    .name = "vnni", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI, .group_channels = 4, .channel_bytes = 1, .pack = pack_integer_weights,
-    .positions = positions, .blocks = MOST_BLOCKS, .tile = KIND_CODES_tile, .first = KIND_FIRST_tile};
+/// Σ ±x = 2·ΣU − Σx.
+STEP WITH("") __m512i signed_sums(__m512i chosen, int32_t all) {
+    return _mm512_sub_epi32(_mm512_add_epi32(chosen, chosen), _mm512_set1_epi32(all));
+}
+
+STEP WITH("") void lanes_tile(const struct unit_tile *t, int positions, int blocks) {
+    struct byte_sums parts;
+    UNROLL for (int p = 0; p < positions; p++)
+        UNROLL for (int o = 0; o < blocks; o++) parts.words[p][o] = parts.odd[p][o] = _mm512_setzero_si512();
+    for (size_t r = 0; r < t->rows; r++) {
+        const char *x = (const char *)t->x + r * t->x_row, *weight = (const char *)t->weight + r * t->weight_row;
+        size_t group = t->groups;
+        for (; group >= LOOKUPS; group -= LOOKUPS, x += LOOKUPS * GROUP_BYTES, weight += LOOKUPS * GROUP_BYTES)
+            look_up(t, &parts, x, weight, LOOKUPS, positions, blocks);
+        if (group == 3) look_up(t, &parts, x, weight, 3, positions, blocks);
+        else if (group == 2) look_up(t, &parts, x, weight, 2, positions, blocks);
+        else if (group == 1) look_up(t, &parts, x, weight, 1, positions, blocks);
+    }
+    tile_sums sums;
+    UNROLL for (int p = 0; p < positions; p++)
+        UNROLL for (int o = 0; o < blocks; o++) {
+            __m512i odd = parts.odd[p][o], even = _mm512_sub_epi16(parts.words[p][o], _mm512_slli_epi16(odd, 8));
+            sums[p][o] = signed_sums(add_lanes(even, odd), t->window_sums[p]);
+        }
+    finish(t, sums, 0, positions, blocks);
+}
+
+TILE(lanes, "", lanes_tile, 4, 1) TILE(lanes, "", lanes_tile, 3, 1) TILE(lanes, "", lanes_tile, 2, 1) TILE(lanes, "", lanes_tile, 1, 1)
+TILE(lanes, "", lanes_tile, 4, 2) TILE(lanes, "", lanes_tile, 3, 2) TILE(lanes, "", lanes_tile, 2, 2) TILE(lanes, "", lanes_tile, 1, 2)
+static unit_tile_fn *lanes(size_t positions, size_t blocks) {
+    static unit_tile_fn *const tiles[][MOST_BLOCKS] = {
+        {lanes_11, lanes_12}, {lanes_21, lanes_22}, {lanes_31, lanes_32}, {lanes_41, lanes_42}};
+    return tiles[positions - 1][blocks - 1];
+}
+
+static size_t up_to_four(size_t rest) { return rest == 5 || rest == 6 || rest == 9 ? 3 : rest < LANE_POSITIONS ? rest : LANE_POSITIONS; }
+
+// MARK: Look-ups by `vpermb`
+
+/// Signed entries are at most 4·15 in magnitude, so two of them add up within a byte; of unsigned ones four.
+STEP WITH(VBMI) void add_look_ups(const struct unit_tile *t, tile_sums sums, size_t *group, const char **x, const char **weight,
+                                  int lookups, int are_signed, int positions, int blocks) {
+    const __m512i ones = _mm512_set1_epi8(1);
+    for (; *group >= (size_t)lookups; *group -= (size_t)lookups, *x += lookups * GROUP_BYTES, *weight += lookups * GROUP_BYTES) {
+        __m512i index[MOST_BLOCKS][LOOKUPS];
+        UNROLL for (int o = 0; o < blocks; o++)
+            UNROLL for (int k = 0; k < lookups; k++)
+                index[o][k] = _mm512_loadu_si512(*weight + (size_t)o * t->weight_block + k * GROUP_BYTES);
+        UNROLL for (int p = 0; p < positions; p++) {
+            __m512i bytes[MOST_BLOCKS];
+            UNROLL for (int k = 0; k < lookups; k++) {
+                __m512i table = _mm512_loadu_si512(*x + (size_t)p * t->x_position + k * GROUP_BYTES);
+                UNROLL for (int o = 0; o < blocks; o++) {
+                    __m512i found = _mm512_permutexvar_epi8(index[o][k], table);
+                    bytes[o] = k == 0 ? found : _mm512_add_epi8(bytes[o], found);
+                }
+            }
+            UNROLL for (int o = 0; o < blocks; o++)
+                sums[p][o] = are_signed ? _mm512_dpbusd_epi32(sums[p][o], ones, bytes[o]) : _mm512_dpbusd_epi32(sums[p][o], bytes[o], ones);
+        }
+    }
+}
+
+STEP WITH(VBMI) void across_tile(const struct unit_tile *t, int are_signed, int positions, int blocks) {
+    tile_sums sums;
+    clear(sums, positions, blocks);
+    for (size_t r = 0; r < t->rows; r++) {
+        const char *x = (const char *)t->x + r * t->x_row, *weight = (const char *)t->weight + r * t->weight_row;
+        size_t group = t->groups;
+        if (!are_signed) add_look_ups(t, sums, &group, &x, &weight, LOOKUPS, 0, positions, blocks);
+        add_look_ups(t, sums, &group, &x, &weight, 2, are_signed, positions, blocks);
+        add_look_ups(t, sums, &group, &x, &weight, 1, are_signed, positions, blocks);
+    }
+    if (!are_signed)
+        UNROLL for (int p = 0; p < positions; p++)
+            UNROLL for (int o = 0; o < blocks; o++) sums[p][o] = signed_sums(sums[p][o], t->window_sums[p]);
+    finish(t, sums, 0, positions, blocks);
+}
+
+STEP WITH(VBMI) void signed_tile(const struct unit_tile *t, int positions, int blocks) { across_tile(t, 1, positions, blocks); }
+STEP WITH(VBMI) void wide_tile(const struct unit_tile *t, int positions, int blocks) { across_tile(t, 0, positions, blocks); }
+TILES(signed_across, VBMI, signed_tile)
+TILES(wide_across, VBMI, wide_tile)
+
+// MARK: The paths
+
+static const struct unit_tiling lanes_tiling = {.positions = up_to_four, .blocks = MOST_BLOCKS, .tile = lanes};
+static const struct unit_tiling signed_tiling = TILING(signed_across), wide_tiling = TILING(wide_across);
+
+static int fits(const struct ck_unit *u) { return u->binary && u->input_qmax <= 15; }
+
+/// Two lanes' sums, of half the channels, must stay below 2¹⁶.
+static int fits_lanes(const struct ck_unit *u) { return fits(u) && 15 * u->kernel * u->kernel * u->input_channels / 2 < 1 << 16; }
+
+/// Below, window sums cost more than they save.
+static int fits_wide(const struct ck_unit *u) { return fits(u) && u->input_channels >= 64; }
+
+const struct unit_kernels unit_kernels_avx512_tables = {
+    .name = "avx512-tables", .needs = CK_HAS_AVX512, .fits = fits_lanes, .group_channels = 16, .group_bytes = GROUP_BYTES, .channel_bytes = 4,
+    .pack = pack_lanes, .expand = expand, .window_sums = 1, .sums = &lanes_tiling, .first = &unit_avx512_first};
 
 const struct unit_kernels unit_kernels_vbmi_tables = {
-    .name = "tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits_tables, .group_channels = 16,
-    .channel_bytes = 4, .pack = pack_indices, .expand = expand, .positions = positions, .blocks = MOST_BLOCKS,
-    .tile = KIND_TABLES_tile, .first = KIND_FIRST_tile};
+    .name = "vbmi-tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits, .group_channels = 16,
+    .group_bytes = GROUP_BYTES, .channel_bytes = 4, .pack = pack_across, .expand = expand_signed, .sums = &signed_tiling, .first = &unit_avx512_first};
+
+const struct unit_kernels unit_kernels_vbmi_wide_tables = {
+    .name = "vbmi-wide-tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits_wide, .group_channels = 16,
+    .group_bytes = GROUP_BYTES, .channel_bytes = 4, .pack = pack_across, .expand = expand, .window_sums = 1, .sums = &wide_tiling,
+    .first = &unit_avx512_first};
 #endif

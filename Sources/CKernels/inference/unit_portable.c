@@ -49,12 +49,14 @@ CK_KERNEL(void, first, (const struct unit_tile *t), (t)) {
 
 static size_t one(size_t rest) { return 1; }
 
-#define COPY(copy)                                                                                              \
-    static unit_tile_fn *tile_##copy(size_t positions, size_t blocks) { return integer_weights_##copy; }                  \
-    static unit_tile_fn *first_tile_##copy(size_t positions, size_t blocks) { return first_##copy; }
-#define TABLE(copy)                                                                                             \
-    {.name = "portable", .group_channels = 4, .channel_bytes = 1, .pack = pack, .positions = one, .blocks = 1,  \
-     .tile = tile_##copy, .first = first_tile_##copy}
+#define COPY(copy)                                                                                                       \
+    static unit_tile_fn *sums_##copy(size_t positions, size_t blocks) { return integer_weights_##copy; }                 \
+    static unit_tile_fn *first_sums_##copy(size_t positions, size_t blocks) { return first_##copy; }                     \
+    static const struct unit_tiling tiling_##copy = {.positions = one, .blocks = 1, .tile = sums_##copy};                \
+    static const struct unit_tiling first_tiling_##copy = {.positions = one, .blocks = 1, .tile = first_sums_##copy};
+#define TABLE(copy)                                                                                                      \
+    {.name = "portable", .group_channels = 4, .group_bytes = GROUP_BYTES, .channel_bytes = 1, .pack = pack,                \
+     .sums = &tiling_##copy, .first = &first_tiling_##copy}
 COPY(portable)
 #if defined(__x86_64__)
 COPY(avx2)
