@@ -72,11 +72,6 @@ STEP void products_tile(const struct unit_tile *t, int positions, enum product p
         finish(t, _mm256_cvtepi32_ps(sums[p][0]), _mm256_cvtepi32_ps(sums[p][1]), (size_t)p * t->y_position);
 }
 
-static void pack_bytes(const int8_t *integer_weights, size_t output, size_t input, void *to) {
-    for (size_t o = 0; o < BLOCK; o++)
-        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = integer_weights[o * output + i * input];
-}
-
 static void pack_words(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
         for (size_t i = 0; i < 2; i++) ((int16_t *)to)[2 * o + i] = integer_weights[o * output + i * input];
@@ -128,7 +123,7 @@ const struct unit_kernels unit_kernels_avx2_words = {
     .name = "avx2-words", .needs = CK_HAS_AVX2, .group_channels = 2, .group_bytes = GROUP_BYTES, .channel_bytes = 2,
     .pack = pack_words, .expand = expand_words, .sums = &words, .first = &unit_avx2_first};
 
-#define BYTE_PRODUCTS .group_channels = 4, .group_bytes = GROUP_BYTES, .channel_bytes = 1, .pack = pack_bytes, .first = &unit_avx2_first
+#define BYTE_PRODUCTS .group_channels = 4, .group_bytes = GROUP_BYTES, .channel_bytes = 1, .pack = pack_fours, .first = &unit_avx2_first
 
 const struct unit_kernels unit_kernels_avx2_bytes = {
     .name = "avx2-bytes", .needs = CK_HAS_AVX2, .fits = fits_bytes, .flush = flush_bytes, .sums = &bytes, BYTE_PRODUCTS};

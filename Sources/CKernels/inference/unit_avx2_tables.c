@@ -39,11 +39,7 @@ FAST static void expand_tables(const uint8_t *x, size_t positions, size_t channe
 static void pack_indices(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     static const size_t first[4] = {0, 8, 4, 12};
     for (size_t lane = 0; lane < 4; lane++)
-        for (size_t o = 0; o < BLOCK; o++) {
-            uint8_t index = 0;
-            for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (first[lane] + j) * input] > 0) << j);
-            ((uint8_t *)to)[BLOCK * lane + o] = index;
-        }
+        for (size_t o = 0; o < BLOCK; o++) ((uint8_t *)to)[BLOCK * lane + o] = table_index(integer_weights, output, input, o, first[lane]);
 }
 
 /// `words` += 16-bit lanes as they are (even byte + 256·odd byte, modulo 2¹⁶), `odd` += odd bytes: the even bytes' sum is

@@ -53,11 +53,6 @@ STEP WITH("") void first_tile(const struct unit_tile *t, int positions, int bloc
     finish(t, sums, 1, positions, blocks);
 }
 
-static void pack_integer_weights(const int8_t *integer_weights, size_t output, size_t input, void *to) {
-    for (size_t o = 0; o < BLOCK; o++)
-        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = integer_weights[o * output + i * input];
-}
-
 TILES(products, VNNI, products_tile)
 TILES(first, "", first_tile)
 
@@ -66,5 +61,5 @@ const struct unit_tiling unit_avx512_first = TILING(first);
 
 const struct unit_kernels unit_kernels_vnni = {
     .name = "vnni", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI, .group_channels = 4, .group_bytes = GROUP_BYTES, .channel_bytes = 1,
-    .pack = pack_integer_weights, .sums = &tiling, .first = &unit_avx512_first};
+    .pack = pack_fours, .sums = &tiling, .first = &unit_avx512_first};
 #endif

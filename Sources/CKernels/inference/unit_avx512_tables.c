@@ -48,23 +48,16 @@ WITH("") static void expand(const uint8_t *x, size_t positions, size_t channels,
 
 // MARK: Indices
 
-/// Which entry of its table output o takes for channels 4g…4g + 3: Σ_j 2^j·[code of channel 4g + j is +1].
-static uint8_t index_of(const int8_t *integer_weights, size_t output, size_t input, size_t o, size_t g) {
-    uint8_t index = 0;
-    for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (4 * g + j) * input] > 0) << j);
-    return index;
-}
-
 /// [4][16 outputs], for `vpshufb` in each lane.
 static void pack_lanes(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t g = 0; g < 4; g++)
-        for (size_t o = 0; o < BLOCK; o++) ((uint8_t *)to)[BLOCK * g + o] = index_of(integer_weights, output, input, o, g);
+        for (size_t o = 0; o < BLOCK; o++) ((uint8_t *)to)[BLOCK * g + o] = table_index(integer_weights, output, input, o, 4 * g);
 }
 
 /// [16 outputs][4], for `vpermb` across the lanes.
 static void pack_across(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
-        for (size_t g = 0; g < 4; g++) ((uint8_t *)to)[4 * o + g] = (uint8_t)(16 * g) | index_of(integer_weights, output, input, o, g);
+        for (size_t g = 0; g < 4; g++) ((uint8_t *)to)[4 * o + g] = (uint8_t)(16 * g) | table_index(integer_weights, output, input, o, 4 * g);
 }
 
 // MARK: Look-ups by `vpshufb`

@@ -55,6 +55,23 @@ struct unit_kernels {
     const struct unit_tiling *sums, *first;  // of convolution units; of the first unit, in f32
 };
 
+// MARK: Packing that several paths share
+
+/// Which entry of a table of four channels' sums output o takes for the channels from `first` on: Σ_j 2^j·[code of channel first + j is +1].
+CK_INLINE uint8_t table_index(const int8_t *integer_weights, size_t output, size_t input, size_t o, size_t first) {
+    uint8_t index = 0;
+    for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (first + j) * input] > 0) << j);
+    return index;
+}
+
+/// [16 outputs][4 channels] of bytes.
+static inline void pack_fours(const int8_t *integer_weights, size_t output, size_t input, void *to) {
+    for (size_t o = 0; o < BLOCK; o++)
+        for (size_t i = 0; i < 4; i++) ((int8_t *)to)[4 * o + i] = integer_weights[o * output + i * input];
+}
+
+// MARK: The paths
+
 extern const struct unit_kernels unit_kernels_portable[];  // a copy each, as `ck_copy` says
 #if defined(__x86_64__)
 extern const struct unit_kernels unit_kernels_avx2_words, unit_kernels_avx2_bytes, unit_kernels_avx2_tables, unit_kernels_avx_vnni;
