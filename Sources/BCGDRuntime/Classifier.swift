@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
+import Files
 import Foundation
 
 /// Runs a packed model on images: exact integers from the first map of levels to the last.
@@ -40,6 +41,16 @@ public final class Classifier {
 
         /// The fastest that this processor has.
         public static var best: Path { available.last ?? .portable }
+
+        /// `name` is a path's raw value, or "best".
+        /// - Throws: `FileError` where there is no such path, or this processor lacks its instructions.
+        public init(named name: String) throws {
+            guard let path = name == "best" ? .best : Path(rawValue: name), Self.available.contains(path) else {
+                let lacks = Path(rawValue: name) == nil ? "there is no path \"\(name)\"" : "this processor lacks the instructions of the path \(name)"
+                throw FileError("\(lacks); it has \((["best"] + Self.available.map(\.rawValue)).joined(separator: ", "))")
+            }
+            self = path
+        }
 
         /// The last one fits all units.
         var kernels: [ck_unit_path] {
