@@ -46,7 +46,8 @@ public final class Classifier {
         /// - Throws: `FileError` where there is no such path, or this processor lacks its instructions.
         public init(named name: String) throws {
             guard let path = name == "best" ? .best : Path(rawValue: name), Self.available.contains(path) else {
-                let lacks = Path(rawValue: name) == nil ? "there is no path \"\(name)\"" : "this processor lacks the instructions of the path \(name)"
+                let isKnown = Path(rawValue: name) != nil
+                let lacks = isKnown ? "this processor lacks the instructions of the path \(name)" : "there is no path \"\(name)\""
                 throw FileError("\(lacks); it has \((["best"] + Self.available.map(\.rawValue)).joined(separator: ", "))")
             }
             self = path

@@ -69,7 +69,7 @@ struct sizes {
 /// One output row for the tile's blocks; x, y, shortcut and window sums are at its first position.
 static void run_row(struct unit_tile t, const struct unit_tiling *tiling, size_t width, size_t blocks, struct sizes size) {
     for (size_t column = 0; column < width;) {
-        size_t positions = tiling->positions(width - column);
+        size_t positions = tiling->positions(width - column, blocks);
         tiling->tile(positions, blocks)(&t);
         t.x = (const char *)t.x + positions * t.x_position * size.x;
         t.y = (char *)t.y + positions * t.y_position * size.y;
@@ -84,8 +84,9 @@ static size_t output_side(size_t side, size_t kernel, size_t stride, size_t padd
 }
 
 /// The input rows in scratch, and the output rows that are made from them before the next ones: so many that they stay in the
-/// second-level cache while all weights pass over them.
+/// second-level cache while all weights pass over them. Of rows and columns that no output reads, there is none.
 struct chunk {
+    size_t step, stride;          // from one row or column that is read to the next; of the outputs, in those
     size_t width, position, row;  // columns with their padding; bytes of one position and of one row
     size_t rows, input_rows;
     size_t sums, window_sums;     // where the sums of positions and of windows begin; the bytes of all
@@ -94,12 +95,14 @@ struct chunk {
 
 static struct chunk chunk_of(const struct ck_unit *u, const struct unit_kernels *k) {
     enum { CHUNK_BYTES = 192 << 10, PAGE = 4096 };
-    struct chunk c = {.width = u->width + 2 * (u->kernel / 2), .position = k->channel_bytes * u->input_channels};
+    struct chunk c = {.step = u->kernel == 1 ? u->stride : 1, .position = k->channel_bytes * u->input_channels};
+    c.stride = u->stride / c.step;
+    c.width = (u->width - 1) / c.step + 1 + 2 * (u->kernel / 2);
     c.row = (c.width * c.position + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     if (c.row % PAGE == 0) c.row += CACHE_LINE;  // or the rows of a window would share their places in the cache
     size_t fit = CHUNK_BYTES / c.row;
-    c.rows = fit > u->kernel ? (fit - u->kernel) / u->stride + 1 : 1;
-    c.input_rows = (c.rows - 1) * u->stride + u->kernel;
+    c.rows = fit > u->kernel ? (fit - u->kernel) / c.stride + 1 : 1;
+    c.input_rows = (c.rows - 1) * c.stride + u->kernel;
     c.bytes = c.sums = c.input_rows * c.row;
     if (!k->window_sums) return c;
     c.window_sums = c.sums + c.input_rows * c.width * sizeof(int32_t);
@@ -109,19 +112,29 @@ static struct chunk chunk_of(const struct ck_unit *u, const struct unit_kernels 
 
 size_t ck_unit_scratch_bytes(struct ck_unit u, enum ck_unit_path path) { return chunk_of(&u, kernels(path)).bytes; }
 
-/// Input rows from `first` on, counted with the padding's, to scratch.
+/// `columns` positions of x to scratch as the tiles read them, and their sums.
+static void expand_row(const struct ck_unit *u, const struct unit_kernels *k, size_t step, const uint8_t *x, size_t columns, char *to,
+                       int32_t *sums) {
+    size_t channels = u->input_channels, position = k->channel_bytes * channels;
+    size_t run = step == 1 ? columns : 1;
+    for (size_t w = 0; w < columns; w += run, x += run * step * channels, to += run * position) {
+        if (k->expand) k->expand(x, run, channels, to, sums ? sums + w : NULL);
+        else memcpy(to, x, run * channels);
+    }
+}
+
+/// Rows that are read, from `first` on, counted with the padding's, to scratch.
 static void expand(const struct ck_unit *u, const struct unit_kernels *k, struct chunk c, const uint8_t *x, size_t first,
                    size_t rows, char *scratch) {
-    size_t padding = u->kernel / 2, channels = u->input_channels, margin = padding * c.position;
+    size_t padding = u->kernel / 2, margin = padding * c.position, columns = c.width - 2 * padding, height = (u->height - 1) / c.step + 1;
     int32_t *sums = k->window_sums ? (int32_t *)(scratch + c.sums) : NULL;
     for (size_t row = first; row < first + rows; row++, scratch += c.row) {
-        int inside = row >= padding && row < u->height + padding;
+        int inside = row >= padding && row < height + padding;
         memset(scratch, 0, inside ? margin : c.width * c.position);
         if (inside) {
-            const uint8_t *from = x + (row - padding) * u->width * channels;
-            memset(scratch + (padding + u->width) * c.position, 0, margin);
-            if (k->expand) k->expand(from, u->width, channels, scratch + margin, sums ? sums + padding : NULL);
-            else memcpy(scratch + margin, from, u->width * channels);
+            const uint8_t *from = x + (row - padding) * c.step * u->width * u->input_channels;
+            memset(scratch + (padding + columns) * c.position, 0, margin);
+            expand_row(u, k, c.step, from, columns, scratch + margin, sums ? sums + padding : NULL);
         }
         if (!sums) continue;
         memset(sums, 0, (inside ? padding : c.width) * sizeof *sums);
@@ -131,12 +144,12 @@ static void expand(const struct ck_unit *u, const struct unit_kernels *k, struct
 }
 
 /// to[w] = Σ over the window of output w of one row; `sums` at the window's first row.
-CK_KERNEL(void, add_windows, (const struct ck_unit *u, const int32_t *sums, size_t row, size_t width, int32_t *restrict to),
-          (u, sums, row, width, to)) {
+CK_KERNEL(void, add_windows, (size_t kernel, size_t stride, const int32_t *sums, size_t row, size_t width, int32_t *restrict to),
+          (kernel, stride, sums, row, width, to)) {
     for (size_t w = 0; w < width; w++) to[w] = 0;
-    for (size_t r = 0; r < u->kernel; r++, sums += row)
-        for (size_t s = 0; s < u->kernel; s++) {
-            if (u->stride == 1) for (size_t w = 0; w < width; w++) to[w] += sums[w + s];
+    for (size_t r = 0; r < kernel; r++, sums += row)
+        for (size_t s = 0; s < kernel; s++) {
+            if (stride == 1) for (size_t w = 0; w < width; w++) to[w] += sums[w + s];
             else for (size_t w = 0; w < width; w++) to[w] += sums[2 * w + s];
         }
 }
@@ -151,21 +164,22 @@ void ck_unit_run(const struct ck_unit *u, enum ck_unit_path path, const uint8_t 
     int32_t *windows = k->window_sums ? (int32_t *)((char *)scratch + c.window_sums) : NULL;
     for (size_t first = begin; first < end; first += c.rows) {
         size_t rows = minimum(c.rows, end - first);
-        expand(u, k, c, x, first * u->stride, (rows - 1) * u->stride + u->kernel, scratch);
+        expand(u, k, c, x, first * c.stride, (rows - 1) * c.stride + u->kernel, scratch);
         for (size_t row = 0; windows && row < rows; row++)
             add_windows[ck_copy()](
-                u, (const int32_t *)((char *)scratch + c.sums) + row * u->stride * c.width, c.width, width, windows + row * width);
+                u->kernel, c.stride, (const int32_t *)((char *)scratch + c.sums) + row * c.stride * c.width, c.width, width,
+                windows + row * width);
         for (size_t block = 0, blocks; block < outputs / BLOCK; block += blocks) {
             blocks = minimum(k->sums->blocks, outputs / BLOCK - block);
             struct unit_tile t = {
                 .weight = (const char *)u->packed + block * u->kernel * run_bytes,
-                .x_row = c.row, .x_position = u->stride * c.position,
+                .x_row = c.row, .x_position = c.stride * c.position,
                 .weight_row = run_bytes, .weight_block = u->kernel * run_bytes, .rows = u->kernel, .groups = run_groups(u, k),
                 .a = u->a + block * BLOCK, .b = u->b + block * BLOCK, .wide = wide, .to_levels = u->to_levels,
                 .step = u->step, .qmax = u->qmax, .y_position = outputs, .flush = k->flush ? k->flush(u) : 0};
             for (size_t row = first; row < first + rows; row++) {
                 size_t at = row * width * outputs + block * BLOCK;
-                t.x = (const char *)scratch + (row - first) * u->stride * c.row;
+                t.x = (const char *)scratch + (row - first) * c.stride * c.row;
                 t.y = (char *)y + at * size.y;
                 t.shortcut = shortcut ? (const char *)shortcut + at * size.shortcut : NULL;
                 t.window_sums = windows ? windows + (row - first) * width : NULL;

@@ -19,10 +19,12 @@ STEP __m256 eight_levels(const uint8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 
-/// Sixteen results at `at` from their sums. A NaN, which only a damaged model makes, counts as 0.
-STEP void finish(const struct unit_tile *t, __m256 low, __m256 high, size_t at) {
-    __m256 y0 = _mm256_fmadd_ps(_mm256_loadu_ps(t->a), low, _mm256_loadu_ps(t->b));
-    __m256 y1 = _mm256_fmadd_ps(_mm256_loadu_ps(t->a + 8), high, _mm256_loadu_ps(t->b + 8));
+/// Sixteen results, those of a block and a position, from their sums. A NaN, which only a damaged model makes, counts as 0.
+STEP void finish(const struct unit_tile *t, __m256 low, __m256 high, int block, int position) {
+    const float *a = t->a + BLOCK * block, *b = t->b + BLOCK * block;
+    const size_t at = (size_t)position * t->y_position + (size_t)(BLOCK * block);
+    __m256 y0 = _mm256_fmadd_ps(_mm256_loadu_ps(a), low, _mm256_loadu_ps(b));
+    __m256 y1 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 8), high, _mm256_loadu_ps(b + 8));
     if (t->shortcut) {
         const __m256 step = _mm256_set1_ps(t->step);
         const float *wide = (const float *)t->shortcut + at;
@@ -55,7 +57,7 @@ STEP void finish(const struct unit_tile *t, __m256 low, __m256 high, size_t at) 
         return tiles[positions - 1];                                                                 \
     }
 
-static inline size_t up_to_four(size_t rest) { return rest == 5 || rest == 6 || rest == 9 ? 3 : rest < 4 ? rest : 4; }
+static inline size_t up_to_four(size_t rest, size_t blocks) { return rest == 5 || rest == 6 || rest == 9 ? 3 : rest < 4 ? rest : 4; }
 #define TILING(name) {.positions = up_to_four, .blocks = 1, .tile = name}
 
 extern const struct unit_tiling unit_avx2_first;

@@ -42,7 +42,8 @@ STEP __m256i add_products(__m256i sum, __m256i levels, __m256i weight, enum prod
     return sum;
 }
 
-STEP void add_groups(sixteen_sums sums, const char *x, const char *weight, size_t groups, size_t x_position, int positions, enum product product) {
+STEP void add_groups(sixteen_sums sums, const char *x, const char *weight, size_t groups, size_t x_position, int positions,
+                     enum product product) {
     for (; groups > 0; groups--, x += 4, weight += GROUP_BYTES) {
         __m256i low = load(weight), high = load(weight + 32);
         UNROLL for (int p = 0; p < positions; p++) {
@@ -69,7 +70,7 @@ STEP void products_tile(const struct unit_tile *t, int positions, enum product p
         }
     }
     UNROLL for (int p = 0; p < positions; p++)
-        finish(t, _mm256_cvtepi32_ps(sums[p][0]), _mm256_cvtepi32_ps(sums[p][1]), (size_t)p * t->y_position);
+        finish(t, _mm256_cvtepi32_ps(sums[p][0]), _mm256_cvtepi32_ps(sums[p][1]), 0, p);
 }
 
 static void pack_words(const int8_t *integer_weights, size_t output, size_t input, void *to) {
@@ -98,7 +99,7 @@ STEP void first_tile_of(const struct unit_tile *t, int positions) {
             }
         }
     }
-    UNROLL for (int p = 0; p < positions; p++) finish(t, sums[p][0], sums[p][1], (size_t)p * t->y_position);
+    UNROLL for (int p = 0; p < positions; p++) finish(t, sums[p][0], sums[p][1], 0, p);
 }
 
 // MARK: The paths

@@ -8,7 +8,11 @@
 
 #if defined(__x86_64__)
 
-enum { LOOKUPS = 4 };  // of at most 4·15 each add up within a byte
+/// Keeps the compiler from forming a value earlier or otherwise than written here: it would add up pairs of look-ups first, for
+/// which there are not enough registers.
+#define IN_ORDER(value) __asm__ volatile("" : "+x"(value))
+
+enum { LOOKUPS = 4, MOST_BLOCKS = 2 };  // so many of at most 4·15 each add up within a byte
 
 /// 64 bytes of tables for each 16 channels. Each lane of `pairs` holds 0, x_i, x_i+1 and their sum for four pairs of channels.
 FAST static void expand_tables(const uint8_t *x, size_t positions, size_t channels, void *tables, int32_t *sums) {
@@ -45,51 +49,74 @@ static void pack_indices(const int8_t *integer_weights, size_t output, size_t in
 /// `words` += 16-bit lanes as they are (even byte + 256·odd byte, modulo 2¹⁶), `odd` += odd bytes: the even bytes' sum is
 /// words − 256·odd, exact while it is below 2¹⁶.
 struct byte_sums {
-    __m256i words[MOST_POSITIONS], odd[MOST_POSITIONS];
+    __m256i words[MOST_POSITIONS][MOST_BLOCKS], odd[MOST_POSITIONS][MOST_BLOCKS];
 };
 
-STEP void look_up(struct byte_sums *sums, const char *x, const char *weight, size_t x_position, int lookups, int positions) {
-    __m256i bytes[MOST_POSITIONS];
+STEP void look_up(struct byte_sums *sums, const char *x, const char *weight, size_t x_position, size_t weight_block, int lookups,
+                  int positions, int blocks) {
+    __m256i bytes[MOST_POSITIONS][MOST_BLOCKS];
     UNROLL for (int k = 0; k < lookups; k++) {
-        __m256i index = load(weight + 32 * k);
+        __m256i index[MOST_BLOCKS];
+        UNROLL for (int o = 0; o < blocks; o++) {
+            index[o] = load(weight + (size_t)o * weight_block + 32 * k);
+            IN_ORDER(index[o]);
+        }
         UNROLL for (int p = 0; p < positions; p++) {
-            __m256i found = _mm256_shuffle_epi8(load(x + (size_t)p * x_position + 32 * k), index);
-            bytes[p] = k == 0 ? found : _mm256_add_epi8(bytes[p], found);
+            __m256i table = load(x + (size_t)p * x_position + 32 * k);
+            UNROLL for (int o = 0; o < blocks; o++) {
+                __m256i found = _mm256_shuffle_epi8(table, index[o]);
+                bytes[p][o] = k == 0 ? found : _mm256_add_epi8(bytes[p][o], found);
+                IN_ORDER(bytes[p][o]);
+            }
         }
     }
-    UNROLL for (int p = 0; p < positions; p++) {
-        sums->words[p] = _mm256_add_epi16(sums->words[p], bytes[p]);
-        sums->odd[p] = _mm256_add_epi16(sums->odd[p], _mm256_srli_epi16(bytes[p], 8));
-    }
+    UNROLL for (int p = 0; p < positions; p++)
+        UNROLL for (int o = 0; o < blocks; o++) {
+            sums->words[p][o] = _mm256_add_epi16(sums->words[p][o], bytes[p][o]);
+            sums->odd[p][o] = _mm256_add_epi16(sums->odd[p][o], _mm256_srli_epi16(bytes[p][o], 8));
+        }
 }
 
 STEP __m256i add_lanes(__m256i words) {
-    return _mm256_add_epi32(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(words)), _mm256_cvtepu16_epi32(_mm256_extracti128_si256(words, 1)));
+    __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
+    return _mm256_add_epi32(_mm256_cvtepu16_epi32(low), _mm256_cvtepu16_epi32(high));
 }
 
-STEP void tables_tile(const struct unit_tile *t, int positions) {
+STEP void tables_tile(const struct unit_tile *t, int positions, int blocks) {
     struct byte_sums sums;
-    UNROLL for (int p = 0; p < positions; p++) sums.words[p] = sums.odd[p] = _mm256_setzero_si256();
-    for (size_t r = 0; r < t->rows; r++) {
-        const char *x = (const char *)t->x + r * t->x_row, *weight = (const char *)t->weight + r * t->weight_row;
-        size_t group = t->groups;
+    UNROLL for (int p = 0; p < positions; p++)
+        UNROLL for (int o = 0; o < blocks; o++) sums.words[p][o] = sums.odd[p][o] = _mm256_setzero_si256();
+    const size_t x_position = t->x_position, weight_block = t->weight_block, groups = t->groups, rows = t->rows;
+    const char *x_row = t->x, *weight_row = t->weight;
+    for (size_t r = 0; r < rows; r++, x_row += t->x_row, weight_row += t->weight_row) {
+        const char *x = x_row, *weight = weight_row;
+        size_t group = groups;
         for (; group > 1; group -= 2, x += 2 * GROUP_BYTES, weight += 2 * GROUP_BYTES)
-            look_up(&sums, x, weight, t->x_position, LOOKUPS, positions);
-        if (group) look_up(&sums, x, weight, t->x_position, LOOKUPS / 2, positions);
+            look_up(&sums, x, weight, x_position, weight_block, LOOKUPS, positions, blocks);
+        if (group) look_up(&sums, x, weight, x_position, weight_block, LOOKUPS / 2, positions, blocks);
     }
     UNROLL for (int p = 0; p < positions; p++) {
-        __m256i odd = sums.odd[p], even = _mm256_sub_epi16(sums.words[p], _mm256_slli_epi16(odd, 8));
         __m256i all = _mm256_set1_epi32(t->window_sums[p]);
-        __m256i low = add_lanes(_mm256_unpacklo_epi16(even, odd)), high = add_lanes(_mm256_unpackhi_epi16(even, odd));
-        low = _mm256_sub_epi32(_mm256_add_epi32(low, low), all);
-        high = _mm256_sub_epi32(_mm256_add_epi32(high, high), all);
-        finish(t, _mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high), (size_t)p * t->y_position);
+        UNROLL for (int o = 0; o < blocks; o++) {
+            __m256i odd = sums.odd[p][o], even = _mm256_sub_epi16(sums.words[p][o], _mm256_slli_epi16(odd, 8));
+            __m256i low = add_lanes(_mm256_unpacklo_epi16(even, odd)), high = add_lanes(_mm256_unpackhi_epi16(even, odd));
+            low = _mm256_sub_epi32(_mm256_add_epi32(low, low), all);
+            high = _mm256_sub_epi32(_mm256_add_epi32(high, high), all);
+            finish(t, _mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high), o, p);
+        }
     }
 }
 
-TILES(look_ups, tables_tile)
+STEP void one_block(const struct unit_tile *t, int positions) { tables_tile(t, positions, 1); }
+STEP void two_blocks(const struct unit_tile *t, int positions) { tables_tile(t, positions, 2); }
+TILES(look_ups_1, one_block)
+TILES(look_ups_2, two_blocks)
+static unit_tile_fn *look_ups(size_t positions, size_t blocks) { return (blocks == 1 ? look_ups_1 : look_ups_2)(positions, blocks); }
 
-static const struct unit_tiling tables = TILING(look_ups);
+/// Registers hold four sums of 16 outputs.
+static size_t up_to_four_sums(size_t rest, size_t blocks) { return blocks == 1 ? up_to_four(rest, blocks) : rest < 2 ? rest : 2; }
+
+static const struct unit_tiling tables = {.positions = up_to_four_sums, .blocks = MOST_BLOCKS, .tile = look_ups};
 
 /// The even bytes' sum of a lane, of half the channels, must stay below 2¹⁶.
 static int fits(const struct ck_unit *u) {

@@ -65,7 +65,7 @@ STEP WITH("") void finish(const struct unit_tile *t, tile_sums sums, int are_flo
         }                                                                                                              \
     }
 
-static inline size_t up_to_eight(size_t rest) {
+static inline size_t up_to_eight(size_t rest, size_t blocks) {
     if (rest % 8 == 0 || rest > 14) return 8;
     if (rest % 7 == 0) return 7;
     return rest > 8 ? 8 : rest >= 4 ? 4 : rest >= 2 ? 2 : 1;

@@ -57,7 +57,8 @@ static void pack_lanes(const int8_t *integer_weights, size_t output, size_t inpu
 /// [16 outputs][4], for `vpermb` across the lanes.
 static void pack_across(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
-        for (size_t g = 0; g < 4; g++) ((uint8_t *)to)[4 * o + g] = (uint8_t)(16 * g) | table_index(integer_weights, output, input, o, 4 * g);
+        for (size_t g = 0; g < 4; g++)
+            ((uint8_t *)to)[4 * o + g] = (uint8_t)(16 * g) | table_index(integer_weights, output, input, o, 4 * g);
 }
 
 // MARK: Look-ups by `vpshufb`
@@ -80,6 +81,7 @@ STEP WITH("") void look_up(
             UNROLL for (int o = 0; o < blocks; o++) {
                 __m512i found = _mm512_shuffle_epi8(table, index[o]);
                 bytes[p][o] = k == 0 ? found : _mm512_add_epi8(bytes[p][o], found);
+                __asm__ volatile("" : "+v"(bytes[p][o]));  // not pairs of look-ups first: there are not enough registers
             }
         }
     }
@@ -126,15 +128,17 @@ STEP WITH("") void lanes_tile(const struct unit_tile *t, int positions, int bloc
     finish(t, sums, 0, positions, blocks);
 }
 
-TILE(lanes, "", lanes_tile, 4, 1) TILE(lanes, "", lanes_tile, 3, 1) TILE(lanes, "", lanes_tile, 2, 1) TILE(lanes, "", lanes_tile, 1, 1)
-TILE(lanes, "", lanes_tile, 4, 2) TILE(lanes, "", lanes_tile, 3, 2) TILE(lanes, "", lanes_tile, 2, 2) TILE(lanes, "", lanes_tile, 1, 2)
+TILE(lanes, "", lanes_tile, 4, 1) TILE(lanes, "", lanes_tile, 3, 1)
+TILE(lanes, "", lanes_tile, 2, 1) TILE(lanes, "", lanes_tile, 1, 1)
+TILE(lanes, "", lanes_tile, 4, 2) TILE(lanes, "", lanes_tile, 3, 2)
+TILE(lanes, "", lanes_tile, 2, 2) TILE(lanes, "", lanes_tile, 1, 2)
 static unit_tile_fn *lanes(size_t positions, size_t blocks) {
     static unit_tile_fn *const tiles[][MOST_BLOCKS] = {
         {lanes_11, lanes_12}, {lanes_21, lanes_22}, {lanes_31, lanes_32}, {lanes_41, lanes_42}};
     return tiles[positions - 1][blocks - 1];
 }
 
-static size_t up_to_four(size_t rest) { return rest == 5 || rest == 6 || rest == 9 ? 3 : rest < LANE_POSITIONS ? rest : LANE_POSITIONS; }
+static size_t up_to_four(size_t rest, size_t blocks) { return rest == 5 || rest == 6 || rest == 9 ? 3 : rest < 4 ? rest : 4; }
 
 // MARK: Look-ups by `vpermb`
 
@@ -197,12 +201,13 @@ static int fits_lanes(const struct ck_unit *u) { return fits(u) && 15 * u->kerne
 static int fits_wide(const struct ck_unit *u) { return fits(u) && u->input_channels >= 64; }
 
 const struct unit_kernels unit_kernels_avx512_tables = {
-    .name = "avx512-tables", .needs = CK_HAS_AVX512, .fits = fits_lanes, .group_channels = 16, .group_bytes = GROUP_BYTES, .channel_bytes = 4,
-    .pack = pack_lanes, .expand = expand, .window_sums = 1, .sums = &lanes_tiling, .first = &unit_avx512_first};
+    .name = "avx512-tables", .needs = CK_HAS_AVX512, .fits = fits_lanes, .group_channels = 16, .group_bytes = GROUP_BYTES,
+    .channel_bytes = 4, .pack = pack_lanes, .expand = expand, .window_sums = 1, .sums = &lanes_tiling, .first = &unit_avx512_first};
 
 const struct unit_kernels unit_kernels_vbmi_tables = {
     .name = "vbmi-tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits, .group_channels = 16,
-    .group_bytes = GROUP_BYTES, .channel_bytes = 4, .pack = pack_across, .expand = expand_signed, .sums = &signed_tiling, .first = &unit_avx512_first};
+    .group_bytes = GROUP_BYTES, .channel_bytes = 4, .pack = pack_across, .expand = expand_signed, .sums = &signed_tiling,
+    .first = &unit_avx512_first};
 
 const struct unit_kernels unit_kernels_vbmi_wide_tables = {
     .name = "vbmi-wide-tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits_wide, .group_channels = 16,

@@ -36,8 +36,8 @@ typedef void unit_expand_fn(const uint8_t *x, size_t positions, size_t channels,
 
 /// How a row of results is cut into tiles.
 struct unit_tiling {
-    size_t (*positions)(size_t rest);  // how many positions the next tile of a row takes, with `rest` left
-    size_t blocks;                     // most blocks of 16 outputs of a tile
+    size_t (*positions)(size_t rest, size_t blocks);  // how many positions a row's next tile takes, with `rest` left
+    size_t blocks;                                    // most blocks of 16 outputs of a tile
     unit_tile_fn *(*tile)(size_t positions, size_t blocks);
 };
 
@@ -57,7 +57,7 @@ struct unit_kernels {
 
 // MARK: Packing that several paths share
 
-/// Which entry of a table of four channels' sums output o takes for the channels from `first` on: Σ_j 2^j·[code of channel first + j is +1].
+/// Which entry of the table of channels `first` to `first` + 3 output o takes: Σ_j 2^j·[code of channel first + j is +1].
 CK_INLINE uint8_t table_index(const int8_t *integer_weights, size_t output, size_t input, size_t o, size_t first) {
     uint8_t index = 0;
     for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (first + j) * input] > 0) << j);

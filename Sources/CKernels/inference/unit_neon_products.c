@@ -104,7 +104,8 @@ STEP WITH("i8mm") void pairs_tile(const struct unit_tile *t, int positions) {
                 uint8x16_t levels[MOST_POSITIONS / 2];
                 UNROLL for (int c = 0; c < couples; c++) {
                     uint8x16_t first = vld1q_u8(x + (size_t)(2 * c) * t->x_position);
-                    levels[c] = two_positions(first, 2 * c + 1 < positions ? vld1q_u8(x + (size_t)(2 * c + 1) * t->x_position) : first, half);
+                    uint8x16_t second = 2 * c + 1 < positions ? vld1q_u8(x + (size_t)(2 * c + 1) * t->x_position) : first;
+                    levels[c] = two_positions(first, second, half);
                 }
                 UNROLL for (int i = 0; i < PAIRS; i++) {
                     int8x16_t w = vld1q_s8(weight + 16 * i);

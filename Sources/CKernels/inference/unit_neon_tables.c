@@ -49,6 +49,7 @@ STEP void look_up(const struct unit_tile *t, word_sums words, const uint8_t *x, 
             UNROLL for (int o = 0; o < blocks; o++) {
                 uint8x16_t found = vqtbl1q_u8(table, index[o]);
                 bytes[p][o] = k == 0 ? found : vaddq_u8(bytes[p][o], found);
+                __asm__ volatile("" : "+w"(bytes[p][o]));  // not pairs of look-ups first: there are not enough registers
             }
         }
     }
