@@ -102,8 +102,12 @@ static void finish_problem(struct problem *p) {
     define(p);
 }
 
-static struct problem convolution(
-    size_t height, size_t width, size_t inputs, size_t outputs, size_t kernel, size_t stride, int weight_bits, int level_bits, enum content content) {
+struct shape {
+    size_t height, width, inputs, outputs, kernel, stride;
+};
+
+static struct problem convolution(struct shape s, int weight_bits, int level_bits, enum content content) {
+    size_t height = s.height, width = s.width, inputs = s.inputs, outputs = s.outputs, kernel = s.kernel, stride = s.stride;
     int qmax = (1 << level_bits) - 1, code = weight_bits == 1 ? 1 : weight_bits == 8 ? 128 : (1 << (weight_bits - 1)) - 1;
     struct problem p = {
         .unit = {.height = height, .width = width, .input_channels = inputs, .output_channels = outputs, .kernel = kernel, .stride = stride,
@@ -130,12 +134,13 @@ static struct problem convolution(
 }
 
 static struct problem first_unit(void) {
-    size_t kernel = between(1, 7), stride = between(1, 3), padding = between(0, kernel / 2), channels = between(1, 4), outputs = 16 * between(1, 3);
+    size_t kernel = between(1, 7), stride = between(1, 3), padding = between(0, kernel / 2);
+    size_t channels = between(1, 4), outputs = 16 * between(1, 3);
     size_t height = between(kernel, kernel + 8), width = between(kernel, kernel + 20);
     struct problem p = {
         .unit = {.qmax = 15, .to_levels = 1}, .wide = -1, .outputs = outputs,
-        .first = {.height = height, .width = width, .input_channels = channels, .output_channels = outputs, .kernel = kernel, .stride = stride,
-                  .padding = padding, .qmax = 15},
+        .first = {.height = height, .width = width, .input_channels = channels, .output_channels = outputs, .kernel = kernel,
+                  .stride = stride, .padding = padding, .qmax = 15},
         .height = side_of(height, kernel, stride, padding), .width = side_of(width, kernel, stride, padding)};
     p.weights = floats(outputs * channels * kernel * kernel, 1, 0), p.table = floats(256 * channels, 2, 0);
     p.a = floats(outputs, 2, 0), p.b = floats(outputs, 8, 8);
@@ -219,14 +224,16 @@ static void check(struct problem p, struct way *ways, int count) {
     end(&p);
 }
 
-/// On both sides of the paths' limits: 15·9·970/2 < 2¹⁶ and 15·8738/2 < 2¹⁶ (tables), 15·9·485 < 2¹⁶ and 15·3·1456 < 2¹⁶ (of NEON),
-/// 2·127·128 ≤ 32 767, 9·2·255·7 ≤ 32 767 (bytes), levels of 7 bits (sdot).
+/// On both sides of the paths' limits: 15·9·970/2 < 2¹⁶ and 15·8738/2 < 2¹⁶ (tables), 15·9·485 < 2¹⁶ and 15·3·1456 < 2¹⁶ (those of
+/// NEON), 2·127·128 ≤ 32 767 and 9·2·255·7 ≤ 32 767 (bytes), levels of 7 bits (sdot).
 static const struct {
     int weight_bits, level_bits;
     size_t inputs, kernel;
-} EXTREMES[] = {{1, 4, 960, 3}, {1, 4, 976, 3}, {1, 4, 8736, 1}, {1, 4, 8752, 1}, {1, 4, 480, 3}, {1, 4, 496, 3}, {1, 4, 1456, 3}, {1, 4, 1472, 3},
-                {1, 4, 4368, 1}, {1, 4, 4384, 1}, {1, 5, 512, 3}, {1, 8, 512, 3}, {2, 4, 1024, 3}, {2, 8, 512, 3}, {4, 8, 512, 3}, {8, 7, 512, 3},
-                {8, 8, 512, 3}, {8, 4, 512, 3}, {3, 8, 1024, 3}, {1, 4, 64, 1}, {1, 4, 64, 3}, {8, 8, 2048, 1}, {8, 7, 64, 1}, {4, 8, 48, 3}};
+} EXTREMES[] = {
+    {1, 4, 960, 3}, {1, 4, 976, 3}, {1, 4, 8736, 1}, {1, 4, 8752, 1}, {1, 4, 480, 3}, {1, 4, 496, 3}, {1, 4, 1456, 3}, {1, 4, 1472, 3},
+    {1, 4, 4368, 1}, {1, 4, 4384, 1}, {1, 5, 512, 3}, {1, 8, 512, 3}, {2, 4, 1024, 3}, {2, 8, 512, 3}, {4, 8, 512, 3}, {8, 7, 512, 3},
+    {8, 8, 512, 3}, {8, 4, 512, 3}, {3, 8, 1024, 3}, {1, 4, 64, 1}, {1, 4, 64, 3}, {8, 8, 2048, 1}, {8, 7, 64, 1}, {4, 8, 48, 3},
+};
 
 int main(void) {
     static const int weight_bits[] = {1, 1, 2, 3, 4, 8};
@@ -234,12 +241,15 @@ int main(void) {
     int count = ways(list), failed = 0;
     state = 70;
     for (size_t i = 0; i < 480; i++) {
-        size_t kernel = i % 2 ? 1 : 3, height = between(1, 11), width = between(1, 19), inputs = 16 * between(1, 6), outputs = 16 * between(1, 3);
-        check(convolution(height, width, inputs, outputs, kernel, i / 2 % 2 + 1, weight_bits[i / 4 % 6], (int)(i / 24 % 8) + 1, RANDOM), list, count);
+        struct shape shape = {.height = between(1, 11), .width = between(1, 19), .inputs = 16 * between(1, 6),
+                              .outputs = 16 * between(1, 3), .kernel = i % 2 ? 1 : 3, .stride = i / 2 % 2 + 1};
+        check(convolution(shape, weight_bits[i / 4 % 6], (int)(i / 24 % 8) + 1, RANDOM), list, count);
     }
     for (size_t i = 0; i < sizeof EXTREMES / sizeof *EXTREMES; i++)
-        for (enum content content = RANDOM; content <= SMALLEST; content++)
-            check(convolution(3, 5, EXTREMES[i].inputs, 16 * (1 + i % 2), EXTREMES[i].kernel, 1, EXTREMES[i].weight_bits, EXTREMES[i].level_bits, content), list, count);
+        for (enum content content = RANDOM; content <= SMALLEST; content++) {
+            struct shape shape = {3, 5, EXTREMES[i].inputs, 16 * (1 + i % 2), EXTREMES[i].kernel, 1};
+            check(convolution(shape, EXTREMES[i].weight_bits, EXTREMES[i].level_bits, content), list, count);
+        }
     for (size_t i = 0; i < 120; i++) check(first_unit(), list, count);
 
     for (int i = 0; i < count; i++) {
@@ -248,6 +258,7 @@ int main(void) {
         failed |= list[i].differing > 0 || list[i].cases <= 120;
     }
     for (enum ck_unit_path path = 0; path < CK_UNIT_PATH_COUNT; path++)
-        if (ck_unit_path_name(path) && !ck_unit_has_path(path)) printf("%s: this processor has not what it needs\n", ck_unit_path_name(path));
+        if (ck_unit_path_name(path) && !ck_unit_has_path(path))
+            printf("%s: this processor has not what it needs\n", ck_unit_path_name(path));
     return failed;
 }
