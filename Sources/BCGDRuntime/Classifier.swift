@@ -11,7 +11,7 @@ import Foundation
 /// path. A classifier belongs to one thread at a time.
 public final class Classifier {
     /// How sums of products are computed: which kernels (inference.h) units may take. A unit takes the first that fits its bits,
-    /// levels and channels; tables fit binary weights and levels of at most 4 bits.
+    /// levels and channels and is worth it; tables fit binary weights, those of AVX2 ternary ones too, and levels of at most 4 bits.
     public enum Path: String, CaseIterable, Sendable {
         /// Plain C, on every processor.
         case portable
@@ -53,14 +53,31 @@ public final class Classifier {
             self = path
         }
 
+        /// The one that computes the unit.
+        func kernel(for unit: ck_unit) -> ck_unit_path {
+            let fitting = withUnsafePointer(to: unit) { unit in
+                kernels.first { ck_unit_fits(unit, $0) != 0 && unit.pointee.input_channels >= fewestChannels($0) }
+            }
+            return fitting ?? CK_UNIT_PORTABLE
+        }
+
+        /// How many input channels a kernel must have to be quicker than the next one, measured on a Xeon (Performance.md).
+        private func fewestChannels(_ kernel: ck_unit_path) -> Int {
+            switch (self, kernel) {
+            case (.avx512VNNI, CK_UNIT_AVX512_TABLES): 128
+            case (.tables, CK_UNIT_VBMI_WIDE_TABLES): 256
+            default: 0
+            }
+        }
+
         /// The last one fits all units.
         var kernels: [ck_unit_path] {
             switch self {
             case .portable: [CK_UNIT_PORTABLE]
             case .avx2: [CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
-            case .avx2Tables: [CK_UNIT_AVX2_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
-            case .avxVNNI: [CK_UNIT_AVX2_TABLES, CK_UNIT_AVX_VNNI]
-            case .avx512: [CK_UNIT_AVX512_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
+            case .avx2Tables: [CK_UNIT_AVX2_TABLES, CK_UNIT_AVX2_TERNARY_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
+            case .avxVNNI: [CK_UNIT_AVX2_TABLES, CK_UNIT_AVX2_TERNARY_TABLES, CK_UNIT_AVX_VNNI]
+            case .avx512: [CK_UNIT_AVX512_TABLES, CK_UNIT_AVX2_TERNARY_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
             case .vnni: [CK_UNIT_VNNI]
             case .avx512VNNI: [CK_UNIT_AVX512_TABLES, CK_UNIT_VNNI]
             case .tables: [CK_UNIT_VBMI_WIDE_TABLES, CK_UNIT_VBMI_TABLES, CK_UNIT_VNNI]

@@ -114,6 +114,7 @@ import Testing
         #if arch(x86_64)
         #expect(fits(CK_UNIT_AVX2_TABLES, weightBits: 1, levelBits: 4, inputs: 960) && !fits(CK_UNIT_AVX2_TABLES, weightBits: 1, levelBits: 4, inputs: 976))
         #expect(!fits(CK_UNIT_AVX2_TABLES, weightBits: 1, levelBits: 5, inputs: 16) && !fits(CK_UNIT_AVX2_TABLES, weightBits: 2, levelBits: 4, inputs: 16))
+        #expect(fits(CK_UNIT_AVX2_TERNARY_TABLES, weightBits: 2, levelBits: 4, inputs: 480) && !fits(CK_UNIT_AVX2_TERNARY_TABLES, weightBits: 2, levelBits: 4, inputs: 496))
         #expect(fits(CK_UNIT_AVX2_BYTES, weightBits: 8, levelBits: 7, inputs: 16) && !fits(CK_UNIT_AVX2_BYTES, weightBits: 8, levelBits: 8, inputs: 16))
         #endif
     }

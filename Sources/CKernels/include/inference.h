@@ -22,12 +22,13 @@ enum ck_unit_path {
     CK_UNIT_AVX2_WORDS,   ///< AVX2: levels and integer weights as 16-bit numbers, `vpmaddwd`
     CK_UNIT_AVX2_BYTES,   ///< AVX2: `vpmaddubsw`, where two products fit 16 bits: 2·(highest level)·(largest |code|) ≤ 32 767
     CK_UNIT_AVX2_TABLES,  ///< AVX2: table lookup by `vpshufb`, for binary integer weights and at most 4-bit levels
+    CK_UNIT_AVX2_TERNARY_TABLES,  ///< the same for integer weights of −1, 0 and 1
     CK_UNIT_AVX_VNNI,     ///< AVX-VNNI: `vpdpbusd` on AVX2's registers
     CK_UNIT_AVX512_TABLES,     ///< AVX-512 BW: as CK_UNIT_AVX2_TABLES, 16 input channels a register
     CK_UNIT_VNNI_256,          ///< AVX-512 VNNI: CK_UNIT_AVX_VNNI in the other encoding, to test it where there is no AVX-VNNI
     CK_UNIT_VNNI,              ///< AVX-512 VNNI: `vpdpbusd`
     CK_UNIT_VBMI_TABLES,       ///< AVX-512 VBMI: table lookup by `vpermb`, 16 output × 16 input channels at once
-    CK_UNIT_VBMI_WIDE_TABLES,  ///< the same for 64 input channels and more, four look-ups a `vpdpbusd`
+    CK_UNIT_VBMI_WIDE_TABLES,  ///< the same with unsigned tables, four look-ups a `vpdpbusd`
     CK_UNIT_NEON_WORDS,        ///< NEON: 16-bit numbers, `smlal`
     CK_UNIT_NEON_TABLES,       ///< NEON: table lookup by `tbl`, for binary integer weights and at most 4-bit levels
     CK_UNIT_SDOT,              ///< NEON with dotprod: `sdot`, for at most 7-bit levels
@@ -51,7 +52,7 @@ struct ck_unit {
     int to_levels;  // else to f32
 };
 
-/// Whether the path is made for the unit's levels, integer weights and number of inputs: its sums are exact then.
+/// Whether the path gives exact sums for the unit's levels, integer weights and number of inputs.
 int ck_unit_fits(const struct ck_unit *, enum ck_unit_path);
 
 size_t ck_unit_packed_bytes(struct ck_unit, enum ck_unit_path);

@@ -12,6 +12,7 @@ static const struct unit_kernels *const PATHS[CK_UNIT_PATH_COUNT] = {
     [CK_UNIT_AVX2_WORDS] = &unit_kernels_avx2_words,
     [CK_UNIT_AVX2_BYTES] = &unit_kernels_avx2_bytes,
     [CK_UNIT_AVX2_TABLES] = &unit_kernels_avx2_tables,
+    [CK_UNIT_AVX2_TERNARY_TABLES] = &unit_kernels_avx2_ternary_tables,
     [CK_UNIT_AVX_VNNI] = &unit_kernels_avx_vnni,
     [CK_UNIT_AVX512_TABLES] = &unit_kernels_avx512_tables,
     [CK_UNIT_VNNI_256] = &unit_kernels_vnni_256,

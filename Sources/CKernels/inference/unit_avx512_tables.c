@@ -3,7 +3,7 @@
 //
 // U[p] = Σ_j (bit j of p)·x_j over four channels, as in unit_avx2_tables.c: of 16 channels a register holds four tables, one a
 // lane. `vpshufb` looks up 16 outputs in each of them, `vpermb` four channels' tables for each of 16 outputs, which lie side by
-// side for `vpdpbusd` to add. Below 64 channels signed tables of Σ ±x are quicker, which need no window sums.
+// side for `vpdpbusd` to add. Signed tables of Σ ±x need no window sums, but only two of their entries add up in a byte.
 #include "unit_avx512.h"
 
 #if defined(__x86_64__)
@@ -51,14 +51,14 @@ WITH("") static void expand(const uint8_t *x, size_t positions, size_t channels,
 /// [4][16 outputs], for `vpshufb` in each lane.
 static void pack_lanes(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t g = 0; g < 4; g++)
-        for (size_t o = 0; o < BLOCK; o++) ((uint8_t *)to)[BLOCK * g + o] = table_index(integer_weights, output, input, o, 4 * g);
+        for (size_t o = 0; o < BLOCK; o++) ((uint8_t *)to)[BLOCK * g + o] = table_index(integer_weights, output, input, o, 4 * g, 0);
 }
 
 /// [16 outputs][4], for `vpermb` across the lanes.
 static void pack_across(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
         for (size_t g = 0; g < 4; g++)
-            ((uint8_t *)to)[4 * o + g] = (uint8_t)(16 * g) | table_index(integer_weights, output, input, o, 4 * g);
+            ((uint8_t *)to)[4 * o + g] = (uint8_t)(16 * g) | table_index(integer_weights, output, input, o, 4 * g, 0);
 }
 
 // MARK: Look-ups by `vpshufb`
@@ -197,9 +197,6 @@ static int fits(const struct ck_unit *u) { return u->binary && u->input_qmax <= 
 /// Two lanes' sums, of half the channels, must stay below 2¹⁶.
 static int fits_lanes(const struct ck_unit *u) { return fits(u) && 15 * u->kernel * u->kernel * u->input_channels / 2 < 1 << 16; }
 
-/// Below, window sums cost more than they save.
-static int fits_wide(const struct ck_unit *u) { return fits(u) && u->input_channels >= 64; }
-
 const struct unit_kernels unit_kernels_avx512_tables = {
     .name = "avx512-tables", .needs = CK_HAS_AVX512, .fits = fits_lanes, .group_channels = 16, .group_bytes = GROUP_BYTES,
     .channel_bytes = 4, .pack = pack_lanes, .expand = expand, .window_sums = 1, .sums = &lanes_tiling, .first = &unit_avx512_first};
@@ -210,7 +207,7 @@ const struct unit_kernels unit_kernels_vbmi_tables = {
     .first = &unit_avx512_first};
 
 const struct unit_kernels unit_kernels_vbmi_wide_tables = {
-    .name = "vbmi-wide-tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits_wide, .group_channels = 16,
+    .name = "vbmi-wide-tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits, .group_channels = 16,
     .group_bytes = GROUP_BYTES, .channel_bytes = 4, .pack = pack_across, .expand = expand, .window_sums = 1, .sums = &wide_tiling,
     .first = &unit_avx512_first};
 #endif

@@ -57,10 +57,10 @@ struct unit_kernels {
 
 // MARK: Packing that several paths share
 
-/// Which entry of the table of channels `first` to `first` + 3 output o takes: Σ_j 2^j·[code of channel first + j is +1].
-CK_INLINE uint8_t table_index(const int8_t *integer_weights, size_t output, size_t input, size_t o, size_t first) {
+/// Which entry of the table of channels `first` to `first` + 3 output o takes: Σ_j 2^j·[code of channel first + j is above `above`].
+CK_INLINE uint8_t table_index(const int8_t *integer_weights, size_t output, size_t input, size_t o, size_t first, int above) {
     uint8_t index = 0;
-    for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (first + j) * input] > 0) << j);
+    for (size_t j = 0; j < 4; j++) index |= (uint8_t)((integer_weights[o * output + (first + j) * input] > above) << j);
     return index;
 }
 
@@ -74,7 +74,8 @@ static inline void pack_fours(const int8_t *integer_weights, size_t output, size
 
 extern const struct unit_kernels unit_kernels_portable[];  // a copy each, as `ck_copy` says
 #if defined(__x86_64__)
-extern const struct unit_kernels unit_kernels_avx2_words, unit_kernels_avx2_bytes, unit_kernels_avx2_tables, unit_kernels_avx_vnni;
+extern const struct unit_kernels unit_kernels_avx2_words, unit_kernels_avx2_bytes, unit_kernels_avx2_tables;
+extern const struct unit_kernels unit_kernels_avx2_ternary_tables, unit_kernels_avx_vnni;
 extern const struct unit_kernels unit_kernels_avx512_tables, unit_kernels_vnni_256, unit_kernels_vnni;
 extern const struct unit_kernels unit_kernels_vbmi_tables, unit_kernels_vbmi_wide_tables;
 #elif defined(__aarch64__)

@@ -33,7 +33,7 @@ static void expand(const uint8_t *x, size_t positions, size_t channels, void *ta
 /// [4][16 outputs]: which entry of its table an output takes.
 static void pack_indices(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t g = 0; g < 4; g++)
-        for (size_t o = 0; o < BLOCK; o++) ((uint8_t *)to)[BLOCK * g + o] = table_index(integer_weights, output, input, o, 4 * g);
+        for (size_t o = 0; o < BLOCK; o++) ((uint8_t *)to)[BLOCK * g + o] = table_index(integer_weights, output, input, o, 4 * g, 0);
 }
 
 typedef uint16x8_t word_sums[MOST_POSITIONS][MOST_BLOCKS][2];
