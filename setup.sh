@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Installs the Debian packages that the build, the tests and the figures need, and checks the Swift compiler.
 # Does nothing when all is there; installing needs apt and root (or sudo).
+# --emulators: also those with which .ci/kernels runs the kernels of inference as on other processors.
 set -eu
 
 # libgcc-12-dev: libgomp, on whose threads the kernels and oneDNN run. OpenBLAS: the build on OpenMP, not its default on pthreads.
@@ -12,6 +13,12 @@ fail() {
     echo "setup.sh: $*" >&2
     exit 1
 }
+
+case "$*" in
+'') ;;
+--emulators) packages="$packages qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+*) fail "the only option is --emulators, not $*" ;;
+esac
 
 missing_packages() {
     # Asking for all at once: dpkg-query fails for the unknown ones, but still answers for the others.

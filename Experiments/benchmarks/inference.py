@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times inference by packed models, by ONNX Runtime (float and int8) and by PyTorch, interleaved, on the same network.
+"""Times inference by packed models, by ONNX Runtime (float, int8), OpenVINO (f32, bf16, int8) and PyTorch, interleaved, on the same network.
 
     python3 Experiments/benchmarks/inference.py [--model resnet20=model.bcgd]
 
 training.py runs it too. Without --model a network has random weights, which timing does not depend on. ONNX Runtime and
 PyTorch run the exported network as it is (`float`: Conv, Add, Ceil, Clip) and without the rounding (`unrounded`: Conv, Add,
-Relu: faster, but another function); ONNX Runtime's int8 is its static quantization of the latter. Latency is a call of one
-image, throughput one of 64. Writes runs/benchmarks/inference.csv and a bar chart.
+Relu: faster, but another function), OpenVINO likewise; int8 is ONNX Runtime's static quantization of the latter. Latency is a
+call of one image, throughput one of 64. Where the processor has AVX-512, a second section holds all engines to AVX2, without
+ONNX Runtime, which has no switch for that. Writes runs/benchmarks/inference.csv and a bar chart.
 """
 import argparse
+import itertools
 import math
 import os
 import statistics
@@ -23,9 +25,18 @@ from training_results import write_csv
 NETWORKS = {"resnet20": ("resnet20", 32, 10), "resnet18": ("imagenet-resnet18", 224, 1000)}
 COLUMNS = ["network", "batch", "threads", "engine", "configuration", "median_ms", "min_ms", "max_ms", "images_per_second", "over_ours",
            "over_ours_low", "over_ours_high", "file_bytes", "peak_mb", "others_percent", "calls", "blocks", "model", "onnxruntime", "torch",
-           "processor", "load_before", "date", "commit", "how"]
+           "processor", "load_before", "date", "commit", "how", "path", "limited_to", "openvino"]
+# What holds the engines to a set of instructions; each ignores the others' variables.
+LIMITS = {"none": {}, "avx2": {"BCGD_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}}
+ENGINES = {"bcgd": [], "onnxruntime": ["onnxruntime", "onnx"], "openvino": ["openvino"], "pytorch": ["torch", "onnx"]}  # with their modules
 BARS = [("ONNX Runtime float", "onnxruntime", ("float", "unrounded")), ("ONNX Runtime int8", "onnxruntime", ("int8", "int8 per channel")),
-        ("PyTorch", "pytorch", None), ("packed, VNNI", "bcgd", ("vnni",)), ("packed", "bcgd", ("best",))]
+        ("OpenVINO int8", "openvino", ("int8", "int8 per channel")), ("PyTorch", "pytorch", None),
+        ("packed, products", "bcgd", ("vnni", "avx2")), ("packed", "bcgd", ("best",))]
+
+
+def processor_flags():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split() for line in file if line.startswith("flags")), [])
 
 
 class Candidate:
@@ -62,24 +73,28 @@ def prepare(name, options, folder):
     return files
 
 
-def candidates(files, batch, threads, options):
+def candidates(files, batch, threads, limit, options):
     size = ["--batch", str(batch), "--threads", str(threads)]
-    found = [Candidate("bcgd", path, files["packed"], [PRODUCT, "infer", files["packed"], "--path", path, *size]) for path in options.paths]
-    for form in ("float", "unrounded", "int8", "int8 per channel"):
+    paths = options.paths.split(",") if options.paths else ["best", "vnni" if options.has_vnni and limit == "none" else "avx2"]
+    found = [Candidate("bcgd", path, files["packed"], [PRODUCT, "infer", files["packed"], "--path", path, *size]) for path in paths]
+    for form in ("float", "unrounded", "int8", "int8 per channel") if limit == "none" else ():
         found.append(Candidate("onnxruntime", form, files[form], [options.python, os.path.join(HERE, "inference_onnx.py"), files[form], *size]))
+    for form, precision in (("float", "f32"), ("unrounded", "f32"), ("unrounded", "bf16"), ("int8", "default"), ("int8 per channel", "default")):
+        words = [options.python, os.path.join(HERE, "inference_openvino.py"), files[form], "--precision", precision, *size]
+        found.append(Candidate("openvino", form if precision == "default" else f"{form} {precision}", files[form], words))
     for form in ("float", "unrounded"):
         for layout in ("nchw", "channels-last"):
             words = [options.python, os.path.join(HERE, "inference_torch.py"), files[form], "--layout", layout, *size]
             found.append(Candidate("pytorch", f"{form} {layout}", files[form], words))
-    return found
+    return [candidate for candidate in found if candidate.engine in options.engines]
 
 
-def run_cell(name, files, batch, threads, options):
+def run_cell(name, files, batch, threads, limit, options):
     running, rows = [], []
     try:
-        for candidate in candidates(files, batch, threads, options):
+        for candidate in candidates(files, batch, threads, limit, options):
             try:
-                candidate.process = Engine(candidate.words, ROOT)
+                candidate.process = Engine(candidate.words, ROOT, environment=LIMITS[limit])
                 running.append(candidate)
             except EngineError as error:
                 print(f"  skipped: {candidate.engine} {candidate.configuration}: {error}", flush=True)
@@ -94,7 +109,8 @@ def run_cell(name, files, batch, threads, options):
         for candidate in running:
             candidate.process.close()
     ours = next(c for c in running if c.engine == "bcgd" and c.configuration == "best")
-    print(f"{name}, batch {batch}, {threads} threads: median ms, times ours", flush=True)
+    held = "" if limit == "none" else f", limited to {limit}"
+    print(f"{name}, batch {batch}, {threads} threads{held}: median ms, times ours (path {ours.process.description['path']})", flush=True)
     for c in running:
         ratios = sorted(a / b for a, b in zip(c.times, ours.times))
         median = statistics.median(c.times)
@@ -104,7 +120,7 @@ def run_cell(name, files, batch, threads, options):
             "over_ours": f"{statistics.median(ratios):.3f}", "over_ours_low": f"{ratios[0]:.3f}", "over_ours_high": f"{ratios[-1]:.3f}",
             "file_bytes": os.path.getsize(c.file), "peak_mb": f"{c.peak:.1f}", "others_percent": f"{statistics.median(c.others):.1f}",
             "calls": c.calls, "blocks": options.blocks, "model": "random weights" if name not in options.models else os.path.basename(files["packed"]),
-            **options.versions, **options.facts})
+            "path": c.process.description.get("path", ""), "limited_to": limit, **options.versions, **options.facts})
         print(f"  {c.engine:12}{c.configuration:26}{median:10.3f}{statistics.median(ratios):8.2f}   {c.peak:6.0f} MB"
               f"   others used {statistics.median(c.others):.0f} %", flush=True)
     if any(statistics.median(c.others) > 5 for c in running):
@@ -113,7 +129,10 @@ def run_cell(name, files, batch, threads, options):
 
 
 def draw(folder, rows):
-    """Images a second of each engine's fastest, ONNX Runtime's float being 1; the labels are milliseconds a call."""
+    """Images a second of each engine's fastest, not limited, ONNX Runtime's float being 1; the labels are milliseconds a call."""
+    rows = [r for r in rows if r["limited_to"] == "none"]
+    if not rows:
+        return print("no chart: every section is limited")
     cells, table = list(dict.fromkeys((r["network"], int(r["batch"]), int(r["threads"])) for r in rows)), []
     for index, cell in enumerate(cells):
         line = {"x": index}
@@ -144,25 +163,33 @@ def draw(folder, rows):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="inference.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venv", default=VENV, help="virtual environment with onnxruntime, onnx and torch; made when it does not exist")
+    parser.add_argument("--venv", default=VENV, help="virtual environment with onnxruntime, onnx, openvino and torch; made when it does not exist")
     parser.add_argument("--pip-arguments", default="", help="more arguments for pip install")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="comma-separated (default: %(default)s)")
     parser.add_argument("--model", action="append", default=[], metavar="NETWORK=FILE", help="packed model of a trained network")
     parser.add_argument("--batches", default="1,64", help="(default: %(default)s)")
     parser.add_argument("--threads", default="1,2", help="(default: %(default)s)")
-    parser.add_argument("--paths", default="best,vnni", help="of our kernels, best first (default: %(default)s)")
+    parser.add_argument("--paths", help="of our kernels, best first (default: best, and products: vnni or avx2)")
+    parser.add_argument("--engines", default=",".join(ENGINES), help="(default: %(default)s)")
+    parser.add_argument("--limits", help=f"of the instructions, of {', '.join(LIMITS)} (default: both where there is AVX-512)")
     parser.add_argument("--blocks", type=int, default=9, help="interleaved rounds (default: %(default)s; results need 7)")
     parser.add_argument("--seconds", type=float, default=0.3, help="of a block (default: %(default)s)")
     parser.add_argument("--out", default=os.path.join(ROOT, "runs", "benchmarks"), help="(default: runs/benchmarks; committed ones are in results/benchmarks)")
     options = parser.parse_args(arguments)
-    options.networks, options.paths = options.networks.split(","), options.paths.split(",")
+    options.networks, options.engines = options.networks.split(","), options.engines.split(",")
+    options.has_vnni = "avx512_vnni" in processor_flags()
+    options.limits = options.limits.split(",") if options.limits else list(LIMITS) if "avx512f" in processor_flags() else ["none"]
     options.models = dict(m.split("=", 1) for m in options.model if "=" in m)
     if unknown := [n for n in [*options.networks, *options.models] if n not in NETWORKS]:
         fail(f"networks are {', '.join(NETWORKS)}, not {unknown[0]}")
-    if options.blocks < 1 or options.paths[0] != "best":
-        fail("--blocks must be at least 1, and --paths begin with best")
+    if unknown := [e for e in options.engines if e not in ENGINES] + [limit for limit in options.limits if limit not in LIMITS]:
+        fail(f"--engines are {', '.join(ENGINES)}, --limits {', '.join(LIMITS)}, not {unknown[0]}")
+    if options.blocks < 1 or options.paths and options.paths.split(",")[0] != "best" or "bcgd" not in options.engines:
+        fail("--blocks must be at least 1, --paths begin with best, and --engines hold bcgd")
     options.facts = facts()
-    options.python, options.versions = python_with(["onnxruntime", "onnx", "torch"], options.venv, options.pip_arguments)
+    # The int8 files are made by ONNX Runtime, whoever runs them.
+    modules = sorted({"onnxruntime", "onnx"}.union(*(ENGINES[engine] for engine in options.engines)))
+    options.python, options.versions = python_with(modules, options.venv, options.pip_arguments)
     options.versions.pop("onnx")
     for product in ("benchmark-step", "reproduce"):
         build(product)
@@ -173,9 +200,9 @@ def main(arguments=None):
         for name in options.networks:
             files = prepare(name, options, folder)
             for batch in map(int, options.batches.split(",")):
-                for threads in map(int, options.threads.split(",")):
+                for threads, limit in itertools.product(map(int, options.threads.split(",")), options.limits):
                     try:
-                        rows += run_cell(name, files, batch, threads, options)
+                        rows += run_cell(name, files, batch, threads, limit, options)
                     except EngineError as error:
                         fail(f"{name}: an engine stopped answering: {error}")
                     write_csv(os.path.join(options.out, "inference.csv"), COLUMNS, rows)

@@ -22,8 +22,19 @@ static void *room(size_t bytes) {
     return p;
 }
 
+static struct ck_unit unit_of(size_t side, size_t inputs, size_t outputs) {
+    return (struct ck_unit){
+        .height = side, .width = side, .input_channels = inputs, .output_channels = outputs, .kernel = 3, .stride = 1, .input_qmax = 15,
+        .largest_integer_weight = 1, .binary = 1, .qmax = 15, .to_levels = 1};
+}
+
+static int fits(enum ck_unit_path path, size_t side, size_t channels) {
+    struct ck_unit u = unit_of(side, channels, channels);
+    return ck_unit_fits(&u, path);
+}
+
 static double unit_seconds(enum ck_unit_path path, size_t side, size_t inputs, size_t outputs, uint8_t *y) {
-    struct ck_unit u = {.height = side, .width = side, .input_channels = inputs, .output_channels = outputs, .kernel = 3, .stride = 1, .input_qmax = 15, .largest_integer_weight = 1, .binary = 1, .qmax = 15, .to_levels = 1};
+    struct ck_unit u = unit_of(side, inputs, outputs);
     int8_t *integer_weights = room(outputs * inputs * 9);
     uint8_t *x = room(side * side * inputs);
     float *a = room(4 * outputs), *b = room(4 * outputs);
@@ -90,17 +101,16 @@ static double bit_plane_seconds(size_t side, size_t inputs, size_t outputs) {
 
 int main(void) {
     static const size_t layers[][2] = {{32, 16}, {16, 32}, {8, 64}, {56, 64}, {28, 128}, {14, 256}, {7, 512}};
-    static const char *names[] = {"portable", "avx2 words", "avx2 bytes", "avx2 tables", "vnni", "tables"};
     puts("side,channels,kernel,microseconds,giga_multiply_adds_per_second");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         size_t side = layers[i][0], channels = layers[i][1];
         double work = 1e-9 * (double)(side * side * channels * channels * 9);
         uint8_t *plain = room(side * side * channels);
-        for (enum ck_unit_path path = CK_UNIT_PORTABLE; path <= CK_UNIT_VBMI_TABLES; path++) {
-            if (!ck_unit_has_path(path)) continue;
+        for (enum ck_unit_path path = CK_UNIT_PORTABLE; path < CK_UNIT_PATH_COUNT; path++) {
+            if (!ck_unit_has_path(path) || !fits(path, side, channels)) continue;
             uint8_t *y = room(side * side * channels);
             double seconds = unit_seconds(path, side, channels, channels, y);
-            printf("%zu,%zu,%s,%.1f,%.0f\n", side, channels, names[path], 1e6 * seconds, work / seconds);
+            printf("%zu,%zu,%s,%.1f,%.0f\n", side, channels, ck_unit_path_name(path), 1e6 * seconds, work / seconds);
             if (path == CK_UNIT_PORTABLE) memcpy(plain, y, side * side * channels);
             else if (memcmp(y, plain, side * side * channels)) return fputs("the paths differ\n", stderr), 1;
             free(y);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
+import Files
 import Foundation
 
 /// Runs a packed model on images: exact integers from the first map of levels to the last.
@@ -9,18 +10,31 @@ import Foundation
 /// Memory is planned once and nothing is allocated in a call. Results do not depend on the threads, on the batch, or on the
 /// path. A classifier belongs to one thread at a time.
 public final class Classifier {
-    /// How sums of products are computed. Units that a path's first way does not fit take its next one.
+    /// How sums of products are computed: which kernels (inference.h) units may take. A unit takes the first that fits its bits,
+    /// levels and channels and is worth it; tables fit binary weights, those of AVX2 ternary ones too, and levels of at most 4 bits.
     public enum Path: String, CaseIterable, Sendable {
         /// Plain C, on every processor.
         case portable
         /// AVX2: products of bytes; of 16-bit words where levels and weights are large.
         case avx2
-        /// AVX2: table lookup where weights are binary and levels have at most 4 bits, products elsewhere.
+        /// AVX2: tables, products elsewhere.
         case avx2Tables = "avx2tables"
-        /// AVX-512 VNNI.
+        /// AVX2's tables, AVX-VNNI elsewhere.
+        case avxVNNI = "avxvnni"
+        /// AVX-512: tables, AVX2's products elsewhere.
+        case avx512
+        /// AVX-512 VNNI: products.
         case vnni
-        /// Table lookup by AVX-512 VBMI where weights are binary and levels have at most 4 bits, VNNI elsewhere.
+        /// AVX-512: tables, VNNI elsewhere.
+        case avx512VNNI = "avx512vnni"
+        /// AVX-512 VBMI: tables, VNNI elsewhere.
         case tables
+        /// NEON: tables, products of 16-bit words elsewhere.
+        case neon
+        /// NEON: tables, `sdot` elsewhere, words for 8-bit levels.
+        case dotprod
+        /// NEON: tables, `usmmla` elsewhere.
+        case i8mm
 
         /// Those that this processor has, less what BCGD_ISA takes away, the slowest first.
         public static var available: [Path] { allCases.filter { $0.kernels.allSatisfy { ck_unit_has_path($0) != 0 } } }
@@ -28,14 +42,48 @@ public final class Classifier {
         /// The fastest that this processor has.
         public static var best: Path { available.last ?? .portable }
 
-        /// The first that fits a unit computes it; the last fits all.
+        /// `name` is a path's raw value, or "best".
+        /// - Throws: `FileError` where there is no such path, or this processor lacks its instructions.
+        public init(named name: String) throws {
+            guard let path = name == "best" ? .best : Path(rawValue: name), Self.available.contains(path) else {
+                let isKnown = Path(rawValue: name) != nil
+                let lacks = isKnown ? "this processor lacks the instructions of the path \(name)" : "there is no path \"\(name)\""
+                throw FileError("\(lacks); it has \((["best"] + Self.available.map(\.rawValue)).joined(separator: ", "))")
+            }
+            self = path
+        }
+
+        /// The one that computes the unit.
+        func kernel(for unit: ck_unit) -> ck_unit_path {
+            let fitting = withUnsafePointer(to: unit) { unit in
+                kernels.first { ck_unit_fits(unit, $0) != 0 && unit.pointee.input_channels >= fewestChannels($0) }
+            }
+            return fitting ?? CK_UNIT_PORTABLE
+        }
+
+        /// How many input channels a kernel must have to be quicker than the next one, measured on a Xeon (Performance.md).
+        private func fewestChannels(_ kernel: ck_unit_path) -> Int {
+            switch (self, kernel) {
+            case (.avx512VNNI, CK_UNIT_AVX512_TABLES): 128
+            case (.tables, CK_UNIT_VBMI_WIDE_TABLES): 256
+            default: 0
+            }
+        }
+
+        /// The last one fits all units.
         var kernels: [ck_unit_path] {
             switch self {
             case .portable: [CK_UNIT_PORTABLE]
             case .avx2: [CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
-            case .avx2Tables: [CK_UNIT_AVX2_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
+            case .avx2Tables: [CK_UNIT_AVX2_TABLES, CK_UNIT_AVX2_TERNARY_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
+            case .avxVNNI: [CK_UNIT_AVX2_TABLES, CK_UNIT_AVX2_TERNARY_TABLES, CK_UNIT_AVX_VNNI]
+            case .avx512: [CK_UNIT_AVX512_TABLES, CK_UNIT_AVX2_TERNARY_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
             case .vnni: [CK_UNIT_VNNI]
-            case .tables: [CK_UNIT_VBMI_TABLES, CK_UNIT_VNNI]
+            case .avx512VNNI: [CK_UNIT_AVX512_TABLES, CK_UNIT_VNNI]
+            case .tables: [CK_UNIT_VBMI_WIDE_TABLES, CK_UNIT_VBMI_TABLES, CK_UNIT_VNNI]
+            case .neon: [CK_UNIT_NEON_TABLES, CK_UNIT_NEON_WORDS]
+            case .dotprod: [CK_UNIT_NEON_TABLES, CK_UNIT_SDOT, CK_UNIT_NEON_WORDS]
+            case .i8mm: [CK_UNIT_NEON_TABLES, CK_UNIT_USMMLA]
             }
         }
     }

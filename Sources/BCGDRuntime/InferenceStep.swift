@@ -118,7 +118,7 @@ struct InferenceStep {
             stride: stride, input_qmax: Int32(model.units[unit.input].qmax), largest_integer_weight: Int32(integerWeights.lazy.map(\.magnitude).max() ?? 0),
             binary: unit.weightBits == 1 ? 1 : 0, packed: nil, a: a.pointer, b: b.pointer, step: unit.step, qmax: Float(unit.qmax),
             to_levels: unit.activationBits > 0 ? 1 : 0)
-        let kernel = path.kernels.first { ck_unit_fits(&convolution, $0) != 0 } ?? CK_UNIT_PORTABLE
+        let kernel = path.kernel(for: convolution)
         let packed = Table<UInt8>(count: ck_unit_packed_bytes(convolution, kernel), zero: 0)
         integerWeights.withUnsafeBufferPointer { ck_unit_pack($0.baseAddress, convolution, kernel, packed.pointer) }
         convolution.packed = UnsafeRawPointer(packed.pointer)

@@ -3,7 +3,7 @@ import CKernels
 import Files
 
 /// A set of instructions that kernels were written or compiled for, by the name that the environment variable BCGD_ISA knows
-/// it by: portable, avx2, avxvnni, avx512, avx512vnni, avx512vbmi, avx512bf16.
+/// it by: portable, avx2, avxvnni, avx512, avx512vnni, avx512vbmi, avx512bf16; on arm64 portable, neon, dotprod, i8mm.
 ///
 /// BCGD_ISA only takes instructions away: `BCGD_ISA=avx2` runs what a processor without AVX-512 would run.
 public struct InstructionSet: Hashable, Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import BCGDRuntime
 import Backends
 import BuildFacts
 import CAllocations
@@ -14,7 +15,7 @@ import Training
 @main struct BenchmarkStep: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark-step",
-        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: "\(BuildFacts.commit), instruction set \(InstructionSet.best)",
+        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: "\(BuildFacts.commit), instruction set \(InstructionSet.best), packed models by \(Classifier.Path.best.rawValue)",
         subcommands: [StepCommand.self, DigestsCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
 
     static func main() {

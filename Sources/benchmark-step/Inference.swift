@@ -13,43 +13,34 @@ import Quantization
 import Reporting
 import Statistics
 
-extension Classifier.Path {
-    /// By name, or "best"; `nil` for one that this processor lacks.
-    init?(name: String) {
-        guard let path = name == "best" ? .best : Self(rawValue: name), Self.available.contains(path) else { return nil }
-        self = path
-    }
-}
-
 struct InferenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "infer", abstract: "Describes a packed model in one line of JSON, then answers each line \"go K\" with the mean of K calls.")
 
     @Argument(help: "Packed model.") var model: String
     @Option(help: "Images of a call.") var batch = 1
-    @Option(help: "Arithmetic: best, portable, avx2, avx2tables, vnni, tables.") var path = "best"
+    @Option(help: "How sums are computed: best, or a path by name.") var path = "best"
     @OptionGroup var threads: ThreadOption
 
     private struct Description: Codable {
         let batch, threads, bytes: Int
         let multiply_adds: Int
+        /// The one that "best" stands for, too.
+        let path: String
     }
 
     func validate() throws {
         guard (1...65_536).contains(batch) else { throw ValidationError("--batch must be 1 to 65536, not \(batch)") }
-        guard Classifier.Path(name: path) != nil else {
-            let known = (["best"] + Classifier.Path.available.map(\.rawValue)).joined(separator: ", ")
-            throw ValidationError("--path must be one that this processor has (\(known)), not \(path)")
-        }
     }
 
     func run() throws {
         let model = try PackedModel(path: model)
-        let classifier = Classifier(model, threads: threads.threads, path: Classifier.Path(name: path) ?? .best)
+        let path = try Classifier.Path(named: path)
+        let classifier = Classifier(model, threads: threads.threads, path: path)
         var random = Philox(seed: 1, stream: 1)
         let images = (0..<batch * model.input.count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         var scores = [Float](repeating: 0, count: batch * model.classes.count)
-        try answer(Description(batch: batch, threads: threads.threads, bytes: model.byteCount, multiply_adds: model.multiplyAdds))
+        try answer(Description(batch: batch, threads: threads.threads, bytes: model.byteCount, multiply_adds: model.multiplyAdds, path: path.rawValue))
         while let count = try nextRequest() {
             let (before, start) = (allocations_so_far(), ContinuousClock.now)
             for _ in 0..<count { classifier.scores(of: images, count: batch, into: &scores) }

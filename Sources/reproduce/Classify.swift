@@ -25,6 +25,9 @@ struct Classify: ParsableCommand {
 
     @OptionGroup var computing: ThreadOptions
 
+    @Option(help: "How sums are computed: best, or a path by name (Documentation/Performance.md); results are the same.")
+    var path = "best"
+
     @Flag(help: "Scale images of another size to the model's, without keeping their proportions, where the model says nothing else.")
     var resize = false
 
@@ -38,13 +41,13 @@ struct Classify: ParsableCommand {
         guard [1, 3].contains(packed.input.channels) else {
             throw FileError("\(model) takes images of \(packed.input.channels) channels; those that are read here have 1 or 3")
         }
-        let classifier = Classifier(packed, threads: computing.threads.count)
+        let classifier = Classifier(packed, threads: computing.threads.count, path: try Classifier.Path(named: path))
         var failures = 0
-        for path in images {
+        for file in images {
             do {
-                let image = try RasterImage(path: path, channels: classifier.model.input.channels)
-                let predictions = classifier.classify(try fitted(image, path: path, to: classifier.model).pixels, top: top)
-                say(path)
+                let image = try RasterImage(path: file, channels: classifier.model.input.channels)
+                let predictions = classifier.classify(try fitted(image, path: file, to: classifier.model).pixels, top: top)
+                say(file)
                 for prediction in predictions { say(String(format: "  %5.1f %%  ", 100 * prediction.probability) + prediction.name) }
             } catch {
                 failures += 1

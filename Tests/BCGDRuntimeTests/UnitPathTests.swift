@@ -6,7 +6,7 @@ import Testing
 /// Each path of the convolution units against plain C on random shapes and at the limits of their sums, bit for bit. (Plain C
 /// itself is held against the plain loops in Swift by ClassifierTests.)
 @Suite struct UnitPathTests {
-    private static let paths = [CK_UNIT_AVX2_WORDS, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_TABLES, CK_UNIT_VNNI, CK_UNIT_VBMI_TABLES].filter { ck_unit_has_path($0) != 0 }
+    private static let paths = (1..<CK_UNIT_PATH_COUNT.rawValue).map { ck_unit_path($0) }.filter { ck_unit_has_path($0) != 0 }
 
     private enum Content: CaseIterable { case random, largest, smallest }
 
@@ -114,6 +114,7 @@ import Testing
         #if arch(x86_64)
         #expect(fits(CK_UNIT_AVX2_TABLES, weightBits: 1, levelBits: 4, inputs: 960) && !fits(CK_UNIT_AVX2_TABLES, weightBits: 1, levelBits: 4, inputs: 976))
         #expect(!fits(CK_UNIT_AVX2_TABLES, weightBits: 1, levelBits: 5, inputs: 16) && !fits(CK_UNIT_AVX2_TABLES, weightBits: 2, levelBits: 4, inputs: 16))
+        #expect(fits(CK_UNIT_AVX2_TERNARY_TABLES, weightBits: 2, levelBits: 4, inputs: 480) && !fits(CK_UNIT_AVX2_TERNARY_TABLES, weightBits: 2, levelBits: 4, inputs: 496))
         #expect(fits(CK_UNIT_AVX2_BYTES, weightBits: 8, levelBits: 7, inputs: 16) && !fits(CK_UNIT_AVX2_BYTES, weightBits: 8, levelBits: 8, inputs: 16))
         #endif
     }

@@ -34,6 +34,22 @@ import Testing
         try expectRefusal(["classify", model, other], "40×40 pixels, the model takes 32×32")
     }
 
+    /// Every path of the processor says the same; one that it lacks (arm64's or x86-64's), or that there is not, is refused.
+    @Test func pathsAreForcedByName() throws {
+        let file = try image("a.ppm", side: 32)
+        let expected = try Program("reproduce", ["classify", model, file]).finish()
+        for path in Classifier.Path.available {
+            let found = try Program("reproduce", ["classify", "--path", path.rawValue, model, file]).finish()
+            #expect(found.status == 0 && found.output == expected.output, "\(path): \(found.output)")
+            let lines = try Program(shell: "echo go 1 | \"$benchmark\" infer --path \(path.rawValue) '\(model)'").finish().output
+            #expect(lines.contains("\"path\":\"\(path.rawValue)\""), "\(lines)")
+        }
+        #if arch(x86_64)
+        try expectRefusal(["classify", "--path", "neon", model, file], "lacks the instructions of the path neon; it has best, portable")
+        #endif
+        try expectRefusal(["classify", "--path", "fast", model, file], "there is no path \"fast\"; it has best, portable")
+    }
+
     /// One bad file of many: named in one line, the others classified, and the exit status says so.
     @Test func goesOnAfterBadImages() throws {
         let (good, other) = (try image("a.ppm", side: 32), try image("b.ppm", side: 32))

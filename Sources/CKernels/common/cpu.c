@@ -4,6 +4,8 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 static const struct {
@@ -17,6 +19,9 @@ static const struct {
     [CK_AVX512_VNNI] = {"avx512vnni", CK_HAS_AVX2 | CK_HAS_AVX512 | CK_HAS_AVX512_VNNI},
     [CK_AVX512_VBMI] = {"avx512vbmi", CK_HAS_AVX2 | CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI},
     [CK_AVX512_BF16] = {"avx512bf16", CK_HAS_AVX2 | CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI | CK_HAS_AVX512_BF16},
+    [CK_NEON] = {"neon", CK_HAS_NEON},
+    [CK_DOTPROD] = {"dotprod", CK_HAS_NEON | CK_HAS_DOTPROD},
+    [CK_I8MM] = {"i8mm", CK_HAS_NEON | CK_HAS_DOTPROD | CK_HAS_I8MM},
 };
 
 const char *ck_isa_name(enum ck_isa isa) { return SETS[isa].name; }
@@ -58,6 +63,15 @@ static unsigned processor_features(void) {
         if (ALL(c7, 1)) has |= CK_HAS_AVX512_VBMI;
         if (ALL(a71, 5)) has |= CK_HAS_AVX512_BF16;
     }
+    return has;
+}
+#elif defined(__aarch64__) && defined(__linux__)
+/// Bits of AT_HWCAP and AT_HWCAP2: Linux, arch/arm64/include/uapi/asm/hwcap.h (ASIMD; ASIMDDP; I8MM).
+static unsigned processor_features(void) {
+    unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
+    unsigned has = first >> 1 & 1 ? CK_HAS_NEON : 0;
+    if (has && first >> 20 & 1) has |= CK_HAS_DOTPROD;
+    if (has && second >> 13 & 1) has |= CK_HAS_I8MM;
     return has;
 }
 #else

@@ -10,12 +10,27 @@ enum ck_feature {
     CK_HAS_AVX512_VNNI = 8,
     CK_HAS_AVX512_VBMI = 16,
     CK_HAS_AVX512_BF16 = 32,
+    CK_HAS_NEON = 64,      ///< arm64: Advanced SIMD
+    CK_HAS_DOTPROD = 128,  ///< its dot products of bytes
+    CK_HAS_I8MM = 256,     ///< its matrix products of bytes
 };
 
-/// Sets of features that have a name, each the one above it and something more; AVX-VNNI is in its own only.
-enum ck_isa { CK_PORTABLE, CK_AVX2, CK_AVX_VNNI, CK_AVX512, CK_AVX512_VNNI, CK_AVX512_VBMI, CK_AVX512_BF16, CK_ISA_COUNT };
+/// Sets of features that have a name, of x86-64 and of arm64, each the one above it and something more; AVX-VNNI is in its own only.
+enum ck_isa {
+    CK_PORTABLE,
+    CK_AVX2,
+    CK_AVX_VNNI,
+    CK_AVX512,
+    CK_AVX512_VNNI,
+    CK_AVX512_VBMI,
+    CK_AVX512_BF16,
+    CK_NEON,
+    CK_DOTPROD,
+    CK_I8MM,
+    CK_ISA_COUNT,
+};
 
-/// As BCGD_ISA spells it: portable, avx2, avxvnni, avx512, avx512vnni, avx512vbmi, avx512bf16.
+/// As BCGD_ISA spells it: portable, avx2, avxvnni, avx512, avx512vnni, avx512vbmi, avx512bf16, neon, dotprod, i8mm.
 const char *ck_isa_name(enum ck_isa);
 unsigned ck_isa_features(enum ck_isa);
 

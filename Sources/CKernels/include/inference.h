@@ -16,16 +16,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// How the sums are computed.
+/// How the sums are computed. Tables hold, for four input channels, the 16 sums that their binary weights may take.
 enum ck_unit_path {
     CK_UNIT_PORTABLE,     ///< plain C
     CK_UNIT_AVX2_WORDS,   ///< AVX2: levels and integer weights as 16-bit numbers, `vpmaddwd`
     CK_UNIT_AVX2_BYTES,   ///< AVX2: `vpmaddubsw`, where two products fit 16 bits: 2·(highest level)·(largest |code|) ≤ 32 767
     CK_UNIT_AVX2_TABLES,  ///< AVX2: table lookup by `vpshufb`, for binary integer weights and at most 4-bit levels
-    CK_UNIT_VNNI,         ///< AVX-512: `vpdpbusd`
-    CK_UNIT_VBMI_TABLES,  ///< AVX-512: table lookup by `vpermb`, for binary integer weights and at most 4-bit levels: Σ ±x over four
-                          ///< input channels is one of 16 sums, for 16 output × 16 input channels at once
+    CK_UNIT_AVX2_TERNARY_TABLES,  ///< the same for integer weights of −1, 0 and 1
+    CK_UNIT_AVX_VNNI,     ///< AVX-VNNI: `vpdpbusd` on AVX2's registers
+    CK_UNIT_AVX512_TABLES,     ///< AVX-512 BW: as CK_UNIT_AVX2_TABLES, 16 input channels a register
+    CK_UNIT_VNNI_256,          ///< AVX-512 VNNI: CK_UNIT_AVX_VNNI in the other encoding, to test it where there is no AVX-VNNI
+    CK_UNIT_VNNI,              ///< AVX-512 VNNI: `vpdpbusd`
+    CK_UNIT_VBMI_TABLES,       ///< AVX-512 VBMI: table lookup by `vpermb`, 16 output × 16 input channels at once
+    CK_UNIT_VBMI_WIDE_TABLES,  ///< the same with unsigned tables, four look-ups a `vpdpbusd`
+    CK_UNIT_NEON_WORDS,        ///< NEON: 16-bit numbers, `smlal`
+    CK_UNIT_NEON_TABLES,       ///< NEON: table lookup by `tbl`, for binary integer weights and at most 4-bit levels
+    CK_UNIT_SDOT,              ///< NEON with dotprod: `sdot`, for at most 7-bit levels
+    CK_UNIT_USMMLA,            ///< NEON with i8mm: `usmmla`
+    CK_UNIT_PATH_COUNT,
 };
+
+/// Null where the path is not compiled for this kind of processor.
+const char *ck_unit_path_name(enum ck_unit_path);
 
 /// Whether the processor has the path's instructions.
 int ck_unit_has_path(enum ck_unit_path);

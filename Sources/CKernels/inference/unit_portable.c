@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The tiles of integer inference in plain C, which the compiler vectorises for each instruction set.
 #include <math.h>
+#include <string.h>
 #include "unit_kernels.h"
 
 static void pack(const int8_t *integer_weights, size_t output, size_t input, void *to) {
     for (size_t o = 0; o < BLOCK; o++)
         for (size_t i = 0; i < 4; i++) ((int8_t *)to)[BLOCK * i + o] = integer_weights[o * output + i * input];
 }
+
+// The compiler makes of them what each instruction set has.
+typedef int8_t sixteen_bytes __attribute__((vector_size(BLOCK)));
+typedef int32_t sixteen_integers __attribute__((vector_size(4 * BLOCK)));
 
 CK_INLINE float t_of(const struct unit_tile *t, float sum, size_t at, size_t channel) {
     float y = fmaf(t->a[channel], sum, t->b[channel]);
@@ -25,13 +30,16 @@ CK_INLINE void finish(const struct unit_tile *t, float sum, size_t at, size_t ch
 }
 
 CK_KERNEL(void, integer_weights, (const struct unit_tile *t), (t)) {
-    int32_t sums[BLOCK] = {0};
+    sixteen_integers sums = {0};
     for (size_t r = 0; r < t->rows; r++) {
         const uint8_t *x = (const uint8_t *)t->x + r * t->x_row;
         const int8_t *w = (const int8_t *)t->weight + r * t->weight_row;
         for (size_t group = 0; group < t->groups; group++)
-            for (size_t i = 0; i < 4; i++)
-                for (size_t o = 0; o < BLOCK; o++) sums[o] += x[4 * group + i] * w[GROUP_BYTES * group + BLOCK * i + o];
+            for (size_t i = 0; i < 4; i++) {
+                sixteen_bytes weights;
+                memcpy(&weights, w + GROUP_BYTES * group + BLOCK * i, BLOCK);
+                sums += (int32_t)x[4 * group + i] * __builtin_convertvector(weights, sixteen_integers);
+            }
     }
     for (size_t o = 0; o < BLOCK; o++) finish(t, (float)sums[o], o, o);
 }
@@ -47,14 +55,16 @@ CK_KERNEL(void, first, (const struct unit_tile *t), (t)) {
     for (size_t o = 0; o < BLOCK; o++) finish(t, sums[o], o, o);
 }
 
-static size_t one(size_t rest) { return 1; }
+static size_t one(size_t rest, size_t blocks) { return 1; }
 
-#define COPY(copy)                                                                                              \
-    static unit_tile_fn *tile_##copy(size_t positions, size_t blocks) { return integer_weights_##copy; }                  \
-    static unit_tile_fn *first_tile_##copy(size_t positions, size_t blocks) { return first_##copy; }
-#define TABLE(copy)                                                                                             \
-    {.name = "portable", .group_channels = 4, .channel_bytes = 1, .pack = pack, .positions = one, .blocks = 1,  \
-     .tile = tile_##copy, .first = first_tile_##copy}
+#define COPY(copy)                                                                                                       \
+    static unit_tile_fn *sums_##copy(size_t positions, size_t blocks) { return integer_weights_##copy; }                 \
+    static unit_tile_fn *first_sums_##copy(size_t positions, size_t blocks) { return first_##copy; }                     \
+    static const struct unit_tiling tiling_##copy = {.positions = one, .blocks = 1, .tile = sums_##copy};                \
+    static const struct unit_tiling first_tiling_##copy = {.positions = one, .blocks = 1, .tile = first_sums_##copy};
+#define TABLE(copy)                                                                                                      \
+    {.name = "portable", .group_channels = 4, .group_bytes = GROUP_BYTES, .channel_bytes = 1, .pack = pack,                \
+     .sums = &tiling_##copy, .first = &first_tiling_##copy}
 COPY(portable)
 #if defined(__x86_64__)
 COPY(avx2)
