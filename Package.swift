@@ -1,4 +1,4 @@
-// swift-tools-version: 6.0
+// swift-tools-version: 6.1
 // SPDX-License-Identifier: GPL-3.0-or-later
 import PackageDescription
 
@@ -14,8 +14,9 @@ let package = Package(
         .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "Theory", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism"]),
+            targets: ["Statistics", "Quantization", "Theory", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism", "Collectives"]),
     ],
+    traits: [.trait(name: "MPI", description: "Trains and samples on several machines, over MPI (Documentation/Cluster.md).")],
     // Exact versions, as Package.resolved is not committed.
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -29,6 +30,9 @@ let package = Package(
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
+
+        // Only with the trait; its compiler flags are those of pkg-config, and BCGD_MPI=mpich chooses the other one.
+        .systemLibrary(name: "CMPI", pkgConfig: Context.environment["BCGD_MPI"] ?? "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
 
         // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
         .target(name: "CAllocations"),
@@ -45,37 +49,38 @@ let package = Package(
         .target(name: "BuildFacts", plugins: ["RecordCommit"]),
         .target(name: "Files", dependencies: ["CZlib"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Files"]),
+        .target(name: "Collectives", dependencies: ["Files", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
         .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
-        .target(name: "Theory", dependencies: ["CKernels", "CMonteCarlo", "Statistics", "Quantization"]),
+        .target(name: "Theory", dependencies: ["CKernels", "CMonteCarlo", "Collectives", "Statistics", "Quantization"]),
         .target(name: "Graph", dependencies: ["Quantization"]),
         .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Graph", "Files", "Parallelism"]),
-        .target(name: "Backends", dependencies: ["CKernels", "Compute", "Graph", "Quantization", "Statistics"]),
+        .target(name: "Backends", dependencies: ["CKernels", "Collectives", "Compute", "Graph", "Quantization", "Statistics"]),
         .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CPNG", "CKernels", "Files", "Statistics"]),
         .target(name: "RasterImages", dependencies: ["Datasets", "Files"]),
         .target(
             name: "Training",
-            dependencies: ["Backends", "CKernels", "Compute", "Graph", "Quantization", "Datasets", "Files"]),
+            dependencies: ["Backends", "CKernels", "Collectives", "Compute", "Graph", "Quantization", "Datasets", "Files"]),
         .target(name: "Export", dependencies: ["BCGDRuntime", "Training", "Datasets", "Backends", "Graph", "Compute"]),
         .target(name: "Reporting", dependencies: ["Files"], resources: [.embedInCode("Page/page.css"), .embedInCode("Page/page.js")]),
         .target(
             name: "Experiments",
             dependencies: [
-                "Reporting", "Training", "Datasets", "Backends", "Graph", "Quantization", "Compute", "Statistics", "Parallelism", "Files",
+                "Reporting", "Training", "Datasets", "Backends", "Graph", "Quantization", "Collectives", "Compute", "Statistics", "Parallelism", "Files",
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(
             name: "reproduce",
             dependencies: [
-                "BuildFacts", "Parallelism", "BCGDRuntime", "RasterImages", "Export", "Experiments", "Training", "Datasets", "Backends", "Files", argumentParser,
+                "BuildFacts", "Parallelism", "Collectives", "BCGDRuntime", "RasterImages", "Export", "Experiments", "Training", "Datasets", "Backends", "Files", argumentParser,
             ]),
         .executableTarget(
-            name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "Theory", "Statistics", "Reporting", "Files", argumentParser]),
+            name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "Collectives", "Theory", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
             dependencies: [
-                "BuildFacts", "CAllocations", "CPeaks", "Parallelism", "BCGDRuntime", "Export", "Experiments", "Training", "Backends", "Graph", "Compute",
+                "BuildFacts", "CAllocations", "CPeaks", "Parallelism", "Collectives", "BCGDRuntime", "Export", "Experiments", "Training", "Backends", "Graph", "Compute",
                 "Quantization", "Datasets", "Statistics", "Reporting", "Files", argumentParser,
             ]),
 
@@ -90,7 +95,7 @@ let package = Package(
             path: "Experiments/fuzz"),
 
         // MARK: Tests, and what several of them share
-        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Collectives"], path: "Tests/TestSupport"),
         .target(name: "TrainingTestSupport", dependencies: ["Training", "Datasets", "Statistics"], path: "Tests/TrainingTestSupport"),
         .testTarget(name: "BuildFactsTests", dependencies: ["TestSupport"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
@@ -102,7 +107,7 @@ let package = Package(
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
             name: "QuantizationTests", dependencies: ["Quantization", "Parallelism", "Statistics"], exclude: ["pytorch_reference.py", "pytorch_comparison.py"]),
-        .testTarget(name: "TheoryTests", dependencies: ["Theory", "Parallelism", "Statistics"]),
+        .testTarget(name: "TheoryTests", dependencies: ["Theory", "Parallelism", "Statistics", "TestSupport"]),
         .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics", "Files", "TestSupport"]),
         .testTarget(
             name: "BackendsTests", dependencies: ["Backends", "Compute", "Graph", "Quantization", "Statistics", "Training", "TestSupport"],
@@ -113,7 +118,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Backends", "Compute", "Datasets", "Graph", "Parallelism", "Quantization", "Statistics", "TestSupport", "TrainingTestSupport",
+                "Training", "Backends", "Collectives", "Compute", "Datasets", "Graph", "Parallelism", "Quantization", "Statistics", "TestSupport",
+                "TrainingTestSupport",
             ]),
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
         .testTarget(

@@ -12,15 +12,18 @@ public enum Mode: Sendable {
     case evaluation
 }
 
-/// Where a layer's memory and arithmetic come from: the engine, and the largest batch to plan for.
+/// Where a layer's memory and arithmetic come from: the engine, the largest batch to plan for on this rank, and how sums over it are made.
 public struct ExecutionContext {
     public let engine: Engine
     public let batch: Int
+    public let shards: Shards
 
     public init(engine: Engine, batch: Int) {
         precondition(batch >= 1, "a batch has an image")
-        (self.engine, self.batch) = (engine, batch)
+        (self.engine, self.batch, shards) = (engine, batch, Shards(batch: batch))
     }
+
+    public init(engine: Engine, shards: Shards) { (self.engine, batch, self.shards) = (engine, shards.places.count, shards) }
 
     var threads: Int32 { Int32(engine.threads) }
 }

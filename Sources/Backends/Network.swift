@@ -32,6 +32,7 @@ public final class Network {
     package let lowPrecision: LowPrecision?
     private let executable: any Executable
     private let threads: Int
+    private let shards: Shards
 
     /// - Parameters:
     ///   - relaxesWeights: the passes may multiply by weights between quantized and float ones (BinaryRelax), so mixed precision
@@ -42,15 +43,15 @@ public final class Network {
         _ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, keepsSecondMoments: Bool = false,
         in context: ExecutionContext
     ) throws {
-        (self.graph, self.precision, threads) = (graph, precision, context.engine.threads)
+        (self.graph, self.precision, threads, shards) = (graph, precision, context.engine.threads, context.shards)
         switch precision {
         case .f32:
-            tensors = Parameters(graph, keepsSecondMoments: keepsSecondMoments)
+            tensors = Parameters(graph, keepsSecondMoments: keepsSecondMoments, ranks: context.shards.collective.ranks)
             (executable, lowPrecision) = (try Reference(graph, tensors, in: context), nil)
         case .mixed:
             let plan = try LowPrecisionPlan(graph, relaxesWeights: relaxesWeights)
             tensors = Parameters(
-                graph, keepsSecondMoments: keepsSecondMoments, keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
+                graph, keepsSecondMoments: keepsSecondMoments, ranks: context.shards.collective.ranks, keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
             let compiled = LowPrecision(plan, tensors, in: context)
             (executable, lowPrecision) = (compiled, compiled)
         }
@@ -64,14 +65,21 @@ public final class Network {
     /// The weights of convolutions and linear layers, from the first layer to the last.
     public var weights: [Parameter] { tensors.weights }
 
+    /// - Parameters:
+    ///   - images: those of the mini-batch that are this rank's.
+    ///   - batch: images of the mini-batch, on all ranks.
+    /// - Returns: the scores of this rank's images.
     public func forward(_ images: Tensor, batch: Int, mode: Mode) throws -> Tensor {
+        shards.begin(images: batch)
         if mode == .calibration { tensors.calibrateStepSizes(threads: threads) }
-        return try executable.forward(images, batch: batch, mode: mode)
+        return try executable.forward(images, batch: shards.ownImages, mode: mode)
     }
 
-    /// Fills the gradients of all parameters from the gradient in the scores.
+    /// Fills the gradients of all parameters, over all ranks, from the gradient in the scores.
     public func backward(_ scoreGradient: Tensor, batch: Int) throws {
-        try executable.backward(scoreGradient, batch: batch)
+        shards.begin(images: batch)
+        try executable.backward(scoreGradient, batch: shards.ownImages)
+        try tensors.sumGradients(shards)
     }
 
     /// Initial values from the seed, one stream a parameter (`ParameterSpec.Initial`).

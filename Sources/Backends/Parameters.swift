@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Collectives
 import Compute
 import Graph
 import Statistics
@@ -19,10 +20,15 @@ public struct Parameters {
     /// Adam's mean squares likewise; `nil` where nobody asked for them.
     public let secondMoments: Tensor?
     private let byName: [String: Parameter]
+    /// Their layers sum the gradients over all ranks: batch norm's, and the step sizes of activations.
+    private let summedByLayers: [Parameter]
+    private let room: Tensor?
 
-    /// - Parameter keepsIntegerWeightsOnly: whether the passes multiply by the integer weights of a quantized weight, given its name.
+    /// - Parameters:
+    ///   - ranks: that share the gradients.
+    ///   - keepsIntegerWeightsOnly: whether the passes multiply by the integer weights of a quantized weight, given its name.
     package init(
-        _ graph: NetworkGraph, keepsSecondMoments: Bool = false, keepsIntegerWeightsOnly: (String) -> Bool = { _ in false }
+        _ graph: NetworkGraph, keepsSecondMoments: Bool = false, ranks: Int = 1, keepsIntegerWeightsOnly: (String) -> Bool = { _ in false }
     ) {
         let specs = graph.parameters
         let lengths = specs.map { ($0.count + 15) & ~15 }
@@ -44,6 +50,14 @@ public struct Parameters {
         }
         (self.values, self.gradients, self.momenta, self.secondMoments) = (values, gradients, momenta, secondMoments)
         byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+        summedByLayers = graph.nodes.flatMap { node -> [String] in
+            switch node.operation {
+            case .batchNorm: [node.name + ".weight", node.name + ".bias"]
+            case .activation: [node.name + ".resolution"]
+            default: []
+            }
+        }.compactMap { [byName] in byName[$0] }
+        room = ranks > 1 ? Tensor([total + ranks]) : nil
         for weight in weights { weight.learnedStepSizes = byName[weight.name + ".resolution"] }
     }
 
@@ -68,6 +82,14 @@ public struct Parameters {
     /// Has the passes multiply by `share·w_q + (1 − share)·w_f` (`Parameter.useProjection`).
     package func useProjection(relaxationShare share: Float = 1, threads: Int) {
         for weight in weights { weight.useProjection(relaxationShare: share, threads: threads) }
+    }
+
+    /// The gradients of weights and biases, of this rank's images, become those of all ranks.
+    func sumGradients(_ shards: Shards) throws {
+        guard let room else { return }
+        let sums = summedByLayers.map(\.gradient.values)
+        try shards.collective.sumOverRanks(gradients.buffer, room: room.buffer)
+        for (parameter, sum) in zip(summedByLayers, sums) { parameter.gradient.set(sum) }
     }
 
     /// - Parameter name: of one that the graph has.

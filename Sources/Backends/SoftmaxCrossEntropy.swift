@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Collectives
 import Compute
 import Foundation
 
@@ -29,25 +30,39 @@ public struct BatchOutcome: Equatable, Sendable {
 /// Scores that are not finite count as wrong, and `notFinite` says that there were any: they are no prediction.
 public final class SoftmaxCrossEntropy {
     public let gradient: Tensor
-    /// Of the last call, per image `[N]`: whether the label had the highest score.
+    /// Of the last call, per image of this rank: whether the label had the highest score.
     public private(set) var correct: [Bool]
-    /// Of the last call: the first image that has a score which is not finite.
+    /// Of the last call: the first image of this rank that has a score which is not finite.
     public private(set) var notFinite: Int?
     private let classes: Int
+    private let shards: Shards
 
     public init(classes: Int, in context: ExecutionContext) {
-        self.classes = classes
+        (self.classes, shards) = (classes, context.shards)
         gradient = Tensor([context.batch, 1, 1, classes])
         correct = Array(repeating: false, count: context.batch)
     }
 
-    /// - Parameter smoothing: ε, in [0, 1).
+    /// - Parameters:
+    ///   - scores: and labels: of this rank's images.
+    ///   - batch: images of the mini-batch, on all ranks.
+    ///   - smoothing: ε, in [0, 1).
+    /// - Returns: of this rank's images (`Shards.total`).
     public func callAsFunction(_ scores: Tensor, labels: UnsafePointer<Int32>, batch: Int, smoothing: Float = 0) -> BatchOutcome {
-        let smoothing = Double(smoothing), share = smoothing / Double(classes)
-        var outcome = BatchOutcome()
-        outcome.count = batch
+        shards.begin(images: batch)
         notFinite = nil
-        for n in 0..<batch {
+        var outcomes = shards.own.map { _ in BatchOutcome() }
+        balancedTree(outcomes.indices) { shard in
+            outcomes[shard] = outcome(scores, labels, images: shards.own[shard], batch: batch, smoothing: Double(smoothing))
+        } combine: { outcomes[$0] += outcomes[$1] }
+        return outcomes[0]
+    }
+
+    private func outcome(_ scores: Tensor, _ labels: UnsafePointer<Int32>, images: Range<Int>, batch: Int, smoothing: Double) -> BatchOutcome {
+        let share = smoothing / Double(classes)
+        var outcome = BatchOutcome()
+        outcome.count = images.count
+        for n in images {
             let z = UnsafeBufferPointer(start: scores.pointer + n * classes, count: classes)
             let (label, dz) = (Int(labels[n]), gradient.pointer + n * classes)
             precondition((0..<classes).contains(label), "label \(label) of \(classes) classes")

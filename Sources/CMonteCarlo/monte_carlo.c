@@ -88,6 +88,7 @@ struct pass {
     struct constants constants;
     ck_sample_range range;
     size_t blocks, block_size, chunks, d;
+    size_t first, last;  // of the chunks, those to compute
     double *sums, *products;  // one set a chunk
     int failed;
 };
@@ -100,14 +101,15 @@ static void pass_worker(void *context, int worker, int workers) {
     if (!work || !x) {
         __atomic_store_n(&p->failed, 1, __ATOMIC_RELAXED);
     } else {
-        for (size_t chunk = (size_t)worker; chunk < p->chunks; chunk += (size_t)workers) {
+        for (size_t chunk = p->first + (size_t)worker; chunk < p->last; chunk += (size_t)workers) {
             size_t begin, end;
             ck_share(p->blocks, (int)chunk, (int)p->chunks, &begin, &end);
             for (size_t block = begin; block < end; ++block) {
                 ck_sample_range range = p->range;
                 range.first_sample += block * p->block_size;
                 k->block(p->model, &p->constants, range, p->block_size, work, x);
-                k->accumulate(p->d, x, p->sums + chunk * p->d, p->products ? p->products + chunk * p->d * p->d : NULL);
+                const size_t own = chunk - p->first;
+                k->accumulate(p->d, x, p->sums + own * p->d, p->products ? p->products + own * p->d * p->d : NULL);
             }
         }
     }
@@ -115,25 +117,15 @@ static void pass_worker(void *context, int worker, int workers) {
     free(x);
 }
 
-int ck_monte_carlo(const ck_two_layer_model *model, ck_sample_range range, size_t blocks, size_t block_size,
-                   int threads, double *sums, double *products) {
+size_t ck_monte_carlo_chunks(size_t blocks) { return blocks < CHUNKS ? blocks : CHUNKS; }
+
+int ck_monte_carlo_part(const ck_two_layer_model *model, ck_sample_range range, size_t blocks, size_t block_size, size_t first, size_t last,
+                        int threads, double *sums, double *products) {
     const size_t d = ck_monte_carlo_dimension(model->m, model->n, model->levels);
-    struct pass p = {kernel(), model, constants(model), range, blocks, block_size, blocks < CHUNKS ? blocks : CHUNKS, d, NULL, NULL, 0};
-    p.sums = calloc(p.chunks * d, sizeof(double));
-    if (products) p.products = calloc(p.chunks * d * d, sizeof(double));
-    if (!p.sums || (products && !p.products)) p.failed = 1;
-    if (!p.failed) ck_parallel(threads, pass_worker, &p);
-    if (!p.failed) {
-        memset(sums, 0, d * sizeof(double));
-        if (products) memset(products, 0, d * d * sizeof(double));
-        for (size_t chunk = 0; chunk < p.chunks; ++chunk) {
-            for (size_t k = 0; k < d; ++k) sums[k] += p.sums[chunk * d + k];
-            if (products)
-                for (size_t k = 0; k < d * d; ++k) products[k] += p.products[chunk * d * d + k];
-        }
-    }
-    free(p.sums);
-    free(p.products);
+    memset(sums, 0, (last - first) * d * sizeof(double));
+    if (products) memset(products, 0, (last - first) * d * d * sizeof(double));
+    struct pass p = {kernel(), model, constants(model), range, blocks, block_size, ck_monte_carlo_chunks(blocks), d, first, last, sums, products, 0};
+    ck_parallel(threads, pass_worker, &p);
     return p.failed ? -1 : 0;
 }
 

@@ -35,10 +35,11 @@ public final class Convolution {
         (self.shape, self.hasBias, self.maps, self.engine) = (shape, hasBias, maps, engine)
     }
 
-    /// Shapes: `input [≥batch, H, W, I]`, `weight [O, I, K, K]`, `bias [O]`, `output [≥batch, H′, W′, O]`.
-    public func forward(input: Tensor, weight: Tensor, bias: Tensor?, output: Tensor, batch: Int) throws {
+    /// Shapes: `input [≥first + batch, H, W, I]`, `weight [O, I, K, K]`, `bias [O]`, `output [≥first + batch, H′, W′, O]`.
+    /// - Parameter first: image of those that are read and written.
+    public func forward(input: Tensor, weight: Tensor, bias: Tensor?, output: Tensor, from first: Int = 0, batch: Int) throws {
         precondition((bias != nil) == hasBias && maps == .f32)
-        try forward(input.pointer, weight, bias, output.pointer, batch: batch)
+        try forward(input.pointer + first * shape.input.count, weight, bias, output.pointer + first * shape.output.count, batch: batch)
     }
 
     /// As above, with bf16 maps.
@@ -61,21 +62,22 @@ public final class Convolution {
         try pass.primitive.execute(on: engine)
     }
 
-    public func backwardInput(outputGradient: Tensor, weight: Tensor, inputGradient: Tensor, batch: Int) throws {
+    public func backwardInput(outputGradient: Tensor, weight: Tensor, inputGradient: Tensor, from first: Int = 0, batch: Int) throws {
         precondition(maps == .f32)
         let pass = try plan(batch).backwardInput()
         try pass.weightPlain.point(at: weight.pointer)
         try pass.reorder?.execute(on: engine)
-        try pass.source.point(at: inputGradient.pointer)
-        try pass.target.point(at: outputGradient.pointer)
+        try pass.source.point(at: inputGradient.pointer + first * shape.input.count)
+        try pass.target.point(at: outputGradient.pointer + first * shape.output.count)
         try pass.primitive.execute(on: engine)
     }
 
     public func backwardWeight(
-        input: Tensor, outputGradient: Tensor, weightGradient: Tensor, biasGradient: Tensor?, batch: Int
+        input: Tensor, outputGradient: Tensor, weightGradient: Tensor, biasGradient: Tensor?, from first: Int = 0, batch: Int
     ) throws {
         precondition((biasGradient != nil) == hasBias && maps == .f32)
-        try backwardWeight(input.pointer, outputGradient.pointer, weightGradient, biasGradient, batch: batch)
+        try backwardWeight(
+            input.pointer + first * shape.input.count, outputGradient.pointer + first * shape.output.count, weightGradient, biasGradient, batch: batch)
     }
 
     /// As above, with bf16 maps.

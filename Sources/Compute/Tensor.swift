@@ -48,6 +48,10 @@ public final class Tensor {
 
     public func fill(_ value: Float) { pointer.update(repeating: value, count: count) }
 
+    /// The numbers as they lie in memory.
+    package var bytes: Data { Data(buffer: UnsafeBufferPointer(buffer)) }
+    package var buffer: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: pointer, count: count) }
+
     /// The numbers, row-major.
     public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
 }

@@ -7,11 +7,13 @@ public struct Batch {
     public let index: Int
     /// The number of images: the batch size, or less in an epoch's last batch.
     public let count: Int
-    /// Normalised f32 `[count, H, W, C]`, aligned to 64 bytes.
+    /// Of these, the images that are here: those at the loader's places.
+    public let here: Int
+    /// Normalised f32 `[here, H, W, C]`, aligned to 64 bytes.
     public let images: UnsafePointer<Float>
-    /// Class indices `[count]`.
+    /// Class indices `[here]`.
     public let labels: UnsafePointer<Int32>
-    /// Images that stand in for others which cannot be read.
+    /// Images here that stand in for others which cannot be read.
     public let replaced: Int
 }
 
@@ -29,11 +31,12 @@ public final class BatchLoader {
     /// What the workers have done for the batches taken so far.
     public private(set) var work = LoaderWork()
     /// Of the batches kept ready and the one in use.
-    public var bytesHeld: Int { slots.count * batchSize * (split.imageSize + 1) * 4 }
+    public var bytesHeld: Int { slots.count * places.count * (split.imageSize + 1) * 4 }
 
     /// Batches kept ready ahead of the consumer, where nothing else is asked.
     public static let depth = 4
 
+    private let places: Range<Int>
     private let seed: UInt64
     private let augmentation: Augmentation?
     private let shuffled: Bool
@@ -43,18 +46,21 @@ public final class BatchLoader {
     private var current = 0
 
     /// - Parameters:
+    ///   - places: of each batch, the images to prepare, from 0; nil for all.
     ///   - augmentation: nil for evaluation.
     ///   - workers: background threads.
     ///   - depth: batches kept ready ahead of the consumer.
     public init(
-        split: any ImageSource, batchSize: Int, seed: UInt64, augmentation: Augmentation? = nil, shuffled: Bool,
+        split: any ImageSource, batchSize: Int, places: Range<Int>? = nil, seed: UInt64, augmentation: Augmentation? = nil, shuffled: Bool,
         workers: Int = 1, depth: Int = BatchLoader.depth
     ) {
         precondition(batchSize > 0 && workers > 0 && depth > 0, "batch size, workers and depth are at least 1")
         (self.split, self.batchSize, self.seed) = (split, batchSize, seed)
+        let places = places ?? 0..<batchSize
+        self.places = places
         (self.augmentation, self.shuffled, self.workers) = (augmentation, shuffled, workers)
         // One slot more than the depth: the one the consumer holds.
-        slots = (0...depth).map { _ in BatchSlot(images: batchSize * split.imageSize, labels: batchSize) }
+        slots = (0...depth).map { _ in BatchSlot(images: places.count * split.imageSize, labels: places.count) }
     }
 
     deinit { stop() }
@@ -64,7 +70,7 @@ public final class BatchLoader {
         precondition((0...batchesPerEpoch).contains(firstBatch), "the first batch lies in the epoch")
         stop()
         let source = BatchSource(
-            split: split, batchSize: batchSize, epoch: epoch,
+            split: split, batchSize: batchSize, places: places, epoch: epoch,
             order: shuffled ? shuffledOrder(count: split.count, seed: seed, epoch: epoch) : nil)
         let queue = BatchQueue(batches: firstBatch..<batchesPerEpoch, slots: slots.count, workers: workers)
         let (slots, split, augmentation, seed) = (slots, split, augmentation, seed)
@@ -97,7 +103,7 @@ public final class BatchLoader {
         let count = min(batchSize, split.count - index * batchSize)
         work += slot.work
         return Batch(
-            index: index, count: count, images: UnsafePointer(slot.images), labels: UnsafePointer(slot.labels), replaced: slot.work.replaced)
+            index: index, count: count, here: places.clamped(to: 0..<count).count, images: UnsafePointer(slot.images), labels: UnsafePointer(slot.labels), replaced: slot.work.replaced)
     }
 
     /// Abandons the epoch and waits until the workers have ended: no longer than one batch takes.
@@ -146,14 +152,16 @@ private final class BatchSlot: @unchecked Sendable {
 private struct BatchSource: Sendable {
     let split: any ImageSource
     let batchSize: Int
+    let places: Range<Int>
     let epoch: Int
     /// nil: the split's own order.
     let order: [Int32]?
 
     func fill(_ slot: BatchSlot, batch: Int, _ reader: any ImageReader) throws {
-        let (first, size, start) = (batch * batchSize, split.imageSize, ContinuousClock.now)
+        let (first, size, start) = (batch * batchSize + places.lowerBound, split.imageSize, ContinuousClock.now)
         var work = LoaderWork()
-        for position in first..<min(first + batchSize, split.count) {
+        let end = min(batch * batchSize + places.upperBound, split.count)
+        for position in min(first, end)..<end {
             let image = order.map { Int($0[position]) } ?? position
             let read = try reader.read(image, epoch: epoch, into: slot.images + (position - first) * size)
             slot.labels[position - first] = read.label

@@ -48,6 +48,9 @@ public protocol ActivationQuantizer: Sendable {
     /// `max(x)/qmax`, if positive (METHOD.md part 2).
     func initialStepSize(_ x: UnsafeBufferPointer<Float>) -> Float?
 
+    /// The same from those of parts of the pre-activations (0 for none), each of so many images. By default the largest.
+    func initialStepSize(ofParts parts: [(value: Float, images: Int)]) -> Float?
+
     /// `output[i] = σ(input[i])`; the two may be the same buffer. Any thread count gives the same bits, here and below.
     func forward(input: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, stepSize: Float, threads: Int)
 
@@ -84,6 +87,10 @@ extension ActivationQuantizer {
     }
 
     public func initialStepSize(_ x: UnsafeBufferPointer<Float>) -> Float? { initialStepSize(largest: x.max() ?? 0) }
+
+    public func initialStepSize(ofParts parts: [(value: Float, images: Int)]) -> Float? {
+        parts.map(\.value).max().flatMap { $0 > 0 ? $0 : nil }
+    }
 
     /// `max(x)/qmax`, if positive.
     public func initialStepSize(largest: Float) -> Float? { largest > 0 ? largest / Float(grid.upperBound) : nil }

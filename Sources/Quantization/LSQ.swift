@@ -45,6 +45,13 @@ public struct LSQ: ActivationQuantizer, Equatable {
         initialStepSize(meanMagnitude: x.reduce(0.0) { $0 + Double(isSigned ? $1.magnitude : max($1, 0)) } / Double(max(x.count, 1)))
     }
 
+    /// Their mean, as of the magnitudes.
+    public func initialStepSize(ofParts parts: [(value: Float, images: Int)]) -> Float? {
+        guard parts.count != 1 else { return parts[0].value > 0 ? parts[0].value : nil }
+        let mean = parts.reduce(0) { $0 + Double($1.value) * Double($1.images) } / Double(max(parts.reduce(0) { $0 + $1.images }, 1))
+        return isUsable(stepSize: Float(mean)) ? Float(mean) : nil
+    }
+
     /// `2⟨|v|⟩/√qmax`, if positive.
     func initialStepSize(meanMagnitude mean: Double) -> Float? {
         let first = Float(2 * mean / Double(grid.upperBound).squareRoot())

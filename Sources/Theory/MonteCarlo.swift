@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CMonteCarlo
+import Collectives
 import Foundation
 import Statistics
 
@@ -7,16 +8,18 @@ import Statistics
 ///
 /// One fused pass draws Z (m×n Gaussian entries a sample, Philox4x32-10, f32) and accumulates, in double, every
 /// statistic's block means and their covariance; no array grows with the number of samples. Sample s of experiment e is
-/// a pure function of (seed, e, s): results do not depend on the number of threads.
+/// a pure function of (seed, e, s), and sums are made of fixed chunks in order: results do not depend on the number of threads or ranks.
 public struct MonteCarlo: Sendable {
     public let seed: UInt64
     public let threads: Int
+    /// The processes that share each pass.
+    private let collective: any Collective
     /// Samples averaged to one (nearly normal) observation of the tests.
     public static let blockSize = 256
 
-    public init(seed: UInt64, threads: Int) {
+    public init(seed: UInt64, threads: Int, collective: any Collective = Alone()) {
         precondition(threads > 0)
-        (self.seed, self.threads) = (seed, threads)
+        (self.seed, self.threads, self.collective) = (seed, threads, collective)
     }
 
     /// Estimates from `samples` samples (rounded up to whole blocks, at least two), starting at block `firstBlock`.
@@ -41,8 +44,7 @@ public struct MonteCarlo: Sendable {
 
     private func moments(_ point: TwoLayerPoint, _ variant: Variant, _ range: ck_sample_range, blocks: Int) throws -> SampleMoments {
         let d = ck_monte_carlo_dimension(Int32(point.m), Int32(point.n), variant.levels)
-        var products = [Double](repeating: 0, count: d * d)
-        let sums = try pass(point, variant, range, blocks: blocks, blockSize: Self.blockSize, products: &products)
+        let (sums, products) = try pass(point, variant, range, blocks: blocks, blockSize: Self.blockSize, withProducts: true)
         let k = Double(blocks), mean = sums.map { $0 / k }
         let covariance = Matrix(rows: d, columns: d) { i, j in
             (products[max(i, j) * d + min(i, j)] - k * mean[i] * mean[j]) / (k - 1)
@@ -66,14 +68,16 @@ public struct MonteCarlo: Sendable {
     package func batch(_ point: TwoLayerPoint, size: Int, experiment: UInt32, index: Int) throws -> Estimates.Means {
         precondition(size > 0 && size % Int(CK_MONTE_CARLO_LANES) == 0)
         let range = ck_sample_range(seed: seed, experiment: experiment, first_sample: UInt64(index) * UInt64(size))
-        return Estimates.Means(try pass(point, Variant(), range, blocks: 1, blockSize: size, products: nil), point: point)
+        return Estimates.Means(try pass(point, Variant(), range, blocks: 1, blockSize: size, withProducts: false).sums, point: point)
     }
 
     private func pass(
-        _ point: TwoLayerPoint, _ variant: Variant, _ range: ck_sample_range, blocks: Int, blockSize: Int,
-        products: UnsafeMutablePointer<Double>?
-    ) throws -> [Double] {
-        var sums = [Double](repeating: 0, count: ck_monte_carlo_dimension(Int32(point.m), Int32(point.n), variant.levels))
+        _ point: TwoLayerPoint, _ variant: Variant, _ range: ck_sample_range, blocks: Int, blockSize: Int, withProducts: Bool
+    ) throws -> (sums: [Double], products: [Double]) {
+        let d = ck_monte_carlo_dimension(Int32(point.m), Int32(point.n), variant.levels), chunks = ck_monte_carlo_chunks(blocks)
+        // A row for each chunk of this rank; the last ranks may have fewer chunks.
+        let most = (chunks + collective.ranks - 1) / collective.ranks, own = (collective.rank * most..<(collective.rank + 1) * most).clamped(to: 0..<chunks)
+        var sums = [Double](repeating: 0, count: most * d), products = [Double](repeating: 0, count: withProducts ? most * d * d : 0)
         // Rounding the weights to f32 moves a result by a relative 1e-7 at most.
         let (v, vStar, w, wStar) = (point.v.map(Float.init), point.vStar.map(Float.init), point.w.map(Float.init), point.wStar.map(Float.init))
         let status = v.withUnsafeBufferPointer { v in
@@ -84,7 +88,10 @@ public struct MonteCarlo: Sendable {
                             m: Int32(v.count), n: Int32(w.count), v: v.baseAddress, v_star: vStar.baseAddress,
                             w: w.baseAddress, w_star: wStar.baseAddress, levels: variant.levels, alpha: Float(variant.alpha),
                             alpha_star: Float(variant.alphaStar), law: variant.law.kernelLaw, freedom: Int32(RowLaw.freedom))
-                        return ck_monte_carlo(&model, range, blocks, blockSize, Int32(threads), &sums, products)
+                        return products.withUnsafeMutableBufferPointer { products in
+                            ck_monte_carlo_part(
+                                &model, range, blocks, blockSize, own.lowerBound, own.upperBound, Int32(threads), &sums, withProducts ? products.baseAddress : nil)
+                        }
                     }
                 }
             }
@@ -92,7 +99,12 @@ public struct MonteCarlo: Sendable {
         guard status == 0 else {
             throw StatisticsError("no memory for a Monte Carlo pass with m = \(point.m), n = \(point.n): use smaller --dimensions")
         }
-        return sums
+        func added(_ rows: [Double], _ width: Int) -> [Double] {
+            (0..<chunks).reduce(into: [Double](repeating: 0, count: width)) { total, chunk in
+                for k in 0..<width { total[k] += rows[chunk * width + k] }
+            }
+        }
+        return (added(try collective.gather(sums), d), withProducts ? added(try collective.gather(products), d * d) : [])
     }
 
     /// The Gaussian entries of the first samples, `samples` (a multiple of 16) × `entries`; for tests of the generator.

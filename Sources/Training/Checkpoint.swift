@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
+import Collectives
 import Compute
 import Files
 import Foundation
@@ -25,12 +26,14 @@ public struct Checkpoint {
     /// The classes' names in the order of the scores; `nil` in checkpoints from before they were kept.
     public let classes: [String]?
     let run: String
-    private let file: SafetensorsFile
+    let file: SafetensorsFile
 
     /// Reads and verifies.
+    /// - Parameter collective: whose first rank reads the file, for all.
     /// - Throws: `FileError`, `SafetensorsError` or `CheckpointError` when the file is missing, damaged or of another version.
-    public init(path: String) throws {
-        let file = try SafetensorsFile(path: path)
+    public init(path: String, for collective: any Collective = Alone()) throws {
+        let file = collective.ranks == 1
+            ? try SafetensorsFile(path: path) : try SafetensorsFile(bytes: try collective.fromFirst { try readFile(path) }, path: path)
         func entry(_ key: String) throws -> String {
             guard let value = file.metadata[key] else {
                 throw CheckpointError(description: "\(path) is no checkpoint of ours: its metadata lack \(key)")

@@ -114,6 +114,8 @@ public struct Recipe: Codable, Equatable, Sendable {
     /// Whether batch norm learns a scale and a shift; else they stay 1 and 0.
     @Optionally<Standard.True> public var batchNormAffine
     @Optionally<Standard.Calibrated> public var stepSizeStart
+    /// Parts of a mini-batch whose sums are added in the order of a tree (`Shards`); as many processes can share a run.
+    @Optionally<Standard.Single> public var shards
 
     /// A setting by its name in files, in the order in which recipes are read.
     public enum CodingKeys: String, CodingKey, CaseIterable, Sendable {
@@ -159,6 +161,7 @@ public struct Recipe: Codable, Equatable, Sendable {
         case batchNormImages = "batch_norm_images"
         case batchNormAffine = "batch_norm_affine"
         case stepSizeStart = "step_size_start"
+        case shards
     }
     public typealias Key = CodingKeys
 }

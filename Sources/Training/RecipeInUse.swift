@@ -93,6 +93,7 @@ extension Recipe {
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
         try need(stepSizeMaximum ?? .infinity >= stepSizeMinimum, .stepSizeMaximum, "at least resolution_minimum", stepSizeMaximum ?? 0)
+        try need(shards & (shards - 1) == 0 && shards <= batchSize, .shards, "a power of two, at most batch_size", shards)
         try need(warmupEpochs < epochs, .warmupEpochs, "fewer than the epochs", warmupEpochs)
         try need(relaxationEnd >= relaxationStart, .relaxationEnd, "at least relaxation_start", relaxationEnd)
         try need(

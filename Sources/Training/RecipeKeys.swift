@@ -182,6 +182,11 @@ extension Recipe.Key {
                 "α at the start: from the largest activations of the first mini-batch, or the nearest levels' "
                     + "least mean square on half-normal data",
                 standard: "calibrated", source: "\(method2): calibrated; half-normal: the companion paper, section 4")
+        case .shards:
+            RecipeKey(
+                .integer(1...4096), "parts of a mini-batch, a power of two, whose sums are added in the order of a balanced binary "
+                    + "tree: a divisor of them, as many processes, can share a run, to the same bits",
+                standard: "1", source: "ours")
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
+import Collectives
 import Compute
 import Datasets
 import Files
@@ -41,6 +42,8 @@ public final class Trainer {
     let loader: BatchLoader
     private let testLoader: BatchLoader
     let images: Tensor
+    let shards: Shards
+    var collective: any Collective { shards.collective }
     private var accumulation: GradientAccumulation?
     private let integerChanges: IntegerChanges
     public let threads: Int
@@ -52,9 +55,12 @@ public final class Trainer {
     /// - Parameters:
     ///   - dataset: must have the run's name.
     ///   - dataWorkers: threads that prepare images; they do not change what is computed.
-    public convenience init(_ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1) throws {
+    ///   - collective: the processes that train it together, each with as many threads; the same bits as one of them by itself.
+    public convenience init(
+        _ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1, collective: any Collective = Alone()
+    ) throws {
         try run.recipe.validate()
-        try self.init(run, dataset: dataset, threads: threads, dataWorkers: dataWorkers) { try .named(run.recipe.network, input: $0, classes: $1) }
+        try self.init(run, dataset: dataset, threads: threads, dataWorkers: dataWorkers, collective: collective) { try .named(run.recipe.network, input: $0, classes: $1) }
     }
 
     /// Trains a network of one's own (`Documentation/AddingANetwork.md`); the recipe's `network` is then just its name, by
@@ -62,11 +68,12 @@ public final class Trainer {
     /// - Parameters:
     ///   - dataset: must have the run's name.
     ///   - dataWorkers: threads that prepare images; they do not change what is computed.
+    ///   - collective: the processes that train it together.
     ///   - graph: for images of a shape and a number of classes, in floats: the recipe gives it its quantizers.
     /// - Throws: `RecipeError` for impossible settings, `MemoryError` when a batch would not fit into memory, `FileError` for
-    ///   classes that cannot be told apart, `GraphError` for a network that cannot be.
+    ///   classes that cannot be told apart, `GraphError` for a network that cannot be, `CollectiveError` where ranks do not divide the shards.
     public init(
-        _ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1,
+        _ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1, collective: any Collective = Alone(),
         graph: (_ input: FeatureShape, _ classes: Int) throws -> NetworkGraph
     ) throws {
         try run.recipe.validate(knownNetwork: false)
@@ -77,9 +84,10 @@ public final class Trainer {
         try Self.expectDistinct(classes, of: dataset.name)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
         let graph = try recipe.quantized(try graph(shape, dataset.classes.count))
-        try Self.expectRoom(for: run, graph, threads: threads)
-        let context = ExecutionContext(engine: try Engine(threads: threads), batch: recipe.batchSize)
-        (self.run, self.threads) = (run, threads)
+        let shards = try Shards(recipe.shards, batch: recipe.batchSize, collective: collective)
+        try Self.expectRoom(for: run, graph, batch: shards.places.count, threads: threads)
+        let context = ExecutionContext(engine: try Engine(threads: threads), shards: shards)
+        (self.run, self.threads, self.shards) = (run, threads, shards)
         network = try Network(
             graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, keepsSecondMoments: recipe.optimizer == .adam, in: context)
         network.initialize(seed: run.seed)
@@ -88,13 +96,14 @@ public final class Trainer {
         integerChanges = IntegerChanges(network.weights)
         accumulation = recipe.accumulation > 1 ? GradientAccumulation(network.tensors.gradients) : nil
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: context)
-        images = shape.tensor(batch: recipe.batchSize)
+        images = shape.tensor(batch: context.batch)
         data = TrainingState.data(images: train.count, classes: classes)
         let augmentation = recipe.imageSize == nil
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
-            split: train, batchSize: recipe.batchSize, seed: run.seed, augmentation: augmentation, shuffled: true, workers: dataWorkers)
-        testLoader = BatchLoader(split: test, batchSize: recipe.batchSize, seed: run.seed, shuffled: false, workers: dataWorkers)
+            split: train, batchSize: recipe.batchSize, places: shards.places, seed: run.seed, augmentation: augmentation, shuffled: true, workers: dataWorkers)
+        testLoader = BatchLoader(
+            split: test, batchSize: recipe.batchSize, places: shards.places, seed: run.seed, shuffled: false, workers: dataWorkers)
         (state.data, state.threads) = (data, threads)
     }
 
@@ -122,11 +131,11 @@ public final class Trainer {
 
     public var isFinished: Bool { state.epoch >= run.recipe.epochs }
 
-    /// Trains until the last epoch or until somebody asks to stop; saves at least once a minute and at every epoch's end.
+    /// Trains until the last epoch or until somebody asks to stop, on any rank; saves at least once a minute and at every epoch's end.
     ///
     /// - Throws: `DivergenceError`, and what reading images or saving throws; `state.epoch` epochs are then finished.
     /// - Parameters:
-    ///   - path: of the checkpoint, or `nil` to keep none.
+    ///   - path: of the checkpoint, or `nil` to keep none; the first rank writes it.
     ///   - stepLimit: ends after so many steps as if asked to stop.
     public func train(
         checkpoint path: String?, stop: StopRequest = StopRequest(), stepLimit: Int = .max, observer: inout some TrainingObserver
@@ -136,29 +145,36 @@ public final class Trainer {
         func save() throws {
             guard let path else { return }
             try expectFiniteNetwork()
-            try self.save(to: path)
+            if collective.isFirst { try self.save(to: path) }
         }
-        while !isFinished && !stop.isMade && steps < stepLimit {
+        // What ranks see at different times, they agree on after each step.
+        var isStopping = try collective.any([stop.isMade])[0]
+        while !isFinished && !isStopping && steps < stepLimit {
             descent.start(epoch: state.epoch)
             loader.start(epoch: state.epoch, firstBatch: state.batch)
-            while !stop.isMade, steps < stepLimit, let batch = try loader.next() {
+            while !isStopping, steps < stepLimit, let batch = try loader.next() {
                 try step(batch)
                 steps += 1
                 state.seconds = clock.seconds
                 observer.stepped(state)
-                if clock.isDue(every: 60) { try save() }
+                let agreed = try collective.any([stop.isMade, collective.isFirst && clock.isDue(every: 60)])
+                isStopping = agreed[0]
+                if agreed[1] { try save() }
             }
             loader.stop()
             guard state.batch == loader.batchesPerEpoch else { break }
             try expectFiniteNetwork()
+            try expectSameBits()
             let test = try evaluate().total
             state.seconds = clock.seconds
             state.close(record(test))
             try save()
             try observer.finishedEpoch(state)
+            isStopping = try collective.any([isStopping || stop.isMade])[0]
         }
         state.seconds = clock.seconds
         try save()
+        if isStopping { stop.make() }
     }
 
     /// One step of the method on one mini-batch, or on the mean gradient of `accumulation` mini-batches, fewer in an epoch's last step.
@@ -167,8 +183,8 @@ public final class Trainer {
         integerChanges.begin()
         var next: Batch? = first
         while let batch = next {
-            let outcome = try passes(batch)
-            state.add(outcome, replaced: batch.replaced)
+            let (outcome, replaced) = try passes(batch)
+            state.add(outcome, replaced: replaced)
             accumulation?.add(network.tensors.gradients, images: batch.count)
             next = state.batch - begin < recipe.accumulation ? try loader.next() : nil
         }
@@ -186,18 +202,19 @@ public final class Trainer {
     }
 
     /// The forward and the backward pass of one mini-batch.
-    private func passes(_ batch: Batch) throws -> BatchOutcome {
+    private func passes(_ batch: Batch) throws -> (outcome: BatchOutcome, replaced: Int) {
         copy(batch)
         descent.prepareStep()
         let scores = try network.forward(images, batch: batch.count, mode: .training)
-        let outcome = loss(scores, labels: batch.labels, batch: batch.count, smoothing: run.recipe.labelSmoothing)
-        guard outcome.lossSum.isFinite, loss.notFinite == nil else {
+        let (outcome, notFinite, replaced) = try shards.total(
+            loss(scores, labels: batch.labels, batch: batch.count, smoothing: run.recipe.labelSmoothing), notFinite: loss.notFinite, replaced: batch.replaced)
+        guard outcome.lossSum.isFinite, notFinite == nil else {
             throw DivergenceError(
                 description: "the loss is not finite in epoch \(state.epoch + 1), batch \(batch.index + 1) of \(run.name); "
                     + "try a smaller learning rate")
         }
         try network.backward(loss.gradient, batch: batch.count)
-        return outcome
+        return (outcome, replaced)
     }
 
     /// Takes a checkpoint's values and running statistics, of whatever precision, and calls `body` with the outcome of each of
@@ -210,7 +227,7 @@ public final class Trainer {
         defer { loader.stop() }
         for _ in 0..<batches {
             guard let batch = try loader.next() else { return }
-            body(try passes(batch))
+            body(try passes(batch).outcome)
         }
     }
 
@@ -230,12 +247,14 @@ public final class Trainer {
         while let batch = try testLoader.next() {
             copy(batch)
             let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
-            total += loss(scores, labels: batch.labels, batch: batch.count)
-            if let image = loss.notFinite {
+            let (outcome, notFinite, _) = try shards.total(
+                loss(scores, labels: batch.labels, batch: batch.count), notFinite: loss.notFinite, replaced: batch.replaced)
+            total += outcome
+            if let image = notFinite {
                 let number = total.count - batch.count + image + 1
                 throw DivergenceError(description: "\(run.name): the scores of test image \(number) of \(testImages) are not finite; try a smaller learning rate")
             }
-            correct += loss.correct.prefix(batch.count)
+            correct += try shards.all(loss.correct)
         }
         return (total, correct)
     }
@@ -256,7 +275,7 @@ public final class Trainer {
     }
 
     func copy(_ batch: Batch) {
-        images.pointer.update(from: batch.images, count: batch.count * network.input.count)
+        images.pointer.update(from: batch.images, count: batch.here * network.input.count)
     }
 
     private func record(_ test: BatchOutcome) -> EpochRecord {

@@ -16,12 +16,12 @@ extension Trainer {
 
     /// Room for the network, the batches that are kept ready for training and evaluation, and the one in use.
     /// - Throws: `MemoryError` with what is needed and what there is.
-    static func expectRoom(for run: RunDescription, _ graph: NetworkGraph, threads: Int) throws {
+    static func expectRoom(for run: RunDescription, _ graph: NetworkGraph, batch: Int, threads: Int) throws {
         let slots = 2 * (BatchLoader.depth + 1) + 1
         let memory = try NetworkMemory(
             graph, name: run.recipe.network, precision: run.precision, relaxesWeights: run.recipe.relaxesWeights, threads: threads)
         try memory.expectRoom(
-            batch: run.recipe.batchSize, besides: slots * 4 * graph.input.count, for: "\(run.recipe.network) (\(run.name))")
+            batch: batch, besides: slots * 4 * graph.input.count, for: "\(run.recipe.network) (\(run.name))")
     }
 }
 

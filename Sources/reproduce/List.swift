@@ -24,11 +24,23 @@ struct List: ParsableCommand {
 
     @OptionGroup var computing: ThreadOptions
 
+    @Option(help: ArgumentHelp("Also what each cell would cost on so many machines like this one; a power of two.", valueName: "count"))
+    var nodes: Int?
+
+    @Option(help: ArgumentHelp("With --nodes: what a node sends and receives at a time.", valueName: "Gbit/s"))
+    var network = 10.0
+
+    func validate() throws {
+        if let nodes { guard (2...4096).contains(nodes), nodes & (nodes - 1) == 0 else { throw ValidationError("--nodes must be a power of two from 2 to 4096, not \(nodes)") } }
+        guard (0.01...10_000).contains(network) else { throw ValidationError("--network must be 0.01 to 10000 Gbit/s, not \(network)") }
+    }
+
     func run() throws {
         let subject = imagenet ? .imageNet : Subject(images.dataset.id), folder = experiment.folder
         let (cells, reported, tables) = (try experiment.cells(subject), try folder.reported(), try folder.tables(subject))
         let planned = imagenet ? try imageNet.planned(images.data) : PlannedImages(images.dataset)
-        let plan = CostPlan(cells: cells, tables: tables, reported: reported, images: planned, precision: precision, threads: computing.threads.count)
+        let plan = CostPlan(cells: cells, tables: tables, reported: reported, images: planned, precision: precision, threads: computing.threads.count,
+            cluster: nodes.map { ClusterCost(nodes: $0, network: network) })
         let table = try plan.table()
         print("""
             protocol \(cells.runProtocol.rawValue), \(planned.inWords), \(computing.threads.count) threads, \(precision.rawValue): as `reproduce \

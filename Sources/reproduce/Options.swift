@@ -2,6 +2,7 @@
 import ArgumentParser
 import Backends
 import BuildFacts
+import Collectives
 import Datasets
 import Experiments
 import Files
@@ -27,6 +28,28 @@ struct ThreadOptions: ParsableArguments {
 
     func validate() throws {
         if let asked { guard (1...256).contains(asked) else { throw ValidationError("--threads must be 1 to 256, not \(asked)") } }
+    }
+}
+
+/// How many processes share the work.
+struct RankOptions: ParsableArguments {
+    @Option(help: ArgumentHelp(
+        "Processes that share each run, started by mpirun or srun; a power of two that divides --shards. Rank 0 writes and shows progress.",
+        discussion: "Needs a build with MPI (Documentation/Cluster.md). The results do not depend on it.", valueName: "count"))
+    var ranks: Int?
+
+    func validate() throws {
+        if let ranks { guard (1...4096).contains(ranks) else { throw ValidationError("--ranks must be 1 to 4096, not \(ranks)") } }
+    }
+
+    /// Runs `body` as one of them.
+    func asRank(_ body: (any Collective) throws -> Void) throws { try Collectives.asRank(of: ranks, isEnd: { $0 is ExitCode }, body) }
+
+    /// This program as it was called.
+    var invocation: Invocation {
+        guard let ranks, ranks > 1 else { return .current }
+        return Invocation(
+            commit: BuildFacts.commit, command: shellCommand(["mpirun", "-n", "\(ranks)", ".build/release/reproduce"] + CommandLine.arguments.dropFirst()))
     }
 }
 

@@ -13,7 +13,7 @@ struct Reproduce: ParsableCommand {
         subcommands: [
             TableOne.self, TableTwo.self, TableThree.self, TableFour.self, TableFive.self, Figures.self, All.self, Report.self, Evaluate.self, EvaluateWeights.self,
             ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, Classify.self,
-            Compare.self,
+            Compare.self, CompareCheckpoints.self, Plan.self,
         ])
 
     static func main() {

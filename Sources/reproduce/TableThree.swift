@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
+import Collectives
 import Datasets
 import Experiments
 import Files
@@ -69,7 +70,11 @@ struct TableThree: ParsableCommand {
     }
 
     func run() throws {
-        let cells = try options.experiment.cells(.imageNet)
+        try options.job.asRank { collective in try train(collective) }
+    }
+
+    private func train(_ collective: any Collective) throws {
+        let cells = try options.cells(.imageNet)
         let file = try pretrained.map(PretrainedFile.init)
         let network = try file?.network()
         let selected = try cells.selection(of: try options.experiment.folder.tables(.imageNet), only: options.only.map(split)).filter { file == nil || $0.recipe.network == network }
@@ -80,9 +85,9 @@ struct TableThree: ParsableCommand {
             throw FileError("no folder with images was named; \(ImageNet.advice). \(try estimate(first, of: selected))")
         }
         let dataset = try imageNet.load(data)
-        note("\(dataset.name): \(dataset.classes.count) classes" + (dataset.isOfficial ? "" : "; not all of ImageNet, the results say so"))
+        if collective.isFirst { note("\(dataset.name): \(dataset.classes.count) classes" + (dataset.isOfficial ? "" : "; not all of ImageNet, the results say so")) }
         try options.train(
-            selected, of: cells, on: dataset, dataWorkers: imageNet.dataWorkers,
+            selected, of: cells, on: dataset, collective, dataWorkers: imageNet.dataWorkers,
             pretrained: file.map { PretrainedStart($0, fineTune ? .fineTuned : .asItIs) })
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Backends
+import Collectives
 import Datasets
 import Experiments
 import Files
@@ -26,6 +27,11 @@ struct TrainingOptions: ParsableArguments {
             """)
     var precision = Precision.best
 
+    @OptionGroup var job: RankOptions
+
+    @Option(help: ArgumentHelp("The recipe's key shards, of every cell (default: what the cells say, mostly 1).", valueName: "count"))
+    var shards: Int?
+
     @Option(help: ArgumentHelp("Output folder.", valueName: "dir"))
     var out = "runs"
 
@@ -34,8 +40,11 @@ struct TrainingOptions: ParsableArguments {
 
     func validate() throws {
         _ = try seedList()
+        if let shards { guard (1...4096).contains(shards), shards & (shards - 1) == 0 else { throw ValidationError("--shards must be a power of two from 1 to 4096, not \(shards)") } }
         if let only, split(only).isEmpty { throw ValidationError("--only must name a cell; `reproduce list` shows them") }
     }
+
+    func cells(_ subject: Subject) throws -> ExperimentCells { try experiment.cells(subject).sharded(shards) }
 
     /// Trains the cells of the tables that are not yet there, and rebuilds the folder's tables and figures.
     /// - Parameter recipe: leaves out the quantized cells of other base recipes.
@@ -44,31 +53,34 @@ struct TrainingOptions: ParsableArguments {
         guard names.contains(where: subject.tables.contains) else {
             throw FileError("\(names.joined(separator: ", ")) is not of \(images.dataset.rawValue), whose tables are \(subject.tables.joined(separator: ", ")): choose another --dataset")
         }
-        let cells = try experiment.cells(subject), tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
-        let selected = try cells.selection(of: tables, only: only.map(split)).filter { recipe == nil || $0.isFloat || $0.recipeName == recipe }
-        try train(selected, of: cells, on: try images.load())
+        try job.asRank { collective in
+            let cells = try cells(subject), tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
+            let selected = try cells.selection(of: tables, only: only.map(split)).filter { recipe == nil || $0.isFloat || $0.recipeName == recipe }
+            try train(selected, of: cells, on: try images.load(), collective)
+        }
     }
 
     /// - Parameters:
     ///   - dataWorkers: threads that prepare images.
     ///   - pretrained: where the networks' first weights come from, instead of a float run's training.
     func train(
-        _ selected: [ExperimentCell], of cells: ExperimentCells, on dataset: any Dataset, dataWorkers: Int = 1, pretrained: PretrainedStart? = nil
+        _ selected: [ExperimentCell], of cells: ExperimentCells, on dataset: any Dataset, _ collective: any Collective, dataWorkers: Int = 1, pretrained: PretrainedStart? = nil
     ) throws {
         let stop = StopRequest()
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
         let runner = try TableRunner(
             cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision, pretrained: pretrained,
-            output: try OutputFolder(out), experiments: experiment.folder, invocation: .current, stop: stop)
+            output: try OutputFolder(out), experiments: experiment.folder, invocation: job.invocation, stop: stop,
+            collective: collective)
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {
-            print("stopped; everything is saved in \(out): the same command with --resume goes on")
+            if collective.isFirst { print("stopped; everything is saved in \(out): the same command with --resume goes on") }
             throw ExitCode(stop.exitStatus)
         }
     }
 
-    private func seedList() throws -> [UInt64] {
+    func seedList() throws -> [UInt64] {
         let list = try split(seeds).map { text in
             guard let seed = UInt64(text) else { throw ValidationError("--seeds must be whole numbers such as 1,2,3, not \(text)") }
             return seed

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import BuildFacts
+import Collectives
 import Theory
 import Files
 import Foundation
@@ -21,6 +22,8 @@ struct VerifyTheory: ParsableCommand {
     var seed: UInt64 = 1
     @Option(help: ArgumentHelp("Threads; results do not depend on it. Default: all processors that may be used.", valueName: "count"))
     var threads: Int?
+    @Option(help: ArgumentHelp("Processes that share the samples, started by mpirun or srun; results do not depend on it.", valueName: "count"))
+    var ranks: Int?
     @Option(help: ArgumentHelp("Claims to check, by identifier or group (model, literature, bits, descent), separated by commas. Default: all (see --list).", valueName: "ids"))
     var claims: String?
     @Option(help: ArgumentHelp("Hidden units × inputs of the measured points; the first is swept over the angle.", valueName: "MxN,…"))
@@ -48,7 +51,17 @@ struct VerifyTheory: ParsableCommand {
             }
             return
         }
-        let verification = Verification(settings: try settings(), claims: try selectedClaims())
+        try asRank(of: ranks, isEnd: { $0 is ExitCode }) { try verify($0) }
+    }
+
+    private func verify(_ collective: any Collective) throws {
+        var settings = try settings()
+        settings.collective = collective
+        let verification = Verification(settings: settings, claims: try selectedClaims())
+        guard collective.isFirst else {
+            _ = try verification.run(withPower: false) { _, _, _ in }
+            return
+        }
         let folder = try ReportFolder(out)  // before the work, so that a bad --out costs no time
         var bar = StepBar()
         let start = Date(), processor = clock()
@@ -67,6 +80,10 @@ struct VerifyTheory: ParsableCommand {
         try folder.write(text)
         say("wrote \(out)/theory.md, theory.csv and figures")
         if text.failed { throw ExitCode(1) }
+    }
+
+    func validate() throws {
+        if let ranks { guard (1...1024).contains(ranks) else { throw ValidationError("--ranks expects 1 to 1024, found \(ranks)") } }
     }
 
     private func settings() throws -> VerificationSettings {

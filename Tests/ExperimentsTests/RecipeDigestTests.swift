@@ -36,7 +36,7 @@ import TrainingTestSupport
         "resolution_gradient_factor": "0.01", "resolution_gradient_limit": "1", "resolution_maximum": "5", "relaxation_start": "2",
         "layer_bits": "{ first: 32, fc: 32 }", "relaxation_end": "500", "relaxation_share": "0.5", "image_size": "64", "smallest_crop": "0.5",
         "weight_quantizer": "dorefa", "activation_quantizer": "pact", "schedule": "cosine", "warmup_epochs": "1", "optimizer": "adam", "adam_beta2": "0.99", "adam_epsilon": "0.5", "label_smoothing": "0.1",
-        "accumulation": "2", "validation_images": "10", "batch_norm_images": "100", "batch_norm_affine": "false", "step_size_start": "half-normal",
+        "accumulation": "2", "validation_images": "10", "batch_norm_images": "100", "batch_norm_affine": "false", "step_size_start": "half-normal", "shards": "2",
     ]
 
     /// Without padding, which images in files do not have.

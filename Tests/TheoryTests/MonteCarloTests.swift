@@ -3,6 +3,7 @@ import Theory
 import Foundation
 import Parallelism
 import Statistics
+import TestSupport
 import Testing
 
 @Suite struct MonteCarloTests {
@@ -28,6 +29,15 @@ import Testing
             }
             // A thousand times below the statistical error of 10⁸ samples.
             #expect(abs(bias) / Double(samples * entries) < 1e-7 && abs(squareBias) / Double(samples * entries) < 1e-7)
+        }
+    }
+
+    /// 64 chunks do not divide by three; 70 blocks are fewer in some chunks than in others, 40 are fewer than chunks.
+    @Test(arguments: [70, 40]) func ranksGiveTheBitsOfOne(_ blocks: Int) throws {
+        let point = randomPoint(m: 3, n: 5, theta: 1, length: 1.2, seed: 5), samples = blocks * MonteCarlo.blockSize
+        let alone = try MonteCarlo(seed: 7, threads: 2).estimate(point, samples: samples, experiment: 3).blocks
+        for shared in try onRanks(3, { try MonteCarlo(seed: 7, threads: 1, collective: $0).estimate(point, samples: samples, experiment: 3).blocks }) {
+            #expect(shared.mean == alone.mean && shared.covariance == alone.covariance)
         }
     }
 

@@ -57,16 +57,16 @@ final class ConvNormActivation: LowPrecisionUnit {
             weightUnits.pointer[o] = unit / scales.pointer[o]
         }
         convolution.forward(input, into: acc.pointer, batch: batch)
-        return norm.forward(acc.pointer, units: accUnits, bias: bias?.value, shortcut: shortcut, batch: batch, mode: mode)
+        return try norm.forward(acc.pointer, units: accUnits, bias: bias?.value, shortcut: shortcut, batch: batch, mode: mode)
     }
 
     func backward(_ gradient: GradientMap, batch: Int) throws -> Buffer<UInt16> {
         guard let input else { preconditionFailure("backward before forward") }
         // δ·dy instead of dy: then the weights in units of δ give the input gradient.
-        norm.backward(
+        try norm.backward(
             gradient, acc: acc.pointer, units: accUnits, factors: scales, shortcut: shortcut, accGradient: accGradient,
             batch: batch)
-        convolution.backwardWeight(input, outputGradient: accGradient, units: weightUnits, batch: batch)
+        convolution.backwardWeight(input, outputGradient: accGradient, units: weightUnits)
         // Batch norm takes the mean out, so the loss does not depend on the bias.
         bias?.gradient.fill(0)
         convolution.backwardInput(outputGradient: accGradient, inputGradient: inputGradient, batch: batch)

@@ -29,6 +29,7 @@ final class FirstConvolution {
     private let wideGradient: Tensor?
     private var images: Tensor?
     private let threads: Int32
+    private let shards: Shards
 
     /// - Parameter isInteger: the unit's map is of levels.
     init(_ original: ConvolutionShape, weight: Parameter, bias: Parameter?, isInteger: Bool, in context: ExecutionContext) {
@@ -47,7 +48,7 @@ final class FirstConvolution {
         results = hasBF16 && !isInteger
             ? .bf16(Buffer(shape.output.count * batch, zero: 0)) : .f32(shape.output.tensor(batch: batch))
         wideGradient = hasBF16 ? nil : shape.output.tensor(batch: batch)
-        threads = context.threads
+        (threads, shards) = (context.threads, context.shards)
     }
 
     /// The results without bias, `[N, H′, W′, O]`.
@@ -66,12 +67,17 @@ final class FirstConvolution {
         if let narrow {
             ck_f32_to_bf16(images.pointer, narrow.images.pointer, batch * shape.input.count, threads)
             if case .bf16(let results) = results {
-                try narrow.convolution.forward(
-                    input: narrow.images.pointer, weight: weight, output: results.pointer, batch: batch)
+                try shards.forEach { part in
+                    try narrow.convolution.forward(
+                        input: narrow.images.pointer + part.lowerBound * shape.input.count, weight: weight,
+                        output: results.pointer + part.lowerBound * shape.output.count, batch: part.count)
+                }
             }
         }
         if case .f32(let results) = results {
-            try wide.forward(input: images, weight: weight, bias: nil, output: results, batch: batch)
+            try shards.forEach { part in
+                try wide.forward(input: images, weight: weight, bias: nil, output: results, from: part.lowerBound, batch: part.count)
+            }
         }
     }
 
@@ -82,12 +88,17 @@ final class FirstConvolution {
         let weightGradient = padded?.gradient ?? weight.gradient
         defer { if padded != nil { weight.gradient.pointer.update(from: weightGradient.pointer, count: weight.value.count) } }
         if let narrow {
-            try narrow.convolution.backwardWeight(
-                input: narrow.images.pointer, outputGradient: gradient.pointer, weightGradient: weightGradient, batch: batch)
+            try shards.sum(into: [weightGradient]) { part, gradients in
+                try narrow.convolution.backwardWeight(
+                    input: narrow.images.pointer + part.lowerBound * shape.input.count,
+                    outputGradient: gradient.pointer + part.lowerBound * shape.output.count, weightGradient: gradients[0], batch: part.count)
+            }
         } else if let images, let wideGradient {
             ck_bf16_to_f32(gradient.pointer, wideGradient.pointer, batch * shape.output.count, threads)
-            try wide.backwardWeight(
-                input: images, outputGradient: wideGradient, weightGradient: weightGradient, biasGradient: nil, batch: batch)
+            try shards.sum(into: [weightGradient]) { part, gradients in
+                try wide.backwardWeight(
+                    input: images, outputGradient: wideGradient, weightGradient: gradients[0], biasGradient: nil, from: part.lowerBound, batch: part.count)
+            }
         }
     }
 }

@@ -25,11 +25,11 @@ final class FirstUnit {
     func forward(_ images: Tensor, shortcut: FeatureMap?, batch: Int, mode: Mode) throws -> FeatureMap {
         self.shortcut = shortcut
         try convolution.forward(images, batch: batch)
-        return norm.forward(convolution.acc, units: ones, bias: convolution.bias?.value, shortcut: shortcut, batch: batch, mode: mode)
+        return try norm.forward(convolution.acc, units: ones, bias: convolution.bias?.value, shortcut: shortcut, batch: batch, mode: mode)
     }
 
     func backward(_ gradient: GradientMap, batch: Int) throws {
-        norm.backward(
+        try norm.backward(
             gradient, acc: convolution.acc, units: ones, factors: ones, shortcut: shortcut, accGradient: accGradient, batch: batch)
         try convolution.backward(accGradient, batch: batch)
     }

@@ -38,6 +38,7 @@ final class NormActivationUnit {
     private let inverse, sums: Buffer<Double>
     private let scratch: Buffer<Double>
     private let threads: Int32
+    private let shards: Shards
 
     /// - Parameters:
     ///   - unit: with a batch norm.
@@ -48,7 +49,7 @@ final class NormActivationUnit {
         type = accType
         let (node, quantizer) = (unit.activation.map { graph.nodes[$0] }, graph.quantizer(unit))
         function = quantizer as? QuantizedReLU
-        own = function == nil ? quantizer.map { OwnActivation($0, unit.output, batch: context.batch, threads: context.engine.threads) } : nil
+        own = function == nil ? quantizer.map { OwnActivation($0, unit.output, in: context) } : nil
         activation = quantizer != nil ? CK_QUANTIZED_RELU : node == nil ? CK_IDENTITY : CK_RELU
         (qmax, roundingOffset) = (quantizer?.grid.upperBound ?? 0, quantizer?.roundingOffset)
         stepSize = node.flatMap { tensors.optional($0.name + ".resolution") }
@@ -59,9 +60,9 @@ final class NormActivationUnit {
         let channels = output.shape.channels
         func floats() -> Buffer<Float> { Buffer(channels, zero: 0) }
         (a, b, mean, p, q, r) = (floats(), floats(), floats(), floats(), floats(), floats())
-        (moments, inverse, sums) = (Buffer(2 * channels, zero: 0), Buffer(channels, zero: 0), Buffer(2 * channels, zero: 0))
+        (moments, inverse, sums) = (Buffer(2 * channels, zero: 0), Buffer(channels, zero: 0), Buffer(2 * channels + 1, zero: 0))
         scratch = Buffer((2 * channels + 1) * context.engine.threads, zero: 0)
-        threads = context.threads
+        (threads, shards) = (context.threads, context.shards)
     }
 
     private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, batch: Int, _ activation: ck_activation) -> ck_norm_activation {
@@ -70,6 +71,13 @@ final class NormActivationUnit {
             acc: acc, acc_type: type, rows: batch * shape.height * shape.width, channels: shape.channels, a: a.pointer,
             b: b.pointer, shortcut: shortcut.map { UnsafeRawPointer($0.pointer) }, shortcut_type: shortcut?.type ?? CK_BF16,
             step: step(shortcut), qmax: Float(qmax), activation: activation)
+    }
+
+    /// The same of some of the images.
+    private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, images: Range<Int>, _ activation: ck_activation) -> ck_norm_activation {
+        var part = map(acc + images.lowerBound * output.shape.count * type.bytes, shortcut, batch: images.count, activation)
+        if let shortcut { part.shortcut = UnsafeRawPointer(shortcut.pointer) + images.lowerBound * output.shape.count * shortcut.type.bytes }
+        return part
     }
 
     /// What one of the shortcut's map is worth, in units of t.
@@ -81,25 +89,27 @@ final class NormActivationUnit {
     ///   - bias: the convolution's, `[C]`.
     func forward(
         _ acc: UnsafeRawPointer, units: Buffer<Float>, bias: Tensor?, shortcut: FeatureMap?, batch: Int, mode: Mode
-    ) -> FeatureMap {
+    ) throws -> FeatureMap {
         if mode != .evaluation {
-            let channels = output.shape.channels
-            let rows = batch * output.shape.height * output.shape.width
-            ck_acc_statistics(
-                acc, type, rows, channels, moments.pointer, moments.pointer + channels, scratch.pointer, threads)
-            if mode == .training { updateRunning(units: units, bias: bias, rows: rows) }
+            let (channels, pixels) = (output.shape.channels, output.shape.height * output.shape.width)
+            try shards.moments(channels: channels, rows: pixels, into: moments.pointer) { images, moments in
+                ck_acc_statistics(
+                    acc + images.lowerBound * output.shape.count * type.bytes, type, images.count * pixels, channels, moments, moments + channels,
+                    scratch.pointer, threads)
+            }
+            if mode == .training { updateRunning(units: units, bias: bias, rows: shards.images * pixels) }
         }
         let running = mode == .evaluation
         if mode == .calibration, let function, let stepSize {
             stepSize.value.fill(1)
             fold(units: units, bias: bias, running: false)
-            let largest = ck_norm_activation_maximum(map(acc, shortcut, batch: batch, activation))
+            let largest = try shards.maximum(ck_norm_activation_maximum(map(acc, shortcut, batch: batch, activation)))
             if largest > 0 { stepSize.value.fill(largest / Float(function.qmax)) }
         }
         if let own, let stepSize, mode != .evaluation || roundingOffset == nil {
             fold(units: units, bias: bias, running: running, isInSteps: false)
             ck_norm_activation_forward(map(acc, shortcut, batch: batch, CK_IDENTITY), own.z.pointer, CK_F32, threads)
-            if mode == .calibration { own.calibrate(stepSize, batch: batch) }
+            if mode == .calibration { try own.calibrate(stepSize, batch: batch) }
             if roundingOffset == nil {
                 own.forward(stepSize, into: output, batch: batch)
                 return output
@@ -143,20 +153,26 @@ final class NormActivationUnit {
     func backward(
         _ gradient: GradientMap, acc: UnsafeRawPointer, units: Buffer<Float>, factors: Buffer<Float>, shortcut: FeatureMap?,
         accGradient: Buffer<UInt16>, batch: Int
-    ) {
+    ) throws {
         var gradient = gradient
         if let own, let stepSize {
-            own.backward(gradient, stepSize, batch: batch)
+            try own.backward(gradient, stepSize, batch: batch)
             gradient.shortcut = nil
         }
-        let map = map(acc, shortcut, batch: batch, own == nil ? activation : CK_IDENTITY)
-        let (sum, dot) = (sums.pointer, sums.pointer + output.shape.channels)
-        let stepSizeGradient = ck_norm_activation_backward_sums(
-            map, gradient.values.pointer, gradient.shortcut.map { UnsafePointer($0.pointer) }, mean.pointer,
-            function?.kernelDerivatives ?? ck_coarse_derivatives(), sum, dot, scratch.pointer, threads)
-        if function != nil { stepSize?.gradient.fill(Float(stepSizeGradient)) }
+        let activation = own == nil ? activation : CK_IDENTITY, padded = output.shape.channels
+        let (sum, dot) = (sums.pointer, sums.pointer + padded)
+        // The last number is the gradient in α.
+        try shards.sum(2 * padded + 1, into: sums.pointer) { images, sums in
+            let first = images.lowerBound * output.shape.count
+            sums[2 * padded] = ck_norm_activation_backward_sums(
+                map(acc, shortcut, images: images, activation), gradient.values.pointer + first,
+                gradient.shortcut.map { UnsafePointer($0.pointer + first) }, mean.pointer, function?.kernelDerivatives ?? ck_coarse_derivatives(),
+                sums, sums + padded, scratch.pointer, threads)
+        }
+        if function != nil { stepSize?.gradient.fill(Float(sums.pointer[2 * padded])) }
+        let rows = Double(shards.images * output.shape.height * output.shape.width)
         for c in 0..<channels {
-            let (rows, perAcc) = (Double(map.rows), Double(units.pointer[c]) * inverse.pointer[c])
+            let perAcc = Double(units.pointer[c]) * inverse.pointer[c]
             let gain = Double(factors.pointer[c]) * Double(scale.value.pointer[c]) * inverse.pointer[c]
             shift.gradient.pointer[c] = Float(sum[c])
             scale.gradient.pointer[c] = Float(dot[c] * perAcc)
@@ -166,6 +182,17 @@ final class NormActivationUnit {
             r.pointer[c] = Float(-gain * sum[c] / rows - slope * moments.pointer[c])
         }
         ck_norm_activation_backward_input(
-            map, gradient.values.pointer, p.pointer, q.pointer, r.pointer, accGradient.pointer, threads)
+            map(acc, shortcut, batch: batch, activation), gradient.values.pointer, p.pointer, q.pointer, r.pointer, accGradient.pointer, threads)
+    }
+}
+
+extension ck_number {
+    /// That one number takes.
+    var bytes: Int {
+        switch self {
+        case CK_U8: 1
+        case CK_S16, CK_BF16: 2
+        default: 4
+        }
     }
 }

@@ -16,8 +16,9 @@ final class UnitConvolution {
     /// What lies under the kernel, and its gradient; `nil` where the kernels read the map itself.
     private let patches: (map: FeatureMap, gradient: Buffer<UInt16>)?
     /// The kernels' weight gradient, where it is not the layer's.
-    private let gradient: Buffer<Float>?
+    private let gradient: Tensor?
     private let threads: Int32
+    private let shards: Shards
 
     /// - Parameters:
     ///   - levels: the highest level of the input, for exact integers; `nil` for bf16.
@@ -37,14 +38,14 @@ final class UnitConvolution {
             kernels = .bf16(
                 BF16Convolution(convolution, batch: batch, engine: engine, scratch: room), weights: isDirect ? nil : Buffer(count, zero: 0))
         }
-        gradient = isDirect ? nil : Buffer(count, zero: 0)
+        gradient = isDirect ? nil : Tensor([count])
         if lowering.usesPatches && !lowering.patchIsTheMap {
             let map = FeatureMap(convolution.input, levels == nil ? CK_BF16 : CK_U8, stepSize: nil, batch: batch)
             patches = (map, Buffer(convolution.input.count * batch, zero: 0))
         } else {
             patches = nil
         }
-        threads = context.threads
+        (threads, shards) = (context.threads, context.shards)
     }
 
     /// The type of its results.
@@ -74,6 +75,7 @@ final class UnitConvolution {
     }
 
     func forward(_ map: FeatureMap, into acc: UnsafeMutableRawPointer, batch: Int) {
+        guard batch > 0 else { return }
         let input = patches?.map ?? map
         if let patches {
             let size = map.type == CK_U8 ? 1 : 2
@@ -93,20 +95,24 @@ final class UnitConvolution {
     /// - Parameters:
     ///   - map: that of the last forward pass.
     ///   - units: what the gradient is multiplied by, for each channel.
-    func backwardWeight(_ map: FeatureMap, outputGradient: Buffer<UInt16>, units: Buffer<Float>, batch: Int) {
-        let (input, result) = (patches?.map ?? map, gradient?.pointer ?? weight.gradient.pointer)
-        switch kernels {
-        case .integer(let convolution, _):
-            convolution.backwardWeight(
-                levels: input.levels, outputGradient: outputGradient.pointer, units: units.pointer, weightGradient: result, batch: batch)
-        case .bf16(let convolution, _):
-            convolution.backwardWeight(
-                input: input.bf16, outputGradient: outputGradient.pointer, units: units.pointer, weightGradient: result, batch: batch)
+    func backwardWeight(_ map: FeatureMap, outputGradient: Buffer<UInt16>, units: Buffer<Float>) {
+        let input = patches?.map ?? map, (from, to) = (lowering.convolution.input.count, lowering.convolution.output.count)
+        shards.sum(into: [gradient ?? weight.gradient]) { images, gradients in
+            let dy = outputGradient.pointer + images.lowerBound * to, result = gradients[0].pointer
+            switch kernels {
+            case .integer(let convolution, _):
+                convolution.backwardWeight(
+                    levels: input.levels + images.lowerBound * from, outputGradient: dy, units: units.pointer, weightGradient: result, batch: images.count)
+            case .bf16(let convolution, _):
+                convolution.backwardWeight(
+                    input: input.bf16 + images.lowerBound * from, outputGradient: dy, units: units.pointer, weightGradient: result, batch: images.count)
+            }
         }
         if let gradient { lowering.collect(gradient.pointer, weight.gradient.pointer) }
     }
 
     func backwardInput(outputGradient: Buffer<UInt16>, inputGradient: Buffer<UInt16>, batch: Int) {
+        guard batch > 0 else { return }
         let result = patches?.gradient ?? inputGradient
         switch kernels {
         case .integer(let convolution, _):

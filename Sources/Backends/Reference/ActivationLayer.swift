@@ -41,18 +41,19 @@ final class QuantizedActivationLayer: Layer {
     private let stepSize: Parameter
     private let result, inputGradient: Tensor
     private let threads: Int
+    private let shards: Shards
     private var input: Tensor?
 
     init(_ quantizer: any ActivationQuantizer, _ shape: FeatureShape, stepSize: Parameter, in context: ExecutionContext) {
         (self.quantizer, output, self.stepSize) = (quantizer, shape, stepSize)
         (result, inputGradient) = (shape.tensor(batch: context.batch), shape.tensor(batch: context.batch))
-        threads = context.engine.threads
+        (threads, shards) = (context.engine.threads, context.shards)
     }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
         self.input = input
         let count = batch * output.count
-        if mode == .calibration { stepSize.calibrate(quantizer, UnsafeBufferPointer(start: UnsafePointer(input.pointer), count: count)) }
+        if mode == .calibration { try stepSize.calibrate(quantizer, input.pointer, features: output.count, shards) }
         quantizer.forward(
             input: input.pointer, output: result.pointer, count: count, stepSize: stepSize.value.pointer[0], threads: threads)
         return result
@@ -60,19 +61,26 @@ final class QuantizedActivationLayer: Layer {
 
     func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
         guard let input else { preconditionFailure("backward before forward") }
-        let count = batch * output.count
-        let sum = quantizer.backward(
-            input: input.pointer, outputGradient: outputGradient.pointer, inputGradient: inputGradient.pointer, count: count,
-            stepSize: stepSize.value.pointer[0], threads: threads)
+        var sum = 0.0
+        try shards.sum(1, into: &sum) { images, sum in
+            let first = images.lowerBound * output.count
+            sum[0] = quantizer.backward(
+                input: input.pointer + first, outputGradient: outputGradient.pointer + first, inputGradient: inputGradient.pointer + first,
+                count: images.count * output.count, stepSize: stepSize.value.pointer[0], threads: threads)
+        }
         stepSize.takeGradient(sum, of: quantizer, features: output.count)
         return inputGradient
     }
 }
 
 extension Parameter {
-    /// A step size before training, from a layer's inputs.
-    func calibrate(_ quantizer: any ActivationQuantizer, _ inputs: UnsafeBufferPointer<Float>) {
-        if quantizer.fixedStepSize == nil, let first = quantizer.initialStepSize(inputs) { value.fill(first) }
+    /// A step size before training, from a layer's inputs, of all shards.
+    func calibrate(_ quantizer: any ActivationQuantizer, _ inputs: UnsafePointer<Float>, features: Int, _ shards: Shards) throws {
+        guard quantizer.fixedStepSize == nil else { return }
+        let parts = try shards.ofEach { images in
+            quantizer.initialStepSize(UnsafeBufferPointer(start: inputs + images.lowerBound * features, count: images.count * features)) ?? 0
+        }
+        if let first = quantizer.initialStepSize(ofParts: parts) { value.fill(first) }
     }
 
     /// The gradient in a step size; 0 where it is fixed.

@@ -17,6 +17,9 @@ final class BatchNormLayer: Layer {
     private let result, inputGradient: Tensor
     private let mean, variance, inverse, a, b, c: Tensor
     private let scratch: UnsafeMutableBufferPointer<Double>
+    /// Moments, or sums, of all shards, `[2, C]`.
+    private let sums: UnsafeMutableBufferPointer<Double>
+    private let shards: Shards
     private let threads: Int32
     private var input: Tensor?
 
@@ -31,10 +34,14 @@ final class BatchNormLayer: Layer {
         (mean, variance, inverse) = (Tensor(channels), Tensor(channels), Tensor(channels))
         (a, b, c) = (Tensor(channels), Tensor(channels), Tensor(channels))
         scratch = .allocate(capacity: 2 * shape.channels * context.engine.threads)
-        threads = context.threads
+        sums = .allocate(capacity: 2 * shape.channels)
+        (threads, shards) = (context.threads, context.shards)
     }
 
-    deinit { scratch.deallocate() }
+    deinit {
+        scratch.deallocate()
+        sums.deallocate()
+    }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
         self.input = input
@@ -43,10 +50,9 @@ final class BatchNormLayer: Layer {
             mean.pointer.update(from: runningMean.tensor.pointer, count: channels)
             variance.pointer.update(from: runningVariance.tensor.pointer, count: channels)
         } else {
-            ck_batch_norm_statistics(
-                input.pointer, rows, channels, mean.pointer, variance.pointer, scratch.baseAddress, threads)
+            try measure(input)
         }
-        if mode == .training { updateRunning(rows: rows) }
+        if mode == .training { updateRunning(rows: shards.images * output.height * output.width) }
         for i in 0..<channels {
             inverse.pointer[i] = 1 / (variance.pointer[i] + BatchNorm.epsilon).squareRoot()
             a.pointer[i] = scale.value.pointer[i] * inverse.pointer[i]
@@ -54,6 +60,18 @@ final class BatchNormLayer: Layer {
         }
         ck_channel_affine(input.pointer, result.pointer, rows, channels, a.pointer, b.pointer, threads)
         return result
+    }
+
+    /// Fills `mean` and `variance` with those of the mini-batch.
+    private func measure(_ input: Tensor) throws {
+        guard let all = sums.baseAddress else { return }
+        let (pixels, channels) = (output.height * output.width, output.channels)
+        try shards.moments(channels: channels, rows: pixels, into: all) { images, moments in
+            ck_batch_norm_statistics(
+                input.pointer + images.lowerBound * output.count, images.count * pixels, channels, mean.pointer, variance.pointer, scratch.baseAddress, threads)
+            for i in 0..<channels { (moments[i], moments[channels + i]) = (Double(mean.pointer[i]), Double(variance.pointer[i])) }
+        }
+        for i in 0..<channels { (mean.pointer[i], variance.pointer[i]) = (Float(all[i]), Float(all[channels + i])) }
     }
 
     private func updateRunning(rows: Int) {
@@ -69,19 +87,32 @@ final class BatchNormLayer: Layer {
         guard let input else { preconditionFailure("backward before forward") }
         let (rows, channels) = (batch * output.height * output.width, output.channels)
         let (sum, dot) = (shift.gradient.pointer, scale.gradient.pointer)
-        ck_batch_norm_backward_sums(
-            input.pointer, outputGradient.pointer, rows, channels, mean.pointer, inverse.pointer, sum, dot,
-            scratch.baseAddress, threads)
+        try sumBackward(input, outputGradient)
+        let total = Float(shards.images * output.height * output.width)
         // dx as p·dy + q·x + r, one multiply-add more per value than the formula, one pass less over memory.
         for i in 0..<channels {
             let p = scale.value.pointer[i] * inverse.pointer[i]
-            let q = -p * inverse.pointer[i] * dot[i] / Float(rows)
+            let q = -p * inverse.pointer[i] * dot[i] / total
             (a.pointer[i], b.pointer[i]) = (p, q)
-            c.pointer[i] = -p * sum[i] / Float(rows) - q * mean.pointer[i]
+            c.pointer[i] = -p * sum[i] / total - q * mean.pointer[i]
         }
         ck_batch_norm_backward_input(
             input.pointer, outputGradient.pointer, inputGradient.pointer, rows, channels, a.pointer, b.pointer, c.pointer,
             threads)
         return inputGradient
+    }
+
+    /// Fills the gradients dβ and dγ with those of the mini-batch.
+    private func sumBackward(_ input: Tensor, _ outputGradient: Tensor) throws {
+        guard let all = sums.baseAddress else { return }
+        let (pixels, channels) = (output.height * output.width, output.channels), (sum, dot) = (shift.gradient.pointer, scale.gradient.pointer)
+        try shards.sum(2 * channels, into: all) { images, sums in
+            let first = images.lowerBound * output.count
+            ck_batch_norm_backward_sums(
+                input.pointer + first, outputGradient.pointer + first, images.count * pixels, channels, mean.pointer, inverse.pointer, sum, dot,
+                scratch.baseAddress, threads)
+            for i in 0..<channels { (sums[i], sums[channels + i]) = (Double(sum[i]), Double(dot[i])) }
+        }
+        for i in 0..<channels { (sum[i], dot[i]) = (Float(all[i]), Float(all[channels + i])) }
     }
 }

@@ -10,13 +10,14 @@ final class ConvolutionLayer: Layer {
     private let weight: Parameter
     private let bias: Parameter?
     private let convolution: Convolution
+    private let shards: Shards
     private let result: Tensor
     private let inputGradient: Tensor?
     private var input: Tensor?
 
     /// - Parameter isFirst: nothing asks for the gradient in the image, so the first layer does not compute it.
     init(_ shape: ConvolutionShape, weight: Parameter, bias: Parameter?, isFirst: Bool, in context: ExecutionContext) {
-        (self.weight, self.bias) = (weight, bias)
+        (self.weight, self.bias, shards) = (weight, bias, context.shards)
         convolution = Convolution(shape, hasBias: bias != nil, engine: context.engine)
         result = shape.output.tensor(batch: context.batch)
         inputGradient = isFirst ? nil : shape.input.tensor(batch: context.batch)
@@ -24,19 +25,26 @@ final class ConvolutionLayer: Layer {
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
         self.input = input
-        try convolution.forward(input: input, weight: weight.effective, bias: bias?.value, output: result, batch: batch)
+        try shards.forEach { images in
+            try convolution.forward(
+                input: input, weight: weight.effective, bias: bias?.value, output: result, from: images.lowerBound, batch: images.count)
+        }
         return result
     }
 
     /// For the first layer the returned tensor is the output gradient itself, a placeholder that nobody reads.
     func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
         guard let input else { preconditionFailure("backward before forward") }
-        try convolution.backwardWeight(
-            input: input, outputGradient: outputGradient, weightGradient: weight.gradient, biasGradient: bias?.gradient,
-            batch: batch)
+        try shards.sum(into: [weight.gradient] + (bias.map { [$0.gradient] } ?? [])) { images, gradients in
+            try convolution.backwardWeight(
+                input: input, outputGradient: outputGradient, weightGradient: gradients[0], biasGradient: bias == nil ? nil : gradients[1],
+                from: images.lowerBound, batch: images.count)
+        }
         guard let inputGradient else { return outputGradient }
-        try convolution.backwardInput(
-            outputGradient: outputGradient, weight: weight.effective, inputGradient: inputGradient, batch: batch)
+        try shards.forEach { images in
+            try convolution.backwardInput(
+                outputGradient: outputGradient, weight: weight.effective, inputGradient: inputGradient, from: images.lowerBound, batch: images.count)
+        }
         return inputGradient
     }
 }

@@ -7,21 +7,21 @@ import Graph
 /// A map `[N, H, W, C]` is read in the order of the weights, `I = C·H·W`, as PyTorch flattens it.
 final class LinearLayer: Layer {
     let weight, bias: Parameter
-    private let inputs, outputs: Int
     private let shape: FeatureShape
+    private let inputs, outputs: Int
     private let engine: Engine
+    private let shards: Shards
     private let result, inputGradient: Tensor
     /// Where the map has more than one position: it and its gradient as `[N, C, H, W]`.
     private let flattened: (input: Tensor, gradient: Tensor)?
     private var input: Tensor?
 
     init(_ input: FeatureShape, weight: Parameter, bias: Parameter, in context: ExecutionContext) {
-        (self.weight, self.bias, inputs, outputs) = (weight, bias, input.count, bias.value.count)
-        shape = input
+        (self.weight, self.bias, shape, inputs, outputs) = (weight, bias, input, input.count, bias.value.count)
         flattened = input.height * input.width > 1 ? (input.tensor(batch: context.batch), input.tensor(batch: context.batch)) : nil
         result = FeatureShape(height: 1, width: 1, channels: outputs).tensor(batch: context.batch)
         inputGradient = input.tensor(batch: context.batch)
-        engine = context.engine
+        (engine, shards) = (context.engine, context.shards)
     }
 
     func forward(_ input: Tensor, batch: Int, mode: Mode) throws -> Tensor {
@@ -29,22 +29,25 @@ final class LinearLayer: Layer {
         let input = flattened?.input ?? input
         self.input = input
         for n in 0..<batch { (result.pointer + n * outputs).update(from: bias.value.pointer, count: outputs) }
-        try engine.multiply(
-            .plain(input.pointer), .transposed(weight.effective.pointer), into: result.pointer, m: batch, n: outputs, k: inputs,
-            beta: 1)
+        try shards.forEach { images in
+            try engine.multiply(
+                .plain(input.pointer + images.lowerBound * inputs), .transposed(weight.effective.pointer),
+                into: result.pointer + images.lowerBound * outputs, m: images.count, n: outputs, k: inputs, beta: 1)
+        }
         return result
     }
 
     func backward(_ outputGradient: Tensor, batch: Int) throws -> Tensor {
         guard let input else { preconditionFailure("backward before forward") }
-        let dy = outputGradient.pointer
-        for o in 0..<outputs {
-            bias.gradient.pointer[o] = (0..<batch).reduce(into: Float(0)) { $0 += dy[$1 * outputs + o] }
-        }
-        try engine.multiply(
-            .transposed(dy), .plain(input.pointer), into: weight.gradient.pointer, m: outputs, n: inputs, k: batch)
         let gradient = flattened?.gradient ?? inputGradient
-        try engine.multiply(.plain(dy), .plain(weight.effective.pointer), into: gradient.pointer, m: batch, n: inputs, k: outputs)
+        try shards.sum(into: [weight.gradient, bias.gradient]) { images, gradients in
+            let (dy, first) = (outputGradient.pointer + images.lowerBound * outputs, images.lowerBound * inputs)
+            for o in 0..<outputs { gradients[1].pointer[o] = (0..<images.count).reduce(into: Float(0)) { $0 += dy[$1 * outputs + o] } }
+            try engine.multiply(
+                .transposed(dy), .plain(input.pointer + first), into: gradients[0].pointer, m: outputs, n: inputs, k: images.count)
+            try engine.multiply(
+                .plain(dy), .plain(weight.effective.pointer), into: gradient.pointer + first, m: images.count, n: inputs, k: outputs)
+        }
         if flattened != nil { transpose(gradient, rows: shape.channels, into: inputGradient, batch: batch) }
         return inputGradient
     }

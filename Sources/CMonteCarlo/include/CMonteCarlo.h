@@ -41,13 +41,16 @@ static inline size_t ck_monte_carlo_dimension(int m, int n, int levels) {
     return 1 + (size_t)m + 4 * (size_t)n + (levels ? CK_MONTE_CARLO_SCALARS : 0);
 }
 
-/// Sums over `blocks` blocks of the block means x (dimension d) and of x xᵀ (d×d, row-major, lower triangle).
+/// Into how many chunks so many blocks are cut; fixed, so that sums do not depend on threads or ranks.
+size_t ck_monte_carlo_chunks(size_t blocks);
+
+/// Of each of the chunks `first` to `last` − 1, the sums over its blocks of the block means x (dimension d) and of x xᵀ (d×d, row-major, lower
+/// triangle). A pass over `blocks` blocks is the sum of those of its chunks, in order.
 ///
-/// A block is `block_size` consecutive samples, a multiple of the lane count. The blocks are cut into a fixed
-/// number of chunks that are added in order: the result does not depend on `threads`.
+/// A block is `block_size` consecutive samples, a multiple of the lane count. The result does not depend on `threads`.
 /// `products` may be NULL. Returns 0, or −1 when memory is short.
-int ck_monte_carlo(const ck_two_layer_model *model, ck_sample_range range, size_t blocks, size_t block_size,
-                   int threads, double *sums, double *products);
+int ck_monte_carlo_part(const ck_two_layer_model *model, ck_sample_range range, size_t blocks, size_t block_size, size_t first, size_t last,
+                        int threads, double *sums, double *products);
 
 /// Writes the Gaussian entries of `samples` samples (a multiple of the lane count) as out[sample][entry],
 /// entry < `entries`. For tests.

@@ -11,10 +11,13 @@ public struct CostPlan {
     private let images: PlannedImages
     private let precision: Precision
     private let threads: Int
+    private let cluster: ClusterCost?
 
     public init(
-        cells: ExperimentCells, tables: [ExperimentTable], reported: ReportedValues, images: PlannedImages, precision: Precision, threads: Int
+        cells: ExperimentCells, tables: [ExperimentTable], reported: ReportedValues, images: PlannedImages, precision: Precision, threads: Int,
+        cluster: ClusterCost? = nil
     ) {
+        self.cluster = cluster
         (self.cells, self.tables, self.reported) = (cells, tables, reported)
         (self.images, self.precision, self.threads) = (images, precision, threads)
     }
@@ -28,12 +31,12 @@ public struct CostPlan {
                 ?? StepCost(measuring: cell.recipe, on: images, precision: precision, threads: threads)
             costs.append(cost)
             let condition = Condition(cell, on: images.dataset, cells.runProtocol, precision), epochs = cell.recipe.epochs
-            return [
-                cell.name, condition.network, condition.bits, condition.method.rawValue,
-                tables.filter { $0.cells.contains(cell.name) }.map(\.name).joined(separator: ", "), "\(epochs)", timeInWords(cost.seconds(epochs: epochs)),
-                reported[condition.reportedID].map { "\($0.value) \($0.unit) (\($0.source))" } ?? ReportedValue.notAvailable,
-            ]
+            let times = [timeInWords(cost.seconds(epochs: epochs))] + (cluster.map { [timeInWords(cost.seconds(epochs: epochs, on: $0))] } ?? [])
+            let shownIn = tables.filter { $0.cells.contains(cell.name) }.map(\.name).joined(separator: ", ")
+            let published = reported[condition.reportedID].map { "\($0.value) \($0.unit) (\($0.source))" } ?? ReportedValue.notAvailable
+            return [cell.name, condition.network, condition.bits, condition.method.rawValue, shownIn, "\(epochs)"] + times + [published]
         }
-        return TextTable(header: ["Cell", "Network", "Bits", "Method", "Shown in", "Epochs", "Estimated time", "Reported"], rows: rows)
+        let shared = cluster.map { ["On \($0.nodes) such nodes"] } ?? []
+        return TextTable(header: ["Cell", "Network", "Bits", "Method", "Shown in", "Epochs", "Estimated time"] + shared + ["Reported"], rows: rows)
     }
 }

@@ -11,6 +11,8 @@ public struct StepCost {
     private let recipe: Recipe
     private let images: PlannedImages
     public let secondsAnImage: Double
+    /// Of the gradient; and small messages of a step where ranks share it.
+    private let numbers, messages: Int
 
     /// - Throws: `MemoryError` when the batches would not fit into memory.
     public init(measuring recipe: Recipe, on images: PlannedImages, precision: Precision, threads: Int) throws {
@@ -20,6 +22,8 @@ public struct StepCost {
         }
         let shape = FeatureShape(height: side, width: side, channels: images.channels)
         let graph = try recipe.graph(input: shape, classes: images.classes)
+        numbers = graph.parameters.reduce(0) { $0 + $1.count }
+        messages = ClusterCost.messages(graph)
         let memory = try NetworkMemory(graph, name: recipe.network, precision: precision, relaxesWeights: recipe.relaxesWeights, threads: threads)
         try memory.expectRoom(
             batch: recipe.batchSize, besides: 2 * (BatchLoader.depth + 2) * 4 * shape.count, for: recipe.network)
@@ -51,6 +55,13 @@ public struct StepCost {
             ]
         }
         return passes(recipe) == passes(other)
+    }
+
+    /// The same where nodes share each mini-batch.
+    public func seconds(epochs: Int, on cluster: ClusterCost) -> Double {
+        let steps = Double((images.train + recipe.batchSize - 1) / recipe.batchSize), compute = secondsAnImage * Double(recipe.batchSize)
+        let test = Double(images.test) / 3 * secondsAnImage / Double(cluster.nodes)
+        return Double(epochs) * (steps * cluster.secondsAStep(compute: compute, numbers: numbers, messages: messages) + test)
     }
 
     /// An evaluation pass costs about a third of a training pass: one product in three.

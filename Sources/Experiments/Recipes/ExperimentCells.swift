@@ -29,7 +29,7 @@ public struct ExperimentCell: Equatable, Sendable {
 /// protocol's section, and by the cell: each file holds only what differs.
 public struct ExperimentCells: Sendable {
     public let runProtocol: RunProtocol
-    public let cells: [ExperimentCell]
+    public private(set) var cells: [ExperimentCell]
     /// Also of those that other protocols run.
     private let names: Set<String>
 
@@ -72,6 +72,20 @@ public struct ExperimentCells: Sendable {
         }
         self.names = Set(names)
         for cell in cells where cell.start != nil { _ = try predecessors(of: cell) }
+    }
+
+    /// All of them with the recipe's key `shards`, whatever they say; nil leaves them as they are.
+    /// - Throws: `RecipeError` for a number that cannot be.
+    public func sharded(_ shards: Int?) throws -> ExperimentCells {
+        guard let shards else { return self }
+        var others = self
+        others.cells = try cells.map { cell in
+            var recipe = cell.recipe
+            recipe.shards = shards
+            try recipe.validate()
+            return ExperimentCell(name: cell.name, recipe: recipe, recipeName: cell.recipeName, start: cell.start)
+        }
+        return others
     }
 
     /// The cells of the tables, each once and preceded by the runs that it starts from.

@@ -3,6 +3,12 @@ import Files
 import Reporting
 import Training
 
+/// Of the ranks that neither show nor write anything.
+struct QuietObserver: TrainingObserver {
+    func stepped(_ state: TrainingState) {}
+    func finishedEpoch(_ state: TrainingState) {}
+}
+
 /// Shows a run's progress and keeps its learning curve on disk.
 struct RunObserver: TrainingObserver {
     private var bar: ProgressBar

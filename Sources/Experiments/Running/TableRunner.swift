@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
+import Collectives
 import Datasets
 import Files
 import Foundation
@@ -7,6 +8,8 @@ import Reporting
 import Training
 
 /// Runs cells one after the other and keeps the folder's tables and figures up to date after each.
+///
+/// With several ranks, the first one alone reads and writes the folder and shows progress; it tells the others what to train.
 public struct TableRunner {
     public let cells: ExperimentCells
     public let dataset: any Dataset
@@ -20,6 +23,7 @@ public struct TableRunner {
     public let experiments: ExperimentFolder
     public let invocation: Invocation
     public let stop: StopRequest
+    public let collective: any Collective
     private let reported: ReportedValues
     /// What the tables show beyond the settings of every row.
     private let shown: [Recipe.Key]
@@ -27,11 +31,12 @@ public struct TableRunner {
     /// - Throws: `FileError` or `RecipeError` when the folder's tables or published numbers cannot be read.
     public init(
         cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, dataWorkers: Int = 1, precision: Precision,
-        pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation, stop: StopRequest
+        pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation, stop: StopRequest,
+        collective: any Collective = Alone()
     ) throws {
         (self.cells, self.dataset, self.threads, self.dataWorkers, self.precision) = (cells, dataset, threads, dataWorkers, precision)
         (self.pretrained, self.output, self.experiments) = (pretrained, output, experiments)
-        (self.invocation, self.stop) = (invocation, stop)
+        (self.invocation, self.stop, self.collective) = (invocation, stop, collective)
         (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
     }
 
@@ -39,8 +44,6 @@ public struct TableRunner {
     /// - Throws: `FileError`, `RecipeError` and `CheckpointError` for what does not fit together; what training throws, but
     ///   `DivergenceError`, which is a result.
     public func run(_ selected: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {
-        // Now, as the rows, the tables and the figures ask for these only after hours of training.
-        _ = try Gnuplot()
         guard isLabel(dataset.name) else {
             throw FileError("a data set's name is letters, digits, blanks and -_.,()+&, not \"\(dataset.name)\"")
         }
@@ -51,6 +54,9 @@ public struct TableRunner {
                 }
             }
         }
+        guard collective.isFirst else { return try follow(runs) }
+        // Now, as the rows, the tables and the figures ask for these only after hours of training.
+        _ = try Gnuplot()
         let rows = try output.rows()
         if !rows.isEmpty { _ = try ResultFiles(output, experiments: experiments) }
         let finished = try runs.map { try finishedRow($0, in: rows) }
@@ -65,14 +71,34 @@ public struct TableRunner {
         for run in runs { try output.keep(run.settings) }
         // A run without its checkpoint cannot be started from, so it is trained again where another run needs it.
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.run)
-        for run in runs where !stop.isMade {
+        for (index, run) in runs.enumerated() where !stop.isMade {
             if try isDone(run, isStartedFrom: startedFrom.contains(run.description)) { continue }
             try output.locked(run.description) {
                 // Another process may have finished it since.
-                if try !isDone(run, isStartedFrom: startedFrom.contains(run.description)) { try train(run) }
+                guard try !isDone(run, isStartedFrom: startedFrom.contains(run.description)) else { return }
+                _ = try next(index)
+                try train(run)
             }
         }
+        _ = try next(nil)
         try writeTables()
+    }
+
+    /// What the first rank says is next, of the planned runs; nil for the end.
+    private func next(_ index: Int?) throws -> Int? { try collective.fromFirst { index } }
+
+    /// The other ranks' part.
+    private func follow(_ runs: [PlannedRun]) throws {
+        while let index = try next(nil) { try train(runs[index]) }
+    }
+
+    private func tell(_ line: String) {
+        if collective.isFirst { note(line) }
+    }
+
+    private func checkpoint(of run: RunDescription) throws -> Checkpoint? {
+        guard try collective.fromFirst({ output.hasCheckpoint(run) }) else { return nil }
+        return try Checkpoint(path: output.checkpoint(run.name), for: collective)
     }
 
     /// Whether there is nothing to train, and says why.
@@ -104,21 +130,28 @@ public struct TableRunner {
 
     private func train(_ run: PlannedRun) throws {
         let (name, path) = (run.description.name, output.checkpoint(run.description.name))
-        let checkpoint = output.hasCheckpoint(run.description) ? try Checkpoint(path: path) : nil
+        let checkpoint = try checkpoint(of: run.description)
         let trainer = try Trainer(
-            run.description, dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), dataWorkers: dataWorkers)
+            run.description, dataset: dataset, threads: try collective.fromFirst { threads.count(goingOnFrom: checkpoint) }, dataWorkers: dataWorkers,
+            collective: collective)
         switch run.start {
         case .fileAsItIs(let file): return try evaluate(file, run, trainer)
         case _ where checkpoint != nil:
             try checkpoint.map(trainer.restore)
-            note("\(name): going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)")
+            tell("\(name): going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)")
         case .run(let before):
-            try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(before.name)), of: before)
-            note("\(name): from the weights of \(before.name)")
+            try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(before.name), for: collective), of: before)
+            tell("\(name): from the weights of \(before.name)")
         case .file(let file):
             try trainer.warmStart(from: file.weights, classes: try file.classes(for: dataset))
-            note("\(name): from the weights in \(file.path)")
-        case .scratch: note("\(name): from the start")
+            tell("\(name): from the weights in \(file.path)")
+        case .scratch: tell("\(name): from the start")
+        }
+        guard collective.isFirst else {
+            var quiet = QuietObserver()
+            do { try trainer.train(checkpoint: path, stop: stop, observer: &quiet) } catch is DivergenceError { return }
+            if trainer.isFinished { _ = try trainer.finalCorrect() }
+            return
         }
         var observer = RunObserver(run: run.description, label: run.label, images: trainer.imagesPerEpoch, output: output, invocation)
         defer { observer.close() }
@@ -147,7 +180,7 @@ public struct TableRunner {
 
     /// The row of a float network that was trained elsewhere: no epoch here.
     private func evaluate(_ file: PretrainedFile, _ run: PlannedRun, _ trainer: Trainer) throws {
-        note("\(run.description.name): the weights in \(file.path) as they are")
+        tell("\(run.description.name): the weights in \(file.path) as they are")
         try trainer.warmStart(from: file.weights, classes: try file.classes(for: dataset))
         let start = ContinuousClock.now
         let (total, correct) = try trainer.evaluate()
@@ -159,6 +192,7 @@ public struct TableRunner {
     }
 
     private func record(_ row: RunRow, _ correct: [Bool]?) throws {
+        guard collective.isFirst else { return }
         if let correct { try ImageOutcomes(correct).write(to: output.correct(row.name)) }
         try RunRow.record([row], in: output.runs)
         try writeTables()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Collectives
 import Foundation
 import Statistics
 
@@ -114,8 +115,14 @@ public struct VerificationSettings: Sendable {
     public var dimensions: [Dimensions]
     /// Probability of any false alarm in the whole run (Holm).
     public var level: Double
+    /// The processes that share the measurements.
+    public var collective: any Collective
 
-    public init(samples: Int = 1 << 25, seed: UInt64 = 1, threads: Int, dimensions: [Dimensions] = Dimensions.standard, level: Double = 1e-6) {
+    public init(
+        samples: Int = 1 << 25, seed: UInt64 = 1, threads: Int, dimensions: [Dimensions] = Dimensions.standard, level: Double = 1e-6,
+        collective: any Collective = Alone()
+    ) {
+        self.collective = collective
         (self.samples, self.seed, self.threads, self.dimensions, self.level) = (samples, seed, threads, dimensions, level)
     }
 }

@@ -53,7 +53,7 @@ public struct Measurements: Sendable {
 
     /// Measures one point.
     static func measure(_ settings: VerificationSettings, label: String, point: TwoLayerPoint, experiment: UInt32) throws -> Place {
-        let sampler = MonteCarlo(seed: settings.seed, threads: settings.threads)
+        let sampler = MonteCarlo(seed: settings.seed, threads: settings.threads, collective: settings.collective)
         let half = (settings.samples + 1) / 2
         let blocks = (half + MonteCarlo.blockSize - 1) / MonteCarlo.blockSize
         let first = try sampler.estimate(point, samples: half, experiment: experiment)

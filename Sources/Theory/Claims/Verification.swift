@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Collectives
 import Foundation
 import Statistics
 
@@ -72,7 +73,7 @@ public struct Verification: Sendable {
         public let measuredSamples: Int
     }
 
-    /// Runs the measurements and every claim, then the power checks when asked for.
+    /// Runs the measurements and every claim, then the power checks when asked for; other ranks than the first do the measurements alone.
     /// - Parameter progress: steps done, steps in all, and what comes next.
     /// - Throws: `StatisticsError` when a check cannot be carried out.
     public func run(withPower: Bool, progress: (_ done: Int, _ total: Int, _ next: String) -> Void) throws -> Report {
@@ -101,6 +102,10 @@ public struct Verification: Sendable {
                 measurements.levels = try Measurements.levels(settings)
             }
         }.seconds
+        guard settings.collective.isFirst else {
+            return Report(
+                outcomes: [], power: [], testCount: 0, measurementSeconds: measurementSeconds, powerSeconds: 0, measuredSamples: measurements.samples)
+        }
         let checked = try claims.map { claim in
             advance(claim.id)
             return try seconds { try claim.check(settings, measurements, .theory) }

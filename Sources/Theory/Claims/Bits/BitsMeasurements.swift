@@ -130,7 +130,7 @@ extension Measurements {
     static let signIndex = levelPoints.count + 1
 
     static func levels(_ settings: VerificationSettings) throws -> [LevelEstimates] {
-        let sampler = MonteCarlo(seed: settings.seed, threads: settings.threads)
+        let sampler = MonteCarlo(seed: settings.seed, threads: settings.threads, collective: settings.collective)
         func plane(_ theta: Double, _ normW: Double) -> [Double] { scaled([cos(theta), 0.6 * sin(theta), 0.8 * sin(theta), 0], by: normW) }
         var places = levelPoints.enumerated().map { index, x in
             var stream = Purpose.bits.stream(settings.seed, index)
