@@ -65,7 +65,6 @@ public final class Classifier {
         private func fewestChannels(_ kernel: ck_unit_path) -> Int {
             switch (self, kernel) {
             case (.avx512VNNI, CK_UNIT_AVX512_TABLES): 128
-            case (.tables, CK_UNIT_VBMI_WIDE_TABLES): 256
             default: 0
             }
         }
@@ -80,7 +79,7 @@ public final class Classifier {
             case .avx512: [CK_UNIT_AVX512_TABLES, CK_UNIT_AVX2_TERNARY_TABLES, CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
             case .vnni: [CK_UNIT_VNNI]
             case .avx512VNNI: [CK_UNIT_AVX512_TABLES, CK_UNIT_VNNI]
-            case .tables: [CK_UNIT_VBMI_WIDE_TABLES, CK_UNIT_VBMI_TABLES, CK_UNIT_VNNI]
+            case .tables: [CK_UNIT_VBMI_TABLES, CK_UNIT_VNNI]
             case .neon: [CK_UNIT_NEON_TABLES, CK_UNIT_NEON_WORDS]
             case .dotprod: [CK_UNIT_NEON_TABLES, CK_UNIT_SDOT, CK_UNIT_NEON_WORDS]
             case .i8mm: [CK_UNIT_NEON_TABLES, CK_UNIT_USMMLA]

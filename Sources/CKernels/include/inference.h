@@ -28,7 +28,6 @@ enum ck_unit_path {
     CK_UNIT_VNNI_256,          ///< AVX-512 VNNI: CK_UNIT_AVX_VNNI in the other encoding, to test it where there is no AVX-VNNI
     CK_UNIT_VNNI,              ///< AVX-512 VNNI: `vpdpbusd`
     CK_UNIT_VBMI_TABLES,       ///< AVX-512 VBMI: table lookup by `vpermb`, 16 output × 16 input channels at once
-    CK_UNIT_VBMI_WIDE_TABLES,  ///< the same with unsigned tables, four look-ups a `vpdpbusd`
     CK_UNIT_NEON_WORDS,        ///< NEON: 16-bit numbers, `smlal`
     CK_UNIT_NEON_TABLES,       ///< NEON: table lookup by `tbl`, for binary integer weights and at most 4-bit levels
     CK_UNIT_SDOT,              ///< NEON with dotprod: `sdot`, for at most 7-bit levels

@@ -18,7 +18,6 @@ static const struct unit_kernels *const PATHS[CK_UNIT_PATH_COUNT] = {
     [CK_UNIT_VNNI_256] = &unit_kernels_vnni_256,
     [CK_UNIT_VNNI] = &unit_kernels_vnni,
     [CK_UNIT_VBMI_TABLES] = &unit_kernels_vbmi_tables,
-    [CK_UNIT_VBMI_WIDE_TABLES] = &unit_kernels_vbmi_wide_tables,
 #elif defined(__aarch64__)
     [CK_UNIT_NEON_WORDS] = &unit_kernels_neon_words,
     [CK_UNIT_NEON_TABLES] = &unit_kernels_neon_tables,

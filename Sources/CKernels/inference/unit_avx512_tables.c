@@ -3,7 +3,8 @@
 //
 // U[p] = Σ_j (bit j of p)·x_j over four channels, as in unit_avx2_tables.c: of 16 channels a register holds four tables, one a
 // lane. `vpshufb` looks up 16 outputs in each of them, `vpermb` four channels' tables for each of 16 outputs, which lie side by
-// side for `vpdpbusd` to add. Signed tables of Σ ±x need no window sums, but only two of their entries add up in a byte.
+// side for `vpdpbusd` to add: there the tables are of Σ ±x, which needs no window sums. (Tables of U, of whose entries four add up in
+// a byte and not two, were no faster on a Xeon.)
 #include "unit_avx512.h"
 
 #if defined(__x86_64__)
@@ -142,55 +143,45 @@ static size_t up_to_four(size_t rest, size_t blocks) { return rest == 5 || rest 
 
 // MARK: Look-ups by `vpermb`
 
-/// Signed entries are at most 4·15 in magnitude, so two of them add up within a byte; of unsigned ones four.
-STEP WITH(VBMI) void add_look_ups(const struct unit_tile *t, tile_sums sums, size_t *group, const char **x, const char **weight,
-                                  int lookups, int are_signed, int positions, int blocks) {
-    const __m512i ones = _mm512_set1_epi8(1);
-    for (; *group >= (size_t)lookups; *group -= (size_t)lookups, *x += lookups * GROUP_BYTES, *weight += lookups * GROUP_BYTES) {
-        __m512i index[MOST_BLOCKS][LOOKUPS];
-        UNROLL for (int o = 0; o < blocks; o++)
-            UNROLL for (int k = 0; k < lookups; k++)
-                index[o][k] = _mm512_loadu_si512(*weight + (size_t)o * t->weight_block + k * GROUP_BYTES);
-        UNROLL for (int p = 0; p < positions; p++) {
-            __m512i bytes[MOST_BLOCKS];
-            UNROLL for (int k = 0; k < lookups; k++) {
-                __m512i table = _mm512_loadu_si512(*x + (size_t)p * t->x_position + k * GROUP_BYTES);
-                UNROLL for (int o = 0; o < blocks; o++) {
-                    __m512i found = _mm512_permutexvar_epi8(index[o][k], table);
-                    bytes[o] = k == 0 ? found : _mm512_add_epi8(bytes[o], found);
-                }
+/// Entries are at most 4·15 in magnitude, so two of them add up within a byte.
+STEP WITH(VBMI) void add_look_ups(const struct unit_tile *t, tile_sums sums, const char *x, const char *weight, __m512i ones, int lookups,
+                                  int positions, int blocks) {
+    __m512i index[MOST_BLOCKS][2];
+    UNROLL for (int o = 0; o < blocks; o++)
+        UNROLL for (int k = 0; k < lookups; k++) index[o][k] = _mm512_loadu_si512(weight + (size_t)o * t->weight_block + k * GROUP_BYTES);
+    UNROLL for (int p = 0; p < positions; p++) {
+        __m512i bytes[MOST_BLOCKS];
+        UNROLL for (int k = 0; k < lookups; k++) {
+            __m512i table = _mm512_loadu_si512(x + (size_t)p * t->x_position + k * GROUP_BYTES);
+            UNROLL for (int o = 0; o < blocks; o++) {
+                __m512i found = _mm512_permutexvar_epi8(index[o][k], table);
+                bytes[o] = k == 0 ? found : _mm512_add_epi8(bytes[o], found);
             }
-            UNROLL for (int o = 0; o < blocks; o++)
-                sums[p][o] = are_signed ? _mm512_dpbusd_epi32(sums[p][o], ones, bytes[o]) : _mm512_dpbusd_epi32(sums[p][o], bytes[o], ones);
         }
+        UNROLL for (int o = 0; o < blocks; o++) sums[p][o] = _mm512_dpbusd_epi32(sums[p][o], ones, bytes[o]);
     }
 }
 
-STEP WITH(VBMI) void across_tile(const struct unit_tile *t, int are_signed, int positions, int blocks) {
+STEP WITH(VBMI) void across_tile(const struct unit_tile *t, int positions, int blocks) {
+    const __m512i ones = _mm512_set1_epi8(1);
     tile_sums sums;
     clear(sums, positions, blocks);
     for (size_t r = 0; r < t->rows; r++) {
         const char *x = (const char *)t->x + r * t->x_row, *weight = (const char *)t->weight + r * t->weight_row;
         size_t group = t->groups;
-        if (!are_signed) add_look_ups(t, sums, &group, &x, &weight, LOOKUPS, 0, positions, blocks);
-        add_look_ups(t, sums, &group, &x, &weight, 2, are_signed, positions, blocks);
-        add_look_ups(t, sums, &group, &x, &weight, 1, are_signed, positions, blocks);
+        for (; group > 1; group -= 2, x += 2 * GROUP_BYTES, weight += 2 * GROUP_BYTES)
+            add_look_ups(t, sums, x, weight, ones, 2, positions, blocks);
+        if (group) add_look_ups(t, sums, x, weight, ones, 1, positions, blocks);
     }
-    if (!are_signed)
-        UNROLL for (int p = 0; p < positions; p++)
-            UNROLL for (int o = 0; o < blocks; o++) sums[p][o] = signed_sums(sums[p][o], t->window_sums[p]);
     finish(t, sums, 0, positions, blocks);
 }
 
-STEP WITH(VBMI) void signed_tile(const struct unit_tile *t, int positions, int blocks) { across_tile(t, 1, positions, blocks); }
-STEP WITH(VBMI) void wide_tile(const struct unit_tile *t, int positions, int blocks) { across_tile(t, 0, positions, blocks); }
-TILES(signed_across, VBMI, signed_tile)
-TILES(wide_across, VBMI, wide_tile)
+TILES(across, VBMI, across_tile)
 
 // MARK: The paths
 
 static const struct unit_tiling lanes_tiling = {.positions = up_to_four, .blocks = MOST_BLOCKS, .tile = lanes};
-static const struct unit_tiling signed_tiling = TILING(signed_across), wide_tiling = TILING(wide_across);
+static const struct unit_tiling across_tiling = TILING(across);
 
 static int fits(const struct ck_unit *u) { return u->binary && u->input_qmax <= 15; }
 
@@ -203,11 +194,6 @@ const struct unit_kernels unit_kernels_avx512_tables = {
 
 const struct unit_kernels unit_kernels_vbmi_tables = {
     .name = "vbmi-tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits, .group_channels = 16,
-    .group_bytes = GROUP_BYTES, .channel_bytes = 4, .pack = pack_across, .expand = expand_signed, .sums = &signed_tiling,
-    .first = &unit_avx512_first};
-
-const struct unit_kernels unit_kernels_vbmi_wide_tables = {
-    .name = "vbmi-wide-tables", .needs = CK_HAS_AVX512 | CK_HAS_AVX512_VNNI | CK_HAS_AVX512_VBMI, .fits = fits, .group_channels = 16,
-    .group_bytes = GROUP_BYTES, .channel_bytes = 4, .pack = pack_across, .expand = expand, .window_sums = 1, .sums = &wide_tiling,
+    .group_bytes = GROUP_BYTES, .channel_bytes = 4, .pack = pack_across, .expand = expand_signed, .sums = &across_tiling,
     .first = &unit_avx512_first};
 #endif

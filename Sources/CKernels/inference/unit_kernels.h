@@ -77,7 +77,7 @@ extern const struct unit_kernels unit_kernels_portable[];  // a copy each, as `c
 extern const struct unit_kernels unit_kernels_avx2_words, unit_kernels_avx2_bytes, unit_kernels_avx2_tables;
 extern const struct unit_kernels unit_kernels_avx2_ternary_tables, unit_kernels_avx_vnni;
 extern const struct unit_kernels unit_kernels_avx512_tables, unit_kernels_vnni_256, unit_kernels_vnni;
-extern const struct unit_kernels unit_kernels_vbmi_tables, unit_kernels_vbmi_wide_tables;
+extern const struct unit_kernels unit_kernels_vbmi_tables;
 #elif defined(__aarch64__)
 extern const struct unit_kernels unit_kernels_neon_words, unit_kernels_neon_tables, unit_kernels_sdot, unit_kernels_usmmla;
 #endif
