@@ -3,11 +3,13 @@
 # Installs the Debian packages that the build, the tests and the figures need, and checks the Swift compiler.
 # Does nothing when all is there; installing needs apt and root (or sudo).
 # --emulators: also those with which .ci/kernels runs the kernels of inference as on other processors.
+# --mpi: also what ranks over MPI need (Documentation/Cluster.md).
 set -eu
 
 # libgcc-12-dev: libgomp, on whose threads the kernels and oneDNN run. OpenBLAS: the build on OpenMP, not its default on pthreads.
 packages="libgsl-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libturbojpeg0-dev libpng-dev librandom123-dev libgcc-12-dev gnuplot-nox dataset-fashion-mnist python3 curl ca-certificates"
-swift_needed=6
+# 6.1: package traits.
+swift_needed=6.1
 
 fail() {
     echo "setup.sh: $*" >&2
@@ -17,7 +19,8 @@ fail() {
 case "$*" in
 '') ;;
 --emulators) packages="$packages qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
-*) fail "the only option is --emulators, not $*" ;;
+--mpi) packages="$packages openmpi-bin libopenmpi-dev" ;;
+*) fail "the options are --emulators or --mpi, not $*" ;;
 esac
 
 missing_packages() {
@@ -62,7 +65,7 @@ for library in /usr/lib/*/libopenblas.so.0; do
     esac
 done
 
-command -v swift >/dev/null || fail "no swift on the PATH; install Swift $swift_needed.0 or newer from https://www.swift.org/install/linux"
+command -v swift >/dev/null || fail "no swift on the PATH; install Swift $swift_needed or newer from https://www.swift.org/install/linux"
 found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\)\.\([0-9][0-9]*\).*/\1.\2/p' | head -n 1)
 [ -n "$found" ] || fail "swift --version names no version; reinstall Swift from https://www.swift.org/install/linux"
-[ "${found%%.*}" -ge "$swift_needed" ] || fail "Swift $found is too old: $swift_needed.0 or newer is needed, from https://www.swift.org/install/linux"
+[ "$(printf '%s\n' "$found" "$swift_needed" | sort -V | head -n 1)" = "$swift_needed" ] || fail "Swift $found is too old: $swift_needed or newer is needed, from https://www.swift.org/install/linux"

@@ -16,7 +16,7 @@ import Training
     static let configuration = CommandConfiguration(
         commandName: "benchmark-step",
         abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: "\(BuildFacts.commit), instruction set \(InstructionSet.best), packed models by \(Classifier.Path.best.rawValue)",
-        subcommands: [StepCommand.self, DigestsCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
+        subcommands: [StepCommand.self, RanksCommand.self, DigestsCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
 
     static func main() {
         startProgram()

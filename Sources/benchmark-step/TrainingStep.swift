@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
 import Compute
+import Experiments
 import Files
 import Foundation
 import Graph
@@ -30,12 +31,17 @@ final class TrainingStep {
     private let images: Tensor
     private let labels: [Int32]
     private let recipe: Recipe
+    private let shards: Shards
+    /// Small ones, where ranks share the step.
+    var messages: Int { ClusterCost.messages(network.graph) }
 
-    /// - Parameter side: rows and columns of the images.
-    init(_ recipe: Recipe, side: Int, channels: Int = 3, classes: Int, precision: Precision, threads: Int) throws {
+    /// - Parameters:
+    ///   - side: rows and columns of the images.
+    ///   - shards: of each mini-batch; one where nothing is said.
+    init(_ recipe: Recipe, side: Int, channels: Int = 3, classes: Int, precision: Precision, threads: Int, shards: Shards? = nil) throws {
         try recipe.validate()
         let batch = recipe.batchSize
-        let context = ExecutionContext(engine: try Engine(threads: threads), batch: batch)
+        let engine = try Engine(threads: threads), context = shards.map { ExecutionContext(engine: engine, shards: $0) } ?? ExecutionContext(engine: engine, batch: batch)
         let shape = FeatureShape(height: side, width: side, channels: channels)
         let network = try Network(try recipe.graph(input: shape, classes: classes), precision: precision, in: context)
         network.initialize(seed: 1)
@@ -43,9 +49,10 @@ final class TrainingStep {
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         loss = SoftmaxCrossEntropy(classes: classes, in: context)
         var random = Philox(seed: 1, stream: 1)
-        images = shape.tensor(batch: batch)
+        images = shape.tensor(batch: context.batch)
         for i in 0..<images.count { images.pointer[i] = Float(random.normal()) }
-        labels = (0..<batch).map { Int32($0 % classes) }
+        labels = (0..<context.batch).map { Int32($0 % classes) }
+        self.shards = context.shards
         description = Description(
             network: recipe.network, batch: batch, threads: threads,
             parameters: network.parameters.reduce(0) { $0 + $1.value.count }, precision: precision.rawValue,
@@ -58,7 +65,8 @@ final class TrainingStep {
     /// - Returns: the mean loss, in nats.
     func run() throws -> Double {
         let batch = recipe.batchSize
-        let outcome = loss(try network.forward(images, batch: batch, mode: .training), labels: labels, batch: batch)
+        let scores = try network.forward(images, batch: batch, mode: .training)
+        let outcome = try shards.total(loss(scores, labels: labels, batch: batch), notFinite: nil, replaced: 0).outcome
         try network.backward(loss.gradient, batch: batch)
         descent.step(learningRate: recipe.learningRate)
         return outcome.lossSum / Double(batch)
