@@ -12,6 +12,7 @@ let package = Package(
         .executable(name: "verify-theory", targets: ["verify-theory"]),
         .executable(name: "benchmark-step", targets: ["benchmark-step"]),
         .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
+        .library(name: "bcgd", type: .static, targets: ["BCGDInterface"]),  // libbcgd: Documentation/Python.md
         .library(
             name: "BCGD",
             targets: ["Statistics", "Quantization", "Theory", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism"]),
@@ -29,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
+        .systemLibrary(name: "CBCGD"),  // bcgd.h, which BCGDInterface implements
 
         // MARK: Own C kernels; they run on oneDNN's OpenMP threads (libgomp), never on a second pool
         .target(name: "CAllocations"),
@@ -46,6 +48,7 @@ let package = Package(
         .target(name: "Files", dependencies: ["CZlib"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Files"]),
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
+        .target(name: "BCGDInterface", dependencies: ["CBCGD", "BCGDRuntime"]),
         .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "Theory", dependencies: ["CKernels", "CMonteCarlo", "Statistics", "Quantization"]),
@@ -96,6 +99,7 @@ let package = Package(
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels", "TestSupport"]),
         .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Files", "RandomModels", "Statistics", "TestSupport"]),
+        .testTarget(name: "InterfaceTests", dependencies: ["BCGDInterface", "CBCGD", "BCGDRuntime", "CAllocations", "RandomModels", "TestSupport"]),
         .testTarget(
             name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files", "TestSupport"], exclude: ["png_vectors.py"],
             resources: [.copy("Vectors")]),
