@@ -87,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "fuzz-readers",
             dependencies: [
-                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Experiments", "Training", "Datasets", "Backends", "Graph", "Quantization",
+                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Export", "Experiments", "Training", "Datasets", "Backends", "Graph", "Quantization",
                 "Compute", "Statistics", "Reporting", "Files", argumentParser,
             ],
             path: "Experiments/fuzz"),
@@ -124,7 +124,7 @@ let package = Package(
             name: "ExportTests",
             dependencies: [
                 "Export", "BCGDRuntime", "Parallelism", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics",
-                "TestSupport", "TrainingTestSupport",
+                "RandomModels", "TestSupport", "TrainingTestSupport",
             ]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
         .testTarget(
