@@ -12,6 +12,7 @@ let package = Package(
         .executable(name: "verify-theory", targets: ["verify-theory"]),
         .executable(name: "benchmark-step", targets: ["benchmark-step"]),
         .library(name: "BCGDRuntime", targets: ["BCGDRuntime"]),
+        .library(name: "bcgd", type: .static, targets: ["BCGDInterface"]),  // libbcgd: Documentation/Python.md
         .library(
             name: "BCGD",
             targets: ["Statistics", "Quantization", "Theory", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism", "Collectives"]),
@@ -30,6 +31,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
+        .systemLibrary(name: "CBCGD"),  // bcgd.h, which BCGDInterface implements
 
         // Only with the trait; its compiler flags are those of pkg-config, and BCGD_MPI=mpich chooses the other one.
         .systemLibrary(name: "CMPI", pkgConfig: Context.environment["BCGD_MPI"] ?? "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
@@ -51,6 +53,7 @@ let package = Package(
         .target(name: "Parallelism", dependencies: ["CKernels", "Files"]),
         .target(name: "Collectives", dependencies: ["Files", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
         .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
+        .target(name: "BCGDInterface", dependencies: ["CBCGD", "BCGDRuntime"]),
         .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "Theory", dependencies: ["CKernels", "CMonteCarlo", "Collectives", "Statistics", "Quantization"]),
@@ -89,7 +92,7 @@ let package = Package(
         .executableTarget(
             name: "fuzz-readers",
             dependencies: [
-                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Experiments", "Training", "Datasets", "Backends", "Graph", "Quantization",
+                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Export", "Experiments", "Training", "Datasets", "Backends", "Graph", "Quantization",
                 "Compute", "Statistics", "Reporting", "Files", argumentParser,
             ],
             path: "Experiments/fuzz"),
@@ -101,6 +104,7 @@ let package = Package(
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels", "TestSupport"]),
         .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Files", "RandomModels", "Statistics", "TestSupport"]),
+        .testTarget(name: "InterfaceTests", dependencies: ["BCGDInterface", "CBCGD", "BCGDRuntime", "CAllocations", "RandomModels", "TestSupport"]),
         .testTarget(
             name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files", "TestSupport"], exclude: ["png_vectors.py"],
             resources: [.copy("Vectors")]),
@@ -126,7 +130,7 @@ let package = Package(
             name: "ExportTests",
             dependencies: [
                 "Export", "BCGDRuntime", "Parallelism", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics",
-                "TestSupport", "TrainingTestSupport",
+                "RandomModels", "TestSupport", "TrainingTestSupport",
             ]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
         .testTarget(

@@ -4,6 +4,7 @@ import Backends
 import Compute
 import Datasets
 import Experiments
+import Export
 import Files
 import Foundation
 import Graph
@@ -58,6 +59,30 @@ extension Reader {
                 try need(scores.allSatisfy { $0.map(\.bitPattern) == scores[0].map(\.bitPattern) }, "the paths differ")
                 guard index % 64 == 0, case .floats(let expected)? = ReferenceClassifier(model).activations(of: image).last?.values else { return }
                 try need(expected.map(\.bitPattern) == scores[0].map(\.bitPattern), "the scores are \(scores[0]), the reference's \(expected)")
+            }
+        },
+    ]
+
+    static let exchanged = [
+        Reader(name: "onnx", about: "a QCDQ or QONNX file as `import` reads it; what becomes a packed model classifies an image") { _ in
+            let model = try PackedModel(bytes: RandomModel(height: 5, width: 6, weightBits: 2).contents().encoded())
+            let seeds = [onnx(model, form: .qcdq), onnx(model, form: .qcdq, weights: .int4), onnx(model, form: .qonnx)].map { Seed([UInt8]($0)) }
+            let format = ImageFormat(
+                height: 5, width: 6, channels: 3, classes: model.classes, normalization: PixelNormalization(mean: [0.4, 0.4, 0.4], std: [0.2, 0.2, 0.2]))
+            let image = [UInt8]((0..<90).map { UInt8($0) })
+            return Session(seeds: seeds) { input, index in
+                let model = try packedModel(onnx: input, provenance: "input") { _ in format }
+                guard model.multiplyAdds < 3_000_000 else { return }
+                try need(Classifier(model).scores(of: image).allSatisfy(\.isFinite), "a score is not finite")
+            }
+        },
+        Reader(name: "own-weights", about: "a safetensors file of other programs: 16 bits, prefixes") { _ in
+            let half = StoredTensor(shape: [3], type: .f16, data: Data([0, 60, 0, 188, 255, 123])), brain = StoredTensor(shape: [2], type: .bf16, data: Data([128, 63, 1, 2]))
+            let file = SafetensorsFile(tensors: ["module.a": half, "module.b": brain, "module.c": StoredTensor(shape: [2], [Float(1), 2])])
+            let bytes = try file.encoded()
+            return Session(seeds: [Seed(bytes, hot: 0..<bytes.count - 18) { withHeaderLength($0, data: 18) }]) { input, _ in
+                let (own, notes) = try SafetensorsFile(bytes: Data(input), path: "input").asOwn()
+                try need(notes.count <= 3 && !own.tensors.values.contains { [.f16, .bf16].contains($0.type) }, "tensors of 16 bits are left")
             }
         },
     ]

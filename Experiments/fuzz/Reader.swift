@@ -4,6 +4,7 @@ import Backends
 import CPlanted
 import Compute
 import Datasets
+import Export
 import Files
 import Foundation
 import Graph
@@ -18,7 +19,7 @@ struct Reader: Sendable {
     /// Makes the valid inputs and what is needed to read others, in a folder of its own.
     let open: @Sendable (_ folder: String) throws -> Session
 
-    static let all = images + datasets + models + tables + recipes
+    static let all = images + datasets + models + exchanged + tables + recipes
 }
 
 struct Session {
@@ -44,7 +45,7 @@ enum Refusal {
     static func isProper(_ error: any Error) -> Bool {
         switch error {
         case is FileError, is SafetensorsError, is PackedModelError, is CheckpointError, is RecipeError, is GraphError, is QuantizationError, is ImageSizeError,
-            is ComputeError:
+            is ComputeError, is ONNXError:
             break
         default: return false
         }

@@ -112,6 +112,12 @@ public final class Classifier {
         arenas = (0..<threads).map { [plan] _ in Arena(maps: plan.mapBytes, scratch: plan.scratchBytes) }
     }
 
+    /// Another one with the same plan, for another thread at the same time: only the maps' memory is its own.
+    public init(sharing other: Classifier) {
+        (model, threads, plan) = (other.model, other.threads, other.plan)
+        arenas = (0..<threads).map { [plan] _ in Arena(maps: plan.mapBytes, scratch: plan.scratchBytes) }
+    }
+
     /// Class scores of `count` images.
     /// - Parameters:
     ///   - images: bytes `[count, H, W, C]`.

@@ -69,6 +69,21 @@ extension SafetensorsFile {
                 + "\(path) OUT.safetensors` takes it off")
     }
 
+    /// The same weights as this suite keeps them: f16 and bf16 widened to f32, which is exact, and names without `module.` and `model.`,
+    /// which wrappers of PyTorch's put before all of them.
+    /// - Returns: also what was done, in words.
+    public func asOwn() -> (file: SafetensorsFile, notes: [String]) {
+        var (own, notes) = (self, [String]())
+        for prefix in ["module.", "model."] where !own.tensors.isEmpty && own.tensors.keys.allSatisfy({ $0.hasPrefix(prefix) }) {
+            own.tensors = Dictionary(uniqueKeysWithValues: own.tensors.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+            notes.append("\(path): every name begins with \"\(prefix)\", as wrappers of PyTorch's write them: it is taken off")
+        }
+        let narrow = own.tensors.filter { [.f16, .bf16].contains($0.value.type) }
+        for (name, tensor) in narrow { own.tensors[name] = tensor.widened }
+        if !narrow.isEmpty { notes.append("\(path): \(narrow.count) of \(own.tensors.count) tensors are of 16 bits, and become f32") }
+        return (own, notes)
+    }
+
     /// The same weights with a classifier (`fc.weight`, `fc.bias`) of these classes alone, in this order: predictions
     /// restricted to them.
     /// - Throws: `SafetensorsError` when there is no such classifier or a class is none of its.
@@ -89,5 +104,18 @@ extension SafetensorsFile {
             shape: [rows.count, shape[1]], rows.flatMap { weight[$0 * shape[1]..<($0 + 1) * shape[1]] })
         selected.tensors["fc.bias"] = StoredTensor(shape: [rows.count], rows.map { bias[$0] })
         return selected
+    }
+}
+
+extension StoredTensor {
+    /// f16 or bf16 as f32.
+    fileprivate var widened: StoredTensor {
+        let values = data.withUnsafeBytes { bytes in
+            (0..<data.count / 2).map { i in
+                let bits = bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)
+                return type == .bf16 ? Float(bitPattern: UInt32(bits) << 16) : Float(Float16(bitPattern: bits))
+            }
+        }
+        return StoredTensor(shape: shape, values)
     }
 }

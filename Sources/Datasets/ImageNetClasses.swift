@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 
 /// The 1000 classes of ImageNet-1k (ILSVRC2012) by WordNet id. Torchvision, and everybody who sorts the folders, numbers them by
 /// ascending id, from 0.
@@ -12,6 +13,15 @@ public enum ImageNetClasses {
 
     /// The place of each among a classifier's scores.
     static let places = Dictionary(uniqueKeysWithValues: wnids.enumerated().map { ($1, $0) })
+
+    /// - Parameter names: of a classifier's scores in their order.
+    /// - Throws: `FileError` when they are ids of these classes in another order than torchvision's, for every label would be wrong then.
+    public static func expectOrder(_ names: [String], in path: String) throws {
+        let found = names.compactMap { places[$0] }
+        guard found.count == names.count, let fall = zip(found, found.dropFirst()).first(where: { $0 >= $1 }) else { return }
+        throw FileError(
+            "\(path): \(wnids[fall.1]) stands behind \(wnids[fall.0]); scores are in the order of sorted ids, as torchvision has them: sort the list")
+    }
 
     private static let digits = """
         01440764 01443537 01484850 01491361 01494475 01496331 01498041 01514668 01514859 01518878 01530575 01531178 01532829 01534433

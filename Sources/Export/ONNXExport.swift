@@ -9,8 +9,20 @@ public enum ONNXForm: String, CaseIterable, Sendable {
     case float
     /// QONNX: integer weights through `BipolarQuant` or `Quant`, levels through `Quant` that rounds up.
     case qonnx
+    /// QCDQ, of standard operators: integer weights as such (`ONNXWeights`) through `DequantizeLinear`; levels by Ceil and then
+    /// QuantizeLinear, Clip, DequantizeLinear of scale 1.
+    case qcdq
     /// Without rounding: Conv, Add, Relu. Another network with the same weights, for other programs' quantizers to start from.
     case unrounded
+}
+
+/// How a QCDQ file stores integer weights.
+public enum ONNXWeights: String, CaseIterable, Sendable {
+    case int8
+    /// Those of at most 4 bits as INT4 (opset 21), others as int8.
+    case int4
+    /// Those of 1, 2 and 4 bits as in a packed model, looked up in a table of what each byte holds, others as int8.
+    case packed
 }
 
 /// The packed model as an ONNX file: input `image`, f32 `[N, C, H, W]`, normalised as the metadata `mean` and `std` say (a
@@ -18,18 +30,22 @@ public enum ONNXForm: String, CaseIterable, Sendable {
 ///
 /// f32 rounds differently than the packed model where a sum is folded or reordered, so that a level next to a boundary may
 /// come out one higher or lower.
-public func onnx(_ model: PackedModel, form: ONNXForm) -> Data {
-    var export = ONNXExport(model, form)
+/// - Parameter weights: of the form `qcdq`.
+public func onnx(_ model: PackedModel, form: ONNXForm, weights: ONNXWeights = .int8) -> Data {
+    var export = ONNXExport(model, form, weights)
     return export.encoded()
 }
 
 private struct ONNXExport {
     private let model: PackedModel
     private let form: ONNXForm
+    private let storage: ONNXWeights
     private var graph = ONNXGraph()
     private var maps: [String] = []
+    /// Bits whose table of bytes is there.
+    private var tables: Set<Int> = []
 
-    init(_ model: PackedModel, _ form: ONNXForm) { (self.model, self.form) = (model, form) }
+    init(_ model: PackedModel, _ form: ONNXForm, _ storage: ONNXWeights) { (self.model, self.form, self.storage) = (model, form, storage) }
 
     mutating func encoded() -> Data {
         for (index, unit) in model.units.enumerated() {
@@ -53,7 +69,7 @@ private struct ONNXExport {
     }
 
     private mutating func convolution(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
-        var t = form == .qonnx && unit.weightBits != 32 ? integerSum(index, unit, input) : foldedSum(index, unit, input)
+        var t = [.qonnx, .qcdq].contains(form) ? integerSum(index, unit, input) : foldedSum(index, unit, input)
         if unit.shortcut != .none {
             let step = graph.constant(unit.name + ".step", [], [unit.step])
             let other = graph.node("Mul", [shortcut(index, unit), step], name: unit.name + ".shortcut")
@@ -74,26 +90,57 @@ private struct ONNXExport {
 
     /// t = a·conv(L, q) + b, with q through a quantizer; a first unit's weights are δ·q.
     private mutating func integerSum(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
+        let (a, b, shape) = (model.a(index), model.b(index), [1, unit.outputChannels, 1, 1])
+        let sum = graph.node("Conv", [input, quantizedWeights(index, unit)], name: unit.name + ".conv", window(unit))
+        let scaled = graph.node("Mul", [sum, graph.constant(unit.name + ".a", shape, a)], name: unit.name + ".scaled")
+        return graph.node("Add", [scaled, graph.constant(unit.name + ".b", shape, b)], name: unit.name + ".shifted")
+    }
+
+    /// Through a quantizer whose scale is 1, but for a first unit's and a classifier's: sums of levels are exact integers then. A first unit's
+    /// float weights stay as they are.
+    private mutating func quantizedWeights(_ index: Int, _ unit: PackedModel.Unit) -> String {
         let name = unit.name
+        if unit.weightBits == 32 { return graph.constant(name + ".weight", weightShape(index), model.floatWeights(index)) }
+        if form == .qcdq { return dequantizedWeights(index, unit, unit.kind == .first ? model.scales(index) : [1]) }
         let scales = unit.kind == .first ? model.scales(index) : [1]
         let floats = unit.kind == .first ? model.floatWeights(index) : model.integerWeights(index).map { Float($0) }
         let integerWeights = graph.constant(name + ".weight", weightShape(index), floats)
         let scale = graph.constant(name + ".scale", scales.count == 1 ? [] : [scales.count, 1, 1, 1], scales)
-        let weights: String
-        if unit.weightBits == 1 {
-            weights = graph.node("BipolarQuant", [integerWeights, scale], name: name + ".codes", domain: ONNXGraph.qonnx)
-        } else {
-            weights = quantizer([integerWeights, scale], bits: unit.weightBits, name: name + ".codes", isSigned: true, rounding: "ROUND")
+        return unit.weightBits == 1
+            ? graph.node("BipolarQuant", [integerWeights, scale], name: name + ".codes", domain: ONNXGraph.qonnx)
+            : quantizer([integerWeights, scale], bits: unit.weightBits, name: name + ".codes", isSigned: true, rounding: "ROUND")
+    }
+
+    /// Integer weights, as `storage` says, times their scale or scales.
+    private mutating func dequantizedWeights(_ index: Int, _ unit: PackedModel.Unit, _ scales: [Float]) -> String {
+        let (name, shape, weights) = (unit.name + ".weight", weightShape(index), model.integerWeights(index))
+        let integers: String
+        switch storage {
+        case .int4 where unit.weightBits <= 4: integers = graph.constant4(name, shape, weights)
+        case .packed where [1, 2, 4].contains(unit.weightBits) && weights.count % (8 / unit.weightBits) == 0:
+            integers = lookedUp(name, shape, weights, bits: unit.weightBits)
+        default: integers = graph.constant(name, shape, weights)
         }
-        let (a, b, shape) = (model.a(index), model.b(index), [1, unit.outputChannels, 1, 1])
-        let sum = graph.node("Conv", [input, weights], name: name + ".conv", window(unit))
-        let scaled = graph.node("Mul", [sum, graph.constant(name + ".a", shape, a)], name: name + ".scaled")
-        return graph.node("Add", [scaled, graph.constant(name + ".b", shape, b)], name: name + ".shifted")
+        let scale = graph.constant(unit.name + ".scale", scales.count == 1 ? [] : [scales.count], scales)
+        return graph.node("DequantizeLinear", [integers, scale], name: unit.name + ".codes", scales.count == 1 ? [] : [("axis", .int(0))])
+    }
+
+    /// The packed model's bytes, each of which stands for a row of the table: what it holds.
+    private mutating func lookedUp(_ name: String, _ shape: [Int], _ weights: [Int8], bits: Int) -> String {
+        let table = "table.\(bits)"
+        if tables.insert(bits).inserted {
+            let rows = (0..<256).map { UInt8($0) }.withUnsafeBytes { IntegerWeightPacking.unpack($0, at: 0, bits: bits, count: 256 * 8 / bits) }
+            _ = graph.constant(table, [256, 8 / bits], rows)
+        }
+        let bytes = [UInt8](IntegerWeightPacking.pack(weights, bits: bits))
+        let places = graph.node("Cast", [graph.constant(name + ".packed", [bytes.count], bytes)], name: name + ".bytes", [("to", .int(6))])
+        let found = graph.node("Gather", [table, places], name: name + ".rows", [("axis", .int(0))])
+        return graph.node("Reshape", [found, graph.constant(name + ".shape", [shape.count], shape.map { Int64($0) })], name: name)
     }
 
     private func weightShape(_ index: Int) -> [Int] {
-        let unit = model.units[index]
-        return [unit.outputChannels, model.inputShape(index).channels, unit.kernel, unit.kernel]
+        let unit = model.units[index], matrix = [unit.outputChannels, model.inputShape(index).channels]
+        return unit.kind == .classifier ? matrix : matrix + [unit.kernel, unit.kernel]
     }
 
     private mutating func quantizer(_ inputs: [String], bits: Int, name: String, isSigned: Bool, rounding: String) -> String {
@@ -110,6 +157,13 @@ private struct ONNXExport {
         case .qonnx:
             let one = graph.constant(unit.name + ".one", [], [Float(1)])
             return quantizer([t, one], bits: unit.activationBits, name: unit.name, isSigned: false, rounding: "CEIL")
+        case .qcdq:
+            let scale = graph.constant(unit.name + ".one", [], [Float(1)]), zero = graph.constant(unit.name + ".zero", [], [UInt8(0)])
+            let rounded = graph.node("Ceil", [t], name: unit.name + ".ceil")
+            let quantized = graph.node("QuantizeLinear", [rounded, scale, zero], name: unit.name + ".quantized")
+            let top = graph.constant(unit.name + ".high", [], [UInt8(unit.qmax)])
+            let clipped = graph.node("Clip", [quantized, zero, top], name: unit.name + ".levels")
+            return graph.node("DequantizeLinear", [clipped, scale, zero], name: unit.name)
         case .float:
             let rounded = graph.node("Ceil", [t], name: unit.name + ".ceil")
             let limits = [graph.constant(unit.name + ".low", [], [Float(0)]), graph.constant(unit.name + ".high", [], [Float(unit.qmax)])]
@@ -136,8 +190,9 @@ private struct ONNXExport {
         let stepSize = model.units[unit.input].stepSize
         let mean = graph.node("GlobalAveragePool", [input], name: unit.name + ".mean")
         let features = graph.node("Flatten", [mean], name: unit.name + ".features")
-        let weights = graph.constant(
-            unit.name + ".weight", [unit.outputChannels, model.inputShape(index).channels], model.floatWeights(index).map { stepSize * $0 })
+        let weights = form == .qcdq && unit.weightBits != 32
+            ? dequantizedWeights(index, unit, model.scales(index).map { stepSize * $0 })
+            : graph.constant(unit.name + ".weight", weightShape(index), model.floatWeights(index).map { stepSize * $0 })
         let bias = graph.constant(unit.name + ".bias", [unit.outputChannels], model.b(index))
         return graph.node("Gemm", [features, weights, bias], name: "scores", [("transB", .int(1))])
     }

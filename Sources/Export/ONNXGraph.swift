@@ -2,7 +2,7 @@
 import Foundation
 
 /// An ONNX model under construction: nodes in order, their constants, one input and one output. Field numbers are those of
-/// onnx.proto (IR version 8, opset 13).
+/// onnx.proto; IR version 8 and opset 13, or 10 and 21 where there are constants of 4 bits.
 struct ONNXGraph {
     enum Attribute {
         case int(Int), ints([Int]), string(String)
@@ -13,7 +13,7 @@ struct ONNXGraph {
 
     private var nodes: [ProtobufMessage] = []
     private var constants: [ProtobufMessage] = []
-    private var usesQONNX = false
+    private var usesQONNX = false, usesInt4 = false
 
     /// Adds a node and returns the name of its result.
     mutating func node(
@@ -51,6 +51,20 @@ struct ONNXGraph {
         constant(name, shape, type: 7, values.withUnsafeBytes { Data($0) })
     }
 
+    mutating func constant(_ name: String, _ shape: [Int], _ values: [Int8]) -> String {
+        constant(name, shape, type: 3, values.withUnsafeBytes { Data($0) })
+    }
+    mutating func constant(_ name: String, _ shape: [Int], _ values: [UInt8]) -> String { constant(name, shape, type: 2, Data(values)) }
+
+    /// Two numbers in a byte, the first in its lower half.
+    mutating func constant4(_ name: String, _ shape: [Int], _ values: [Int8]) -> String {
+        usesInt4 = true
+        let bytes = stride(from: 0, to: values.count, by: 2).map { i in
+            UInt8(bitPattern: values[i]) & 15 | UInt8(bitPattern: i + 1 < values.count ? values[i + 1] : 0) << 4
+        }
+        return constant(name, shape, type: 22, Data(bytes))
+    }
+
     private mutating func constant(_ name: String, _ shape: [Int], type: Int, _ raw: Data) -> String {
         var tensor = ProtobufMessage()
         for dimension in shape { tensor.add(1, dimension) }
@@ -67,7 +81,7 @@ struct ONNXGraph {
     ///   - facts: for people and programs, into the model's metadata.
     func encoded(name: String, input: (name: String, shape: [Int]), output: (name: String, shape: [Int]), facts: [(String, String)]) -> Data {
         var model = ProtobufMessage()
-        model.add(1, 8)
+        model.add(1, usesInt4 ? 10 : 8)
         model.add(2, "bcgd")
         model.add(7) { graph in
             for node in nodes { graph.add(1, node) }
@@ -76,7 +90,7 @@ struct ONNXGraph {
             graph.add(11, Self.value(input))
             graph.add(12, Self.value(output))
         }
-        model.add(8) { $0.add(1, ""); $0.add(2, 13) }
+        model.add(8) { $0.add(1, ""); $0.add(2, usesInt4 ? 21 : 13) }
         if usesQONNX { model.add(8) { $0.add(1, Self.qonnx); $0.add(2, 1) } }
         for (key, value) in facts { model.add(14) { $0.add(1, key); $0.add(2, value) } }
         return model.bytes

@@ -170,16 +170,7 @@ private struct PackedExport {
         _ unit: PackedModel.Unit, _ weight: Parameter, inputs: (Int, Int), taps: Int, a: [Float], b: [Float]
     ) -> PackedModelContents.Entry {
         let outputs = (weight.value.shape[0], unit.outputChannels)
-        func padded<T>(_ numbers: [T], _ fill: T) -> [T] {
-            guard outputs.0 != outputs.1 || inputs.0 != inputs.1 else { return numbers }
-            var result = [T](repeating: fill, count: outputs.1 * inputs.1 * taps)
-            for o in 0..<outputs.0 {
-                for i in 0..<inputs.0 {
-                    for tap in 0..<taps { result[(o * inputs.1 + i) * taps + tap] = numbers[(o * inputs.0 + i) * taps + tap] }
-                }
-            }
-            return result
-        }
+        func padded<T>(_ numbers: [T], _ fill: T) -> [T] { Export.padded(numbers, outputs: outputs, inputs: inputs, taps: taps, fill) }
         func row(_ numbers: [Float], _ fill: Float) -> [Float] { numbers + [Float](repeating: fill, count: outputs.1 - outputs.0) }
         let (a, b) = (a.isEmpty ? [] : row(a, 0), row(b, 0))
         guard let integerWeights = weight.integerWeights else { return PackedModelContents.Entry(unit, weights: padded(weight.value.values, 0), a: a, b: b) }

@@ -70,6 +70,9 @@ public struct Checkpoint {
         return description
     }
 
+    /// Its weights came from elsewhere, and no step was made since.
+    public var isAsGiven: Bool { state.epoch == 0 && state.batch == 0 && state.seconds == 0 }
+
     /// - Parameter origin: where the names come from, for the message.
     /// - Throws: `CheckpointError` when the run's classes are known, and these are others or in another order.
     public func expectClasses(_ names: [String], of origin: String) throws {

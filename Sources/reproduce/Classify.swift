@@ -9,7 +9,7 @@ struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Classifies images by a packed model: the five best classes of each.",
         discussion: """
-            Images are JPEG, PNG, binary PPM or PGM files, records FILE.bin#INDEX of CIFAR-10's binary version, or \
+            Images are folders, all of whose image files are taken, JPEG, PNG, binary PPM or PGM files, records FILE.bin#INDEX of CIFAR-10's binary version, or \
             images FILE-idx3-ubyte#INDEX of MNIST's files, gzipped or not. Their pixels are taken as they are stored: no colour profile, gamma or EXIF orientation is applied, and transparency plays no role. An \
             image that cannot be classified is named on standard error, the others are classified, and the exit status is 1.
             """)
@@ -22,6 +22,9 @@ struct Classify: ParsableCommand {
 
     @Option(help: "How many classes to name.")
     var top = 5
+
+    @Flag(help: "Print a line an image instead: its path and all scores, as short as f32 reads them back, with tabs between them.")
+    var scores = false
 
     @OptionGroup var computing: ThreadOptions
 
@@ -43,18 +46,27 @@ struct Classify: ParsableCommand {
         }
         let classifier = Classifier(packed, threads: computing.threads.count, path: try Classifier.Path(named: path))
         var failures = 0
-        for file in images {
+        for argument in images {
             do {
-                let image = try RasterImage(path: file, channels: classifier.model.input.channels)
-                let predictions = classifier.classify(try fitted(image, path: file, to: classifier.model).pixels, top: top)
-                say(file)
-                for prediction in predictions { say(String(format: "  %5.1f %%  ", 100 * prediction.probability) + prediction.name) }
+                for path in isFolder(argument) ? try imageFiles(in: argument) : [argument] {
+                    do { say(try answer(path, classifier)) } catch {
+                        failures += 1
+                        note("Error: \(error)")
+                    }
+                }
             } catch {
                 failures += 1
                 note("Error: \(error)")
             }
         }
         if failures > 0 { throw ExitCode.failure }
+    }
+
+    private func answer(_ path: String, _ classifier: Classifier) throws -> String {
+        let image = try fitted(try RasterImage(path: path, channels: classifier.model.input.channels), path: path, to: classifier.model)
+        if scores { return ([path] + classifier.scores(of: image.pixels).map { "\($0)" }).joined(separator: "\t") }
+        let predictions = classifier.classify(image.pixels, top: top)
+        return ([path] + predictions.map { String(format: "  %5.1f %%  ", 100 * $0.probability) + $0.name }).joined(separator: "\n")
     }
 
     private func fitted(_ image: RasterImage, path: String, to model: PackedModel) throws -> RasterImage {

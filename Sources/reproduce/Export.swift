@@ -8,13 +8,15 @@ import Foundation
 import Training
 
 extension ONNXForm: ExpressibleByArgument {}
+extension ONNXWeights: ExpressibleByArgument {}
 
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Writes a trained network as a packed model for integer inference, or as ONNX.",
         discussion: """
             The packed model (.bcgd) computes what the network's evaluation in mixed precision computes (Documentation/packed-format.md). \
-            A file named .onnx is for other programs: plain float operators, QONNX, or the network without the rounding of its activations.
+            A file named .onnx is for other programs: plain float operators, QCDQ (integer weights of 8 or fewer bits, standard operators), \
+            QONNX, or the network without the rounding of its activations (Documentation/Python.md).
             """)
 
     @Argument(help: ArgumentHelp("Checkpoint of a quantized run, or a packed model.", valueName: "checkpoint"))
@@ -29,9 +31,16 @@ struct ExportCommand: ParsableCommand {
     @Option(help: "Of an ONNX file: \(ONNXForm.allCases.map(\.rawValue).joined(separator: ", ")) (default: float).")
     var form: ONNXForm?
 
+    @Option(help: "Integer weights of the form qcdq: \(ONNXWeights.allCases.map(\.rawValue).joined(separator: ", ")) (default: int8).")
+    var weights: ONNXWeights?
+
+    @Flag(help: "Export a run that is not finished; the model says so.")
+    var unfinished = false
+
     func validate() throws {
         guard output.hasSuffix(".bcgd") || output.hasSuffix(".onnx") else { throw ValidationError("--output must end in .bcgd or .onnx, not \(output)") }
         guard form == nil || output.hasSuffix(".onnx") else { throw ValidationError("--form is for ONNX files, and \(output) is a packed model: leave it out") }
+        guard weights == nil || form == .qcdq else { throw ValidationError("--weights is for --form qcdq: leave it out") }
         guard classNames == nil || !isPacked else { throw ValidationError("--class-names is for checkpoints: the packed model \(checkpoint) holds its classes") }
     }
 
@@ -39,7 +48,7 @@ struct ExportCommand: ParsableCommand {
 
     func run() throws {
         let model = try model()
-        let bytes = output.hasSuffix(".onnx") ? onnx(model, form: form ?? .float) : model.bytes
+        let bytes = output.hasSuffix(".onnx") ? onnx(model, form: form ?? .float, weights: weights ?? .int8) : model.bytes
         try writeAtomically(bytes, to: output)
         say("\(output): \(bytes.count) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; \(model.provenance)")
     }
@@ -47,8 +56,10 @@ struct ExportCommand: ParsableCommand {
     private func model() throws -> PackedModel {
         if isPacked { return try PackedModel(path: checkpoint) }
         let checkpoint = try Checkpoint(path: checkpoint), run = try checkpoint.description()
-        if checkpoint.state.epoch < run.recipe.epochs {
-            note("\(checkpoint.path) is of an unfinished run: epoch \(checkpoint.state.epoch) of \(run.recipe.epochs); the model says so")
+        if checkpoint.state.epoch < run.recipe.epochs, !checkpoint.isAsGiven {
+            let place = "\(checkpoint.path) is of an unfinished run: epoch \(checkpoint.state.epoch) of \(run.recipe.epochs)"
+            guard unfinished else { throw FileError("\(place): let it finish, or export it as it is with --unfinished") }
+            note("\(place); the model says so")
         }
         return try packedModel(of: checkpoint, format: try format(checkpoint, run))
     }
@@ -76,6 +87,7 @@ struct ExportCommand: ParsableCommand {
             throw FileError("\(classNames) must give two or more classes, one a line, with different names; it has \(names.count) lines")
         }
         try checkpoint.expectClasses(names, of: classNames)
+        if checkpoint.classes == nil { try ImageNetClasses.expectOrder(names, in: classNames) }
         if checkpoint.classes == nil, checkpoint.state.data == nil {
             note("\(checkpoint.path) cannot tell whether the order of \(classNames) is that of its scores")
         }

@@ -12,7 +12,7 @@ struct Reproduce: ParsableCommand {
         discussion: "Run it from the package's folder, where Experiments/ is.", version: "\(BuildFacts.commit), instruction set \(InstructionSet.best), packed models by \(Classifier.Path.best.rawValue)",
         subcommands: [
             TableOne.self, TableTwo.self, TableThree.self, TableFour.self, TableFive.self, Figures.self, All.self, Report.self, Evaluate.self, EvaluateWeights.self,
-            ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, Classify.self,
+            ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, ImportCommand.self, Classify.self,
             Compare.self, CompareCheckpoints.self, Plan.self,
         ])
 

@@ -92,6 +92,22 @@ import Testing
         #expect(#expect(throws: SafetensorsError.self) { try network.takeWeights(from: file) }?.description.contains("it lacks") == true)
     }
 
+    /// What other programs write: 16 bits, and a prefix before every name.
+    @Test(arguments: ["", "module.", "model.", "module.model."]) func whatOthersWriteBecomesOurs(_ prefix: String) throws {
+        var file = SafetensorsFile()
+        file.tensors[prefix + "a"] = StoredTensor(shape: [2, 2], type: .f16, data: Data([0x00, 0x3e, 0x01, 0x00, 0x00, 0x7c, 0x00, 0xc0]))
+        file.tensors[prefix + "b.model.c"] = StoredTensor(shape: [2], type: .bf16, data: Data([0xc0, 0x3f, 0x80, 0xff]))
+        file.tensors[prefix + "d"] = StoredTensor(shape: [1], [3] as [Float])
+        let (own, notes) = file.asOwn()
+        #expect(try own.floats(named: "a", shape: [2, 2]) == [1.5, 0x1p-24, .infinity, -2])
+        #expect(try own.floats(named: "b.model.c", shape: [2]) == [1.5, -.infinity])
+        #expect(try own.floats(named: "d") == [3] && own.tensors.count == 3)
+        #expect(notes.count == prefix.split(separator: ".").count + 1 && notes.last?.contains("2 of 3 tensors are of 16 bits") == true, "\(notes)")
+        // Not a prefix of all.
+        file.tensors["e"] = StoredTensor(shape: [1], [3] as [Float])
+        #expect(Set(file.asOwn().file.tensors.keys) == Set(file.tensors.keys))
+    }
+
     /// Rows of the classifier in the order asked for; all else stays.
     @Test func selectingClasses() throws {
         var file = SafetensorsFile(metadata: ["a": "b"])

@@ -115,4 +115,12 @@ import Testing
         }
         #expect(message { _ = try ImageNet(folder: tiny.folder, unreadable: UnreadableImages(limit: 0) { _ in }) }.contains("holds one class, n01440764"))
     }
+
+    /// Ids stand in the order of the scores; names in words, of which some may look like ids, say nothing of it.
+    @Test func idsInAnotherOrderAreRefused() throws {
+        try ImageNetClasses.expectOrder(["n01440764", "n01443537", "n15075141"], in: "list")
+        try ImageNetClasses.expectOrder(["n01443537", "tench"], in: "list")
+        #expect(message { try ImageNetClasses.expectOrder(["n01440764", "n02102040", "n01443537"], in: "list") }.hasPrefix("list: n01443537 stands behind n02102040"))
+        #expect(message { try ImageNetClasses.expectOrder(["n01440764", "n01440764"], in: "list") }.contains("stands behind"))
+    }
 }

@@ -56,12 +56,23 @@ import Testing
         let (bad, pipe) = ("\(folder)/bad.png", "\(folder)/pipe.jpg")
         try Data([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]).write(to: URL(fileURLWithPath: bad))
         try #require(mkfifo(pipe, 0o600) == 0)
-        let (status, output) = try Program("reproduce", ["classify", model, bad, good, folder + "/none.png", pipe, folder, other]).finish()
+        let (status, output) = try Program("reproduce", ["classify", model, bad, good, folder + "/none.png", pipe, "/proc/self/fdinfo", other]).finish()
         let lines = output.split(separator: "\n").map(String.init)
         #expect(status == 1 && lines.count == 16, "\(output)")
         let errors = lines.filter { $0.hasPrefix("Error: ") }
-        #expect(errors.count == 4 && zip(errors, ["bad.png is a damaged PNG", "none.png: No such file", "pipe.jpg: it is no regular file", "it is a folder"]).allSatisfy { $0.contains($1) }, "\(output)")
+        #expect(errors.count == 4 && zip(errors, ["bad.png is a damaged PNG", "none.png: No such file", "pipe.jpg: it is no regular file", "/proc/self/fdinfo holds no images"]).allSatisfy { $0.contains($1) }, "\(output)")
         #expect(lines.filter { $0 == good || $0 == other } == [good, other])
+    }
+
+    /// A folder stands for its images, in the order of their paths, those of folders in it too; other files do not count.
+    @Test func aFolderIsItsImages() throws {
+        try FileManager.default.createDirectory(atPath: folder + "/images/in", withIntermediateDirectories: true)
+        let paths = try ["images/b.PPM", "images/in/c.ppm", "images/a.ppm"].map { try image($0, side: 32) }
+        _ = try (image("images/.hidden.ppm", side: 32), image("images/notes.txt", side: 32))
+        let (status, output) = try Program("reproduce", ["classify", "--scores", model, folder + "/images"]).finish()
+        let rows = output.split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
+        #expect(status == 0 && rows.map(\.[0]) == [paths[2], paths[0], paths[1]], "\(output)")
+        #expect(rows.allSatisfy { $0.count == 11 && $0.dropFirst().allSatisfy { Float($0) != nil } })
     }
 
     /// The format knows images of 1 to 4 channels, files have 1 or 3.

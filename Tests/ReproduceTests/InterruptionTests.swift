@@ -20,6 +20,8 @@ import Testing
         let saved = try #require(FileManager.default.contents(atPath: checkpoint), "\(stopped)")
 
         try expectRefusal(arguments, "add --resume")
+        try expectRefusal(["export", checkpoint, "-o", out + "/a.bcgd"], "is of an unfinished run: epoch 0 of")
+        try expectRefusal(["export", "--unfinished", checkpoint, "-o", out + "/a.bcgd"], "is a float network")
 
         // kill -9 leaves the checkpoint of before, whole.
         let second = try Program("reproduce", arguments + ["--resume"])

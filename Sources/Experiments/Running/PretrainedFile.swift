@@ -21,7 +21,7 @@ public struct PretrainedStart {
     public init(_ file: PretrainedFile, _ use: Use) { (self.file, self.use) = (file, use) }
 }
 
-/// A safetensors file with the weights of a float ImageNet ResNet under torchvision's names.
+/// A safetensors file with the weights of a float ImageNet ResNet under torchvision's names, of f32, f16 or bf16.
 public struct PretrainedFile {
     public let path: String
     public let weights: SafetensorsFile
@@ -31,7 +31,9 @@ public struct PretrainedFile {
     /// - Throws: `FileError` or `SafetensorsError` when it cannot be read.
     public init(path: String) throws {
         let bytes = try readFile(path)
-        (self.path, weights, digest) = (path, try SafetensorsFile(bytes: bytes, path: path), "file \(crc32Hex(bytes))")
+        let (own, notes) = try SafetensorsFile(bytes: bytes, path: path).asOwn()
+        for text in notes { note(text) }
+        (self.path, weights, digest) = (path, own, "file \(crc32Hex(bytes))")
         try weights.expectOwnNames(as: "conv1.weight")
     }
 

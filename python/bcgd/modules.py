@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A graph as a torch.nn.Module: one small module a node, under the node's name."""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .error import Error
+from .projection import project
+
+EPSILON = 1e-5  # batch norm's
+
+
+def straight_through(value, quantized):
+    """The quantized number to the bit, with the gradient of the other."""
+    return quantized.detach() + (value - value.detach()) if torch.is_grad_enabled() else quantized
+
+
+class Weighted(nn.Module):
+    """A convolution or linear layer, its weights projected in every pass, unless the run's evaluation lags: then as they are stored."""
+
+    def __init__(self, name, kind, settings, tensors):
+        super().__init__()
+        self.kind, self.settings, self.quantization = kind, settings, settings.get("weights")
+        self.weight = nn.Parameter(tensors[name + ".weight"])
+        self.bias = nn.Parameter(tensors[name + ".bias"]) if name + ".bias" in tensors else None
+        if name + ".weight.resolution" in tensors:
+            self.weight_resolution = nn.Parameter(tensors[name + ".weight.resolution"])
+        stored = [tensors.get(f"{name}.weight.{part}") for part in ("scales", "codes")]
+        self.stored = None if stored[0] is None else stored
+
+    def quantized_weight(self):
+        if self.quantization is None:
+            return self.weight
+        if self.stored is not None:
+            scales, integers = self.stored
+        else:
+            steps = getattr(self, "weight_resolution", None)
+            found = project(self.weight.detach().cpu().numpy(), self.quantization, None if steps is None else steps.detach().cpu().numpy())
+            scales, integers = map(torch.from_numpy, found)
+        shape = (-1,) + (1,) * (self.weight.ndim - 1)
+        return straight_through(self.weight, (scales.reshape(shape) * integers).to(self.weight))
+
+    def forward(self, x):
+        if self.kind == "linear":
+            return F.linear(x.flatten(1), self.quantized_weight(), self.bias)
+        return F.conv2d(x, self.quantized_weight(), self.bias, self.settings["stride"], self.settings["padding"])
+
+
+class Activation(nn.Module):
+    """σ(x, α) = α·clamp(round(x/α), 0, 2^b − 1): rounded up by the quantized ReLU, to nearest by LSQ, PACT and DoReFa."""
+
+    def __init__(self, name, settings, tensors):
+        super().__init__()
+        function = settings["function"]
+        self.is_float, self.rounds_up = function == "relu", function == "quantized-relu"
+        if self.is_float:
+            return
+        if not self.rounds_up and function.split("-")[0] not in ("lsq", "pact", "dorefa") or function.endswith("signed"):
+            raise Error(f"the activation {function} is none of this suite's")
+        self.top = 2 ** (settings["bits"] if self.rounds_up else int(function.split("-")[1])) - 1
+        self.resolution = nn.Parameter(tensors[name + ".resolution"])
+
+    def forward(self, x):
+        if self.is_float:
+            return F.relu(x)
+        levels = torch.clamp((torch.ceil if self.rounds_up else torch.round)(x / self.resolution), 0, self.top)
+        return straight_through(torch.minimum(F.relu(x), self.top * self.resolution), self.resolution * levels)
+
+
+def batch_norm(name, tensors):
+    norm = nn.BatchNorm2d(len(tensors[name + ".weight"]), eps=EPSILON)
+    norm.load_state_dict({part: tensors[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")}, strict=False)
+    return norm
+
+
+class Network(nn.Module):
+    """Nodes in order; those with tensors are submodules under their names, so that state_dict has the checkpoint's names."""
+
+    def __init__(self, graph, tensors):
+        super().__init__()
+        self.steps = []
+        for node, (kind, settings) in zip(graph["nodes"], graph.operations):
+            self.steps.append((self._step(node["name"], kind, settings, tensors), node["inputs"]))
+
+    def _step(self, name, kind, settings, tensors):
+        if kind in ("convolution", "linear"):
+            return self._register(name, Weighted(name, kind, settings, tensors))
+        if kind == "batchNorm":
+            return self._register(name, batch_norm(name, tensors))
+        if kind == "activation":
+            return self._register(name, Activation(name, settings["_0"], tensors))
+        if kind == "maxPool":
+            return lambda x: F.max_pool2d(x, settings["window"], settings["stride"], settings["padding"])
+        if kind == "meanPool":
+            return lambda x: x.mean((2, 3), keepdim=True)
+        if kind == "add":
+            stride = settings["_0"].get("subsampled", {}).get("stride")
+            return lambda x, other: x + (other if stride is None else subsampled(other, stride, x.shape[1]))
+        raise Error(f"the layer {name} is a {kind}, which this package does not know")
+
+    def _register(self, name, module):
+        place, (*folders, last) = self, name.split(".")
+        for folder in folders:
+            if not hasattr(place, folder):
+                place.add_module(folder, nn.Module())
+            place = getattr(place, folder)
+        place.add_module(last, module)
+        return lambda x: place.get_submodule(last)(x)
+
+    def forward(self, x):
+        maps = []
+        for step, inputs in self.steps:
+            maps.append(step(*(x if i < 0 else maps[i] for i in inputs)))
+        return maps[-1].flatten(1)
+
+
+def subsampled(x, stride, channels):
+    """Every stride-th pixel, with as many zero channels on both sides."""
+    x, margin = x[:, :, ::stride, ::stride], (channels - x.shape[1]) // 2
+    return F.pad(x, (0, 0, 0, 0, margin, channels - x.shape[1] - margin))

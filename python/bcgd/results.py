@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import os
+
+from .error import Error
+
+
+def results(folder):
+    """The runs of a results folder, one a row, as a pandas.DataFrame."""
+    path = os.path.join(folder, "runs.csv")
+    if not os.path.isfile(path):
+        raise Error(f"{folder} holds no runs.csv: expected a folder that `reproduce … --out` wrote")
+    import pandas
+
+    return pandas.read_csv(path)

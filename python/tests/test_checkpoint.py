@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import json
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+import bcgd
+from bcgd.checkpoint import decode, encode
+from bcgd.projection import project
+
+
+def test_arrays_by_name(checkpoint_path):
+    checkpoint = bcgd.read_checkpoint(checkpoint_path)
+    assert checkpoint["conv1.weight"].shape == (16, 1, 3, 3) and checkpoint["conv1.weight"].dtype == np.float32
+    assert checkpoint.classes[0] == "T-shirt/top" and checkpoint.run["recipe"]["weight_bits"] == 1 and checkpoint.state["batch"] == 0
+
+
+def test_written_as_read(checkpoint_path, tmp_path):
+    checkpoint = bcgd.read_checkpoint(checkpoint_path)
+    checkpoint.write(tmp_path / "again.safetensors")
+    again = bcgd.read_checkpoint(tmp_path / "again.safetensors")
+    assert again.metadata == checkpoint.metadata and again.keys() == checkpoint.keys() and all((again[n] == checkpoint[n]).all() for n in again)
+
+
+def test_damaged_files_are_one_line(checkpoint_path, tmp_path):
+    """Bits flipped in the header, bytes cut off: an Error of one line, or the checksum tells."""
+    good, path, random = open(checkpoint_path, "rb").read(), tmp_path / "bad.safetensors", np.random.default_rng(3)
+    header = int.from_bytes(good[:8], "little")
+    for number in range(300):
+        bad = bytearray(good)
+        if number % 3 == 0:
+            del bad[random.integers(len(bad)):]
+        else:
+            place = random.integers(8 + header if number % 3 == 1 else len(bad))
+            bad[place] ^= 1 << random.integers(8)
+        path.write_bytes(bad)
+        with pytest.raises(bcgd.Error) as caught:
+            bcgd.read_checkpoint(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_half_precision_is_read():
+    values = np.array([1.5, -2, 0.25], np.float32)
+    data = encode({"a": values.astype(np.float16)}, {})
+    assert (decode(data, "")[0]["a"] == values).all()
+    bits = (values.view(np.uint32) >> 16).astype(np.uint16)
+    text = b'{"a":{"dtype":"BF16","shape":[3],"data_offsets":[0,6]}}'
+    assert (decode(len(text).to_bytes(8, "little") + text + bits.tobytes(), "")[0]["a"] == values).all()
+
+
+@pytest.mark.parametrize("bits, top", [(1, 1), (2, 1), (3, 3), (4, 7)])
+def test_projections_are_the_nearest(bits, top):
+    """Against all scales of a fine grid: no other δ·q is nearer (one bit and two are exact; Lloyd's is a local optimum, so nearly)."""
+    w = np.random.default_rng(bits).standard_normal(40).astype(np.float32)
+    scales, integers = project(w.reshape(4, 10), {"bits": bits, "per_channel": False, "ternary": "exact", "lloyd_iterations": 100})
+    assert integers.dtype == np.int8 and np.abs(integers).max() <= top
+    distance = ((w - scales[0] * integers.ravel()) ** 2).sum()
+    grid = np.linspace(0.01, 4, 4000)[:, None]
+    nearest = np.where(w >= 0, 1, -1) if bits == 1 else np.clip(np.rint(w / grid), -top, top)
+    best = ((w - grid * nearest) ** 2).sum(1).min()
+    assert distance <= best * (1 + 1e-6 if bits <= 2 else 1.05)
+
+
+def test_the_modules_evaluation(checkpoint_path, digits, reproduce, tmp_path):
+    torch = pytest.importorskip("torch")
+    packed = str(tmp_path / "model.bcgd")
+    subprocess.run([reproduce, "export", checkpoint_path, "-o", packed], check=True, capture_output=True)
+    model = bcgd.load(packed)
+    module = bcgd.to_torch(bcgd.read_checkpoint(checkpoint_path))
+    x = torch.from_numpy(((digits / np.float32(255) - model.mean) / model.std).transpose(0, 3, 1, 2).astype(np.float32))
+    with torch.no_grad():
+        scores = module(x).numpy()
+    differing = (scores.argmax(1) != model(digits).argmax(1)).sum()
+    assert differing <= 2  # of 1000: levels next to a boundary may differ by one
+    module.train()
+    module(x[:8]).sum().backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+def test_from_torch_gives_what_can_be_packed(checkpoint_path, reproduce, tmp_path):
+    pytest.importorskip("torch")
+    checkpoint = bcgd.read_checkpoint(checkpoint_path)
+    again = bcgd.from_torch(bcgd.to_torch(checkpoint).state_dict(), checkpoint.graph)
+    assert set(again) == set(checkpoint) and all((again[n] == checkpoint[n]).all() for n in again if not n.endswith(".momentum"))
+    again.write(tmp_path / "again.safetensors")
+    for source, name in [(checkpoint_path, "a"), (str(tmp_path / "again.safetensors"), "b")]:
+        subprocess.run([reproduce, "export", source, "-o", str(tmp_path / f"{name}.bcgd")], check=True, capture_output=True)
+    a, b = (bcgd.load(tmp_path / f"{name}.bcgd") for name in "ab")
+    for one, other in zip(a.layers, b.layers):
+        assert (one.integer_weights == other.integer_weights).all() and (one.a is None or (one.a == other.a).all()) and (one.b == other.b).all()
+
+
+def test_a_run_goes_on_from_a_torch_module(checkpoint_path, reproduce, tmp_path):
+    """Put in its run's place, the checkpoint is where training begins."""
+    pytest.importorskip("torch")
+    checkpoint = bcgd.read_checkpoint(checkpoint_path)
+    if os.environ.get("BCGD_SLOW") is None:
+        pytest.skip("trains an epoch: set BCGD_SLOW")
+    again = bcgd.from_torch(bcgd.to_torch(checkpoint).state_dict(), checkpoint.graph)
+    os.makedirs(tmp_path / "runs/checkpoints")
+    again.write(tmp_path / "runs/checkpoints" / (checkpoint.run["name"] + ".safetensors"))
+    said = subprocess.run([reproduce, "table1", "--protocol", "smoke", "--only", "resnet8-1w4a-bcgd", "--resume", "--out", str(tmp_path / "runs")],
+                          capture_output=True, text=True, cwd=os.path.join(os.path.dirname(__file__), "..", ".."), timeout=600).stderr
+    assert f"{checkpoint.run['name']}: going on from epoch 1, batch 1" in said
+
+
+def test_names_of_wrappers_and_faults(checkpoint_path):
+    pytest.importorskip("torch")
+    checkpoint = bcgd.read_checkpoint(checkpoint_path)
+    state = bcgd.to_torch(checkpoint).state_dict()
+    with pytest.warns(UserWarning, match='begins with "module."'):
+        wrapped = bcgd.from_torch({"module." + name: value for name, value in state.items()}, checkpoint.graph)
+    assert (wrapped["fc.bias"] == checkpoint["fc.bias"]).all()
+    lacking = {name: value for name, value in state.items() if name != "fc.bias"}
+    lacking["x"] = state["fc.bias"]
+    lacking["fc.weight"] = state["fc.weight"][:5]
+    with pytest.raises(bcgd.Error, match=r"lacks fc.bias; it has the unknown x; it has another shape of fc.weight \[5, 64\], expected \[10, 64\]"):
+        bcgd.from_torch(lacking, checkpoint.graph)
+    with pytest.raises(bcgd.Error, match="not finite"):
+        bcgd.from_torch({**state, "fc.bias": state["fc.bias"] * float("nan")}, checkpoint.graph)
+    with pytest.raises(bcgd.Error, match="graph of a checkpoint"):
+        bcgd.from_torch(state, json.loads("{}"))
