@@ -18,8 +18,8 @@ public enum Precision: String, Codable, CaseIterable, Sendable {
     /// elsewhere. Correct on every processor; made for AVX-512 VNNI and BF16, with kernels for AVX2, and slow without either.
     case mixed
 
-    /// The fastest on this processor.
-    public static var best: Precision { QuantizedConvolution.Path.best == .avx512 ? .mixed : .f32 }
+    /// The faster one on this processor for networks of many channels (LeNet-5 is faster in f32 with AVX2).
+    public static var best: Precision { QuantizedConvolution.Path.best == .portable ? .f32 : .mixed }
 }
 
 /// A graph with its parameters, compiled for one arithmetic: from images `[N, H, W, C]` to class scores `[N, 1, 1, classes]`.

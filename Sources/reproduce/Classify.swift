@@ -48,8 +48,8 @@ struct Classify: ParsableCommand {
         var failures = 0
         for argument in images {
             do {
-                for path in isFolder(argument) ? try imageFiles(in: argument) : [argument] {
-                    do { say(try answer(path, classifier)) } catch {
+                for file in isFolder(argument) ? try imageFiles(in: argument) : [argument] {
+                    do { say(try answer(file, classifier)) } catch {
                         failures += 1
                         note("Error: \(error)")
                     }

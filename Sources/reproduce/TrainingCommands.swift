@@ -23,7 +23,7 @@ struct TrainingOptions: ParsableArguments {
     @Option(
         help: """
             Arithmetic: f32, or mixed (exact integers forward where all is quantized, bf16 elsewhere, sums in f32). Mixed is the \
-            default where the processor has AVX-512 VNNI and BF16.
+            default where the processor has AVX2 or AVX-512 VNNI and BF16.
             """)
     var precision = Precision.best
 

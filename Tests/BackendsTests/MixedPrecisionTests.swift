@@ -101,7 +101,9 @@ struct Bits: CustomStringConvertible, Sendable {
             Bits(network: "resnet8", weights: 32, activations: 32), Bits(network: "vgg11", weights: 32, activations: 32),
             Bits(network: "resnet8", weights: 32, activations: 8), Bits(network: "resnet8", weights: 32, activations: 4),
             Bits(network: "resnet8", weights: 1, activations: 32), Bits(network: "resnet8", weights: 4, activations: 32, inner: true),
-            Bits(network: "lenet5", weights: 1, activations: 4), Bits(network: "lenet5", weights: 2, activations: 2),
+            // Not LeNet-5 at two bits: its maps then all but agree between images, and as fc1 normalises over images alone, f32 flips levels
+            // with 39 of 40 seeds.
+            Bits(network: "lenet5", weights: 1, activations: 4), Bits(network: "resnet8", weights: 2, activations: 2),
             Bits(network: "lenet5", weights: 32, activations: 32),
             Bits(network: "imagenet-resnet10", weights: 1, activations: 4), Bits(network: "imagenet-resnet10", weights: 32, activations: 32),
         ], [1, 2])
