@@ -22,12 +22,12 @@ struct ResultsPage {
     func text(tables: [(title: String, table: ResultsTable)], isLive: Bool) throws -> String {
         let unfinished = try UnfinishedRun.all(in: output, besides: rows, isLive: isLive)
         var page = Page(
-            "Blended coarse gradient descent: results of \(output.path)",
+            "Blended coarse gradient descent: what was measured",
             introduction: "Top-1 after the last epoch is the result; “best on test” was picked on the test images and is none. "
                 + "Every number opens its command, commit, seed, data and recipe.",
             refresh: unfinished.contains { $0.holder != nil } ? 30 : nil)
         if !unfinished.isEmpty { page.add(isLive ? "Under way" : "Unfinished runs", .joined(unfinished.map(\.html))) }
-        if !tables.isEmpty { page.add("Tables", .joined(tables.map(Self.html) + Self.notes)) }
+        if !tables.isEmpty { page.add("Tables", .joined(Self.longestFirst(tables).map(Self.html) + Self.notes)) }
         if !rows.isEmpty { page.add("All runs", try allRuns) }
         let curves = try self.curves(unfinished)
         if !curves.isEmpty { page.add("Learning curves", .joined(curves)) }
@@ -42,10 +42,14 @@ struct ResultsPage {
 
     // MARK: Tables
 
+    private static func longestFirst(_ tables: [(title: String, table: ResultsTable)]) -> [(title: String, table: ResultsTable)] {
+        [.paper, .short, .brief, .smoke].flatMap { length in tables.filter { $0.table.groups.first?.condition.runProtocol == length } }
+    }
+
     private static func html(_ title: String, _ table: ResultsTable) -> HTML {
         let further = [("differences over seeds", table.differences), ("image by image", table.images)]
         let absent = table.missing.isEmpty ? [] : [HTML.paragraph("Without a run: \(table.missing.joined(separator: ", ")).")]
-        return .joined([.table(title, table.accuracies)] + absent + further.compactMap { name, part in part.map { .table("\(title): \(name)", $0) } })
+        return .joined([.table(title, table.shortAccuracies)] + absent + further.compactMap { name, part in part.map { .table("\(title): \(name)", $0) } })
     }
 
     private static var notes: [HTML] { ResultsTable.notes.split(separator: "\n").map { .paragraph(String($0)) } }
@@ -59,7 +63,7 @@ struct ResultsPage {
                     let condition = run.condition, top1 = run.top1.map { "\(two($0.value)) [\(two($0.interval.low)), \(two($0.interval.high))]" }
                     return [
                         "\(condition.dataset)", condition.runProtocol.rawValue, condition.network, condition.bits, condition.method.rawValue, condition.cell,
-                        condition.precision.rawValue, "\(run.seed)", "\(run.epochs)", top1 ?? "diverged in epoch \(run.epochs + 1)",
+                        condition.precision.rawValue, "\(run.seed)", "\(run.epochs)" + (top1 == nil ? ", then diverged" : ""), top1 ?? "–",
                         run.top1Best.map(two) ?? "–", run.reported.map(two) ?? "–",
                     ]
                 })

@@ -58,13 +58,14 @@ public struct ResultsTable: Sendable {
             })
     }
 
-    /// The same for LaTeX, narrower where no group has a reported number: then the reason alone is said.
-    public var latex: String {
-        guard groups.allSatisfy({ $0.first.reported == nil }) else { return accuracies.latex }
-        let kept = accuracies.header.count - 3
-        return latexTable(
-            header: accuracies.header.prefix(kept) + ["Reported"], rows: accuracies.rows.map { $0.prefix(kept) + [$0[kept + 2]] })
+    /// The same, narrower where no group has a reported number: then the reason alone is said.
+    public var shortAccuracies: TextTable {
+        let all = accuracies, kept = all.header.count - 3
+        guard groups.allSatisfy({ $0.first.reported == nil }) else { return all }
+        return TextTable(header: all.header.prefix(kept) + ["Reported"], rows: all.rows.map { $0.prefix(kept) + [$0[kept + 2]] })
     }
+
+    public var latex: String { shortAccuracies.latex }
 
     /// Over seeds: one row for each comparison. Nil when there is none.
     public var differences: TextTable? {
