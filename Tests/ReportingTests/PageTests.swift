@@ -94,6 +94,10 @@ struct PageTests {
             "without the first epoch 2 · \(hostile): 10 false none", "key epoch 3 · \(hostile): 40", "smoothed 1", "title Results",
             "parts Runs,Learning curves,Pictures", "images true",
         ]
-        #expect(lines.map { $0.replacing("&lt;", with: "<").replacing("&gt;", with: ">").replacing("&amp;", with: "&") } == expected, "\(text.suffix(3000))")
+        // Literally, as the overlay joins the semicolon before it, too.
+        let seen = lines.map { line in
+            [("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")].reduce(line) { $0.replacingOccurrences(of: $1.0, with: $1.1, options: .literal) }
+        }
+        #expect(seen == expected, "\(text.suffix(3000))")
     }
 }
