@@ -15,10 +15,14 @@ extension Reader {
     static let models = [
         Reader(name: "safetensors", about: "a safetensors file; its tensors are read and written again") { _ in
             let tensors: [String: StoredTensor] = [
-                "a": StoredTensor(shape: [2, 3], [Float](repeating: 1.5, count: 6)), "b.codes": StoredTensor(shape: [5], [Int8](repeating: -1, count: 5)),
+                "a": StoredTensor(shape: [2, 3], [Float](repeating: 1.5, count: 6)),
+                "b.codes": StoredTensor(shape: [5], [Int8](repeating: -1, count: 5)),
                 "empty": StoredTensor(shape: [0, 4], [Double]()), "é \"\\\u{1}": StoredTensor(shape: [], [UInt64(7)]),
             ]
-            let files = [SafetensorsFile(metadata: ["format": "pt", "e\u{301}": "\n"], tensors: tensors), SafetensorsFile(tensors: ["a": StoredTensor(shape: [1], [Float(1)])])]
+            let files = [
+                SafetensorsFile(metadata: ["format": "pt", "e\u{301}": "\n"], tensors: tensors),
+                SafetensorsFile(tensors: ["a": StoredTensor(shape: [1], [Float(1)])]),
+            ]
             let seeds = try files.map { file in
                 let bytes = try file.encoded(), data = file.tensors.reduce(0) { $0 + $1.value.data.count }
                 return Seed(bytes, hot: 0..<bytes.count - data) { withHeaderLength($0, data: data) }
@@ -27,13 +31,17 @@ extension Reader {
         },
         Reader(name: "checkpoint", about: "a checkpoint; one in 16 that are accepted becomes a network that is evaluated") { folder in
             let path = "\(folder)/run.safetensors", images = tinyImages()
-            let seeds = try ["method: float, weight_bits: 32, activation_bits: 32", "method: bcgd, weight_bits: 1, activation_bits: 4", "method: bc, weight_bits: 2, activation_bits: 2, evaluation: lagged"]
-                .map { settings -> Seed in
-                    let run = RunDescription(name: "run", dataset: images.name, recipe: try recipe(settings, in: folder), seed: 3, warmStart: nil)
-                    try Trainer(run, dataset: images, threads: 1).save(to: path)
-                    let bytes = try readFile(path), header = 8 + Int(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
-                    return Seed(bytes, hot: 0..<header) { withChecksum(withHeaderLength($0, data: bytes.count - header)) }
-                }
+            let seeds = try [
+                "method: float, weight_bits: 32, activation_bits: 32", "method: bcgd, weight_bits: 1, activation_bits: 4",
+                "method: bc, weight_bits: 2, activation_bits: 2, evaluation: lagged",
+            ]
+            .map { settings -> Seed in
+                let run = RunDescription(
+                    name: "run", dataset: images.name, recipe: try recipe(settings, in: folder), seed: 3, warmStart: nil)
+                try Trainer(run, dataset: images, threads: 1).save(to: path)
+                let bytes = try readFile(path), header = 8 + Int(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
+                return Seed(bytes, hot: 0..<header) { withChecksum(withHeaderLength($0, data: bytes.count - header)) }
+            }
             let context = ExecutionContext(engine: try Engine(threads: 1), batch: 1), shape = FeatureShape(height: 8, width: 8, channels: 3)
             return Session(seeds: seeds) { input, index in
                 try write(input, path)
@@ -44,8 +52,13 @@ extension Reader {
                 try need(scores.count == 4, "\(scores.count) scores of \(run.recipe.network)")
             }
         },
-        Reader(name: "packed", about: "a packed model; what is accepted classifies an image by every path, small ones as the reference does") { _ in
-            let models = [RandomModel(height: 5, width: 6), RandomModel(weightBits: 2, isScaledPerChannel: true), RandomModel(weightBits: 4, isFloatOutside: true)]
+        Reader(
+            name: "packed", about: "a packed model; what is accepted classifies an image by every path, small ones as the reference does"
+        ) { _ in
+            let models = [
+                RandomModel(height: 5, width: 6), RandomModel(weightBits: 2, isScaledPerChannel: true),
+                RandomModel(weightBits: 4, isFloatOutside: true),
+            ]
             let seeds = try models.map { Seed(try $0.contents().encoded(), hot: 0..<128 + 10 * 64, finish: packedAgain) }
             let paths = Classifier.Path.available
             return Session(seeds: seeds) { input, index in
@@ -55,10 +68,15 @@ extension Reader {
                 guard model.multiplyAdds < 3_000_000 && model.input.count < 100_000 else { return }
                 let image = (0..<model.input.count).map { UInt8(truncatingIfNeeded: $0 * 31 + index) }
                 let scores = paths.map { Classifier(model, path: $0).scores(of: image) }
-                try need(scores.allSatisfy { $0.count == model.classes.count }, "\(scores.map(\.count)) scores of \(model.classes.count) classes")
+                try need(
+                    scores.allSatisfy { $0.count == model.classes.count }, "\(scores.map(\.count)) scores of \(model.classes.count) classes"
+                )
                 try need(scores.allSatisfy { $0.map(\.bitPattern) == scores[0].map(\.bitPattern) }, "the paths differ")
-                guard index % 64 == 0, case .floats(let expected)? = ReferenceClassifier(model).activations(of: image).last?.values else { return }
-                try need(expected.map(\.bitPattern) == scores[0].map(\.bitPattern), "the scores are \(scores[0]), the reference's \(expected)")
+                guard index % 64 == 0, case .floats(let expected)? = ReferenceClassifier(model).activations(of: image).last?.values else {
+                    return
+                }
+                try need(
+                    expected.map(\.bitPattern) == scores[0].map(\.bitPattern), "the scores are \(scores[0]), the reference's \(expected)")
             }
         },
     ]
@@ -66,9 +84,12 @@ extension Reader {
     static let exchanged = [
         Reader(name: "onnx", about: "a QCDQ or QONNX file as `import` reads it; what becomes a packed model classifies an image") { _ in
             let model = try PackedModel(bytes: RandomModel(height: 5, width: 6, weightBits: 2).contents().encoded())
-            let seeds = [onnx(model, form: .qcdq), onnx(model, form: .qcdq, weights: .int4), onnx(model, form: .qonnx)].map { Seed([UInt8]($0)) }
+            let seeds = [onnx(model, form: .qcdq), onnx(model, form: .qcdq, weights: .int4), onnx(model, form: .qonnx)].map {
+                Seed([UInt8]($0))
+            }
             let format = ImageFormat(
-                height: 5, width: 6, channels: 3, classes: model.classes, normalization: PixelNormalization(mean: [0.4, 0.4, 0.4], std: [0.2, 0.2, 0.2]))
+                height: 5, width: 6, channels: 3, classes: model.classes,
+                normalization: PixelNormalization(mean: [0.4, 0.4, 0.4], std: [0.2, 0.2, 0.2]))
             let image = [UInt8]((0..<90).map { UInt8($0) })
             return Session(seeds: seeds) { input, index in
                 let model = try packedModel(onnx: input, provenance: "input") { _ in format }
@@ -77,12 +98,14 @@ extension Reader {
             }
         },
         Reader(name: "own-weights", about: "a safetensors file of other programs: 16 bits, prefixes") { _ in
-            let half = StoredTensor(shape: [3], type: .f16, data: Data([0, 60, 0, 188, 255, 123])), brain = StoredTensor(shape: [2], type: .bf16, data: Data([128, 63, 1, 2]))
+            let half = StoredTensor(shape: [3], type: .f16, data: Data([0, 60, 0, 188, 255, 123])),
+                brain = StoredTensor(shape: [2], type: .bf16, data: Data([128, 63, 1, 2]))
             let file = SafetensorsFile(tensors: ["module.a": half, "module.b": brain, "module.c": StoredTensor(shape: [2], [Float(1), 2])])
             let bytes = try file.encoded()
             return Session(seeds: [Seed(bytes, hot: 0..<bytes.count - 18) { withHeaderLength($0, data: 18) }]) { input, _ in
                 let (own, notes) = try SafetensorsFile(bytes: Data(input), path: "input").asOwn()
-                try need(notes.count <= 3 && !own.tensors.values.contains { [.f16, .bf16].contains($0.type) }, "tensors of 16 bits are left")
+                try need(
+                    notes.count <= 3 && !own.tensors.values.contains { [.f16, .bf16].contains($0.type) }, "tensors of 16 bits are left")
             }
         },
     ]
@@ -126,7 +149,9 @@ extension Reader {
 
     private static func tinyImages() -> ImageDataset {
         let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2])
-        let split = ImageSplit(height: 8, width: 8, channels: 3, images: (0..<4 * 192).map { UInt8(truncatingIfNeeded: $0 * 5) }, labels: [0, 1, 2, 3], normalization: normalization)
+        let split = ImageSplit(
+            height: 8, width: 8, channels: 3, images: (0..<4 * 192).map { UInt8(truncatingIfNeeded: $0 * 5) }, labels: [0, 1, 2, 3],
+            normalization: normalization)
         return ImageDataset(name: "tiny", classes: ["a", "b", "c", "d"], train: split, test: split, isOfficial: true)
     }
 

@@ -17,7 +17,8 @@ public func packedModel(onnx bytes: [UInt8], provenance: String, format: (ONNXFa
     for node in file.nodes { try network.add(node) }
     let contents = PackedModelContents(
         input: .init(height: format.height, width: format.width, channels: format.channels), mean: format.normalization.mean,
-        std: format.normalization.std, fitting: format.fitting, classes: format.classes, provenance: provenance, entries: try network.entries())
+        std: format.normalization.std, fitting: format.fitting, classes: format.classes, provenance: provenance,
+        entries: try network.entries())
     return try PackedModel(bytes: contents.encoded())
 }
 
@@ -76,20 +77,26 @@ struct ONNXNetwork {
 
     init(_ file: ONNXFile, _ format: ImageFormat) throws {
         guard (1...4096).contains(format.height), (1...4096).contains(format.width), (1...4).contains(format.channels) else {
-            throw ONNXError("images of \(format.height)×\(format.width)×\(format.channels), expected 1 to 4096 pixels a side and 1 to 4 channels")
+            throw ONNXError(
+                "images of \(format.height)×\(format.width)×\(format.channels), expected 1 to 4096 pixels a side and 1 to 4 channels")
         }
-        guard file.inputs.count == 1, let input = file.inputs.first else { throw ONNXError("\(file.inputs.count) inputs, expected one, the images") }
+        guard file.inputs.count == 1, let input = file.inputs.first else {
+            throw ONNXError("\(file.inputs.count) inputs, expected one, the images")
+        }
         let expected = [format.channels, format.height, format.width]
         guard input.shape.count == 4, zip(input.shape.dropFirst(), expected).allSatisfy({ $0 == nil || $0 == $1 }) else {
             let found = input.shape.map { $0.map(String.init) ?? "free" }.joined(separator: ", ")
-            throw ONNXError("the input \(input.name) is [\(found)], the images are [N, \(expected.map(String.init).joined(separator: ", "))]")
+            throw ONNXError(
+                "the input \(input.name) is [\(found)], the images are [N, \(expected.map(String.init).joined(separator: ", "))]")
         }
         (self.format, output) = (format, file.outputs.first)
         values = file.constants.mapValues { .constant($0) }
         values[input.name] = .image
     }
 
-    func fail(_ node: ONNXFile.Node, _ what: String) -> ONNXError { ONNXError("\(node.type) \(node.name.isEmpty ? node.outputs.first ?? "" : node.name): \(what)") }
+    func fail(_ node: ONNXFile.Node, _ what: String) -> ONNXError {
+        ONNXError("\(node.type) \(node.name.isEmpty ? node.outputs.first ?? "" : node.name): \(what)")
+    }
 
     func value(_ node: ONNXFile.Node, _ place: Int) throws -> ONNXValue {
         guard node.inputs.indices.contains(place), let value = values[node.inputs[place]] else {
@@ -121,10 +128,14 @@ struct ONNXNetwork {
         let (inputs, outputs, isFirst) = (shape(sum.input).channels, sum.channels, sum.input < 0)
         let (paddedInputs, paddedOutputs) = (isFirst ? inputs : paddedChannels(inputs), paddedChannels(outputs))
         let weights = sum.weights, bits = weights.bits, taps = sum.kernel * sum.kernel
-        guard Double(paddedInputs) * Double(paddedOutputs) * Double(taps) <= 0x1p29 else { throw fail(node, "\(weights.shape) weights are too many") }
+        guard Double(paddedInputs) * Double(paddedOutputs) * Double(taps) <= 0x1p29 else {
+            throw fail(node, "\(weights.shape) weights are too many")
+        }
         let unit = PackedModel.Unit(
-            name: sum.name, kind: isFirst ? .first : .convolution, kernel: sum.kernel, stride: sum.stride, padding: sum.padding, weightBits: bits,
-            activationBits: (top + 1).trailingZeroBitCount, shortcut: sum.shortcut?.kind ?? .none, shortcutStride: sum.shortcut?.stride ?? 0,
+            name: sum.name, kind: isFirst ? .first : .convolution, kernel: sum.kernel, stride: sum.stride, padding: sum.padding,
+            weightBits: bits,
+            activationBits: (top + 1).trailingZeroBitCount, shortcut: sum.shortcut?.kind ?? .none,
+            shortcutStride: sum.shortcut?.stride ?? 0,
             input: sum.input, shortcutInput: sum.shortcut?.unit ?? -1, outputChannels: paddedOutputs,
             scaleCount: bits == 32 ? 0 : weights.scales.count == 1 ? 1 : paddedOutputs, step: Float((sum.shortcut?.worth ?? 0) / stepSize),
             stepSize: Float(stepSize))
@@ -132,9 +143,13 @@ struct ONNXNetwork {
         units.append(
             PackedModelContents.Entry(
                 unit,
-                integerWeights: padded(weights.integers, outputs: (outputs, paddedOutputs), inputs: (inputs, paddedInputs), taps: taps, bits == 1 ? 1 : 0, isAbsent: bits == 32),
-                weights: padded(weights.floats, outputs: (outputs, paddedOutputs), inputs: (inputs, paddedInputs), taps: taps, 0, isAbsent: bits != 32),
-                scales: weights.scales.count > 1 ? row(weights.scales) : weights.scales.map { Float($0) }, a: row(sum.gain.map { $0 / stepSize }),
+                integerWeights: padded(
+                    weights.integers, outputs: (outputs, paddedOutputs), inputs: (inputs, paddedInputs), taps: taps, bits == 1 ? 1 : 0,
+                    isAbsent: bits == 32),
+                weights: padded(
+                    weights.floats, outputs: (outputs, paddedOutputs), inputs: (inputs, paddedInputs), taps: taps, 0, isAbsent: bits != 32),
+                scales: weights.scales.count > 1 ? row(weights.scales) : weights.scales.map { Float($0) },
+                a: row(sum.gain.map { $0 / stepSize }),
                 b: row(sum.shift.map { $0 / stepSize - roundingOffset })))
         shapes.append((sum.height, sum.width, outputs))
         return units.count - 1
@@ -145,11 +160,13 @@ struct ONNXNetwork {
     }
 
     mutating func finishMaximum(of unit: Int, kernel: Int, stride: Int, padding: Int, _ node: ONNXFile.Node) throws -> Int {
-        let (from, size) = (shape(unit), try window(node, of: unit, kernel: kernel, stride: stride, padding: padding)), before = units[unit].unit
+        let (from, size) = (shape(unit), try window(node, of: unit, kernel: kernel, stride: stride, padding: padding)),
+            before = units[unit].unit
         units.append(
             PackedModelContents.Entry(
                 PackedModel.Unit(
-                    name: node.outputs.first ?? "", kind: .maximum, kernel: kernel, stride: stride, padding: padding, activationBits: before.activationBits,
+                    name: node.outputs.first ?? "", kind: .maximum, kernel: kernel, stride: stride, padding: padding,
+                    activationBits: before.activationBits,
                     input: unit, outputChannels: before.outputChannels, stepSize: before.stepSize)))
         shapes.append((size.height, size.width, from.channels))
         return units.count - 1
@@ -158,7 +175,9 @@ struct ONNXNetwork {
     /// Rows and columns of a window's result.
     func window(_ node: ONNXFile.Node, of unit: Int, kernel: Int, stride: Int, padding: Int) throws -> (height: Int, width: Int) {
         let from = shape(unit)
-        guard (1...255).contains(kernel), (1...15).contains(stride), (0...kernel / 2).contains(padding), min(from.height, from.width) + 2 * padding >= kernel else {
+        guard (1...255).contains(kernel), (1...15).contains(stride), (0...kernel / 2).contains(padding),
+            min(from.height, from.width) + 2 * padding >= kernel
+        else {
             throw fail(node, "kernel \(kernel), stride \(stride), padding \(padding) on \(from.height)×\(from.width) pixels")
         }
         return ((from.height + 2 * padding - kernel) / stride + 1, (from.width + 2 * padding - kernel) / stride + 1)
@@ -171,13 +190,18 @@ struct ONNXNetwork {
         }
         let (inputs, outputs) = (shapes[last].channels, weights.outputs)
         guard weights.shape[1] == inputs, outputs == format.classes.count, bias.count == outputs else {
-            throw ONNXError("a classifier of \(weights.shape) with \(bias.count) biases, expected \(format.classes.count) classes of \(inputs) features")
+            throw ONNXError(
+                "a classifier of \(weights.shape) with \(bias.count) biases, expected \(format.classes.count) classes of \(inputs) features"
+            )
         }
         let bits = weights.bits, (from, to) = (inputs, paddedChannels(inputs))
         return units + [
             PackedModelContents.Entry(
-                .init(name: output ?? "", kind: .classifier, weightBits: bits, input: last, outputChannels: outputs, scaleCount: weights.scales.count),
-                integerWeights: padded(weights.integers, outputs: (outputs, outputs), inputs: (from, to), taps: 1, bits == 1 ? 1 : 0, isAbsent: bits == 32),
+                .init(
+                    name: output ?? "", kind: .classifier, weightBits: bits, input: last, outputChannels: outputs,
+                    scaleCount: weights.scales.count),
+                integerWeights: padded(
+                    weights.integers, outputs: (outputs, outputs), inputs: (from, to), taps: 1, bits == 1 ? 1 : 0, isAbsent: bits == 32),
                 weights: padded(weights.floats, outputs: (outputs, outputs), inputs: (from, to), taps: 1, 0, isAbsent: bits != 32),
                 scales: weights.scales.map { Float($0) }, b: bias.map { Float($0) })
         ]

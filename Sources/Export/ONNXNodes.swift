@@ -48,7 +48,9 @@ extension ONNXNetwork {
 
     func pending(_ node: ONNXFile.Node, _ place: Int = 0) throws -> PendingUnit {
         guard case .sum(let sum) = try value(node, place) else { throw fail(node, "follows no convolution") }
-        guard sum.quantized == nil, !sum.isCeiled || ["QuantizeLinear", "Quant"].contains(node.type) else { throw fail(node, "stands inside of a quantizer") }
+        guard sum.quantized == nil, !sum.isCeiled || ["QuantizeLinear", "Quant"].contains(node.type) else {
+            throw fail(node, "stands inside of a quantizer")
+        }
         return sum
     }
 
@@ -74,7 +76,9 @@ extension ONNXNetwork {
     private func window(_ node: ONNXFile.Node) throws -> (kernel: Int, stride: Int, padding: Int) {
         func one(_ name: String, _ standard: Int, count: Int) throws -> Int {
             let given = node.integers[name] ?? []
-            guard given.isEmpty || given.count == count && Set(given).count == 1 else { throw fail(node, "\(name) \(given): expected a square window") }
+            guard given.isEmpty || given.count == count && Set(given).count == 1 else {
+                throw fail(node, "\(name) \(given): expected a square window")
+            }
             return given.first ?? standard
         }
         guard try one("dilations", 1, count: 2) == 1, node.integers["group"] ?? [1] == [1], node.integers["ceil_mode"] ?? [0] == [0],
@@ -96,28 +100,41 @@ extension ONNXNetwork {
         switch try value(node, 0) {
         case .image: unit = -1
         case .map(let source, 1, nil, _): unit = source
-        default: throw fail(node, "reads \(node.inputs[0]), which is not quantized; a packed model's convolutions read levels, the first one float pixels")
+        default:
+            throw fail(
+                node,
+                "reads \(node.inputs[0]), which is not quantized; a packed model's convolutions read levels, the first one float pixels")
         }
-        guard weights.shape.count == 4, weights.outputs > 0, weights.shape[2] == weights.shape[3], weights.shape[1] == shape(unit).channels else {
+        guard weights.shape.count == 4, weights.outputs > 0, weights.shape[2] == weights.shape[3], weights.shape[1] == shape(unit).channels
+        else {
             throw fail(node, "weights \(weights.shape) on \(shape(unit).channels) channels, expected [O, I, K, K]")
         }
-        guard unit < 0 || weights.bits != 32 else { throw fail(node, "its weights are float; only those of the first convolution and the classifier may be") }
+        guard unit < 0 || weights.bits != 32 else {
+            throw fail(node, "its weights are float; only those of the first convolution and the classifier may be")
+        }
         let (_, stride, padding) = try window(node)
         let kernel = weights.shape[2], size = try window(node, of: unit, kernel: kernel, stride: stride, padding: padding)
         // A first unit's weights are δ·q themselves.
-        let gain = unit < 0 ? [Double](repeating: 1, count: weights.outputs)
+        let gain =
+            unit < 0
+            ? [Double](repeating: 1, count: weights.outputs)
             : (0..<weights.outputs).map { stepSize(unit) * weights.scales[weights.scales.count == 1 ? 0 : $0] }
-        let bias = node.inputs.count > 2 && !node.inputs[2].isEmpty ? try constant(node, 2).numbers : [Double](repeating: 0, count: weights.outputs)
+        let bias =
+            node.inputs.count > 2 && !node.inputs[2].isEmpty
+            ? try constant(node, 2).numbers : [Double](repeating: 0, count: weights.outputs)
         guard bias.count == weights.outputs else { throw fail(node, "\(bias.count) biases for \(weights.outputs) channels") }
         return PendingUnit(
-            name: node.name.isEmpty ? node.outputs[0] : node.name, weights: weights, kernel: kernel, stride: stride, padding: padding, input: unit,
+            name: node.name.isEmpty ? node.outputs[0] : node.name, weights: weights, kernel: kernel, stride: stride, padding: padding,
+            input: unit,
             height: size.height, width: size.width, gain: gain, shift: bias)
     }
 
     private func normalized(_ node: ONNXFile.Node) throws -> PendingUnit {
         var sum = try pending(node)
         let numbers = try (1...4).map { try constant(node, $0).numbers }, epsilon = Double(node.number["epsilon"] ?? 1e-5)
-        guard numbers.allSatisfy({ $0.count == sum.channels }), sum.shortcut == nil else { throw fail(node, "does not follow a convolution of as many channels") }
+        guard numbers.allSatisfy({ $0.count == sum.channels }), sum.shortcut == nil else {
+            throw fail(node, "does not follow a convolution of as many channels")
+        }
         for o in 0..<sum.channels {
             let scale = numbers[0][o] / (numbers[3][o] + epsilon).squareRoot()
             (sum.gain[o], sum.shift[o]) = (sum.gain[o] * scale, (sum.shift[o] - numbers[2][o]) * scale + numbers[1][o])
@@ -130,9 +147,11 @@ extension ONNXNetwork {
         if ["Mul", "Add"].contains(node.type), case .constant = first { swap(&first, &second) }
         if node.type == "Add", case .map = first { swap(&first, &second) }
         switch (first, second) {
-        case (.scores(let weights, let bias, let unit), .constant(let tensor)) where node.type == "Add" && tensor.numbers.count == bias.count:
+        case (.scores(let weights, let bias, let unit), .constant(let tensor))
+        where node.type == "Add" && tensor.numbers.count == bias.count:
             return .scores(weights, bias: zip(bias, tensor.numbers).map(+), unit: unit)
-        case (.map(let unit, let factor, let stride, let channels), .constant(let tensor)) where node.type == "Mul" && tensor.numbers.count == 1:
+        case (.map(let unit, let factor, let stride, let channels), .constant(let tensor))
+        where node.type == "Mul" && tensor.numbers.count == 1:
             return .map(unit: unit, factor: factor * tensor.numbers[0], stride: stride, channels: channels)
         case (.sum(var sum), .constant(let tensor)) where sum.shortcut == nil && sum.quantized == nil && !sum.isCeiled:
             let numbers = try perChannel(tensor, channels: sum.channels, node)
@@ -174,13 +193,15 @@ extension ONNXNetwork {
         let from = shape(unit)
         if node.type == "Slice", stride == nil {
             let numbers = try (1...4).map { try constant(node, $0).numbers }
-            guard numbers[0] == [0, 0], numbers[2] == [2, 3], numbers[3].count == 2, numbers[3][0] == numbers[3][1], (1...8).contains(numbers[3][0]),
+            guard numbers[0] == [0, 0], numbers[2] == [2, 3], numbers[3].count == 2, numbers[3][0] == numbers[3][1],
+                (1...8).contains(numbers[3][0]),
                 numbers[1].count == 2, numbers[1][0] >= Double(from.height), numbers[1][1] >= Double(from.width)
             else { throw fail(node, "is no subsampling of rows and columns") }
             return .map(unit: unit, stride: Int(numbers[3][0]), channels: channels)
         }
         let pads = node.type == "Pad" ? try constant(node, 1).numbers : []
-        guard pads.count == 8, pads.enumerated().allSatisfy({ $0.offset % 4 == 1 || $0.element == 0 }), pads[1] == pads[5], (0...65536).contains(pads[1]),
+        guard pads.count == 8, pads.enumerated().allSatisfy({ $0.offset % 4 == 1 || $0.element == 0 }), pads[1] == pads[5],
+            (0...65536).contains(pads[1]),
             pads[1] == 0 || channels % 16 == 0 && Int(pads[1]) % 8 == 0
         else { throw fail(node, "is no padding of channels by eights on both sides") }
         return .map(unit: unit, stride: stride ?? 1, channels: channels + 2 * Int(pads[1]))
@@ -206,23 +227,29 @@ extension ONNXNetwork {
     }
 
     private func transposed(_ node: ONNXFile.Node) throws -> ONNXValue {
-        guard case .weights(let weights) = try value(node, 0), weights.shape.count == 2, node.integers["perm"] ?? [1, 0] == [1, 0], weights.scales.count == 1 else {
+        guard case .weights(let weights) = try value(node, 0), weights.shape.count == 2, node.integers["perm"] ?? [1, 0] == [1, 0],
+            weights.scales.count == 1
+        else {
             throw fail(node, "is no transposition of a linear layer's weights")
         }
         return .weights(weights.transposed)
     }
 
     private func linear(_ node: ONNXFile.Node) throws -> ONNXValue {
-        guard case .mean(let unit) = try value(node, 0) else { throw fail(node, "reads \(node.inputs[0]): before the classifier a packed model takes the mean over all pixels") }
+        guard case .mean(let unit) = try value(node, 0) else {
+            throw fail(node, "reads \(node.inputs[0]): before the classifier a packed model takes the mean over all pixels")
+        }
         var weights = try weights(node, 1)
-        guard weights.shape.count == 2, node.integers["transA"] ?? [0] == [0], node.number["alpha"] ?? 1 == 1, node.number["beta"] ?? 1 == 1 else {
+        guard weights.shape.count == 2, node.integers["transA"] ?? [0] == [0], node.number["alpha"] ?? 1 == 1, node.number["beta"] ?? 1 == 1
+        else {
             throw fail(node, "expected features times weights plus a bias")
         }
         if node.type == "MatMul" || node.integers["transB"] ?? [0] == [0] {
             guard weights.scales.count <= 1 else { throw fail(node, "has scales for other channels than the classes") }
             weights = weights.transposed
         }
-        let bias = node.type == "Gemm" && node.inputs.count > 2 ? try constant(node, 2).numbers : [Double](repeating: 0, count: weights.outputs)
+        let bias =
+            node.type == "Gemm" && node.inputs.count > 2 ? try constant(node, 2).numbers : [Double](repeating: 0, count: weights.outputs)
         guard bias.count == weights.outputs else { throw fail(node, "\(bias.count) biases for \(weights.outputs) classes") }
         return .scores(weights, bias: bias, unit: unit)
     }

@@ -10,8 +10,10 @@ extension ONNXNetwork {
             guard isBinary || (2...8).contains(bits) && node.integers["signed"] ?? [1] == [1] && zero == 0 else {
                 throw fail(node, "weights of \(bits) bits, expected 2 to 8 signed ones without zero point")
             }
-            let top = isBinary ? 1 : Double(1 << (Int(bits) - 1) - 1), scales = scale.numbers, per = tensor.numbers.count / max(scales.count, 1)
-            guard [1, tensor.shape.first].contains(scales.count), scales.allSatisfy({ $0 > 0 && $0.isFinite }), !tensor.numbers.isEmpty else {
+            let top = isBinary ? 1 : Double(1 << (Int(bits) - 1) - 1), scales = scale.numbers,
+                per = tensor.numbers.count / max(scales.count, 1)
+            guard [1, tensor.shape.first].contains(scales.count), scales.allSatisfy({ $0 > 0 && $0.isFinite }), !tensor.numbers.isEmpty
+            else {
                 throw fail(node, "\(scales.count) scales, expected one, or one an output channel, above 0")
             }
             let integers = tensor.numbers.enumerated().map { i, x in
@@ -23,8 +25,13 @@ extension ONNXNetwork {
         }
         let sum = try pending(node), modes = ["ROUND": 0.5, "HALF_EVEN": 0.5, "CEIL": 0], mode = node.texts["rounding_mode"] ?? "ROUND"
         let (scale, zero, bits) = (try scalar(node, 1), try scalar(node, 2), try scalar(node, 3))
-        guard !isBinary, let offset = modes[mode.uppercased()], node.integers["signed"] ?? [1] == [0], node.integers["narrow"] ?? [0] == [0], zero == 0, (1...8).contains(bits) else {
-            throw fail(node, "activations of \(bits) bits, zero point \(zero), rounding \(mode): expected 1 to 8 unsigned bits without zero point, rounded to nearest or up")
+        guard !isBinary, let offset = modes[mode.uppercased()], node.integers["signed"] ?? [1] == [0],
+            node.integers["narrow"] ?? [0] == [0], zero == 0, (1...8).contains(bits)
+        else {
+            throw fail(
+                node,
+                "activations of \(bits) bits, zero point \(zero), rounding \(mode): expected 1 to 8 unsigned bits without zero point, rounded to nearest or up"
+            )
         }
         let unit = try finish(sum, stepSize: scale, top: 1 << Int(bits) - 1, roundingOffset: sum.isCeiled ? 0 : offset, node)
         return .map(unit: unit, channels: sum.channels)
@@ -38,7 +45,9 @@ extension ONNXNetwork {
     }
 
     func quantized(_ node: ONNXFile.Node) throws -> PendingUnit {
-        if case .image = try value(node, 0) { throw fail(node, "quantizes the image; a packed model's first convolution reads float pixels") }
+        if case .image = try value(node, 0) {
+            throw fail(node, "quantizes the image; a packed model's first convolution reads float pixels")
+        }
         var sum = try pending(node)
         guard try zeroPoint(node, 2) == 2 else { throw fail(node, "gives signed levels, expected unsigned bytes") }
         let scale = try scalar(node, 1)
@@ -54,7 +63,9 @@ extension ONNXNetwork {
             tensor.numbers = tensor.numbers.map { min(max($0, low), high) }
             return .constant(tensor)
         case .sum(var sum):
-            guard let (step, top) = sum.quantized, low == 0, (0...255).contains(high) else { throw fail(node, "cuts off to \(low)…\(high), expected levels from 0") }
+            guard let (step, top) = sum.quantized, low == 0, (0...255).contains(high) else {
+                throw fail(node, "cuts off to \(low)…\(high), expected levels from 0")
+            }
             sum.quantized = (step, min(top, Int(high)))
             return .sum(sum)
         default: throw fail(node, "cuts off what is not quantized")
@@ -66,13 +77,18 @@ extension ONNXNetwork {
         switch try value(node, 0) {
         case .constant(let tensor):
             let scales = try constant(node, 1).numbers
-            guard [1, tensor.shape.first].contains(scales.count), scales.count == 1 || node.integers["axis"] ?? [1] == [0], scales.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+            guard [1, tensor.shape.first].contains(scales.count), scales.count == 1 || node.integers["axis"] ?? [1] == [0],
+                scales.allSatisfy({ $0 > 0 && $0.isFinite })
+            else {
                 throw fail(node, "\(scales.count) scales, expected one, or one an output channel (axis 0), above 0")
             }
             return .weights(try checked(tensor.shape, tensor.numbers, scales, node))
         case .sum(let sum):
-            guard let (step, top) = sum.quantized, try scalar(node, 1) == step else { throw fail(node, "has another scale than its quantizer") }
-            return .map(unit: try finish(sum, stepSize: step, top: top, roundingOffset: sum.isCeiled ? 0 : 0.5, node), channels: sum.channels)
+            guard let (step, top) = sum.quantized, try scalar(node, 1) == step else {
+                throw fail(node, "has another scale than its quantizer")
+            }
+            return .map(
+                unit: try finish(sum, stepSize: step, top: top, roundingOffset: sum.isCeiled ? 0 : 0.5, node), channels: sum.channels)
         default: throw fail(node, "reads what is not quantized")
         }
     }
