@@ -10,6 +10,15 @@ public struct CSVTable: Equatable, Sendable {
     /// One array of `header.count` fields per row.
     public private(set) var rows: [[String]]
 
+    /// The table of a file, or nil where there is no such file.
+    /// - Throws: `FileError` where the file has not all of these columns, or cannot be read.
+    public static func ifPresent(_ path: String, columns: [String]) throws -> CSVTable? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        let table = try CSVTable(contentsOf: path)
+        if let absent = columns.first(where: { !table.header.contains($0) }) { throw FileError("\(path) has no column \(absent)") }
+        return table
+    }
+
     /// - Precondition: at least one column, no column named twice, every row as wide as the header.
     public init(header: [String], rows: [[String]] = []) {
         precondition(!header.isEmpty && Set(header).count == header.count, "columns need distinct names: \(header)")

@@ -19,7 +19,7 @@ extension Checkpoint {
         func timeless(_ state: TrainingState) -> TrainingState {
             var state = state
             state.seconds = 0
-            state.curve = state.curve.map(\.timeless)
+            for epoch in state.curve.indices { state.curve[epoch].seconds = 0 }
             return state
         }
         let (a, b) = (timeless(state), timeless(other.state))
@@ -34,13 +34,4 @@ extension Checkpoint {
 
     /// What was compared, in words.
     public var extent: String { "\(file.tensors.count) tensors, \(state.curve.count) epochs" }
-}
-
-extension EpochRecord {
-    /// The same without its time.
-    fileprivate var timeless: EpochRecord {
-        EpochRecord(
-            epoch: epoch, learningRate: learningRate, trainLoss: trainLoss, trainTop1: trainTop1, testLoss: testLoss, testHits: testHits, testCount: testCount,
-            testTop5Hits: testTop5Hits, replaced: replaced, integerChanges: integerChanges, seconds: 0)
-    }
 }

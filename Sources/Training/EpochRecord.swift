@@ -21,7 +21,7 @@ public struct EpochRecord: Codable, Equatable, Sendable {
     /// flips of signs. `nil` where no weights are quantized, and in records from before it was kept.
     public var integerChanges: Double?
     /// Training and evaluation up to here, over all sessions of the run.
-    public let seconds: Double
+    public package(set) var seconds: Double
 
     /// By their names in checkpoints.
     enum CodingKeys: String, CodingKey {

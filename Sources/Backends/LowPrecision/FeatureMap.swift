@@ -31,7 +31,7 @@ struct FeatureMap {
         precondition([CK_U8, CK_BF16, CK_F32].contains(type))
         (self.shape, self.type, self.stepSize) = (shape, type, stepSize)
         let count = shape.count * batch
-        storage = Buffer(type == CK_U8 ? (count + 1) / 2 : type == CK_F32 ? 2 * count : count, zero: 0)
+        storage = Buffer((count * type.bytes + 1) / 2, zero: 0)
     }
 
     /// What one of the map is worth.

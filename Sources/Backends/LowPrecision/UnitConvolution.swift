@@ -78,7 +78,7 @@ final class UnitConvolution {
         guard batch > 0 else { return }
         let input = patches?.map ?? map
         if let patches {
-            let size = map.type == CK_U8 ? 1 : 2
+            let size = map.type.bytes
             ck_patches_gather(map.pointer, patches.map.pointer, size, lowering.patches(images: batch), threads)
         }
         switch kernels {

@@ -92,14 +92,19 @@ public struct OutputFolder: Sendable {
         guard let final = run.top1Final, FileManager.default.fileExists(atPath: curve(run.name)) else { return nil }
         let table = try CSVTable(contentsOf: curve(run.name))
         guard ["epoch", "test_top1"].allSatisfy(table.header.contains) else { throw FileError("\(curve(run.name)): expected the columns epoch and test_top1") }
-        let points = table.rows.indices.compactMap { row in
-            Int(table[row, "epoch"]).flatMap { epoch in Double(table[row, "test_top1"]).map { (epoch, $0) } }
-        }
-        guard points.map(\.0) == Array(1...max(1, run.epochs)), let last = points.last?.1 else { return nil }
+        let points = Self.accuracies(table)
+        guard points.map(\.epoch) == Array(1...max(1, run.epochs)), let last = points.last?.top1 else { return nil }
         guard abs(last - final) < 1e-4 else {
             throw FileError("\(curve(run.name)) ends at \(last) %, but \(runs) has \(final) %: they are not of the same run")
         }
-        return Dictionary(uniqueKeysWithValues: points)
+        return Dictionary(uniqueKeysWithValues: points.map { ($0.epoch, $0.top1) })
+    }
+
+    /// Epochs and top-1 in percent on the test images, of a learning curve.
+    static func accuracies(_ curve: CSVTable) -> [(epoch: Int, top1: Double)] {
+        curve.rows.indices.compactMap { row in
+            Int(curve[row, "epoch"]).flatMap { epoch in Double(curve[row, "test_top1"]).map { (epoch, $0) } }
+        }
     }
 
     /// Which test images the run gets right; nil where that was not kept.

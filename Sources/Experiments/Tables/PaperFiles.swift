@@ -53,16 +53,8 @@ struct PaperFiles {
     // MARK: Theory
 
     private static func theory(_ folder: String) throws -> TheoryTables? {
-        guard let claims = try table("\(folder)/theory/theory.csv", columns: TheoryTables.columns) else { return nil }
-        return TheoryTables(claims: claims, faults: try table("\(folder)/theory/theory-power.csv", columns: ["claim", "caught"]))
-    }
-
-    /// A CSV, or nil where there is none.
-    private static func table(_ path: String, columns: [String]) throws -> CSVTable? {
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
-        let table = try CSVTable(contentsOf: path)
-        if let absent = columns.first(where: { !table.header.contains($0) }) { throw FileError("\(path) has no column \(absent)") }
-        return table
+        guard let claims = try CSVTable.ifPresent("\(folder)/theory/theory.csv", columns: TheoryTables.columns) else { return nil }
+        return TheoryTables(claims: claims, faults: try CSVTable.ifPresent("\(folder)/theory/theory-power.csv", columns: ["claim", "caught"]))
     }
 
     // MARK: Runs
@@ -149,13 +141,13 @@ struct PaperFiles {
         var text = ""
         func add(_ title: String, _ table: TextTable) { text += "\\resulttabular{\(escapedForLaTeX(title))}{%\n\(table.latex)}\n" }
         for file in files where (file as NSString).lastPathComponent == "training.csv" {
-            guard let csv = try table("\(place)/\(file)", columns: BenchmarkTables.trainingColumns) else { continue }
+            guard let csv = try CSVTable.ifPresent("\(place)/\(file)", columns: BenchmarkTables.trainingColumns) else { continue }
             add("Training steps, from benchmarks/\(file)", BenchmarkTables.training(csv))
         }
         for file in files where file.hasSuffix(".png") {
             text += "\\resultfigure{\(escapedForLaTeX("Benchmark, drawn by \((file as NSString).deletingPathExtension).gp"))}{benchmarks/\(file)}\n"
         }
-        if let csv = try table("\(folder)/theory/benchmark.csv", columns: BenchmarkTables.monteCarloColumns) {
+        if let csv = try CSVTable.ifPresent("\(folder)/theory/benchmark.csv", columns: BenchmarkTables.monteCarloColumns) {
             add("The Monte Carlo pass of verify-theory, from theory/benchmark.csv", BenchmarkTables.monteCarlo(csv))
         }
         return text

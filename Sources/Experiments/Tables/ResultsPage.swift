@@ -49,22 +49,28 @@ struct ResultsPage {
     private static func html(_ title: String, _ table: ResultsTable) -> HTML {
         let further = [("differences over seeds", table.differences), ("image by image", table.images)]
         let absent = table.missing.isEmpty ? [] : [HTML.paragraph("Without a run: \(table.missing.joined(separator: ", ")).")]
-        return .joined([.table(title, table.shortAccuracies)] + absent + further.compactMap { name, part in part.map { .table("\(title): \(name)", $0) } })
+        return .joined(
+            [.table(title, table.shortAccuracies)] + absent
+                + further.compactMap { name, part in part.map { .table("\(title): \(name)", $0) } })
     }
 
     private static var notes: [HTML] { ResultsTable.notes.split(separator: "\n").map { .paragraph(String($0)) } }
 
     private var allRuns: HTML {
         get throws {
-            let header = ["Data set", "Protocol", "Network", "Bits", "Method", "Cell", "Precision", "Seed", "Epochs", "Top-1, % [95 %]", "Best on test (no result), %", "Reported, %"]
+            let header = [
+                "Data set", "Protocol", "Network", "Bits", "Method", "Cell", "Precision", "Seed", "Epochs", "Top-1, % [95 %]",
+                "Best on test (no result), %", "Reported, %",
+            ]
             let table = TextTable(
                 header: header,
                 rows: rows.map { run in
-                    let condition = run.condition, top1 = run.top1.map { "\(two($0.value)) [\(two($0.interval.low)), \(two($0.interval.high))]" }
+                    let condition = run.condition, top1 = run.top1.map { twoDecimals($0.value, $0.interval) }
                     return [
-                        "\(condition.dataset)", condition.runProtocol.rawValue, condition.network, condition.bits, condition.method.rawValue, condition.cell,
+                        "\(condition.dataset)", condition.runProtocol.rawValue, condition.network, condition.bits,
+                        condition.method.rawValue, condition.cell,
                         condition.precision.rawValue, "\(run.seed)", "\(run.epochs)" + (top1 == nil ? ", then diverged" : ""), top1 ?? "–",
-                        run.top1Best.map(two) ?? "–", run.reported.map(two) ?? "–",
+                        twoDecimals(run.top1Best), twoDecimals(run.reported),
                     ]
                 })
             return .table(
@@ -80,8 +86,10 @@ struct ResultsPage {
         return .details(
             "source",
             [
-                ("run", run.name), ("command", facts.how), ("commit", facts.commit), ("seed", "\(run.seed)"), ("threads", "\(facts.threads)"),
-                ("data", facts.dataOrigin.rawValue), ("test images", "\(run.testImages)"), ("seconds", String(format: "%.0f", facts.seconds)),
+                ("run", run.name), ("command", facts.how), ("commit", facts.commit), ("seed", "\(run.seed)"),
+                ("threads", "\(facts.threads)"),
+                ("data", facts.dataOrigin.rawValue), ("test images", "\(run.testImages)"),
+                ("seconds", String(format: "%.0f", facts.seconds)),
                 ("recipe", "\(facts.recipe), digest \(facts.recipeDigest)"), ("reported", run.reportedSource),
             ] + settings)
     }
@@ -91,8 +99,10 @@ struct ResultsPage {
     /// One chart for each data set, protocol and network.
     private func curves(_ unfinished: [UnfinishedRun]) throws -> [HTML] {
         let finished = try RunGroup.all(of: rows).map { group in
-            (chart: "\(group.condition.network), \(Section(group.first).title)",
-             curve: ValidationCurve(label: Self.label(group), runs: try group.runs.compactMap(output.validation)))
+            (
+                chart: "\(group.condition.network), \(Section(group.first).title)",
+                curve: ValidationCurve(label: Self.label(group), runs: try group.runs.compactMap(output.validation))
+            )
         }
         let others = unfinished.map { (chart: "Unfinished runs", curve: ValidationCurve(label: $0.name, runs: [$0.accuracies])) }
         let all = (finished + others).filter { !$0.curve.points.isEmpty }
@@ -101,14 +111,15 @@ struct ResultsPage {
     }
 
     private static func label(_ group: RunGroup) -> String {
-        "\(group.condition.cell), \(group.precision.rawValue), " + (group.runs.count == 1 ? "seed \(group.seeds[0])" : "mean and range of \(group.runs.count) seeds")
+        "\(group.condition.cell), \(group.precision.rawValue), "
+            + (group.runs.count == 1 ? "seed \(group.seeds[0])" : "mean and range of \(group.runs.count) seeds")
     }
 
     // MARK: Theory and benchmarks
 
     private var theory: [HTML] {
         get throws {
-            guard let claims = try csv("theory/theory.csv", TheoryTables.columns) else { return [] }
+            guard let claims = try CSVTable.ifPresent("\(output.path)/theory/theory.csv", columns: TheoryTables.columns) else { return [] }
             let table = TextTable(
                 header: ["Claim", "Statement", "Verdict", "Tests", "Adjusted p", "Detects"],
                 rows: claims.rows.indices.map { row in
@@ -123,11 +134,12 @@ struct ResultsPage {
 
     private var benchmarks: [HTML] {
         get throws {
-            let training = try csv("benchmarks/training.csv", BenchmarkTables.trainingColumns).map { csv in
+            let training = try CSVTable.ifPresent("\(output.path)/benchmarks/training.csv", columns: BenchmarkTables.trainingColumns).map {
+                csv in
                 [HTML.table("Training steps, timed in turns", BenchmarkTables.training(csv))] + command(csv)
             }
             let columns = ["network", "batch", "threads", "engine", "configuration", "median_ms", "over_ours", "processor"]
-            let inference = try csv("benchmarks/inference.csv", columns).map { csv in
+            let inference = try CSVTable.ifPresent("\(output.path)/benchmarks/inference.csv", columns: columns).map { csv in
                 let table = TextTable(
                     header: ["Network", "Batch", "Threads", "Engine", "Configuration", "Median ms", "Times ours", "Processor"],
                     rows: csv.rows.indices.map { row in columns.map { csv[row, $0] } })
@@ -141,7 +153,11 @@ struct ResultsPage {
     private func command(_ csv: CSVTable) -> [HTML] {
         guard csv.header.contains("how"), csv.header.contains("commit"), !csv.rows.isEmpty else { return [] }
         let commands = csv.rows.indices.map { "\(csv[$0, "how"])   (commit \(csv[$0, "commit"]))" }
-        return [.details("source", [("commands", commands.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.joined(separator: "\n"))])]
+        return [
+            .details(
+                "source",
+                [("commands", commands.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.joined(separator: "\n"))])
+        ]
     }
 
     private func pictures(_ folder: String) throws -> [HTML] {
@@ -150,18 +166,8 @@ struct ResultsPage {
         return try names.map { name in
             let title = String(name.dropLast(4)).replacing("_", with: " ")
             return .picture(
-                png: try readFile("\(folder)/\(name)"), caption: title, alternative: "Figure: \(title); its numbers are in CSVs in \(folder)")
+                png: try readFile("\(folder)/\(name)"), caption: title,
+                alternative: "Figure: \(title); its numbers are in CSVs in \(folder)")
         }
     }
-
-    /// A CSV with these columns among others, or nil where there is none.
-    private func csv(_ path: String, _ columns: [String]) throws -> CSVTable? {
-        let path = "\(output.path)/\(path)"
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
-        let table = try CSVTable(contentsOf: path)
-        guard columns.allSatisfy(table.header.contains) else { throw FileError("\(path): expected the columns \(columns.joined(separator: ", "))") }
-        return table
-    }
 }
-
-private func two(_ value: Double) -> String { String(format: "%.2f", value) }

@@ -46,13 +46,13 @@ public struct ResultsTable: Sendable {
                 "Best on test (no result), %", "Reported, %", "Difference, points [95 %]", "Source of the reported number",
             ],
             rows: zip(groups, losses).map { group, reportedLoss in
-                let top1 = group.top1.map { with($0.mean, $0.interval) } ?? group.divergedEpoch.map { "diverged in epoch \($0)" } ?? "–"
-                let top5 = group.top5.map { with($0.mean, $0.interval) } ?? "–"
+                let top1 = group.top1.map { twoDecimals($0.mean, $0.interval) } ?? group.divergedEpoch.map { "diverged in epoch \($0)" } ?? "–"
+                let top5 = group.top5.map { twoDecimals($0.mean, $0.interval) } ?? "–"
                 let settings = columns.map { $0.text(group.condition) }
                 let run = [group.precision.rawValue, "\(group.first.epochs)", group.isTrained ? listed(group.seeds) : "–", top1]
                 let further = (hasTop5 ? [top5] : []) + (hasLoss ? [loss(group.meanTrainLoss), loss(reportedLoss)] : [])
                 return settings + run + further + [
-                    two(group.meanBest), two(group.first.reported), group.difference.map { with($0.value, $0.interval) } ?? "–",
+                    twoDecimals(group.meanBest), twoDecimals(group.first.reported), group.difference.map { twoDecimals($0.value, $0.interval) } ?? "–",
                     group.first.reportedSource,
                 ]
             })
@@ -77,7 +77,7 @@ public struct ResultsTable: Sendable {
             header: ["First", "Second", "Precision", "Seeds", "First − second, points [95 %]", "p, paired t", "p, Holm"],
             rows: comparisons.enumerated().map { index, pair in
                 Self.names(pair) + [
-                    listed(pair.seeds), with(pair.difference, pair.interval),
+                    listed(pair.seeds), twoDecimals(pair.difference, pair.interval),
                     probability(pair.tTest?.pValue), probability(holm[index]),
                 ]
             })
@@ -137,6 +137,8 @@ public struct ResultsTable: Sendable {
 
 private func listed(_ seeds: [UInt64]) -> String { seeds.map { "\($0)" }.joined(separator: ", ") }
 private func loss(_ value: Double?) -> String { value.map { String(format: "%.2g", $0) } ?? "–" }
-private func two(_ value: Double?) -> String { value.map { String(format: "%.2f", $0) } ?? "–" }
-private func with(_ value: Double, _ ends: Interval?) -> String { two(value) + (ends.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "") }
+/// A number as tables show it, a dash for none; then its interval.
+func twoDecimals(_ value: Double?, _ ends: Interval? = nil) -> String {
+    (value.map { String(format: "%.2f", $0) } ?? "–") + (ends.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "")
+}
 private func probability(_ p: Double?) -> String { p.map { $0 < 1e-4 ? "<0.0001" : String(format: "%.4f", $0) } ?? "–" }

@@ -15,7 +15,7 @@ struct UnfinishedRun {
     /// Of the recipe; nil where it is not at hand.
     private let epochs: Int?
     /// Of the last epoch.
-    private let secondsPerEpoch: Double?
+    private let secondsPerEpoch: Double
     private let facts: [(name: String, value: String)]
 
     /// - Throws: `FileError` for a CSV that cannot be read.
@@ -38,14 +38,14 @@ struct UnfinishedRun {
         let recipe = output.recipe(curve[last, "recipe_digest"])
         epochs = FileManager.default.fileExists(atPath: recipe) ? try RunSettings(contentsOf: recipe).recipe.epochs : nil
         secondsPerEpoch = number(last, "seconds") - (last > 0 ? number(last - 1, "seconds") : 0)
-        accuracies = Dictionary(curve.rows.indices.compactMap { row in Int(curve[row, "epoch"]).map { ($0, number(row, "test_top1")) } }) { $1 }
+        accuracies = Dictionary(OutputFolder.accuracies(curve).map { ($0.epoch, $0.top1) }) { $1 }
         facts = [("command", curve[last, "how"]), ("commit", curve[last, "commit"]), ("seed", curve[last, "seed"]), ("recipe digest", curve[last, "recipe_digest"])]
     }
 
     var html: HTML {
         let state = holder.map { "trained by \($0)" } ?? "not finished"
-        let rate = secondsPerEpoch.map { String(format: "%.0f s an epoch", $0) } ?? ""
-        let left = epochs.flatMap { epochs in secondsPerEpoch.map { ", \(Self.duration(Double(epochs - done) * $0)) left at that rate" } } ?? ""
+        let rate = String(format: "%.0f s an epoch", secondsPerEpoch)
+        let left = epochs.map { ", \(Self.duration(Double($0 - done) * secondsPerEpoch)) left at that rate" } ?? ""
         let top1 = accuracies[done].map { String(format: "; validation top-1 now %.2f %% (no result: the last epoch's is)", $0) } ?? ""
         return .joined(
             [.heading(name), .paragraph("\(state): epoch \(done)\(epochs.map { " of \($0)" } ?? ""); \(rate)\(left)\(top1)")]
