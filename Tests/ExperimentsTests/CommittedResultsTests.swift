@@ -26,6 +26,19 @@ import Training
         #expect(try Data(recorded.table.text.utf8) == Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
+    /// What is recorded is the baseline of the committed plan: the names of its statistics, its recipe's digest, enough seeds.
+    @Test func recordedSeedsServeThePlan() throws {
+        let recorded = try RegressionSamples(contentsOf: Self.results + "/regress/seeds.csv")
+        let plan = try ExperimentFolder(experiments).regressionPlan()
+        let groups = Dictionary(grouping: recorded.samples, by: \.group)
+        #expect(groups.count == 4, "two data sets, two precisions")
+        for (group, samples) in groups {
+            let baseline = try recorded.baseline(
+                group, statistics: plan.statistics, dataChecksum: samples[0].dataChecksum, recipeDigest: plan.digest)
+            #expect(baseline == samples)
+        }
+    }
+
     /// The condition of a row is that of its cell, setting by setting; every file of a run has the row's name.
     @Test func rowsHaveTheConditionsOfTheirCells() throws {
         let folder = ExperimentFolder(experiments), rows = try RunRow.read(from: Self.results + "/runs.csv")

@@ -87,7 +87,7 @@ public enum RegressionStatistic: String, CaseIterable, Sendable {
     /// Part of the quantized weights whose code is not `q₀`: at one bit, whose sign flipped.
     case integerWeightsChanged = "codes_changed"
     /// Geometric mean of the layers' step sizes α.
-    case stepSize
+    case stepSize = "resolution"
     /// Mean over layers of `log α/α₀`.
     case stepSizeDrift = "resolution_drift"
 
