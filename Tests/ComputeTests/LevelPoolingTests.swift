@@ -13,6 +13,8 @@ import Testing
         ck_pool(images: 3, height: 9, width: 12, channels: 48, window: 3, stride: 2, padding: 1),
         ck_pool(images: 1, height: 5, width: 4, channels: 19, window: 3, stride: 1, padding: 1),
         ck_pool(images: 2, height: 9, width: 9, channels: 16, window: 2, stride: 3, padding: 0),
+        ck_pool(images: 2, height: 6, width: 5, channels: 5, window: 3, stride: 2, padding: 1),
+        ck_pool(images: 2, height: 8, width: 8, channels: 20, window: 2, stride: 2, padding: 0),
     ]
 
     @Test(arguments: InstructionSet.available, shapes.indices)

@@ -14,44 +14,83 @@ struct job {
 
 // MARK: Maximum
 
-CK_KERNEL(void, take_maximum, (const float *x, float *y, uint8_t *argmax, size_t channels, uint8_t place, int first),
-          (x, y, argmax, channels, place, first)) {
-    if (first)
-        for (size_t c = 0; c < channels; ++c) {
-            y[c] = x[c];
-            argmax[c] = place;
-        }
-    else
-        for (size_t c = 0; c < channels; ++c) {
-            int better = x[c] > y[c];
-            y[c] = better ? x[c] : y[c];
-            argmax[c] = better ? place : argmax[c];
-        }
+// Pixels of an image that a window covers: their offsets in the map and their places in the window, `count` of them.
+struct window {
+    size_t count, offset[CK_POOL_WINDOW * CK_POOL_WINDOW];
+    uint8_t place[CK_POOL_WINDOW * CK_POOL_WINDOW];
+};
+
+static void window_at(struct window *window, size_t h, size_t w, struct ck_pool s) {
+    window->count = 0;
+    for (size_t tap = 0; tap < s.window * s.window; ++tap) {
+        size_t row = h * s.stride + tap / s.window - s.padding, col = w * s.stride + tap % s.window - s.padding;
+        if (row >= s.height || col >= s.width) continue;  // below 0 wraps to a huge number
+        window->offset[window->count] = (row * s.width + col) * s.channels;
+        window->place[window->count++] = (uint8_t)tap;
+    }
 }
 
-CK_KERNEL(void, give_to_winner, (const float *dy, const uint8_t *argmax, float *dx, size_t channels, uint8_t place),
-          (dy, argmax, dx, channels, place)) {
-    for (size_t c = 0; c < channels; ++c) dx[c] += argmax[c] == place ? dy[c] : 0;
+// Compilers keep no loop over numbers and bytes in vectors by themselves, and maxima are branches that no processor can predict.
+typedef float numbers __attribute__((vector_size(32)));
+typedef int32_t integers __attribute__((vector_size(32)));
+typedef uint8_t bytes __attribute__((vector_size(8)));
+enum { CHANNELS = 8 };
+
+CK_INLINE void channels_maximum(const float *x, const struct window *window, float *y, uint8_t *argmax) {
+    integers best, place = (integers){0} + window->place[0];
+    memcpy(&best, x + window->offset[0], sizeof best);
+    for (size_t i = 1; i < window->count; ++i) {
+        integers value;
+        memcpy(&value, x + window->offset[i], sizeof value);
+        integers better = (numbers)value > (numbers)best;
+        best = (value & better) | (best & ~better);
+        place = (((integers){0} + window->place[i]) & better) | (place & ~better);
+    }
+    bytes narrow = __builtin_convertvector(place, bytes);
+    memcpy(y, &best, sizeof best);
+    memcpy(argmax, &narrow, sizeof narrow);
 }
 
-// Calls for every (output pixel, tap inside the image) of one image; going forward `big` is read, else `small` is.
+CK_KERNEL(void, pixel_maximum, (const float *x, const struct window *window, float *y, uint8_t *argmax, size_t channels),
+          (x, window, y, argmax, channels)) {
+    if (channels < CHANNELS) {
+        for (size_t c = 0; c < channels; ++c) {
+            size_t best = 0;
+            for (size_t i = 1; i < window->count; ++i)
+                if (x[window->offset[i] + c] > x[window->offset[best] + c]) best = i;
+            y[c] = x[window->offset[best] + c];
+            argmax[c] = window->place[best];
+        }
+        return;
+    }
+    for (size_t c = 0; c < channels; c += CHANNELS) {
+        size_t begin = c + CHANNELS <= channels ? c : channels - CHANNELS;  // the last ones twice, to the same result
+        channels_maximum(x + begin, window, y + begin, argmax + begin);
+    }
+}
+
+CK_KERNEL(void, give_to_winners, (const float *dy, const uint8_t *argmax, const struct window *window, float *restrict dx, size_t channels),
+          (dy, argmax, window, dx, channels)) {
+    for (size_t i = 0; i < window->count; ++i) {
+        float *to = dx + window->offset[i];
+        uint8_t place = window->place[i];
+        for (size_t c = 0; c < channels; ++c) to[c] += argmax[c] == place ? dy[c] : 0;
+    }
+}
+
+// For every output pixel of one image; going forward `x` is the map, else `y` is.
 static void max_pool_image(const struct job *j, size_t n, int forward) {
     const struct ck_pool s = j->s;
-    size_t height = ck_pool_output_side(s.height, s), width = ck_pool_output_side(s.width, s);
+    size_t height = ck_pool_output_side(s.height, s), width = ck_pool_output_side(s.width, s), image = s.height * s.width * s.channels;
+    struct window window;
     for (size_t h = 0; h < height; ++h)
         for (size_t w = 0; w < width; ++w) {
             size_t out = ((n * height + h) * width + w) * s.channels;
-            int first = 1;
-            for (size_t tap = 0; tap < s.window * s.window; ++tap) {
-                size_t row = h * s.stride + tap / s.window - s.padding, col = w * s.stride + tap % s.window - s.padding;
-                if (row >= s.height || col >= s.width) continue;  // below 0 wraps to a huge number
-                size_t in = ((n * s.height + row) * s.width + col) * s.channels;
-                if (forward)
-                    take_maximum[j->copy](j->x + in, j->y + out, j->argmax + out, s.channels, (uint8_t)tap, first);
-                else
-                    give_to_winner[j->copy](j->x + out, j->argmax + out, j->y + in, s.channels, (uint8_t)tap);
-                first = 0;
-            }
+            window_at(&window, h, w, s);
+            if (forward)
+                pixel_maximum[j->copy](j->x + n * image, &window, j->y + out, j->argmax + out, s.channels);
+            else
+                give_to_winners[j->copy](j->x + out, j->argmax + out, &window, j->y + n * image, s.channels);
         }
 }
 
