@@ -124,7 +124,7 @@ static void measure(struct ck_conv c) {
     double packing[REPEATS];
     for (int i = 0; i < REPEATS; i++) {
         double start = now();
-        ck_conv_pack(b.integer_weights, c, b.forward, b.backward, threads);
+        ck_conv_pack(b.integer_weights, c, b.forward, b.backward, CK_GRADIENTS_BF16, threads);
         packing[i] = now() - start;
     }
     qsort(packing, REPEATS, sizeof *packing, ascending);

@@ -17,6 +17,10 @@ public enum Precision: String, Codable, CaseIterable, Sendable {
     /// Low precision with wide sums (`LowPrecision`): exact integers forward where weights and activations are quantized, bf16
     /// elsewhere. Correct on every processor; made for AVX-512 VNNI and BF16, with kernels for AVX2, and slow without either.
     case mixed
+    /// As `mixed`, with the gradients of exact integers in integers of 16 bits and every other sum in a fixed order: a network whose
+    /// convolutions but the first all read levels with integer weights learns the same bits on every processor with fused multiply-adds
+    /// and for any number of threads (other networks: as `mixed`).
+    case s16
 
     /// The faster one on this processor for networks of many channels (LeNet-5 is faster in f32 with AVX2).
     public static var best: Precision { QuantizedConvolution.Path.best == .portable ? .f32 : .mixed }
@@ -48,8 +52,8 @@ public final class Network {
         case .f32:
             tensors = Parameters(graph, keepsSecondMoments: keepsSecondMoments, ranks: context.shards.collective.ranks)
             (executable, lowPrecision) = (try Reference(graph, tensors, in: context), nil)
-        case .mixed:
-            let plan = try LowPrecisionPlan(graph, relaxesWeights: relaxesWeights)
+        case .mixed, .s16:
+            let plan = try LowPrecisionPlan(graph, relaxesWeights: relaxesWeights, gradients: precision == .s16 ? .s16 : .bf16)
             tensors = Parameters(
                 graph, keepsSecondMoments: keepsSecondMoments, ranks: context.shards.collective.ranks, keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
             let compiled = LowPrecision(plan, tensors, in: context)

@@ -17,21 +17,18 @@ public struct NormActivationReference {
     public var a, b: [Float]
     public var step, qmax: Float
     public var activation: Activation
-    /// Whether multiply-adds have one rounding, as on processors that fuse them, or two.
-    public var fused: Bool
 
     public init(
-        channels: Int, acc: [Float], shortcut: [Float]?, a: [Float], b: [Float], step: Float, qmax: Float, activation: Activation, fused: Bool
+        channels: Int, acc: [Float], shortcut: [Float]?, a: [Float], b: [Float], step: Float, qmax: Float, activation: Activation
     ) {
         (self.channels, self.acc, self.shortcut, self.a, self.b) = (channels, acc, shortcut, a, b)
-        (self.step, self.qmax, self.activation, self.fused) = (step, qmax, activation, fused)
+        (self.step, self.qmax, self.activation) = (step, qmax, activation)
     }
 
-    /// `t` at place `i` of the maps.
+    /// `t` at place `i` of the maps, by multiply-adds of one rounding.
     public func t(_ i: Int) -> Float {
-        func add(_ x: Float, times y: Float, to z: Float) -> Float { fused ? z.addingProduct(x, y) : x * y + z }
-        let normed = add(a[i % channels], times: acc[i], to: b[i % channels])
-        return shortcut.map { add(step, times: $0[i], to: normed) } ?? normed
+        let normed = b[i % channels].addingProduct(a[i % channels], acc[i])
+        return shortcut.map { normed.addingProduct(step, $0[i]) } ?? normed
     }
 
     /// The result at place `i`; a NaN passes, so that divergence shows.

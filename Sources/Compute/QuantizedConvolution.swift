@@ -2,8 +2,8 @@
 import CKernels
 import Graph
 
-/// A convolution of integer levels with integer weights, and its two gradients in bf16 with f32 sums, by this project's
-/// own kernels.
+/// A convolution of integer levels with integer weights, and its two gradients, in bf16 with f32 sums or in exact integers, by this
+/// project's own kernels.
 ///
 /// A quantized layer computes `α·δ·y`, where `x` are its input's levels (0…2^b − 1, in units of the input's step size
 /// α), `q` the integer weights of its weights (in units of their scale δ), and, with `[N, H, W, I]` etc. as in `Tensor`,
@@ -15,7 +15,10 @@ import Graph
 /// The gradients are those in levels and integer weights: the caller folds α and δ into `dy`, or into the results. A bf16 number
 /// is the upper half of an f32's bits; products are exact, sums are f32, and bf16 results are rounded to nearest even.
 ///
-/// Nothing is allocated after `init`. Results repeat bit for bit on the same machine; only the last bits of `dq`
+/// With `Gradients.s16`, dy is `scale` times integers of 16 bits up to `gradientLimit`, all sums are exact, and each result is rounded
+/// from its sum: the same bits on every path and for any number of threads.
+///
+/// Nothing is allocated after `init`. Results repeat bit for bit on the same machine; from bf16 only the last bits of `dq`
 /// depend on the engine's thread count, and the last bits of both gradients on the path.
 public final class QuantizedConvolution {
     /// How the arithmetic is done.
@@ -41,12 +44,22 @@ public final class QuantizedConvolution {
         }
     }
 
+    /// What the gradients of the results are made of.
+    public enum Gradients: Sendable {
+        case bf16, s16
+
+        var kernel: ck_conv_gradients { self == .s16 ? CK_GRADIENTS_S16 : CK_GRADIENTS_BF16 }
+    }
+
     public let shape: ConvolutionShape
     public let path: Path
+    public let gradients: Gradients
+    /// The largest magnitude of dy's integers of 16 bits: O·K²·gradientLimit·maximumIntegerWeight fits 32 bits.
+    public let gradientLimit: Int
     /// Whether every sum of the forward pass fits an `Int16`: I·K²·qmax·maximumCode ≤ 32 767.
     public let fitsInt16: Bool
 
-    private let batch: Int
+    private let batch, qmax: Int
     private let threads: Int32
     private let packedForward, packedBackward: UnsafeMutableRawBufferPointer
     private let scratch: ConvolutionScratch
@@ -64,20 +77,21 @@ public final class QuantizedConvolution {
     ///   - batch: the largest number of images of a call.
     ///   - scratch: working memory to share with other convolutions that run at other times; `nil` makes its own.
     public init(
-        _ shape: ConvolutionShape, qmax: Int, maximumIntegerWeight: Int, batch: Int, engine: Engine, path: Path = .best,
-        scratch: ConvolutionScratch? = nil
+        _ shape: ConvolutionShape, qmax: Int, maximumIntegerWeight: Int, batch: Int, gradients: Gradients = .bf16, engine: Engine,
+        path: Path = .best, scratch: ConvolutionScratch? = nil
     ) {
         precondition(Self.supports(shape), "no kernel for \(shape)")
         precondition(1...255 ~= qmax && 1...127 ~= maximumIntegerWeight && batch >= 1)
         let largestSum = shape.input.channels * shape.kernel * shape.kernel * qmax * maximumIntegerWeight
         precondition(largestSum <= Int(Int32.max), "sums of \(shape) may exceed 32 bits")
         precondition(path.isAvailable, "this processor lacks the path's instructions")
-        (self.shape, self.path, self.batch, threads) = (shape, path, batch, Int32(engine.threads))
+        (self.shape, self.path, self.gradients, self.batch, self.qmax, threads) = (shape, path, gradients, batch, qmax, Int32(engine.threads))
         fitsInt16 = largestSum <= Int(Int16.max)
         let sizes = Self.sizes(shape, batch: batch)
+        gradientLimit = Int(ck_conv_s16_limit(sizes, Int32(maximumIntegerWeight)))
         packedForward = .allocate(byteCount: ck_conv_packed_forward_bytes(sizes), alignment: 64)
         packedBackward = .allocate(byteCount: ck_conv_packed_backward_bytes(sizes), alignment: 64)
-        let needed = Self.scratchBytes(shape, batch: batch, engine: engine)
+        let needed = Self.scratchBytes(shape, batch: batch, gradients: gradients, engine: engine)
         self.scratch = scratch ?? ConvolutionScratch(bytes: needed)
         precondition(self.scratch.bytes >= needed, "\(self.scratch.bytes) bytes of scratch where \(needed) are needed")
     }
@@ -88,15 +102,17 @@ public final class QuantizedConvolution {
     }
 
     /// The scratch that a convolution of this shape needs.
-    public static func scratchBytes(_ shape: ConvolutionShape, batch: Int, engine: Engine) -> Int {
-        ck_conv_weight_scratch_bytes(sizes(shape, batch: batch), Int32(engine.threads))
+    public static func scratchBytes(_ shape: ConvolutionShape, batch: Int, gradients: Gradients = .bf16, engine: Engine) -> Int {
+        let sizes = sizes(shape, batch: batch), threads = Int32(engine.threads)
+        return gradients == .s16 ? ck_conv_weight_scratch_bytes_s16(sizes, threads) : ck_conv_weight_scratch_bytes(sizes, threads)
     }
 
     /// Takes over the integer weights `[O, I, K, K]` for the passes that follow; to be called whenever they have changed.
     /// - Parameter training: false leaves `backwardInput` with the integer weights it had.
     public func setIntegerWeights(_ integerWeights: UnsafePointer<Int8>, training: Bool = true) {
         ck_conv_pack(
-            integerWeights, Self.sizes(shape, batch: batch), packedForward.baseAddress, training ? packedBackward.baseAddress : nil, threads)
+            integerWeights, Self.sizes(shape, batch: batch), packedForward.baseAddress, training ? packedBackward.baseAddress : nil,
+            gradients.kernel, threads)
     }
 
     /// `levels [≥batch, H, W, I]` to `output [≥batch, H′, W′, O]`, exactly.
@@ -130,6 +146,25 @@ public final class QuantizedConvolution {
     ) {
         ck_conv_weight_gradient(
             levels, outputGradient, units, weightGradient, scratch.pointer, sizes(batch), path.kernel, threads)
+    }
+
+    /// `scale` · `outputGradient [≥batch, H′, W′, O]` to `inputGradient [≥batch, H, W, I]` in bf16.
+    public func backwardInput(
+        outputGradient: UnsafePointer<Int16>, scale: Float, inputGradient: UnsafeMutablePointer<UInt16>, batch: Int
+    ) {
+        precondition(gradients == .s16, "planned for gradients in bf16")
+        ck_conv_input_gradient_s16(outputGradient, scale, packedBackward.baseAddress, inputGradient, sizes(batch), path.kernel, threads)
+    }
+
+    /// `levels [≥batch, H, W, I]` and `scale` · `outputGradient [≥batch, H′, W′, O]` to `weightGradient [O, I, K, K]`, output channel
+    /// `o` multiplied by `units[o]`.
+    public func backwardWeight(
+        levels: UnsafePointer<UInt8>, outputGradient: UnsafePointer<Int16>, scale: Float, units: UnsafePointer<Float>,
+        weightGradient: UnsafeMutablePointer<Float>, batch: Int
+    ) {
+        precondition(gradients == .s16, "planned for gradients in bf16")
+        ck_conv_weight_gradient_s16(
+            levels, Int32(qmax), outputGradient, scale, units, weightGradient, scratch.pointer, sizes(batch), path.kernel, threads)
     }
 
     private func sizes(_ batch: Int) -> ck_conv {

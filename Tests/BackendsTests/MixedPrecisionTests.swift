@@ -17,13 +17,14 @@ struct Bits: CustomStringConvertible, Sendable {
     var perChannel = false
     /// BinaryRelax: this share of the quantized weights, the rest of the float ones.
     var relaxationShare: Float = 1
+    var precision = Precision.mixed
     /// The first of the seeds that are tried.
     var seed: UInt64 = 21
 
     /// Maps are levels, and forward convolutions exact.
     var isInteger: Bool { weights < 32 && activations < 32 && relaxationShare == 1 }
     var description: String {
-        "\(network) \(weights)W\(activations)A\(inner ? " inner" : "")\(perChannel ? " per channel" : "")\(relaxationShare < 1 ? " relaxed" : "")"
+        "\(network) \(weights)W\(activations)A\(inner ? " inner" : "")\(perChannel ? " per channel" : "")\(relaxationShare < 1 ? " relaxed" : "")\(precision == .s16 ? " s16" : "")"
     }
 }
 
@@ -42,7 +43,7 @@ struct Bits: CustomStringConvertible, Sendable {
         let activation = bits.activations == 32 ? ActivationFunction.relu : .quantized(try QuantizedReLU(bits: bits.activations))
         let float = try NetworkGraph.named(bits.network, input: input, classes: 10), last = float.weightedLayers.count - 1
         let graph = float.quantized(activation: { _ in activation }) { bits.inner && ($1 == 0 || $1 == last) ? nil : weights }
-        let both = try [Precision.f32, .mixed].map { precision in
+        let both = try [Precision.f32, bits.precision].map { precision in
             let network = try Network(
                 graph, precision: precision, relaxesWeights: bits.relaxationShare < 1,
                 in: context(batch: batch, threads: precision == .f32 ? 1 : threads))
@@ -105,6 +106,8 @@ struct Bits: CustomStringConvertible, Sendable {
             // with 39 of 40 seeds.
             Bits(network: "lenet5", weights: 1, activations: 4), Bits(network: "resnet8", weights: 2, activations: 2),
             Bits(network: "lenet5", weights: 32, activations: 32),
+            Bits(network: "resnet8", weights: 1, activations: 4, precision: .s16), Bits(network: "resnet8", weights: 4, activations: 4, precision: .s16),
+            Bits(network: "vgg11", weights: 2, activations: 4, precision: .s16), Bits(network: "imagenet-resnet10", weights: 1, activations: 4, precision: .s16),
             Bits(network: "imagenet-resnet10", weights: 1, activations: 4), Bits(network: "imagenet-resnet10", weights: 32, activations: 32),
         ], [1, 2])
     func agreesWithTheReference(_ bits: Bits, threads: Int) throws {

@@ -17,7 +17,7 @@ import Testing
         let mean: [Float]
 
         /// t lies around 0 … qmax, some of it on whole numbers; where numbers may be, a NaN, infinities and zeros of both signs.
-        init(rows: Int, channels: Int, acc: ck_number, shortcut: ck_number?, _ activation: NormActivationReference.Activation, bits: Int, fused: Bool) {
+        init(rows: Int, channels: Int, acc: ck_number, shortcut: ck_number?, _ activation: NormActivationReference.Activation, bits: Int) {
             var random = Philox(seed: 61, stream: UInt64(rows) << 8 + UInt64(acc.rawValue) << 4 + UInt64(shortcut?.rawValue ?? 9))
             let count = rows * channels
             func bytes<T>(_ values: [T]) -> [UInt8] { values.withUnsafeBytes { Array($0) } }
@@ -52,7 +52,7 @@ import Testing
             (self.rows, accType, shortcutType, accBytes, shortcutBytes) = (rows, acc, shortcut, accMap.bytes, shortcutMap?.bytes)
             reference = NormActivationReference(
                 channels: channels, acc: accMap.values, shortcut: shortcutMap?.values, a: a, b: b, step: shortcut == CK_U8 ? 0.5 : 0.3, qmax: qmax,
-                activation: activation, fused: fused)
+                activation: activation)
             gradient = (0..<count).map { _ in BF16.rounded(Float(random.normal())) }
             other = (0..<count).map { _ in BF16.rounded(Float(random.normal())) }
             mean = (0..<channels).map { _ in Float(random.normal()) * 10 }
@@ -74,20 +74,12 @@ import Testing
         }
     }
 
-    private static func isFused(_ set: InstructionSet) -> Bool {
-        #if arch(x86_64)
-        set.description != "portable"
-        #else
-        true
-        #endif
-    }
-
     /// Rows of one block of 64, of a block and one, and of several for each of three threads.
-    private static func problems(_ set: InstructionSet, _ activations: [NormActivationReference.Activation]) -> [Problem] {
+    private static func problems(_ activations: [NormActivationReference.Activation]) -> [Problem] {
         [(1, 16), (64, 48), (65, 16), (401, 32)].flatMap { rows, channels in
             [CK_S16, CK_S32, CK_F32, CK_BF16].flatMap { acc in
                 [nil, CK_U8, CK_BF16, CK_F32].flatMap { shortcut in
-                    activations.map { Problem(rows: rows, channels: channels, acc: acc, shortcut: shortcut, $0, bits: rows % 2 == 0 ? 2 : 4, fused: isFused(set)) }
+                    activations.map { Problem(rows: rows, channels: channels, acc: acc, shortcut: shortcut, $0, bits: rows % 2 == 0 ? 2 : 4) }
                 }
             }
         }
@@ -99,7 +91,7 @@ import Testing
     @Test(arguments: InstructionSet.available)
     func forwardIsTheDefinitions(_ set: InstructionSet) {
         set.limit {
-            for problem in Self.problems(set, NormActivationReference.Activation.allCases) {
+            for problem in Self.problems(NormActivationReference.Activation.allCases) {
                 let (count, reference) = (problem.reference.acc.count, problem.reference)
                 let expected = (0..<count).map(reference.result)
                 for threads: Int32 in [1, 3] {
@@ -121,7 +113,7 @@ import Testing
                         }
                     }
                 }
-                // Plain C: two roundings wherever it runs, which may move the largest t by one of each multiply-add's last places.
+                // Two roundings wherever it runs, which may move the largest t by one of each multiply-add's last places.
                 if reference.activation == .quantizedReLU {
                     let largest = max((0..<count).map(reference.t).max() ?? 0, 0), found = problem.call(ck_norm_activation_maximum)
                     #expect(abs(found - largest) <= 0x1p-22 * largest)
@@ -135,12 +127,12 @@ import Testing
     @Test(arguments: InstructionSet.available)
     func statisticsAreTheDefinitions(_ set: InstructionSet) {
         set.limit {
-            for problem in Self.problems(set, [.quantizedReLU]) {
+            for problem in Self.problems([.quantizedReLU]) {
                 let (channels, reference) = (problem.reference.channels, problem.reference), expected = reference.statistics()
                 for threads: Int32 in [1, 3] {
                     var (mean, variance) = ([Double](repeating: -1, count: channels), [Double](repeating: -1, count: channels))
                     var scratch = [Double](repeating: .nan, count: 2 * channels * Int(threads))
-                    problem.call { ck_acc_statistics($0.acc, problem.accType, problem.rows, channels, &mean, &variance, &scratch, threads) }
+                    problem.call { ck_acc_statistics($0.acc, problem.accType, problem.rows, channels, &mean, &variance, &scratch, threads, threads) }
                     for c in 0..<channels {
                         let shifted = stride(from: c, to: reference.acc.count, by: channels).map { abs(Double(reference.acc[$0]) - Double(reference.acc[c])) }
                         let (size, squares) = (shifted.reduce(0, +) / Double(problem.rows), shifted.reduce(0) { $0 + $1 * $1 } / Double(problem.rows))
@@ -157,7 +149,7 @@ import Testing
     func backwardSumsAreTheDefinitions(_ set: InstructionSet) {
         let rules = [(1, 1, 0), (1, 0, 0), (0, 0, 0), (1, 1, 1)].map { ck_coarse_derivatives(relu: $0.0, clip: $0.1, exact: $0.2, inside: 2) }
         set.limit {
-            for (index, problem) in Self.problems(set, NormActivationReference.Activation.allCases).enumerated() {
+            for (index, problem) in Self.problems(NormActivationReference.Activation.allCases).enumerated() {
                 let (reference, channels, rule, hasOther) = (problem.reference, problem.reference.channels, rules[index / 3 % rules.count], index % 2 == 0)
                 let count = reference.acc.count
                 let gradients = (0..<count).map { BF16.float(problem.gradient[$0]) + (hasOther ? BF16.float(problem.other[$0]) : 0) }
@@ -169,8 +161,8 @@ import Testing
                     var scratch = [Double](repeating: .nan, count: (2 * channels + 1) * Int(threads))
                     let stepSize = problem.call { map in
                         hasOther
-                            ? ck_norm_activation_backward_sums(map, &found, problem.other, problem.mean, rule, &sum, &dot, &scratch, threads)
-                            : ck_norm_activation_backward_sums(map, &found, nil, problem.mean, rule, &sum, &dot, &scratch, threads)
+                            ? ck_norm_activation_backward_sums(map, &found, problem.other, problem.mean, rule, &sum, &dot, &scratch, threads, threads)
+                            : ck_norm_activation_backward_sums(map, &found, nil, problem.mean, rule, &sum, &dot, &scratch, threads, threads)
                     }
                     #expect(firstDifference(found, dz) == nil)
                     guard reference.acc.allSatisfy(\.isFinite) else { continue }
@@ -191,7 +183,7 @@ import Testing
     @Test(arguments: InstructionSet.available)
     func backwardInputIsTheDefinitions(_ set: InstructionSet) {
         set.limit {
-            for problem in Self.problems(set, [.relu]) where problem.shortcutType == nil {
+            for problem in Self.problems([.relu]) where problem.shortcutType == nil {
                 let (reference, channels) = (problem.reference, problem.reference.channels)
                 let (p, q, r) = (reference.a, reference.b.map { $0 / 100 }, problem.mean)
                 for threads: Int32 in [1, 3] {
@@ -205,6 +197,57 @@ import Testing
                     }
                 }
             }
+        }
+    }
+
+    /// p·dz + q·acc + r by one fused multiply-add and one sum; its largest magnitude, and its integers in units of that over 32767.
+    @Test(arguments: InstructionSet.available)
+    func integerGradientsAreTheDefinitions(_ set: InstructionSet) {
+        set.limit {
+            for problem in Self.problems([.relu]) where problem.shortcutType == nil {
+                let (reference, channels) = (problem.reference, problem.reference.channels)
+                let (p, q, r) = (reference.a, reference.b.map { $0 / 100 }, problem.mean)
+                let exact = reference.acc.indices.map { i in
+                    (q[i % channels] * reference.acc[i]).addingProduct(p[i % channels], BF16.float(problem.gradient[i])) + r[i % channels]
+                }
+                for threads: Int32 in [1, 3] {
+                    var scratch = [Double](repeating: .nan, count: Int(threads))
+                    let largest = problem.call { ck_norm_activation_largest_gradient($0, problem.gradient, p, q, r, &scratch, threads) }
+                    guard exact.allSatisfy(\.isFinite) else {
+                        #expect(!largest.isFinite, "what is not finite shows")
+                        continue
+                    }
+                    #expect(largest == exact.map(abs).max())
+                    var found = [Int16](repeating: 0x5555, count: exact.count)
+                    let factor = 32767 / largest
+                    problem.call { ck_norm_activation_backward_input_s16($0, problem.gradient, p, q, r, factor, &found, threads) }
+                    #expect(firstDifference(found, exact.map { Int16(($0 * factor).rounded(.toNearestOrEven)) }) == nil)
+                }
+            }
+        }
+    }
+
+    /// Sums over sixteen parts have the bits of plain C on one thread.
+    @Test(arguments: InstructionSet.available)
+    func sumsOfPartsAreTheSameEverywhere(_ set: InstructionSet) throws {
+        let portable = try #require(InstructionSet.available.first), rule = ck_coarse_derivatives(relu: 1, clip: 1, exact: 0, inside: 2)
+        for problem in Self.problems([.quantizedReLU]) {
+            let channels = problem.reference.channels
+            func bits(_ set: InstructionSet, threads: Int32) -> [UInt64] {
+                var scratch = [Double](repeating: .nan, count: (2 * channels + 1) * 16)
+                let empty = [Double](repeating: -1, count: channels)
+                var (mean, variance, sum, dot) = (empty, empty, empty, empty)
+                var gradient = problem.gradient
+                let stepSize = set.limit {
+                    problem.call { map in
+                        ck_acc_statistics(map.acc, problem.accType, problem.rows, channels, &mean, &variance, &scratch, 16, threads)
+                        return ck_norm_activation_backward_sums(map, &gradient, nil, problem.mean, rule, &sum, &dot, &scratch, 16, threads)
+                    }
+                }
+                return (mean + variance + sum + dot + [stepSize]).map(\.bitPattern)
+            }
+            let expected = bits(portable, threads: 1)
+            for threads: Int32 in [1, 2, 3] { #expect(bits(set, threads: threads) == expected) }
         }
     }
 }

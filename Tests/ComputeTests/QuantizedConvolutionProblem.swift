@@ -67,7 +67,7 @@ struct Problem {
         return found.indices.map { found[$0] / units[$0 * shape.output / found.count] }
     }
 
-    private func guarded<T: Equatable>(_ count: Int, _ pattern: T, _ run: (UnsafeMutablePointer<T>) -> Void) -> [T] {
+    func guarded<T: Equatable>(_ count: Int, _ pattern: T, _ run: (UnsafeMutablePointer<T>) -> Void) -> [T] {
         let border = 64
         var buffer = [T](repeating: pattern, count: border + count + border)
         buffer.withUnsafeMutableBufferPointer { if let base = $0.baseAddress { run(base + border) } }

@@ -20,6 +20,7 @@ import TrainingTestSupport
     /// 150 images in batches of 32: the last one has 22, which are 8, 8, 6 and 0 of four shards, so that one of four ranks has none.
     static let cases = [
         Case(changes: quantizedChanges), Case(changes: quantizedChanges, precision: .mixed), Case(changes: quantizedChanges, precision: .mixed, threads: 2),
+        Case(changes: quantizedChanges, precision: .s16, threads: 2),
         Case(changes: [:]), Case(changes: [:], precision: .mixed),
         Case(changes: quantizedChanges.merging(["accumulation": "2", "batch_norm_images": "64", "optimizer": "adam", "momentum": "0.9"]) { $1 }),
         Case(changes: ["method": "bcgd", "weight_bits": "2", "activation_bits": "4", "weight_quantizer": "lsq", "activation_quantizer": "lsq"], precision: .mixed),
@@ -133,12 +134,12 @@ import TrainingTestSupport
     }
 
     /// Convolutions with biases, and maxima.
-    @Test(arguments: [Precision.f32, .mixed]) func vggToo(_ precision: Precision) throws {
+    @Test(arguments: Precision.allCases) func vggToo(_ precision: Precision) throws {
         let right = try bits(ranks: 1, precision, nil, network: "vgg11", side: 32)
         #expect(try bits(ranks: 2, precision, nil, network: "vgg11", side: 32) == right)
     }
 
-    @Test(arguments: [Precision.f32, .mixed]) func plantedFaultsAreCaught(_ precision: Precision) throws {
+    @Test(arguments: Precision.allCases) func plantedFaultsAreCaught(_ precision: Precision) throws {
         let right = try bits(ranks: 1, precision, nil)
         #expect(try bits(ranks: 4, precision, nil) == right)
         for fault in Fault.allCases { #expect(try bits(ranks: 4, precision, fault) != right, "\(fault.rawValue)") }

@@ -27,7 +27,7 @@ import TrainingTestSupport
 
     /// 5 steps an epoch (the last one smaller) and 4 epochs; the run is cut at steps within, at the end of, and after epochs.
     /// In mixed precision maps are levels with activations of 4 bits, bf16 with 32.
-    @Test(arguments: [(1, Precision.f32, 4), (2, .f32, 4), (1, .mixed, 4), (2, .mixed, 4), (1, .mixed, 32), (2, .mixed, 32)], [1, 5, 7, 14])
+    @Test(arguments: [(1, Precision.f32, 4), (2, .f32, 4), (1, .mixed, 4), (2, .mixed, 4), (1, .mixed, 32), (2, .mixed, 32), (2, .s16, 4)], [1, 5, 7, 14])
     func interruptedRunEqualsUnbroken(_ machine: (threads: Int, precision: Precision, activationBits: Int), cut: Int) throws {
         let threads = machine.threads
         let folder = try TemporaryFolder()

@@ -17,11 +17,12 @@ final class ClassifierUnit {
     /// - Parameters:
     ///   - map: that `forward` will be given.
     ///   - channels: how many of the map's the network knows.
-    init(_ unit: FusedUnit, _ map: FeatureMap, channels: Int, _ tensors: Parameters, in context: ExecutionContext) {
+    ///   - isOrdered: the same bits on every processor.
+    init(_ unit: FusedUnit, _ map: FeatureMap, channels: Int, _ tensors: Parameters, isOrdered: Bool, in context: ExecutionContext) {
         let (shape, batch) = (map.shape, context.batch)
         func pixel(_ channels: Int) -> FeatureShape { FeatureShape(height: 1, width: 1, channels: channels) }
         pool = ck_pool(images: 0, height: shape.height, width: shape.width, channels: shape.channels, window: 0, stride: 0, padding: 0)
-        linear = LinearLayer(pixel(channels), weight: tensors[unit.name + ".weight"], bias: tensors[unit.name + ".bias"], in: context)
+        linear = LinearLayer(pixel(channels), weight: tensors[unit.name + ".weight"], bias: tensors[unit.name + ".bias"], isOrdered: isOrdered, in: context)
         means = pixel(shape.channels).tensor(batch: batch)
         features = channels == shape.channels ? means : pixel(channels).tensor(batch: batch)
         gradient = Buffer(shape.count * batch, zero: 0)

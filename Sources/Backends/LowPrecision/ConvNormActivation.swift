@@ -14,13 +14,14 @@ protocol LowPrecisionUnit: AnyObject {
 /// Convolution, batch norm and activation; with a `shortcut` map added before the activation.
 ///
 /// The convolution's output is `unit_in·δ` times its results: exact integers where maps are levels, else bf16. The weight
-/// gradient is taken from the input map and the bf16 output gradient, the input gradient from the integer weights or bf16 weights.
+/// gradient is taken from the input map and the output gradient, the input gradient from the integer weights or bf16 weights.
 final class ConvNormActivation: LowPrecisionUnit {
     private let bias: Parameter?
     private let norm: NormActivationUnit
     private let convolution: UnitConvolution
     private let acc: Buffer<UInt16>  // s32 results take two each
-    private let accGradient, inputGradient: Buffer<UInt16>
+    private let accGradient: AccGradient
+    private let inputGradient: Buffer<UInt16>
     /// The weights' scales δ, and what one of the convolution's results and of its weight gradient is worth, of each channel.
     private let scales, accUnits, weightUnits: Buffer<Float>
     /// Of the last forward pass.
@@ -38,12 +39,14 @@ final class ConvNormActivation: LowPrecisionUnit {
         bias = tensors.optional(unit.name + ".bias")
         convolution = UnitConvolution(
             shape, weight: tensors[unit.name + ".weight"], levels: plan.isInteger(index) ? plan.qmax(readBy: index) : nil,
-            scratch: scratch, in: context)
-        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, in: context)
+            gradients: plan.gradients, scratch: scratch, in: context)
+        norm = NormActivationUnit(
+            unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type,
+            isOrdered: plan.gradients == .s16, in: context)
         let (padded, batch) = (unit.output.padded, context.batch)
         acc = Buffer(padded.count * batch * (convolution.type == CK_S32 ? 2 : 1), zero: 0)
         inputGradient = Buffer(shape.input.padded.count * batch, zero: 0)
-        self.accGradient = accGradient
+        self.accGradient = convolution.gradientLimit.map { .s16(accGradient, limit: $0) } ?? .bf16(accGradient)
         func ones() -> Buffer<Float> { Buffer(padded.channels, zero: 1) }
         (scales, accUnits, weightUnits) = (ones(), ones(), ones())
     }
@@ -63,13 +66,12 @@ final class ConvNormActivation: LowPrecisionUnit {
     func backward(_ gradient: GradientMap, batch: Int) throws -> Buffer<UInt16> {
         guard let input else { preconditionFailure("backward before forward") }
         // δ·dy instead of dy: then the weights in units of δ give the input gradient.
-        try norm.backward(
-            gradient, acc: acc.pointer, units: accUnits, factors: scales, shortcut: shortcut, accGradient: accGradient,
-            batch: batch)
-        convolution.backwardWeight(input, outputGradient: accGradient, units: weightUnits)
+        let scale = try norm.backward(
+            gradient, acc: acc.pointer, units: accUnits, factors: scales, shortcut: shortcut, into: accGradient, batch: batch)
+        convolution.backwardWeight(input, outputGradient: accGradient, scale: scale, units: weightUnits)
         // Batch norm takes the mean out, so the loss does not depend on the bias.
         bias?.gradient.fill(0)
-        convolution.backwardInput(outputGradient: accGradient, inputGradient: inputGradient, batch: batch)
+        convolution.backwardInput(outputGradient: accGradient, scale: scale, inputGradient: inputGradient, batch: batch)
         return inputGradient
     }
 }

@@ -53,3 +53,15 @@ struct GradientMap {
     let values: Buffer<UInt16>
     var shortcut: Buffer<UInt16>?
 }
+
+/// The gradient in a convolution's results, `[N, H, W, C]`: bf16, or integers of 16 bits up to `limit` in magnitude, times a common scale.
+enum AccGradient {
+    case bf16(Buffer<UInt16>), s16(Buffer<UInt16>, limit: Int)
+
+    var values: Buffer<UInt16> {
+        switch self {
+        case .bf16(let values), .s16(let values, _): values
+        }
+    }
+    var integers: UnsafeMutablePointer<Int16> { UnsafeMutableRawPointer(values.pointer).assumingMemoryBound(to: Int16.self) }
+}

@@ -4,9 +4,10 @@ import Compute
 import Graph
 
 /// The first convolution of a network in mixed precision: it reads f32 images, whose few channels the own kernels do not
-/// take, so oneDNN does it; what follows it is a batch norm. Nothing asks for the gradient in the images.
+/// take, so oneDNN does it, or `OrderedConvolution` where bits must be the same everywhere; what follows it is a batch norm. Nothing
+/// asks for the gradient in the images.
 ///
-/// Where the processor has bf16, the weight gradient is taken from the images rounded to bf16, and the forward pass is bf16
+/// Where the processor has bf16, oneDNN's weight gradient is taken from the images rounded to bf16, and the forward pass is bf16
 /// too unless maps are levels: there f32 keeps the levels those of the f32 layers. On one Zen 5 core, f32 against bf16, at
 /// 32×32×3 → 64, batch 128: forward 3.7 against 2.5 ms, weight gradient 8.6 against 3.0; at 224×224×3 → 64, 7×7, stride 2,
 /// batch 32: 33 against 22, and 54 against 24.
@@ -22,17 +23,22 @@ final class FirstConvolution {
 
     private enum Results { case f32(Tensor), bf16(Buffer<UInt16>) }
     private let results: Results
-    private let wide: Convolution
-    /// With its rounded images; `nil` where the processor lacks bf16.
+    private let wide: Convolution?
+    private let ordered: OrderedConvolution?
+    /// With its rounded images; `nil` where the processor lacks bf16, or in order.
     private let narrow: (convolution: Convolution, images: Buffer<UInt16>)?
-    /// The output gradient in f32, where the processor lacks bf16.
+    /// The output gradient in f32, where oneDNN reads it so.
     private let wideGradient: Tensor?
     private var images: Tensor?
     private let threads: Int32
     private let shards: Shards
 
-    /// - Parameter isInteger: the unit's map is of levels.
-    init(_ original: ConvolutionShape, weight: Parameter, bias: Parameter?, isInteger: Bool, in context: ExecutionContext) {
+    /// - Parameters:
+    ///   - isInteger: the unit's map is of levels.
+    ///   - isOrdered: the same bits on every processor.
+    init(
+        _ original: ConvolutionShape, weight: Parameter, bias: Parameter?, isInteger: Bool, isOrdered: Bool, in context: ExecutionContext
+    ) {
         let (engine, batch) = (context.engine, context.batch)
         let shape = ConvolutionShape(
             input: original.input, outputChannels: paddedChannels(original.outputChannels), kernel: original.kernel,
@@ -41,13 +47,14 @@ final class FirstConvolution {
         (self.weight, self.bias) = (weight, bias)
         padded = shape == original ? nil : (Tensor(weights), Tensor(weights))
         self.shape = shape
-        wide = Convolution(shape, hasBias: false, engine: engine)
-        let hasBF16 = QuantizedConvolution.Path.best == .avx512
+        wide = isOrdered ? nil : Convolution(shape, hasBias: false, engine: engine)
+        ordered = isOrdered ? OrderedConvolution(shape, engine: engine) : nil
+        let hasBF16 = !isOrdered && QuantizedConvolution.Path.best == .avx512
         narrow = hasBF16
             ? (Convolution(shape, hasBias: false, maps: .bf16, engine: engine), Buffer(shape.input.count * batch, zero: 0)) : nil
         results = hasBF16 && !isInteger
             ? .bf16(Buffer(shape.output.count * batch, zero: 0)) : .f32(shape.output.tensor(batch: batch))
-        wideGradient = hasBF16 ? nil : shape.output.tensor(batch: batch)
+        wideGradient = hasBF16 || isOrdered ? nil : shape.output.tensor(batch: batch)
         (threads, shards) = (context.threads, context.shards)
     }
 
@@ -76,7 +83,10 @@ final class FirstConvolution {
         }
         if case .f32(let results) = results {
             try shards.forEach { part in
-                try wide.forward(input: images, weight: weight, bias: nil, output: results, from: part.lowerBound, batch: part.count)
+                ordered?.forward(
+                    input: images.pointer + part.lowerBound * shape.input.count, weight: weight,
+                    output: results.pointer + part.lowerBound * shape.output.count, batch: part.count)
+                try wide?.forward(input: images, weight: weight, bias: nil, output: results, from: part.lowerBound, batch: part.count)
             }
         }
     }
@@ -93,7 +103,13 @@ final class FirstConvolution {
                     input: narrow.images.pointer + part.lowerBound * shape.input.count,
                     outputGradient: gradient.pointer + part.lowerBound * shape.output.count, weightGradient: gradients[0], batch: part.count)
             }
-        } else if let images, let wideGradient {
+        } else if let images, let ordered {
+            shards.sum(into: [weightGradient]) { part, gradients in
+                ordered.backwardWeight(
+                    input: images.pointer + part.lowerBound * shape.input.count,
+                    outputGradient: gradient.pointer + part.lowerBound * shape.output.count, weightGradient: gradients[0].pointer, batch: part.count)
+            }
+        } else if let images, let wide, let wideGradient {
             ck_bf16_to_f32(gradient.pointer, wideGradient.pointer, batch * shape.output.count, threads)
             try shards.sum(into: [weightGradient]) { part, gradients in
                 try wide.backwardWeight(

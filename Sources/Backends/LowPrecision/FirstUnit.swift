@@ -17,8 +17,8 @@ final class FirstUnit {
         let unit = plan.units[index], isInteger = plan.types[index] == CK_U8
         convolution = FirstConvolution(
             plan.shape(index), weight: tensors[unit.name + ".weight"], bias: tensors.optional(unit.name + ".bias"), isInteger: isInteger,
-            in: context)
-        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, in: context)
+            isOrdered: plan.gradients == .s16, in: context)
+        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, isOrdered: plan.gradients == .s16, in: context)
         (ones, self.accGradient) = (Buffer(unit.output.padded.channels, zero: 1), accGradient)
     }
 
@@ -30,7 +30,7 @@ final class FirstUnit {
 
     func backward(_ gradient: GradientMap, batch: Int) throws {
         try norm.backward(
-            gradient, acc: convolution.acc, units: ones, factors: ones, shortcut: shortcut, accGradient: accGradient, batch: batch)
+            gradient, acc: convolution.acc, units: ones, factors: ones, shortcut: shortcut, into: .bf16(accGradient), batch: batch)
         try convolution.backward(accGradient, batch: batch)
     }
 }

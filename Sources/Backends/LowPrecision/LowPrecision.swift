@@ -6,7 +6,8 @@ import Graph
 /// The fast backend: the graph's fused units between maps of levels or bf16, then the classifier in f32.
 ///
 /// Where weights and activations are quantized, forward convolutions are exact integer arithmetic; else maps, and weights as
-/// the passes see them, are bf16. Gradients are bf16, all sums f32, batch-norm sums f64.
+/// the passes see them, are bf16. Gradients are bf16, all sums f32, batch-norm sums f64; or gradients of exact integers are integers too
+/// (`Precision.s16`).
 /// `Reference` is its readable reference.
 package final class LowPrecision: Executable {
     package var units: [FusedUnit] { plan.units }
@@ -42,7 +43,7 @@ package final class LowPrecision: Executable {
         for (index, unit) in plan.units.enumerated() {
             if unit.kind == .classifier {
                 let channels = plan.units[unit.input].output.channels
-                end = ClassifierUnit(unit, maps[unit.input], channels: channels, tensors, in: context)
+                end = ClassifierUnit(unit, maps[unit.input], channels: channels, tensors, isOrdered: plan.gradients == .s16, in: context)
             } else if unit.kind == .maximum {
                 let made = MaximumUnit(unit, maps[unit.input], in: context)
                 (others[index], maps) = (made, maps + [made.output])

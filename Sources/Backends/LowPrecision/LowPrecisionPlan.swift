@@ -13,10 +13,14 @@ package struct LowPrecisionPlan {
     package let units: [FusedUnit]
     /// Of each unit's map.
     let types: [ck_number]
+    /// Of what the gradients of integer convolutions are made; with `s16`, the rest of an all-integer network computes in order.
+    let gradients: QuantizedConvolution.Gradients
 
-    /// - Parameter relaxesWeights: the passes may multiply by other weights than quantized ones.
+    /// - Parameters:
+    ///   - relaxesWeights: the passes may multiply by other weights than quantized ones.
+    ///   - gradients: of integer convolutions' results.
     /// - Throws: `GraphError` naming what low precision does not know.
-    package init(_ graph: NetworkGraph, relaxesWeights: Bool) throws {
+    package init(_ graph: NetworkGraph, relaxesWeights: Bool, gradients: QuantizedConvolution.Gradients = .bf16) throws {
         let units = try graph.fused()
         func hasIntegerWeights(_ unit: FusedUnit) -> Bool { !relaxesWeights && graph.nodes[unit.node].operation.weights != nil }
         // Convolutions that read a unit's map, directly or through maxima.
@@ -37,7 +41,7 @@ package struct LowPrecisionPlan {
                 types.append(areLevels ? CK_U8 : CK_BF16)
             }
         }
-        (self.graph, self.units, self.types) = (graph, units, types)
+        (self.graph, self.units, self.types, self.gradients) = (graph, units, types, gradients)
         for index in units.indices { try check(index) }
     }
 

@@ -37,6 +37,8 @@ final class NormActivationUnit {
     private let moments: Buffer<Double>
     private let inverse, sums: Buffer<Double>
     private let scratch: Buffer<Double>
+    /// In how many parts rows are summed.
+    private let parts: Int32
     private let threads: Int32
     private let shards: Shards
 
@@ -44,7 +46,11 @@ final class NormActivationUnit {
     ///   - unit: with a batch norm.
     ///   - mapType: of the result.
     ///   - accType: of the convolution's results.
-    init(_ unit: FusedUnit, _ graph: NetworkGraph, _ tensors: Parameters, mapType: ck_number, accType: ck_number, in context: ExecutionContext) {
+    ///   - isOrdered: sums do not depend on the number of threads.
+    init(
+        _ unit: FusedUnit, _ graph: NetworkGraph, _ tensors: Parameters, mapType: ck_number, accType: ck_number, isOrdered: Bool,
+        in context: ExecutionContext
+    ) {
         guard let norm = unit.norm.map({ graph.nodes[$0].name }) else { preconditionFailure("\(unit.name) has no batch norm") }
         type = accType
         let (node, quantizer) = (unit.activation.map { graph.nodes[$0] }, graph.quantizer(unit))
@@ -61,8 +67,8 @@ final class NormActivationUnit {
         func floats() -> Buffer<Float> { Buffer(channels, zero: 0) }
         (a, b, mean, p, q, r) = (floats(), floats(), floats(), floats(), floats(), floats())
         (moments, inverse, sums) = (Buffer(2 * channels, zero: 0), Buffer(channels, zero: 0), Buffer(2 * channels + 1, zero: 0))
-        scratch = Buffer((2 * channels + 1) * context.engine.threads, zero: 0)
-        (threads, shards) = (context.threads, context.shards)
+        (threads, shards, parts) = (context.threads, context.shards, isOrdered ? 16 : context.threads)
+        scratch = Buffer((2 * channels + 1) * Int(max(parts, threads)), zero: 0)
     }
 
     private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, batch: Int, _ activation: ck_activation) -> ck_norm_activation {
@@ -95,7 +101,7 @@ final class NormActivationUnit {
             try shards.moments(channels: channels, rows: pixels, into: moments.pointer) { images, moments in
                 ck_acc_statistics(
                     acc + images.lowerBound * output.shape.count * type.bytes, type, images.count * pixels, channels, moments, moments + channels,
-                    scratch.pointer, threads)
+                    scratch.pointer, parts, threads)
             }
             if mode == .training { updateRunning(units: units, bias: bias, rows: shards.images * pixels) }
         }
@@ -148,12 +154,13 @@ final class NormActivationUnit {
         }
     }
 
-    /// Turns the gradient in the output's values into dz, in place (`gradient.values`: what a shortcut passes on), and fills
-    /// `accGradient` with `factors·dy`, both bf16.
+    /// Turns the gradient in the output's values into dz, in place (`gradient.values`: what a shortcut passes on), in bf16, and fills
+    /// `accGradient` with `factors·dy`.
+    /// - Returns: what one of `accGradient` is worth; NaN where dy is not finite.
     func backward(
         _ gradient: GradientMap, acc: UnsafeRawPointer, units: Buffer<Float>, factors: Buffer<Float>, shortcut: FeatureMap?,
-        accGradient: Buffer<UInt16>, batch: Int
-    ) throws {
+        into accGradient: AccGradient, batch: Int
+    ) throws -> Float {
         var gradient = gradient
         if let own, let stepSize {
             try own.backward(gradient, stepSize, batch: batch)
@@ -167,7 +174,7 @@ final class NormActivationUnit {
             sums[2 * padded] = ck_norm_activation_backward_sums(
                 map(acc, shortcut, images: images, activation), gradient.values.pointer + first,
                 gradient.shortcut.map { UnsafePointer($0.pointer + first) }, mean.pointer, function?.kernelDerivatives ?? ck_coarse_derivatives(),
-                sums, sums + padded, scratch.pointer, threads)
+                sums, sums + padded, scratch.pointer, parts, threads)
         }
         if function != nil { stepSize?.gradient.fill(Float(sums.pointer[2 * padded])) }
         let rows = Double(shards.images * output.shape.height * output.shape.width)
@@ -181,8 +188,18 @@ final class NormActivationUnit {
             q.pointer[c] = Float(slope)
             r.pointer[c] = Float(-gain * sum[c] / rows - slope * moments.pointer[c])
         }
-        ck_norm_activation_backward_input(
-            map(acc, shortcut, batch: batch, activation), gradient.values.pointer, p.pointer, q.pointer, r.pointer, accGradient.pointer, threads)
+        let folded = map(acc, shortcut, batch: batch, activation), dz = gradient.values.pointer
+        guard case .s16(_, let limit) = accGradient else {
+            ck_norm_activation_backward_input(folded, dz, p.pointer, q.pointer, r.pointer, accGradient.values.pointer, threads)
+            return 1
+        }
+        // Below the floor, which no gradient that matters reaches, the factor would not be finite.
+        let largest = try shards.maximum(
+            ck_norm_activation_largest_gradient(folded, dz, p.pointer, q.pointer, r.pointer, scratch.pointer, threads))
+        let scale = largest.isFinite ? max(largest, 0x1p-100) / Float(limit) : .nan
+        ck_norm_activation_backward_input_s16(
+            folded, dz, p.pointer, q.pointer, r.pointer, largest.isFinite ? 1 / scale : 0, accGradient.integers, threads)
+        return scale
     }
 }
 

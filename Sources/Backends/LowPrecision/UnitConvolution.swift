@@ -22,17 +22,21 @@ final class UnitConvolution {
 
     /// - Parameters:
     ///   - levels: the highest level of the input, for exact integers; `nil` for bf16.
+    ///   - gradients: of what the gradient of exact integers is made.
     ///   - scratch: gives working memory of so many bytes, shared with convolutions that run at other times.
-    init(_ shape: ConvolutionShape, weight: Parameter, levels: Int?, scratch: (Int) -> ConvolutionScratch, in context: ExecutionContext) {
+    init(
+        _ shape: ConvolutionShape, weight: Parameter, levels: Int?, gradients: QuantizedConvolution.Gradients,
+        scratch: (Int) -> ConvolutionScratch, in context: ExecutionContext
+    ) {
         let (engine, batch) = (context.engine, context.batch)
         lowering = Lowering(shape)
         self.weight = weight
         let (convolution, isDirect, count) = (lowering.convolution, lowering.keepsWeights, lowering.weightCount)
-        let room = scratch(QuantizedConvolution.scratchBytes(convolution, batch: batch, engine: engine))
+        let room = scratch(QuantizedConvolution.scratchBytes(convolution, batch: batch, gradients: levels == nil ? .bf16 : gradients, engine: engine))
         if let levels {
             let top = weight.spec.quantization?.quantizer.maximumIntegerWeight ?? 1
             kernels = .integer(
-                QuantizedConvolution(convolution, qmax: levels, maximumIntegerWeight: top, batch: batch, engine: engine, scratch: room),
+                QuantizedConvolution(convolution, qmax: levels, maximumIntegerWeight: top, batch: batch, gradients: gradients, engine: engine, scratch: room),
                 integerWeights: isDirect ? nil : Buffer(count, zero: 0))
         } else {
             kernels = .bf16(
@@ -54,6 +58,11 @@ final class UnitConvolution {
         case .integer(let convolution, _): convolution.fitsInt16 ? CK_S16 : CK_S32
         case .bf16: CK_BF16
         }
+    }
+
+    /// The largest integer of the results' gradient; `nil` where that is bf16.
+    var gradientLimit: Int? {
+        if case .integer(let convolution, _) = kernels, convolution.gradients == .s16 { convolution.gradientLimit } else { nil }
     }
 
     /// Takes over the weights as they now are, in units of their scales: integer weights of quantized weights, exactly; to bf16 maps also
@@ -94,16 +103,21 @@ final class UnitConvolution {
     /// Fills the weight's gradient.
     /// - Parameters:
     ///   - map: that of the last forward pass.
+    ///   - scale: what one of `outputGradient` is worth.
     ///   - units: what the gradient is multiplied by, for each channel.
-    func backwardWeight(_ map: FeatureMap, outputGradient: Buffer<UInt16>, units: Buffer<Float>) {
+    func backwardWeight(_ map: FeatureMap, outputGradient: AccGradient, scale: Float, units: Buffer<Float>) {
         let input = patches?.map ?? map, (from, to) = (lowering.convolution.input.count, lowering.convolution.output.count)
         shards.sum(into: [gradient ?? weight.gradient]) { images, gradients in
-            let dy = outputGradient.pointer + images.lowerBound * to, result = gradients[0].pointer
-            switch kernels {
-            case .integer(let convolution, _):
+            let dy = outputGradient.values.pointer + images.lowerBound * to, result = gradients[0].pointer
+            switch (kernels, outputGradient) {
+            case (.integer(let convolution, _), .s16):
+                convolution.backwardWeight(
+                    levels: input.levels + images.lowerBound * from, outputGradient: outputGradient.integers + images.lowerBound * to, scale: scale,
+                    units: units.pointer, weightGradient: result, batch: images.count)
+            case (.integer(let convolution, _), .bf16):
                 convolution.backwardWeight(
                     levels: input.levels + images.lowerBound * from, outputGradient: dy, units: units.pointer, weightGradient: result, batch: images.count)
-            case .bf16(let convolution, _):
+            case (.bf16(let convolution, _), _):
                 convolution.backwardWeight(
                     input: input.bf16 + images.lowerBound * from, outputGradient: dy, units: units.pointer, weightGradient: result, batch: images.count)
             }
@@ -111,14 +125,16 @@ final class UnitConvolution {
         if let gradient { lowering.collect(gradient.pointer, weight.gradient.pointer) }
     }
 
-    func backwardInput(outputGradient: Buffer<UInt16>, inputGradient: Buffer<UInt16>, batch: Int) {
+    func backwardInput(outputGradient: AccGradient, scale: Float, inputGradient: Buffer<UInt16>, batch: Int) {
         guard batch > 0 else { return }
         let result = patches?.gradient ?? inputGradient
-        switch kernels {
-        case .integer(let convolution, _):
-            convolution.backwardInput(outputGradient: outputGradient.pointer, inputGradient: result.pointer, batch: batch)
-        case .bf16(let convolution, _):
-            convolution.backwardInput(outputGradient: outputGradient.pointer, inputGradient: result.pointer, batch: batch)
+        switch (kernels, outputGradient) {
+        case (.integer(let convolution, _), .s16):
+            convolution.backwardInput(outputGradient: outputGradient.integers, scale: scale, inputGradient: result.pointer, batch: batch)
+        case (.integer(let convolution, _), .bf16(let values)):
+            convolution.backwardInput(outputGradient: values.pointer, inputGradient: result.pointer, batch: batch)
+        case (.bf16(let convolution, _), _):
+            convolution.backwardInput(outputGradient: outputGradient.values.pointer, inputGradient: result.pointer, batch: batch)
         }
         if let patches { ck_patches_scatter(patches.gradient.pointer, inputGradient.pointer, lowering.patches(images: batch), threads) }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The register blocks with AVX2: `vpmaddubsw` and `vpmaddwd` for levels; bf16 widened to f32, with fused multiply-adds in the
-// order of conv_portable.c, whose bits they give where it is compiled for AVX2.
+// The register blocks with AVX2: `vpmaddubsw` and `vpmaddwd` for levels and s16 gradients; bf16 widened to f32, with fused
+// multiply-adds in the order of conv_portable.c, whose bits they give where it is compiled for AVX2.
 #include "conv_blocks.h"
 
 #if defined(__x86_64__)
@@ -42,6 +42,10 @@ STEP void add_bytes(block_sums sums, int p, __m256i x, const __m256i *w) {
 STEP void add_words(block_sums sums, int p, __m256i x, const __m256i *w) {
     UNROLL for (int h = 0; h < 4; h++) sums[p][h] = _mm256_add_epi32(sums[p][h], _mm256_madd_epi16(x, w[h]));
 }
+/// Exact sums of 32 bits, [8 channels][2], of pairs of words.
+STEP void add_pairs(block_sums sums, int p, __m256i x, const __m256i *w) {
+    UNROLL for (int h = 0; h < 2; h++) sums[p][h] = _mm256_add_epi32(sums[p][h], _mm256_madd_epi16(x, w[h]));
+}
 STEP void add_floats(block_sums sums, int p, __m256i x, const __m256i *w) {
     UNROLL for (int h = 0; h < 2; h++)
         sums[p][h] = _mm256_castps_si256(add_pair(
@@ -60,7 +64,11 @@ STEP __m256i rounded(__m256i sums) {
 /// Sixteen words from the lower halves of 16 lanes; `pack` takes numbers that fit.
 STEP void store_words(char *to, __m256i packed) { _mm256_storeu_si256((__m256i *)to, _mm256_permute4x64_epi64(packed, 0xd8)); }
 
-STEP void store(char *to, const __m256i *sums, enum conv_pass pass) {
+STEP __m256i scaled(__m256i sums, float scale) {
+    return _mm256_castps_si256(_mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(scale)));
+}
+
+STEP void store(char *to, const __m256i *sums, enum conv_pass pass, float scale) {
     const __m256i ones = _mm256_set1_epi16(1);
     switch (pass) {
     case FORWARD_S16:
@@ -70,6 +78,9 @@ STEP void store(char *to, const __m256i *sums, enum conv_pass pass) {
         UNROLL for (int h = 0; h < 2; h++)
             _mm256_storeu_si256(
                 (__m256i *)to + h, _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[2 * h], sums[2 * h + 1]), 0xd8));
+        break;
+    case S16_TO_BF16:
+        store_words(to, _mm256_packus_epi32(rounded(scaled(sums[0], scale)), rounded(scaled(sums[1], scale))));
         break;
     case BF16_TO_BF16: store_words(to, _mm256_packus_epi32(rounded(sums[0]), rounded(sums[1]))); break;
     default:
@@ -82,7 +93,7 @@ STEP void store(char *to, const __m256i *sums, enum conv_pass pass) {
 STEP void load_weights(__m256i *w, const char *weight, enum conv_pass pass) {
     if (pass == FORWARD_S32) {
         UNROLL for (int h = 0; h < 4; h++) w[h] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)weight + h));
-    } else if (pass == FORWARD_S16) {
+    } else if (pass == FORWARD_S16 || pass == S16_TO_BF16) {
         w[0] = load(weight), w[1] = load(weight + 32);
     } else {
         UNROLL for (int h = 0; h < 2; h++) {
@@ -107,11 +118,12 @@ STEP void block(const struct conv_block *b, size_t source_at, size_t target_at, 
                 __m256i x = broadcast(source + (size_t)p * source_step);
                 if (pass == FORWARD_S16) add_bytes(sums, p, x, w);
                 else if (pass == FORWARD_S32) add_words(sums, p, _mm256_cvtepu8_epi16(_mm256_castsi256_si128(x)), w);
+                else if (pass == S16_TO_BF16) add_pairs(sums, p, x, w);
                 else add_floats(sums, p, x, w);
             }
         }
     }
-    UNROLL for (int p = 0; p < count; p++) store(b->target + target_at + (size_t)p * target_step, sums[p], pass);
+    UNROLL for (int p = 0; p < count; p++) store(b->target + target_at + (size_t)p * target_step, sums[p], pass, b->scale);
 }
 
 #define TILE(pass, name, images, positions, source_step, target_step)                                                           \
@@ -133,6 +145,7 @@ TILES(FORWARD_S16, 4)
 TILES(FORWARD_S32, 2)
 TILES(BF16_TO_F32, 4)
 TILES(BF16_TO_BF16, 4)
+TILES(S16_TO_BF16, 4)
 
 // MARK: Weight gradient
 
@@ -158,41 +171,93 @@ STEP void weight_part(const struct conv_weight_block *b, size_t inputs, size_t o
             _mm256_storeu_ps(b->sums + (input + (size_t)i) * b->sums_row + output + (size_t)(8 * h), sums[i][h]);
 }
 
-STEP void weight_block(const struct conv_weight_block *b, size_t inputs, size_t outputs) {
-    for (size_t output = 0; output < outputs; output += 16)
-        for (size_t input = 0; input < inputs; input += MOST) weight_part(b, inputs, outputs, input, output);
+/// Adds sums of 32 bits to exact ones, and begins again.
+STEP void flush(const struct conv_weight_block *b, __m256i sums[MOST][2], size_t input, size_t output) {
+    UNROLL for (int i = 0; i < MOST; i++)
+        UNROLL for (int h = 0; h < 4; h++) {
+            double *total = b->totals + (input + (size_t)i) * b->sums_row + output + (size_t)(4 * h);
+            __m128i four = h % 2 ? _mm256_extracti128_si256(sums[i][h / 2], 1) : _mm256_castsi256_si128(sums[i][h / 2]);
+            _mm256_storeu_pd(total, _mm256_add_pd(_mm256_loadu_pd(total), _mm256_cvtepi32_pd(four)));
+            if (h % 2) sums[i][h / 2] = _mm256_setzero_si256();
+        }
 }
-FAST static void weight_narrow(const struct conv_weight_block *b) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS); }
-FAST static void weight_wide(const struct conv_weight_block *b) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS); }
+
+/// The same of s16.
+STEP void weight_part_s16(const struct conv_weight_block *b, size_t inputs, size_t outputs, size_t input, size_t output) {
+    __m256i sums[MOST][2];
+    UNROLL for (int i = 0; i < MOST; i++) {
+        sums[i][0] = sums[i][1] = _mm256_setzero_si256();
+        for (size_t o = 0; o < 16; o++) b->totals[(input + (size_t)i) * b->sums_row + output + o] = 0;
+    }
+    size_t room = b->most;
+    for (size_t row = 0; row < b->rows; row++)
+        for (size_t column = 0; column < b->columns; column++) {
+            const uint32_t *x = b->x + (row * b->x_row + column * b->x_column) * inputs + input;
+            const uint32_t *dy = b->dy + (row * b->dy_row + column * b->dy_column) * outputs + output;
+            for (size_t left = b->run; left > 0;) {
+                size_t part = left < room ? left : room;
+                left -= part, room -= part;
+                for (; part > 0; part--, x += inputs, dy += outputs) {
+                    __m256i low = load(dy), high = load(dy + 8);
+                    UNROLL for (int i = 0; i < MOST; i++) {
+                        __m256i levels = _mm256_set1_epi32((int)x[i]);
+                        sums[i][0] = _mm256_add_epi32(sums[i][0], _mm256_madd_epi16(levels, low));
+                        sums[i][1] = _mm256_add_epi32(sums[i][1], _mm256_madd_epi16(levels, high));
+                    }
+                }
+                if (room == 0) flush(b, sums, input, output), room = b->most;
+            }
+        }
+    flush(b, sums, input, output);
+}
+
+typedef void weight_part_fn(const struct conv_weight_block *, size_t, size_t, size_t, size_t);
+STEP void weight_block(const struct conv_weight_block *b, size_t inputs, size_t outputs, weight_part_fn *part) {
+    for (size_t output = 0; output < outputs; output += 16)
+        for (size_t input = 0; input < inputs; input += MOST) part(b, inputs, outputs, input, output);
+}
+FAST static void weight_narrow(const struct conv_weight_block *b) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS, weight_part); }
+FAST static void weight_wide(const struct conv_weight_block *b) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS, weight_part); }
+FAST static void weight_narrow_s16(const struct conv_weight_block *b) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS, weight_part_s16); }
+FAST static void weight_wide_s16(const struct conv_weight_block *b) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS, weight_part_s16); }
 
 /// The bits of 8 levels as f32; integers to 255 fit a bf16, so the lower halves are zero.
 STEP __m256i level_bits(const void *levels, size_t at) {
     __m128i bytes = _mm_loadl_epi64((const __m128i *)((const uint8_t *)levels + at));
     return _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)));
 }
-STEP __m256i bf16_bits(const void *values, size_t at) {
+STEP __m256i level_words(const void *levels, size_t at) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)((const uint8_t *)levels + at)));
+}
+STEP __m256i number_bits(const void *values, size_t at) {
     return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)((const uint16_t *)values + at)));
+}
+enum packed { NUMBERS, LEVELS_BF16, LEVELS_S16 };
+STEP __m256i bits_at(const void *values, enum packed kind, size_t at) {
+    if (kind == LEVELS_BF16) return _mm256_srli_epi32(level_bits(values, at), 16);
+    return kind == LEVELS_S16 ? level_words(values, at) : number_bits(values, at);
 }
 
 /// 8 channels at a time.
-STEP void pack(const struct conv_pair_packing *p, int levels) {
+STEP void pack(const struct conv_pair_packing *p, enum packed kind) {
     const __m256i kept = _mm256_set1_epi32(p->single ? 0xffff : -1);
     size_t pixel_step = p->pairs * p->block, panel = p->pixels * pixel_step;
     for (size_t c = 0; c < p->channels; c += 8) {
         uint32_t *to = p->to + c / p->block * panel + c % p->block;
         for (size_t pixel = 0; pixel < p->pixels; pixel++, to += pixel_step) {
             size_t at = pixel * p->channels + c;
-            __m256i pairs = levels ? _mm256_or_si256(_mm256_srli_epi32(level_bits(p->a, at), 16), level_bits(p->b, at))
-                                   : _mm256_or_si256(bf16_bits(p->a, at), _mm256_slli_epi32(bf16_bits(p->b, at), 16));
+            __m256i pairs = _mm256_or_si256(bits_at(p->a, kind, at), _mm256_slli_epi32(bits_at(p->b, kind, at), 16));
             _mm256_storeu_si256((__m256i *)to, _mm256_and_si256(pairs, kept));
         }
     }
 }
-FAST static void pair_levels(const struct conv_pair_packing *p) { pack(p, 1); }
-FAST static void pair_bf16(const struct conv_pair_packing *p) { pack(p, 0); }
+FAST static void pair_levels(const struct conv_pair_packing *p) { pack(p, LEVELS_BF16); }
+FAST static void pair_levels_s16(const struct conv_pair_packing *p) { pack(p, LEVELS_S16); }
+FAST static void pair_numbers(const struct conv_pair_packing *p) { pack(p, NUMBERS); }
 
 const struct conv_kernels conv_kernels_avx2 = {
     .tiles = {[FORWARD_S32] = &FORWARD_S32_tiles, [FORWARD_S16] = &FORWARD_S16_tiles, [BF16_TO_F32] = &BF16_TO_F32_tiles,
-              [BF16_TO_BF16] = &BF16_TO_BF16_tiles},
-    .pair_levels = pair_levels, .pair_bf16 = pair_bf16, .narrow = weight_narrow, .wide = weight_wide};
+              [BF16_TO_BF16] = &BF16_TO_BF16_tiles, [S16_TO_BF16] = &S16_TO_BF16_tiles},
+    .pair_levels = pair_levels, .pair_levels_s16 = pair_levels_s16, .pair_numbers = pair_numbers,
+    .narrow = weight_narrow, .wide = weight_wide, .narrow_s16 = weight_narrow_s16, .wide_s16 = weight_wide_s16};
 #endif

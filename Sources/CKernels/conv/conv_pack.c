@@ -10,6 +10,7 @@ struct packing {
     const int8_t *integer_weights;
     const float *weights;  // where there are no integer weights
     float factor;
+    int words;  // backward: integers of 16 bits, else bf16
     struct ck_conv shape;
     void *forward;
     uint16_t *backward;
@@ -43,14 +44,14 @@ CK_INLINE uint32_t bf16_weight(const struct packing *p, int integer_weights, siz
 /// One block of 16 outputs in bf16: [r][s][I/2][16 outputs][2 inputs].
 CK_INLINE void pack_forward_bf16(const struct packing *p, size_t block, size_t taps) {
     size_t inputs = p->shape.input_channels, first = block * BLOCK_CHANNELS * inputs * taps;
-    uint32_t *to = (uint32_t *)p->forward + first / BF16_GROUP;
-    for (size_t i = 0; i < inputs; i += BF16_GROUP)
+    uint32_t *to = (uint32_t *)p->forward + first / PAIR;
+    for (size_t i = 0; i < inputs; i += PAIR)
         for (size_t o = 0; o < BLOCK_CHANNELS; o++) {
             size_t at = first + (o * inputs + i) * taps;
-            uint32_t *word = to + i * (BLOCK_CHANNELS / BF16_GROUP) + o, values[BF16_GROUP * 9];
-            for (size_t j = 0; j < BF16_GROUP * taps; j++) values[j] = bf16_weight(p, 0, at + j);
+            uint32_t *word = to + i * (BLOCK_CHANNELS / PAIR) + o, values[PAIR * 9];
+            for (size_t j = 0; j < PAIR * taps; j++) values[j] = bf16_weight(p, 0, at + j);
             for (size_t tap = 0; tap < taps; tap++)
-                word[tap * inputs * (BLOCK_CHANNELS / BF16_GROUP)] = values[tap] | values[taps + tap] << 16;
+                word[tap * inputs * (BLOCK_CHANNELS / PAIR)] = values[tap] | values[taps + tap] << 16;
         }
 }
 
@@ -62,16 +63,21 @@ static void backward_order(size_t kernel, size_t stride, size_t order[3]) {
             if (tap % stride == phase) order[place++] = tap;
 }
 
+enum packed { WORDS, INTEGERS_BF16, FLOATS_BF16 };
+CK_INLINE uint32_t backward_weight(const struct packing *p, enum packed kind, size_t at) {
+    return kind == WORDS ? (uint16_t)p->integer_weights[at] : bf16_weight(p, kind == INTEGERS_BF16, at);
+}
+
 /// One block of 16 inputs: [r][s][O/2][16 inputs][2 outputs], rows and columns in `backward_order`.
-CK_INLINE void pack_backward(const struct packing *p, int integer_weights, size_t block, size_t kernel) {
+CK_INLINE void pack_backward(const struct packing *p, enum packed kind, size_t block, size_t kernel) {
     size_t taps = kernel * kernel, row = p->shape.input_channels * taps, outputs = p->shape.output_channels, order[3];
     backward_order(kernel, p->shape.stride, order);
     uint16_t *to = p->backward + block * BLOCK_CHANNELS * outputs * taps;
-    for (size_t o = 0; o < outputs; o += BF16_GROUP) {
+    for (size_t o = 0; o < outputs; o += PAIR) {
         size_t first = block * BLOCK_CHANNELS * taps + o * row, second = first + row;
         uint32_t pairs[BLOCK_CHANNELS * 9];
         for (size_t j = 0; j < BLOCK_CHANNELS * taps; j++)
-            pairs[j] = bf16_weight(p, integer_weights, first + j) | bf16_weight(p, integer_weights, second + j) << 16;
+            pairs[j] = backward_weight(p, kind, first + j) | backward_weight(p, kind, second + j) << 16;
         for (size_t r = 0; r < kernel; r++)
             for (size_t s = 0; s < kernel; s++) {
                 size_t tap = order[r] * kernel + order[s];
@@ -89,8 +95,9 @@ CK_KERNEL(void, pack_forward_block, (const struct packing *p, size_t block), (p,
 }
 CK_KERNEL(void, pack_backward_block, (const struct packing *p, size_t block), (p, block)) {
     int three = p->shape.kernel == 3;
-    if (p->integer_weights) return three ? pack_backward(p, 1, block, 3) : pack_backward(p, 1, block, 1);
-    return three ? pack_backward(p, 0, block, 3) : pack_backward(p, 0, block, 1);
+    if (p->words) return three ? pack_backward(p, WORDS, block, 3) : pack_backward(p, WORDS, block, 1);
+    if (p->integer_weights) return three ? pack_backward(p, INTEGERS_BF16, block, 3) : pack_backward(p, INTEGERS_BF16, block, 1);
+    return three ? pack_backward(p, FLOATS_BF16, block, 3) : pack_backward(p, FLOATS_BF16, block, 1);
 }
 
 static void run_worker(void *context, int worker, int workers) {
@@ -102,8 +109,10 @@ static void run_worker(void *context, int worker, int workers) {
     for (size_t block = begin; p->backward && block < end; block++) pack_backward_block[p->copy](p, block);
 }
 
-void ck_conv_pack(const int8_t *integer_weights, struct ck_conv c, void *forward, void *backward, int threads) {
-    struct packing packing = {.integer_weights = integer_weights, .shape = c, .forward = forward, .backward = backward, .copy = ck_copy()};
+void ck_conv_pack(const int8_t *integer_weights, struct ck_conv c, void *forward, void *backward, enum ck_conv_gradients gradients,
+                  int threads) {
+    struct packing packing = {.integer_weights = integer_weights, .words = gradients == CK_GRADIENTS_S16, .shape = c,
+                              .forward = forward, .backward = backward, .copy = ck_copy()};
     ck_parallel(threads, run_worker, &packing);
 }
 

@@ -22,11 +22,21 @@ CK_INLINE void bf16_sums(const struct conv_block *b, float *restrict sums) {
     for (int r = 0; r < b->run_count; r++) {
         const uint16_t *x = (const uint16_t *)(b->source + b->runs[r].source);
         const uint16_t *w = (const uint16_t *)(b->weight + b->runs[r].weight);
-        for (size_t group = b->runs[r].groups; group > 0; group--, x += BF16_GROUP, w += BLOCK_CHANNELS * BF16_GROUP) {
+        for (size_t group = b->runs[r].groups; group > 0; group--, x += PAIR, w += BLOCK_CHANNELS * PAIR) {
             float x0 = bf16_to_float(x[0]), x1 = bf16_to_float(x[1]);
             for (int o = 0; o < BLOCK_CHANNELS; o++)
                 sums[o] += x0 * bf16_to_float(w[2 * o]) + x1 * bf16_to_float(w[2 * o + 1]);
         }
+    }
+}
+
+CK_INLINE void word_sums(const struct conv_block *b, int32_t *restrict sums) {
+    for (int o = 0; o < BLOCK_CHANNELS; o++) sums[o] = 0;
+    for (int r = 0; r < b->run_count; r++) {
+        const int16_t *x = (const int16_t *)(b->source + b->runs[r].source);
+        const int16_t *w = (const int16_t *)(b->weight + b->runs[r].weight);
+        for (size_t group = b->runs[r].groups; group > 0; group--, x += PAIR, w += BLOCK_CHANNELS * PAIR)
+            for (int o = 0; o < BLOCK_CHANNELS; o++) sums[o] += x[0] * w[2 * o] + x[1] * w[2 * o + 1];
     }
 }
 
@@ -55,6 +65,13 @@ CK_KERNEL(void, bf16_to_bf16, (const struct conv_block *b), (b)) {
         for (int o = 0; o < BLOCK_CHANNELS; o++) ((uint16_t *)at.target)[o] = bf16_from_float(sums[o]);
     })
 }
+CK_KERNEL(void, s16_to_bf16, (const struct conv_block *b), (b)) {
+    int32_t sums[BLOCK_CHANNELS];
+    REPEAT(b, {
+        word_sums(&at, sums);
+        for (int o = 0; o < BLOCK_CHANNELS; o++) ((uint16_t *)at.target)[o] = bf16_from_float((float)sums[o] * b->scale);
+    })
+}
 
 CK_INLINE void weight_block(const struct conv_weight_block *b, size_t inputs, size_t outputs) {
     for (size_t i = 0; i < inputs; i++)
@@ -75,29 +92,56 @@ CK_INLINE void weight_block(const struct conv_weight_block *b, size_t inputs, si
 CK_KERNEL(void, weight_narrow, (const struct conv_weight_block *b), (b)) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS); }
 CK_KERNEL(void, weight_wide, (const struct conv_weight_block *b), (b)) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS); }
 
+CK_INLINE void weight_block_s16(const struct conv_weight_block *b, size_t inputs, size_t outputs) {
+    for (size_t i = 0; i < inputs; i++)
+        for (size_t o = 0; o < outputs; o++) b->totals[i * b->sums_row + o] = 0;
+    for (size_t row = 0; row < b->rows; row++)
+        for (size_t column = 0; column < b->columns; column++) {
+            const uint32_t *x = b->x + (row * b->x_row + column * b->x_column) * inputs;
+            const uint32_t *dy = b->dy + (row * b->dy_row + column * b->dy_column) * outputs;
+            for (size_t pair = b->run; pair > 0; pair--, x += inputs, dy += outputs)
+                for (size_t i = 0; i < inputs; i++) {
+                    int32_t first = (int16_t)x[i], second = (int16_t)(x[i] >> 16);
+                    double *restrict totals = b->totals + i * b->sums_row;
+                    for (size_t o = 0; o < outputs; o++) totals[o] += first * (int16_t)dy[o] + second * (int16_t)(dy[o] >> 16);
+                }
+        }
+}
+CK_KERNEL(void, weight_narrow_s16, (const struct conv_weight_block *b), (b)) { weight_block_s16(b, NARROW_INPUTS, NARROW_OUTPUTS); }
+CK_KERNEL(void, weight_wide_s16, (const struct conv_weight_block *b), (b)) { weight_block_s16(b, WIDE_INPUTS, WIDE_OUTPUTS); }
+
 static uint32_t bf16_of_level(uint8_t level) {
     float value = level;
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits >> 16;
 }
-CK_INLINE void pack(const struct conv_pair_packing *p, int levels) {
+enum packed { NUMBERS, LEVELS_BF16, LEVELS_S16 };
+CK_INLINE uint32_t bits_at(const void *values, enum packed kind, size_t at) {
+    if (kind == NUMBERS) return ((const uint16_t *)values)[at];
+    uint8_t level = ((const uint8_t *)values)[at];
+    return kind == LEVELS_S16 ? level : bf16_of_level(level);
+}
+CK_INLINE void pack(const struct conv_pair_packing *p, enum packed kind) {
     for (size_t pixel = 0; pixel < p->pixels; pixel++)
         for (size_t c = 0; c < p->channels; c++) {
             size_t at = pixel * p->channels + c;
-            uint32_t a = levels ? bf16_of_level(((const uint8_t *)p->a)[at]) : ((const uint16_t *)p->a)[at];
-            uint32_t b = levels ? bf16_of_level(((const uint8_t *)p->b)[at]) : ((const uint16_t *)p->b)[at];
+            uint32_t a = bits_at(p->a, kind, at), b = bits_at(p->b, kind, at);
             p->to[((c / p->block) * p->pixels + pixel) * p->pairs * p->block + c % p->block] = p->single ? a : a | b << 16;
         }
 }
-static void pair_levels(const struct conv_pair_packing *p) { pack(p, 1); }
-static void pair_bf16(const struct conv_pair_packing *p) { pack(p, 0); }
+static void pair_levels(const struct conv_pair_packing *p) { pack(p, LEVELS_BF16); }
+static void pair_levels_s16(const struct conv_pair_packing *p) { pack(p, LEVELS_S16); }
+static void pair_numbers(const struct conv_pair_packing *p) { pack(p, NUMBERS); }
 
 #define ONE_TILE(run) &(const struct conv_tiles){1, {{1, 1, 1, 0, run}}}
 #define COPY(copy)                                                                                                    \
     {.tiles = {[FORWARD_S32] = ONE_TILE(forward_s32_##copy), [FORWARD_S16] = ONE_TILE(forward_s16_##copy),            \
-               [BF16_TO_F32] = ONE_TILE(bf16_to_f32_##copy), [BF16_TO_BF16] = ONE_TILE(bf16_to_bf16_##copy)},         \
-     .pair_levels = pair_levels, .pair_bf16 = pair_bf16, .narrow = weight_narrow_##copy, .wide = weight_wide_##copy}
+               [BF16_TO_F32] = ONE_TILE(bf16_to_f32_##copy), [BF16_TO_BF16] = ONE_TILE(bf16_to_bf16_##copy),          \
+               [S16_TO_BF16] = ONE_TILE(s16_to_bf16_##copy)},                                                        \
+     .pair_levels = pair_levels, .pair_levels_s16 = pair_levels_s16, .pair_numbers = pair_numbers,                    \
+     .narrow = weight_narrow_##copy, .wide = weight_wide_##copy,                                                      \
+     .narrow_s16 = weight_narrow_s16_##copy, .wide_s16 = weight_wide_s16_##copy}
 const struct conv_kernels conv_kernels_portable[] = {
     COPY(portable),
 #if defined(__x86_64__)

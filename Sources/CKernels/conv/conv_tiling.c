@@ -61,6 +61,7 @@ struct walk {
     const char *source, *weight;
     char *target;
     const struct conv_tiles *tiles;
+    float scale;
     size_t step, source_step;  // columns from one position of a segment to the next, in the target and in the source
     struct segment segments[MAX_SEGMENTS];
     size_t segment_count;
@@ -128,7 +129,7 @@ static void run_strip(const struct walk *k, struct strip strip) {
     struct conv_block b = {
         .source_image = k->rows.source * row_bytes(k), .source_position = k->source_step * channel_bytes,
         .target_image = k->rows.target * k->columns.target * target_bytes, .target_position = k->step * target_bytes,
-        .weight_block = k->rows.kernel * k->columns.kernel * tap_bytes(k)};
+        .weight_block = k->rows.kernel * k->columns.kernel * tap_bytes(k), .scale = k->scale};
     for (size_t i = 0; i < k->segment_count; i++) {
         struct segment segment = k->segments[i];
         b.run_count = segment.taps.count == 0 ? 0 : (int)rows.count;
@@ -181,19 +182,19 @@ static void forward(const void *x, const void *packed, void *y, struct sizes siz
         .columns = {ck_conv_output_side(c.width, c.stride), c.width, c.kernel, c.stride, c.kernel / 2, 0},
         .images = c.images, .source_channels = c.input_channels, .target_channels = c.output_channels,
         .source_size = sizes.x, .weight_size = sizes.weight, .target_size = sizes.y,
-        .group = sizes.x == 1 ? LEVEL_GROUP : BF16_GROUP, .source = x, .weight = packed, .target = y, .tiles = tiles};
+        .group = sizes.x == 1 ? LEVEL_GROUP : PAIR, .source = x, .weight = packed, .target = y, .tiles = tiles};
     cut_row(&walk);
     ck_parallel(threads, run_worker, &walk);
 }
 
-static void input_gradient(const uint16_t *dy, const void *packed, void *dx, size_t dx_size, struct ck_conv c,
+static void input_gradient(const void *dy, float scale, const void *packed, void *dx, size_t dx_size, struct ck_conv c,
                            const struct conv_tiles *tiles, int threads) {
     struct walk walk = {
         .rows = {c.height, ck_conv_output_side(c.height, c.stride), c.kernel, c.stride, c.kernel / 2, 1},
         .columns = {c.width, ck_conv_output_side(c.width, c.stride), c.kernel, c.stride, c.kernel / 2, 1},
         .images = c.images, .source_channels = c.output_channels, .target_channels = c.input_channels,
-        .source_size = sizeof *dy, .weight_size = sizeof(uint16_t), .target_size = dx_size, .group = BF16_GROUP,
-        .source = (const char *)dy, .weight = packed, .target = dx, .tiles = tiles};
+        .source_size = sizeof(uint16_t), .weight_size = sizeof(uint16_t), .target_size = dx_size, .group = PAIR,
+        .source = dy, .weight = packed, .target = dx, .tiles = tiles, .scale = scale};
     cut_row(&walk);
     ck_parallel(threads, run_worker, &walk);
 }
@@ -209,9 +210,13 @@ void ck_conv_forward_bf16(const uint16_t *x, const void *packed, uint16_t *y, st
 }
 void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *dx, struct ck_conv c, enum ck_conv_path path,
                                 int threads) {
-    input_gradient(dy, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[BF16_TO_F32], threads);
+    input_gradient(dy, 1, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[BF16_TO_F32], threads);
 }
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv c, enum ck_conv_path path,
                                  int threads) {
-    input_gradient(dy, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[BF16_TO_BF16], threads);
+    input_gradient(dy, 1, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[BF16_TO_BF16], threads);
+}
+void ck_conv_input_gradient_s16(const int16_t *dy, float scale, const void *packed, uint16_t *dx, struct ck_conv c,
+                                enum ck_conv_path path, int threads) {
+    input_gradient(dy, scale, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[S16_TO_BF16], threads);
 }

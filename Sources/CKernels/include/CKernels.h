@@ -12,6 +12,7 @@
 #include "level_pooling.h"
 #include "memory.h"
 #include "norm_activation.h"
+#include "ordered.h"
 #include "parallel.h"
 #include "patches.h"
 #include "pooling.h"

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Convolutions in low precision: u8 levels times small s8 integer weights, exactly, or bf16 times bf16 with f32 sums; and their
-// gradients in bf16 with f32 sums. A bf16 number is the upper half of an f32's bits.
+// gradients in bf16 with f32 sums, or in integers of 16 bits times a common scale, exactly. A bf16 number is the upper half of
+// an f32's bits.
 //
 // Dimension letters: N images, H×W the input's rows and columns, I its channels; H'×W' and O the output's. Maps are
 // channels-last, row-major: inputs (levels or bf16) and their gradient [N, H, W, I], outputs and their gradient
-// [N, H', W', O]; weights (integer weights q or floats) are [O, I, K, K]. The padding is K/2 on all sides, so H' = (H − 1)/stride + 1, and likewise W'.
+// [N, H', W', O]; weights (integer weights q or floats) are [O, I, K, K]. The padding is K/2 on all sides, so
+// H' = (H − 1)/stride + 1, and likewise W'.
 // With p = K/2 and terms outside the input zero:
 //
 //     forward          y[n,h,w,o]  = Σ_{i,r,s} x[n, h·stride+r−p, w·stride+s−p, i] · q[o,i,r,s]
@@ -13,8 +15,8 @@
 //
 // The definitions as plain loops: Sources/Compute/QuantizedConvolutionReference.swift.
 // Nothing is allocated: the caller hands over packed weights and scratch. Buffers need no alignment; 64 bytes is best.
-// The results of one path depend on nothing but their arguments; only the weight gradient's last bits depend on
-// `threads` too.
+// The results of one path depend on nothing but their arguments; only the weight gradient's last bits from bf16 depend on
+// `threads` too. Exact sums, and what is rounded once from them, are the same on every path.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -36,8 +38,12 @@ enum ck_conv_path ck_conv_best_path(void);
 size_t ck_conv_packed_forward_bytes(struct ck_conv);
 size_t ck_conv_packed_backward_bytes(struct ck_conv);
 
+/// What the gradients of a convolution's results are made of.
+enum ck_conv_gradients { CK_GRADIENTS_BF16, CK_GRADIENTS_S16 };
+
 /// Packs integer weights [O, I, K, K] for the passes below; a null `forward` or `backward` is left out.
-void ck_conv_pack(const int8_t *integer_weights, struct ck_conv, void *forward, void *backward, int threads);
+void ck_conv_pack(const int8_t *integer_weights, struct ck_conv, void *forward, void *backward, enum ck_conv_gradients,
+                  int threads);
 
 /// Exact sums. The 32-bit ones hold any levels and integer weights while I·K² ≤ 66 000; the 16-bit ones while
 /// I·K²·(highest level)·(largest |code|) ≤ 32 767. `packed` is what `ck_conv_pack` made as `forward`.
@@ -56,6 +62,14 @@ void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *d
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv, enum ck_conv_path,
                                  int threads);
 
+/// The largest |dy| of 16 bits such that no sum over O·K² of dy·q exceeds 32 bits, |q| ≤ `largest_weight`.
+int ck_conv_s16_limit(struct ck_conv, int largest_weight);
+
+/// dx = scale · Σ dy·q in bf16, Σ exact in 32 bits (`ck_conv_s16_limit`), its f32 and the product rounded to nearest, ties to even;
+/// `packed` for CK_GRADIENTS_S16.
+void ck_conv_input_gradient_s16(const int16_t *dy, float scale, const void *packed, uint16_t *dx, struct ck_conv, enum ck_conv_path,
+                                int threads);
+
 /// dq [O, I, K, K] from levels, or from bf16 x, dy in bf16 and unit [O], with f32 sums; overwritten.
 /// `scratch` holds `ck_conv_weight_scratch_bytes(shape, threads)` bytes.
 size_t ck_conv_weight_scratch_bytes(struct ck_conv, int threads);
@@ -63,3 +77,9 @@ void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *
                              struct ck_conv, enum ck_conv_path, int threads);
 void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, const float *unit, float *dw, void *scratch,
                                   struct ck_conv, enum ck_conv_path, int threads);
+
+/// dq = scale · unit[o] · Σ x·dy, the sum exact (below 2⁵³), the product in f64 rounded once; |dy| ≤ 32767, levels up to `top`.
+/// `scratch` holds `ck_conv_weight_scratch_bytes_s16(shape, threads)` bytes.
+size_t ck_conv_weight_scratch_bytes_s16(struct ck_conv, int threads);
+void ck_conv_weight_gradient_s16(const uint8_t *x, int top, const int16_t *dy, float scale, const float *unit, float *dq, void *scratch,
+                                 struct ck_conv, enum ck_conv_path, int threads);

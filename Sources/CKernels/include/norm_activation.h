@@ -26,9 +26,10 @@ struct ck_norm_activation {
     enum ck_activation activation;
 };
 
-/// mean[c] and biased variance[c] of acc. `scratch` holds 2 · threads · channels doubles.
+/// mean[c] and biased variance[c] of acc. The rows are summed in `parts`, which are added in order: the bits depend on their number,
+/// not on the threads'. `scratch` holds 2 · parts · channels doubles.
 void ck_acc_statistics(const void *acc, enum ck_number type, size_t rows, size_t channels, double *mean, double *variance,
-                       double *scratch, int threads);
+                       double *scratch, int parts, int threads);
 
 /// The largest t, or 0: what calibration sets the step size by. Runs once a training, so it is plain C.
 float ck_norm_activation_maximum(struct ck_norm_activation map);
@@ -39,11 +40,19 @@ void ck_norm_activation_forward(struct ck_norm_activation map, void *result, enu
 
 /// First backward pass: `gradient` (bf16, of the loss in α·result; `other`, if not null, is added to it) becomes dz, the
 /// gradient in z = α·t, in place. sum[c] = Σ dz and dot[c] = Σ dz·(acc − mean[c]). Returns Σ gradient · coarse derivative in
-/// α. `derivatives` are the quantized ReLU's. `scratch` holds (2 · channels + 1) · threads doubles.
+/// α. `derivatives` are the quantized ReLU's. `scratch` holds (2 · channels + 1) · parts doubles.
 double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t *gradient, const uint16_t *other,
                                         const float *mean, struct ck_coarse_derivatives derivatives, double *sum, double *dot,
-                                        double *scratch, int threads);
+                                        double *scratch, int parts, int threads);
 
 /// Second backward pass: out = p[c]·dz + q[c]·acc + r[c], in bf16.
 void ck_norm_activation_backward_input(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
                                        const float *r, uint16_t *out, int threads);
+
+/// The same in integers of 16 bits: out = the integer next to factor · (p[c]·dz + q[c]·acc + r[c]), ties to even, which must lie in
+/// −32768 … 32767. The largest magnitude of what `factor` multiplies is infinite or NaN where one is; `scratch` holds a double for
+/// each thread.
+float ck_norm_activation_largest_gradient(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
+                                          const float *r, double *scratch, int threads);
+void ck_norm_activation_backward_input_s16(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
+                                           const float *r, float factor, int16_t *out, int threads);

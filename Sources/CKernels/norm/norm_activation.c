@@ -4,6 +4,9 @@
 #include "common/kernel.h"
 #include "parallel.h"
 
+// The bits of every result are the same on every processor: each multiply-add that is fused is written as one.
+#pragma clang fp contract(off)
+
 // Every function with a vector argument is inlined into its caller, so no calling convention is at stake.
 #pragma clang diagnostic ignored "-Wpsabi"
 
@@ -27,6 +30,8 @@ CK_INLINE u16v to_bf16(f32v x) {
     u32v nan = (u32v)(x != x);
     return __builtin_convertvector((rounded & ~nan) | (0x7fc0 & nan), u16v);
 }
+
+CK_INLINE f32v fused(f32v x, f32v y, f32v z) { return __builtin_elementwise_fma(x, y, z); }
 
 CK_INLINE f32v choose(s32v mask, f32v yes, f32v no) { return (f32v)(((s32v)yes & mask) | ((s32v)no & ~mask)); }
 
@@ -52,10 +57,10 @@ static float number(const void *numbers, enum ck_number type, size_t at) {
 
 // t of sixteen channels. `acc` is a constant at each call, the shortcut's type is not: a branch that never changes.
 CK_INLINE f32v sum(struct ck_norm_activation m, enum ck_number acc, size_t at, size_t c) {
-    f32v t = LOAD(f32v, m.a + c) * load(m.acc, acc, at) + LOAD(f32v, m.b + c);
+    f32v t = fused(LOAD(f32v, m.a + c), load(m.acc, acc, at), LOAD(f32v, m.b + c)), step = (f32v){0} + m.step;
     if (!m.shortcut) return t;
-    if (m.shortcut_type == CK_U8) return t + m.step * load(m.shortcut, CK_U8, at);
-    return t + m.step * (m.shortcut_type == CK_BF16 ? load(m.shortcut, CK_BF16, at) : load(m.shortcut, CK_F32, at));
+    if (m.shortcut_type == CK_U8) return fused(step, load(m.shortcut, CK_U8, at), t);
+    return fused(step, m.shortcut_type == CK_BF16 ? load(m.shortcut, CK_BF16, at) : load(m.shortcut, CK_F32, at), t);
 }
 
 // Calls `body` with the type of acc as a constant.
@@ -76,16 +81,26 @@ struct job {
     const float *mean, *p, *q, *r;
     struct ck_coarse_derivatives d;
     double *scratch;
+    int parts;
+    float factor;
 };
 
 static void share(const struct job *j, int worker, int workers, size_t *begin, size_t *end) {
     ck_share(j->m.rows, worker, workers, begin, end);
 }
 
-// Adds n numbers of each worker, in the order of the workers, into the first one's.
-static void collect(double *scratch, size_t n, int threads) {
-    for (int worker = 1; worker < threads; ++worker)
-        for (size_t i = 0; i < n; ++i) scratch[i] += scratch[(size_t)worker * n + i];
+// A part's rows and its n sums, zero at first.
+static double *part_of(const struct job *j, int part, size_t n, size_t *begin, size_t *end) {
+    ck_share(j->m.rows, part, j->parts, begin, end);
+    double *sums = j->scratch + (size_t)part * n;
+    for (size_t i = 0; i < n; ++i) sums[i] = 0;
+    return sums;
+}
+
+// Adds n numbers of each part, in their order, into the first one's.
+static void collect(double *scratch, size_t n, int parts) {
+    for (int part = 1; part < parts; ++part)
+        for (size_t i = 0; i < n; ++i) scratch[i] += scratch[(size_t)part * n + i];
 }
 
 CK_INLINE void add_to(double *sums, f32v terms) { STORE(sums, LOAD(f64v, sums) + __builtin_convertvector(terms, f64v)); }
@@ -101,7 +116,7 @@ CK_INLINE void statistics_rows(const struct job *j, size_t begin, size_t end, do
             for (size_t i = row; i < end && i < row + BLOCK; ++i) {
                 f32v x = load(j->m.acc, acc, i * channels + c) - shift;
                 s1 += x;
-                s2 += x * x;
+                s2 = fused(x, x, s2);
             }
             add_to(sums + c, s1);
             add_to(sums + channels + c, s2);
@@ -110,18 +125,18 @@ CK_INLINE void statistics_rows(const struct job *j, size_t begin, size_t end, do
 
 CK_WORKER(statistics) {
     const struct job *j = context;
-    size_t begin, end, n = 2 * j->m.channels;
-    share(j, worker, workers, &begin, &end);
-    double *sums = j->scratch + (size_t)worker * n;
-    for (size_t i = 0; i < n; ++i) sums[i] = 0;
-    WITH_ACC(j->m.acc_type, statistics_rows, j, begin, end, sums)
+    for (int part = worker; part < j->parts; part += workers) {
+        size_t begin, end;
+        double *sums = part_of(j, part, 2 * j->m.channels, &begin, &end);
+        WITH_ACC(j->m.acc_type, statistics_rows, j, begin, end, sums)
+    }
 }
 
 void ck_acc_statistics(const void *acc, enum ck_number type, size_t rows, size_t channels, double *mean, double *variance,
-                       double *scratch, int threads) {
-    struct job j = {.m = {.acc = acc, .acc_type = type, .rows = rows, .channels = channels}, .scratch = scratch};
+                       double *scratch, int parts, int threads) {
+    struct job j = {.m = {.acc = acc, .acc_type = type, .rows = rows, .channels = channels}, .scratch = scratch, .parts = parts};
     ck_parallel(threads, statistics[ck_copy()], &j);
-    collect(scratch, 2 * channels, threads);
+    collect(scratch, 2 * channels, parts);
     for (size_t c = 0; c < channels; ++c) {
         double m = scratch[c] / (double)rows, v = scratch[channels + c] / (double)rows - m * m;
         mean[c] = (double)number(acc, type, c) + m;
@@ -136,7 +151,7 @@ float ck_norm_activation_maximum(struct ck_norm_activation m) {
     for (size_t i = 0; i < m.rows; ++i)
         for (size_t c = 0; c < m.channels; ++c) {
             size_t at = i * m.channels + c;
-            float t = m.a[c] * number(m.acc, m.acc_type, at) + m.b[c];
+            float t = m.a[c] * number(m.acc, m.acc_type, at) + m.b[c];  // two roundings, as it always had
             if (m.shortcut) t += m.step * number(m.shortcut, m.shortcut_type, at);
             most = t > most ? t : most;
         }
@@ -202,7 +217,7 @@ CK_INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *
                         f32v k = __builtin_elementwise_ceil(t);
                         k = choose(k < one, one, k);
                         f32v slope = choose(saturated, qmax, j->d.exact ? k : inside);
-                        s3 += g * choose(positive, slope, zero);
+                        s3 = fused(g, choose(positive, slope, zero), s3);
                     }
                     if (activation == CK_RELU || j->d.relu) pass &= positive;
                     if (activation == CK_QUANTIZED_RELU && j->d.clip) pass &= ~saturated;
@@ -212,7 +227,7 @@ CK_INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *
                 STORE(j->gradient + at, stored);
                 f32v dz = from_bf16(stored);
                 s1 += dz;
-                s2 += dz * (load(m.acc, acc, at) - mean);
+                s2 = fused(dz, load(m.acc, acc, at) - mean, s2);
             }
             add_to(sums + c, s1);
             add_to(sums + channels + c, s2);
@@ -223,21 +238,21 @@ CK_INLINE void sums_rows(const struct job *j, size_t begin, size_t end, double *
 
 CK_WORKER(backward_sums) {
     const struct job *j = context;
-    size_t begin, end, n = 2 * j->m.channels + 1;
-    share(j, worker, workers, &begin, &end);
-    double *sums = j->scratch + (size_t)worker * n;
-    for (size_t i = 0; i < n; ++i) sums[i] = 0;
-    if (j->m.activation == CK_QUANTIZED_RELU) WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_QUANTIZED_RELU)
-    else if (j->m.activation == CK_RELU) WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_RELU)
-    else WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_IDENTITY)
+    for (int part = worker; part < j->parts; part += workers) {
+        size_t begin, end;
+        double *sums = part_of(j, part, 2 * j->m.channels + 1, &begin, &end);
+        if (j->m.activation == CK_QUANTIZED_RELU) WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_QUANTIZED_RELU)
+        else if (j->m.activation == CK_RELU) WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_RELU)
+        else WITH_ACC(j->m.acc_type, sums_rows, j, begin, end, sums, CK_IDENTITY)
+    }
 }
 
 double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t *gradient, const uint16_t *other,
                                         const float *mean, struct ck_coarse_derivatives derivatives, double *sum, double *dot,
-                                        double *scratch, int threads) {
-    struct job j = {.m = map, .gradient = gradient, .other = other, .mean = mean, .d = derivatives, .scratch = scratch};
+                                        double *scratch, int parts, int threads) {
+    struct job j = {.m = map, .gradient = gradient, .other = other, .mean = mean, .d = derivatives, .scratch = scratch, .parts = parts};
     ck_parallel(threads, backward_sums[ck_copy()], &j);
-    collect(scratch, 2 * map.channels + 1, threads);
+    collect(scratch, 2 * map.channels + 1, parts);
     for (size_t c = 0; c < map.channels; ++c) {
         sum[c] = scratch[c];
         dot[c] = scratch[map.channels + c];
@@ -245,13 +260,17 @@ double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t 
     return scratch[2 * map.channels];
 }
 
+// p·dz + q·acc + r of sixteen channels.
+CK_INLINE f32v input_gradient(const struct job *j, enum ck_number acc, size_t at, size_t c) {
+    f32v dz = from_bf16(LOAD(u16v, j->other + at));
+    return fused(LOAD(f32v, j->p + c), dz, LOAD(f32v, j->q + c) * load(j->m.acc, acc, at)) + LOAD(f32v, j->r + c);
+}
+
 CK_INLINE void input_rows(const struct job *j, size_t begin, size_t end, enum ck_number acc) {
     for (size_t i = begin; i < end; ++i)
         for (size_t c = 0; c < j->m.channels; c += W) {
             size_t at = i * j->m.channels + c;
-            f32v dz = from_bf16(LOAD(u16v, j->other + at));
-            f32v out = LOAD(f32v, j->p + c) * dz + LOAD(f32v, j->q + c) * load(j->m.acc, acc, at) + LOAD(f32v, j->r + c);
-            STORE(j->gradient + at, to_bf16(out));
+            STORE(j->gradient + at, to_bf16(input_gradient(j, acc, at, c)));
         }
 }
 
@@ -266,4 +285,64 @@ void ck_norm_activation_backward_input(struct ck_norm_activation map, const uint
                                        const float *r, uint16_t *out, int threads) {
     struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .gradient = out};
     ck_parallel(threads, backward_input[ck_copy()], &j);
+}
+
+// MARK: Backward, in integers of 16 bits
+
+// The bits of magnitudes order as integers, infinities above numbers and NaN above infinities, so a maximum has no order of its own.
+CK_INLINE void largest_rows(const struct job *j, size_t begin, size_t end, uint32_t *largest, enum ck_number acc) {
+    u32v most = {0};
+    for (size_t i = begin; i < end; ++i)
+        for (size_t c = 0; c < j->m.channels; c += W) {
+            u32v bits = (u32v)input_gradient(j, acc, i * j->m.channels + c, c) & 0x7fffffff;
+            most = __builtin_elementwise_max(most, bits);
+        }
+    for (int i = 0; i < W; ++i) *largest = most[i] > *largest ? most[i] : *largest;
+}
+
+CK_WORKER(largest) {
+    const struct job *j = context;
+    size_t begin, end;
+    share(j, worker, workers, &begin, &end);
+    uint32_t *most = (uint32_t *)(j->scratch + worker);
+    *most = 0;
+    WITH_ACC(j->m.acc_type, largest_rows, j, begin, end, most)
+}
+
+float ck_norm_activation_largest_gradient(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
+                                          const float *r, double *scratch, int threads) {
+    struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .scratch = scratch};
+    for (int i = 0; i < threads; ++i) scratch[i] = 0;
+    ck_parallel(threads, largest[ck_copy()], &j);
+    uint32_t most = 0;
+    for (int i = 0; i < threads; ++i) {
+        uint32_t bits = *(uint32_t *)(scratch + i);
+        most = bits > most ? bits : most;
+    }
+    float value;
+    __builtin_memcpy(&value, &most, sizeof value);
+    return value;
+}
+
+CK_INLINE void integer_rows(const struct job *j, size_t begin, size_t end, enum ck_number acc) {
+    f32v factor = (f32v){0} + j->factor;
+    for (size_t i = begin; i < end; ++i)
+        for (size_t c = 0; c < j->m.channels; c += W) {
+            size_t at = i * j->m.channels + c;
+            f32v steps = __builtin_elementwise_roundeven(input_gradient(j, acc, at, c) * factor);
+            STORE(j->gradient + at, (u16v)__builtin_convertvector(__builtin_convertvector(steps, s32v), s16v));
+        }
+}
+
+CK_WORKER(backward_integers) {
+    const struct job *j = context;
+    size_t begin, end;
+    share(j, worker, workers, &begin, &end);
+    WITH_ACC(j->m.acc_type, integer_rows, j, begin, end)
+}
+
+void ck_norm_activation_backward_input_s16(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
+                                           const float *r, float factor, int16_t *out, int threads) {
+    struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .factor = factor, .gradient = (uint16_t *)out};
+    ck_parallel(threads, backward_integers[ck_copy()], &j);
 }

@@ -3,6 +3,9 @@
 #include <math.h>
 #include "common/lanes.h"
 
+// The bits of a step are the same on every processor: each multiply-add that is fused is written as one.
+#pragma clang fp contract(off)
+
 struct call {
     float *w, *m;
     const float *gradient;
@@ -18,9 +21,9 @@ struct call {
 CK_INLINE void update(const struct call *c, size_t i, int blends, int binary, double *sum, float *maximum) {
     const struct ck_bcgd s = c->step;
     float w = c->w[i];
-    if (blends) w = (1 - s.blending) * w + s.blending * (c->scale * (float)c->integer_weights[i]);
-    float m = s.momentum * c->m[i] + (c->gradient[i] + s.decay * w);
-    w -= s.learning_rate * m;
+    if (blends) w = __builtin_fmaf(1 - s.blending, w, s.blending * (c->scale * (float)c->integer_weights[i]));
+    float m = __builtin_fmaf(s.momentum, c->m[i], __builtin_fmaf(s.decay, w, c->gradient[i]));
+    w = __builtin_fmaf(-s.learning_rate, m, w);
     c->w[i] = w;
     c->m[i] = m;
     if (binary) c->integer_weights[i] = w >= 0 ? 1 : -1;
