@@ -24,6 +24,15 @@ public enum Precision: String, Codable, CaseIterable, Sendable {
 
     /// The faster one on this processor for networks of many channels (LeNet-5 is faster in f32 with AVX2).
     public static var best: Precision { QuantizedConvolution.Path.best == .portable ? .f32 : .mixed }
+
+    /// Those that this processor has kernels of its own for.
+    public static var made: [Precision] { QuantizedConvolution.Path.best == .portable ? [.f32] : allCases }
+
+    /// As a sentence names the choice.
+    public static var choice: String {
+        let names = allCases.map(\.rawValue)
+        return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+    }
 }
 
 /// A graph with its parameters, compiled for one arithmetic: from images `[N, H, W, C]` to class scores `[N, 1, 1, classes]`.

@@ -30,7 +30,7 @@ struct RanksCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard let precision = Precision(rawValue: precision) else { throw ValidationError("--precision must be f32 or mixed, not \(self.precision)") }
+        guard let precision = Precision(rawValue: precision) else { throw ValidationError("--precision must be \(Precision.choice), not \(self.precision)") }
         try asRank(of: ranks, isEnd: { _ in false }) { collective in
             let recipe = try paperRecipe(network: network, weightBits: 1, activationBits: 4, batch: batch, experiments: experiments)
             let shards = try Shards(shards, batch: batch, collective: collective)

@@ -29,7 +29,7 @@ struct EvaluateWeights: ParsableCommand {
     @Flag(help: "Predict among the data set's classes alone.")
     var restrict = false
 
-    @Option(help: "Arithmetic: f32 or mixed.")
+    @Option(help: "Arithmetic: \(Precision.choice).")
     var precision = Precision.f32
 
     @OptionGroup var computing: ThreadOptions

@@ -19,7 +19,7 @@ struct List: ParsableCommand {
     @OptionGroup var images: DataOptions
     @OptionGroup var imageNet: ImageNetOptions
 
-    @Option(help: "Arithmetic, as in the tables: f32 or mixed (default: the fastest on this processor).")
+    @Option(help: "Arithmetic, as in the tables: \(Precision.choice) (default: the fastest on this processor).")
     var precision = Precision.best
 
     @OptionGroup var computing: ThreadOptions

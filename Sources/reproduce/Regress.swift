@@ -27,7 +27,7 @@ struct Regress: ParsableCommand {
     @Option(help: "Only this data set.")
     var only: Images?
 
-    @Option(help: "Arithmetic, f32 or mixed; may be given twice (default: f32, and mixed where the processor is made for it).")
+    @Option(help: "Arithmetic, \(Precision.choice); may be given again (default: f32, and the others where there are kernels for the processor).")
     var precision: [Precision] = []
 
     @Option(help: ArgumentHelp("Seeds a check or a recording takes (default: \(RegressionCheck.standardSeeds), or \(RegressionRecorder.standardSeeds) with --record).", valueName: "n"))
@@ -62,7 +62,7 @@ struct Regress: ParsableCommand {
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
         let plan = try ExperimentFolder(experiments).regressionPlan()
-        let precisions = precision.isEmpty ? (Precision.best == .mixed ? [.f32, .mixed] : [.f32]) : Precision.allCases.filter(precision.contains)
+        let precisions = precision.isEmpty ? Precision.made : Precision.allCases.filter(precision.contains)
         let runner = RegressionRunner(plan: plan, threads: computing.threads.count, invocation: .current, stop: stop)
         let sets = try datasets().map { try plan.images(of: $0) }
         guard record else {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Datasets
 import Files
 import Foundation
@@ -13,12 +14,14 @@ public struct GradientTable {
     ]
 
     private let path: String
+    /// What is compared with f32.
+    private let precision: Precision
     private let threads: Int
     private let invocation: Invocation
 
     /// - Throws: `FileError` when the file holds another table.
-    public init(_ path: String, threads: Int, invocation: Invocation) throws {
-        (self.path, self.threads, self.invocation) = (path, threads, invocation)
+    public init(_ path: String, _ precision: Precision, threads: Int, invocation: Invocation) throws {
+        (self.path, self.precision, self.threads, self.invocation) = (path, precision, threads, invocation)
         _ = try table()
     }
 
@@ -27,9 +30,9 @@ public struct GradientTable {
         var rows: [[String]] = []
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
-            let comparison = try PrecisionComparison(checkpoint, dataset: dataset, batches: batches, threads: threads)
+            let comparison = try PrecisionComparison(checkpoint, precision, dataset: dataset, batches: batches, threads: threads)
             rows += comparison.rows.map { fields($0, run, comparison.batches, RunProvenance.DataOrigin(dataset)) }
-            say(comparison.summary(run.name))
+            say(comparison.summary(run.name, precision))
         }
         let folder = (path as NSString).deletingLastPathComponent
         if !folder.isEmpty { try makeFolder(folder) }
@@ -56,13 +59,14 @@ public struct GradientTable {
 
 extension PrecisionComparison {
     /// One line: medians over the parameters, and the worst.
-    fileprivate func summary(_ name: String) -> String {
+    fileprivate func summary(_ name: String, _ precision: Precision) -> String {
         func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
         return String(
             format: "%@: median over %d parameters: error %.1f %%, noise %.0f %%, slope %+.3f %%, drift %.2f (independent: 1, same: %.1f); "
-                + "largest error %.1f %%; loss mixed − f32 %+.5f",
+                + "largest error %.1f %%; loss %@ − f32 %+.5f",
             name, rows.count, 100 * median(rows.map(\.error)), 100 * median(rows.map(\.noise)), 100 * median(rows.map(\.slope)),
-            median(rows.map(\.drift)), Double(batches).squareRoot(), 100 * (rows.map(\.error).max() ?? 0), lossDifference.mean)
+            median(rows.map(\.drift)), Double(batches).squareRoot(), 100 * (rows.map(\.error).max() ?? 0), precision.rawValue,
+            lossDifference.mean)
             + (lossDifference.interval.map { String(format: " [%+.5f, %+.5f]", $0.low, $0.high) } ?? "")
     }
 }

@@ -5,7 +5,7 @@ import Datasets
 import Statistics
 import Training
 
-/// How far the gradients of mixed precision are from those of f32 on the same mini-batches at a trained network, and whether
+/// How far the gradients of mixed precision, or of s16, are from those of f32 on the same mini-batches at a trained network, and whether
 /// the difference has a direction.
 ///
 /// With g_b the f32 gradient of one parameter on mini-batch b of B, ḡ their mean, and d_b the mixed gradient minus g_b:
@@ -29,10 +29,11 @@ public struct PrecisionComparison {
     public let batches: Int
 
     /// - Parameters:
-    ///   - checkpoint: of a run on `dataset`, in either precision.
+    ///   - checkpoint: of a run on `dataset`, in any precision.
+    ///   - precision: what is compared with f32.
     ///   - batches: 2 or more; the first ones of the epoch after the checkpoint's.
     /// - Throws: errors of reading the checkpoint; `CheckpointError` when it is of another data set.
-    public init(_ checkpoint: Checkpoint, dataset: any Dataset, batches: Int, threads: Int) throws {
+    public init(_ checkpoint: Checkpoint, _ precision: Precision = .mixed, dataset: any Dataset, batches: Int, threads: Int) throws {
         precondition(batches > 1, "an interval needs two mini-batches")
         let run = try checkpoint.description()
         guard run.dataset == dataset.name else {
@@ -40,7 +41,7 @@ public struct PrecisionComparison {
         }
         try checkpoint.expectClasses(dataset.classes, of: dataset.name)
         let (f32, mixed) = (try GradientRecord(checkpoint, run, .f32, dataset, batches, threads),
-            try GradientRecord(checkpoint, run, .mixed, dataset, batches, threads))
+            try GradientRecord(checkpoint, run, precision, dataset, batches, threads))
         rows = f32.names.indices.map { Self.row(f32.names[$0], f32.gradients.map(\.[$0]), mixed.gradients.map(\.[$0])) }
         lossDifference = studentInterval(zip(mixed.losses, f32.losses).map { $0 - $1 })
         self.batches = f32.losses.count
