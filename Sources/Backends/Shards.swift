@@ -24,12 +24,17 @@ public final class Shards {
     /// - Throws: `CollectiveError` where the ranks do not divide the shards.
     public init(_ count: Int = 1, batch: Int, collective: any Collective = Alone()) throws {
         precondition(count > 0 && count & (count - 1) == 0 && batch >= 1, "shards are a power of two")
-        guard count % collective.ranks == 0 else {
-            throw CollectiveError("\(collective.ranks) ranks do not divide \(count) shards: the recipe's key shards (--shards) must be a multiple of --ranks, both powers of two")
-        }
+        try Self.expectDivisible(count, by: collective)
         (self.count, self.collective, images) = (count, collective, batch)
         size = (batch + count - 1) / count
         begin(images: batch)
+    }
+
+    /// - Throws: `CollectiveError` where the ranks do not divide so many shards.
+    public static func expectDivisible(_ count: Int, by collective: any Collective) throws {
+        guard count % collective.ranks != 0 else { return }
+        throw CollectiveError(
+            "\(collective.ranks) ranks do not divide \(count) shards: the recipe's key shards (--shards) must be a multiple of --ranks, both powers of two")
     }
 
     /// One shard on one rank.

@@ -11,6 +11,12 @@ private func launched() -> (rank: Int, ranks: Int)? {
     return nil
 }
 
+/// What is wrong with a number of `--ranks`; nil for nothing.
+public func fault(ofRanks ranks: Int?) -> String? {
+    guard let ranks, !(1...4096).contains(ranks) else { return nil }
+    return "--ranks must be 1 to 4096, not \(ranks)"
+}
+
 /// To be called once in a process, before it does anything that others of the job might do too.
 /// - Parameter ranks: what `--ranks` says; nil without it.
 /// - Throws: `CollectiveError` where that is not how the process was started; on other ranks than the first the process then ends, so that

@@ -7,10 +7,10 @@ import Synchronization
 ///
 /// SIGUSR1 is what batch systems send before the time is up. SIGHUP is left alone where it is ignored at the start (nohup).
 package enum Signals {
-    private static let taker = Mutex<(@Sendable (Int32) -> Void)?>(nil)
+    private static let taker = Mutex<(@Sendable (_ signal: Int32, _ name: String) -> String?)?>(nil)
 
-    /// From now on the first signal is handed over, on a thread of its own; nil: no more.
-    package static func handOver(to taker: (@Sendable (Int32) -> Void)?) { Self.taker.withLock { $0 = taker } }
+    /// From now on the first signal is handed over, on a thread of its own, and what the taker answers is said; nil: no more.
+    package static func handOver(to taker: (@Sendable (_ signal: Int32, _ name: String) -> String?)?) { Self.taker.withLock { $0 = taker } }
 
     private static let names = [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGHUP: "SIGHUP", SIGUSR1: "SIGUSR1"]
 
@@ -49,8 +49,7 @@ package enum Signals {
             let name = names[number] ?? "signal \(number)"
             if first == nil, let taker = taker.withLock({ $0 }) {
                 first = .now
-                taker(number)
-                noteBesideBar("\(programName): \(name): stopping as soon as all is saved; a second signal ends it at once")
+                if let line = taker(number, name) { noteBesideBar("\(programName): \(line)") }
             } else {
                 Unfinished.endProgram("\(programName): stopped by \(name)", status: 128 + number)
             }

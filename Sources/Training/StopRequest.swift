@@ -18,7 +18,16 @@ public final class StopRequest: Sendable {
 /// Turns the first signal that asks the program to stop into a stop request for as long as it lives; the next one ends the
 /// process at once (`startProgram`).
 public final class StopSignals {
-    public init(_ request: StopRequest) { Signals.handOver { request.make(by: $0) } }
+    /// - Parameter answer: what is said of the signal of a name; nil for nothing.
+    public init(_ request: StopRequest, answer: @escaping @Sendable (_ name: String) -> String? = StopSignals.answer) {
+        Signals.handOver { signal, name in
+            request.make(by: signal)
+            return answer(name)
+        }
+    }
+
+    /// Of a process by itself.
+    public static let answer: @Sendable (String) -> String? = { "\($0): stopping as soon as all is saved; a second signal ends it at once" }
 
     deinit { Signals.handOver(to: nil) }
 }

@@ -26,7 +26,8 @@ struct RanksCommand: ParsableCommand {
 
     func validate() throws {
         guard (1...4096).contains(batch), (8...512).contains(side), (3...10_000).contains(steps), gigabits > 0 else { throw ValidationError("--batch, --side, --steps or --gigabits is out of range") }
-        guard (1...batch).contains(shards), shards & (shards - 1) == 0, (1...4096).contains(ranks ?? 1) else { throw ValidationError("--shards must be a power of two up to --batch") }
+        if let fault = fault(ofRanks: ranks) { throw ValidationError(fault) }
+        guard (1...batch).contains(shards), shards & (shards - 1) == 0 else { throw ValidationError("--shards must be a power of two up to --batch") }
     }
 
     func run() throws {

@@ -39,11 +39,22 @@ struct RankOptions: ParsableArguments {
     var ranks: Int?
 
     func validate() throws {
-        if let ranks { guard (1...4096).contains(ranks) else { throw ValidationError("--ranks must be 1 to 4096, not \(ranks)") } }
+        if let fault = fault(ofRanks: ranks) { throw ValidationError(fault) }
     }
 
     /// Runs `body` as one of them.
     func asRank(_ body: (any Collective) throws -> Void) throws { try Collectives.asRank(of: ranks, isEnd: { $0 is ExitCode }, body) }
+
+    /// What one of them says of a signal: the first alone, since mpirun passes it on to all, and ends those that are left when one has died.
+    func answer(as collective: any Collective) -> @Sendable (String) -> String? {
+        guard collective.ranks > 1 else { return StopSignals.answer }
+        let ranks = collective.ranks, isFirst = collective.isFirst
+        return { name in
+            guard isFirst else { return nil }
+            guard name == "SIGTERM" else { return "\(name): all \(ranks) ranks stop as soon as all is saved" }
+            return "SIGTERM: the job ends, since it was stopped or another of its \(ranks) ranks died; the same command with --resume goes on"
+        }
+    }
 
     /// This program as it was called.
     var invocation: Invocation {

@@ -84,6 +84,7 @@ struct TableThree: ParsableCommand {
         guard imageNet.folder(data) != nil else {
             throw FileError("no folder with images was named; \(ImageNet.advice). \(try estimate(first, of: selected))")
         }
+        try options.expectDivisible(selected, by: collective)
         let dataset = try imageNet.load(data)
         if collective.isFirst { note("\(dataset.name): \(dataset.classes.count) classes" + (dataset.isOfficial ? "" : "; not all of ImageNet, the results say so")) }
         try options.train(

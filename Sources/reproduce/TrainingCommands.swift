@@ -56,8 +56,14 @@ struct TrainingOptions: ParsableArguments {
         try job.asRank { collective in
             let cells = try cells(subject), tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
             let selected = try cells.selection(of: tables, only: only.map(split)).filter { recipe == nil || $0.isFloat || $0.recipeName == recipe }
+            try expectDivisible(selected, by: collective)
             try train(selected, of: cells, on: try images.load(), collective)
         }
+    }
+
+    /// To be called before the images are loaded, which takes longer.
+    func expectDivisible(_ selected: [ExperimentCell], by collective: any Collective) throws {
+        for cell in selected { try Shards.expectDivisible(cell.recipe.shards, by: collective) }
     }
 
     /// - Parameters:
@@ -67,7 +73,7 @@ struct TrainingOptions: ParsableArguments {
         _ selected: [ExperimentCell], of cells: ExperimentCells, on dataset: any Dataset, _ collective: any Collective, dataWorkers: Int = 1, pretrained: PretrainedStart? = nil
     ) throws {
         let stop = StopRequest()
-        let signals = StopSignals(stop)
+        let signals = StopSignals(stop, answer: job.answer(as: collective))
         defer { withExtendedLifetime(signals) {} }
         let runner = try TableRunner(
             cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision, pretrained: pretrained,

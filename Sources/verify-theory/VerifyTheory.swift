@@ -83,7 +83,7 @@ struct VerifyTheory: ParsableCommand {
     }
 
     func validate() throws {
-        if let ranks { guard (1...1024).contains(ranks) else { throw ValidationError("--ranks expects 1 to 1024, found \(ranks)") } }
+        if let fault = fault(ofRanks: ranks) { throw ValidationError(fault) }
     }
 
     private func settings() throws -> VerificationSettings {
