@@ -54,6 +54,7 @@ public func packedModel(of checkpoint: Checkpoint, format: ImageFormat, threads:
     let graph = try checkpoint.graph(input: format.shape, classes: format.classes.count)
     let epoch = checkpoint.state.epoch, epochs = run.recipe.epochs
     let text = "\(run.name), seed \(run.seed), \(run.dataset), \(epoch < epochs ? "unfinished: " : "")epoch \(epoch) of \(epochs), description \(run.digest)"
+        + (checkpoint.state.engine.map { ", engine: \($0)" } ?? "")
     return try packedModel(graph, try checkpoint.evaluationTensors(graph, threads: threads), format: format, provenance: text)
 }
 

@@ -54,6 +54,8 @@ public struct TrainingState: Codable, Equatable, Sendable {
     public var data: String?
     /// Threads that compute, on which the last bits depend; `nil` in checkpoints from before it was kept.
     public var threads: Int?
+    /// Another program that made steps of this run (`Experiments/pytorch/train.py`), in words; `nil` where this suite made all.
+    public var engine: String?
     public var seconds = 0.0
     public var curve: [EpochRecord] = []
 

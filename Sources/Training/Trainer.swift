@@ -149,7 +149,8 @@ public final class Trainer {
         }
         // What ranks see at different times, they agree on after each step.
         var isStopping = try collective.any([stop.isMade])[0]
-        while !isFinished && !isStopping && steps < stepLimit {
+        // An epoch whose steps are all made (as train.py leaves the last one) is evaluated, whatever the limit.
+        while !isFinished && !isStopping && (steps < stepLimit || state.batch == loader.batchesPerEpoch) {
             descent.start(epoch: state.epoch)
             loader.start(epoch: state.epoch, firstBatch: state.batch)
             while !isStopping, steps < stepLimit, let batch = try loader.next() {

@@ -38,9 +38,13 @@ struct TrainingOptions: ParsableArguments {
     @Flag(help: "Keep what the output folder holds of these runs, and go on.")
     var resume = false
 
+    @Option(help: ArgumentHelp("Save and end after so many steps of the first run that is not finished; 0: its checkpoint before the first.", valueName: "steps"))
+    var stopAfter: Int?
+
     func validate() throws {
         _ = try seedList()
         if let shards { guard (1...4096).contains(shards), shards & (shards - 1) == 0 else { throw ValidationError("--shards must be a power of two from 1 to 4096, not \(shards)") } }
+        if let stopAfter { guard stopAfter >= 0 else { throw ValidationError("--stop-after must be 0 or more steps, not \(stopAfter)") } }
         if let only, split(only).isEmpty { throw ValidationError("--only must name a cell; `reproduce list` shows them") }
     }
 
@@ -78,7 +82,7 @@ struct TrainingOptions: ParsableArguments {
         let runner = try TableRunner(
             cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision, pretrained: pretrained,
             output: try OutputFolder(out), experiments: experiment.folder, invocation: job.invocation, stop: stop,
-            collective: collective)
+            stepLimit: stopAfter, collective: collective)
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {
             if collective.isFirst { print("stopped; everything is saved in \(out): the same command with --resume goes on") }

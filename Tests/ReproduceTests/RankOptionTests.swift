@@ -18,6 +18,7 @@ import Testing
         }
         try expectRefusal(table + ["--ranks", "2"], "built without MPI")
         try expectRefusal(table + ["--ranks", "0"], "--ranks must be 1 to 4096, not 0")
+        try expectRefusal(table + ["--stop-after=-1"], "--stop-after must be 0 or more steps")
         try expectRefusal(table + ["--shards", "3"], "--shards must be a power of two")
         try expectRefusal(table + ["--shards", "1024"], "shards must be a power of two, at most batch_size")
         // The first rank says it; the others end.
@@ -57,20 +58,21 @@ import Testing
     }
 
     @Test func checkpointsAreComparedBitForBit() throws {
-        let tables = ["a", "b"].map { ["table1", "--only", "resnet8-float", "--threads", "1", "--precision", "f32", "--shards", "2", "--out", "\(folder)/\($0)"] }
-        for table in tables {
-            let training = try Program("reproduce", table)
-            training.wait(for: "from the start")
-            // Stopped at once: both stand at some step, mostly another one.
-            Thread.sleep(forTimeInterval: 0.3)
-            training.interrupt()
-            _ = training.finish()
+        func train(_ name: String, _ options: String...) throws {
+            let table = ["table1", "--only", "resnet8-float", "--threads", "1", "--precision", "f32", "--shards", "2", "--out", "\(folder)/\(name)"]
+            let (status, output) = try Program("reproduce", table + options).finish()
+            #expect(status == 0, "\(output)")
         }
+        try train("a", "--stop-after", "1")
+        try train("b", "--stop-after", "3")
         let run = "fashion-mnist-resnet8-float-smoke-seed1.safetensors", (a, b) = ("\(folder)/a/checkpoints/\(run)", "\(folder)/b/checkpoints/\(run)")
         let same = try Program("reproduce", ["compare-checkpoints", a, a]).finish()
         #expect(same.status == 0 && same.output.contains("equal"), "\(same)")
         let folders = try Program("reproduce", ["compare-checkpoints", "\(folder)/a", "\(folder)/a/checkpoints"]).finish()
         #expect(folders.status == 0 && folders.output.contains("\(run): equal"), "\(folders)")
+        #expect(try Program("reproduce", ["compare-checkpoints", a, b]).finish().status == 1)
+        try train("a", "--stop-after", "2", "--resume")
+        #expect(try Program("reproduce", ["compare-checkpoints", a, b]).finish().status == 0)
         var bytes = try Data(contentsOf: URL(fileURLWithPath: b))
         bytes[bytes.count - 1] ^= 1
         try bytes.write(to: URL(fileURLWithPath: b))

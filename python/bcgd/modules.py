@@ -46,8 +46,29 @@ class Weighted(nn.Module):
         return F.conv2d(x, self.quantized_weight(), self.bias, self.settings["stride"], self.settings["padding"])
 
 
+class QuantizedReLU(torch.autograd.Function):
+    """σ(x, α) = α·clamp(ceil(x/α), 0, 2^b − 1) with its coarse derivatives in x and α (METHOD.md part 1)."""
+
+    @staticmethod
+    def forward(ctx, x, alpha, bits, input_derivative, step_size_derivative):
+        ratio = x / alpha
+        ctx.save_for_backward(ratio)
+        ctx.settings = 2 ** bits - 1, input_derivative, step_size_derivative
+        return torch.ceil(ratio).clamp_(0, 2 ** bits - 1).mul_(alpha)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (ratio,), (top, input_derivative, step_size_derivative) = ctx.saved_tensors, ctx.settings
+        positive, above = (torch.ops.aten.threshold_backward(gradient, ratio, limit) for limit in (0, top))  # where ratio > limit, else 0
+        within = positive - above
+        inside = {"three-valued": lambda: (top + 1) / 2 * within.sum(), "almost-everywhere": lambda: (torch.ceil(ratio) * within).sum(),
+                  "two-valued": lambda: 0, "minimum": within.sum}[step_size_derivative]()
+        dx = {"clipped-relu": within, "relu": positive, "identity": gradient}[input_derivative]
+        return dx, (inside + top * above.sum()).reshape(1), None, None, None
+
+
 class Activation(nn.Module):
-    """σ(x, α) = α·clamp(round(x/α), 0, 2^b − 1): rounded up by the quantized ReLU, to nearest by LSQ, PACT and DoReFa."""
+    """Plain ReLU, the quantized ReLU, or α·clamp(round(x/α), 0, 2^b − 1) of LSQ, PACT and DoReFa, with clipping's gradient."""
 
     def __init__(self, name, settings, tensors):
         super().__init__()
@@ -59,11 +80,15 @@ class Activation(nn.Module):
             raise Error(f"the activation {function} is none of this suite's")
         self.top = 2 ** (settings["bits"] if self.rounds_up else int(function.split("-")[1])) - 1
         self.resolution = nn.Parameter(tensors[name + ".resolution"])
+        self.derivatives = settings.get("input_derivative"), settings.get("resolution_derivative")
+        self.bits = settings.get("bits")
 
     def forward(self, x):
         if self.is_float:
             return F.relu(x)
-        levels = torch.clamp((torch.ceil if self.rounds_up else torch.round)(x / self.resolution), 0, self.top)
+        if self.rounds_up:
+            return QuantizedReLU.apply(x, self.resolution, self.bits, *self.derivatives)
+        levels = torch.clamp(torch.round(x / self.resolution), 0, self.top)
         return straight_through(torch.minimum(F.relu(x), self.top * self.resolution), self.resolution * levels)
 
 

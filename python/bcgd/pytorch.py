@@ -16,8 +16,8 @@ def to_torch(checkpoint):
     """A torch.nn.Module with the checkpoint's weights and the same evaluation in f32, in evaluation mode.
 
     It takes normalised images [N, C, H, W] and gives scores [N, classes]; levels next to a boundary may differ by one, as sums are
-    rounded in another order. Names in its state_dict are the checkpoint's. Gradients go straight through the quantizers: in the
-    weights they are those of the quantized ones, in an activation those of clipping.
+    rounded in another order. Names in its state_dict are the checkpoint's. Gradients go straight through the weights' quantizers: they
+    are those of the quantized ones. A quantized ReLU has the coarse derivatives of its run, other activations those of clipping.
     """
     import torch
 

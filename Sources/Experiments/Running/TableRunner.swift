@@ -23,6 +23,8 @@ public struct TableRunner {
     public let experiments: ExperimentFolder
     public let invocation: Invocation
     public let stop: StopRequest
+    /// The first run that is not finished after so many steps is saved, and ends the table; `nil`: all are trained to their end.
+    public let stepLimit: Int?
     public let collective: any Collective
     private let reported: ReportedValues
     /// What the tables show beyond the settings of every row.
@@ -32,11 +34,11 @@ public struct TableRunner {
     public init(
         cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, dataWorkers: Int = 1, precision: Precision,
         pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation, stop: StopRequest,
-        collective: any Collective = Alone()
+        stepLimit: Int? = nil, collective: any Collective = Alone()
     ) throws {
         (self.cells, self.dataset, self.threads, self.dataWorkers, self.precision) = (cells, dataset, threads, dataWorkers, precision)
         (self.pretrained, self.output, self.experiments) = (pretrained, output, experiments)
-        (self.invocation, self.stop, self.collective) = (invocation, stop, collective)
+        (self.invocation, self.stop, self.stepLimit, self.collective) = (invocation, stop, stepLimit, collective)
         (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
     }
 
@@ -79,6 +81,8 @@ public struct TableRunner {
                 _ = try next(index)
                 try train(run)
             }
+            // What the limit ended has no row; others may start from it.
+            if stepLimit != nil, try finishedRow(run, in: output.rows()) == nil { break }
         }
         _ = try next(nil)
         try writeTables()
@@ -149,7 +153,7 @@ public struct TableRunner {
         }
         guard collective.isFirst else {
             var quiet = QuietObserver()
-            do { try trainer.train(checkpoint: path, stop: stop, observer: &quiet) } catch is DivergenceError { return }
+            do { try trainer.train(checkpoint: path, stop: stop, stepLimit: stepLimit ?? .max, observer: &quiet) } catch is DivergenceError { return }
             if trainer.isFinished { _ = try trainer.finalCorrect() }
             return
         }
@@ -157,7 +161,7 @@ public struct TableRunner {
         defer { observer.close() }
         let before = trainer.state.seconds
         do {
-            try trainer.train(checkpoint: path, stop: stop, observer: &observer)
+            try trainer.train(checkpoint: path, stop: stop, stepLimit: stepLimit ?? .max, observer: &observer)
         } catch let error as DivergenceError {
             observer.close()
             note("\(name): \(error)")
@@ -216,7 +220,7 @@ public struct TableRunner {
     private func provenance(_ run: PlannedRun, _ trainer: Trainer, seconds: Double) -> RunProvenance {
         RunProvenance(
             seconds: seconds, threads: trainer.threads, commit: invocation.commit, recipe: run.recipeName, recipeDigest: run.settings.digest,
-            dataOrigin: origin, how: invocation.command)
+            dataOrigin: origin, how: (trainer.state.engine.map { "engine: \(oneLine($0)); then " } ?? "") + invocation.command)
     }
 
     private func writeTables() throws {

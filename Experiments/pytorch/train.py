@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trains a run of the suite in PyTorch, on a GPU or a processor: a second implementation of BCGD (Documentation/Cluster.md).
+
+    reproduce table1 … --precision f32 --out gpu --stop-after 0          # the run's checkpoint before its first step
+    python3 Experiments/pytorch/train.py gpu/checkpoints/RUN.safetensors --data DIR --device cuda
+    reproduce table1 … --precision f32 --out gpu --resume                # evaluates it and writes its row
+
+The checkpoint gives the recipe, the network, the first weights and where the run stands; images, their order and placements are the
+suite's. It is written again after each epoch, at the end as it stands before the last evaluation. Needs PyTorch and NumPy; for images
+in files Pillow. Rows and checkpoints name the engine.
+"""
+import argparse
+import os
+import sys
+import time
+
+import torch
+from torch.nn import functional as F
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
+import bcgd  # noqa: E402
+from bcgd.checkpoint import canonical  # noqa: E402
+from bcgd_step import Descent, learning_rate  # noqa: E402
+from images import ImageNetFiles, SmallImages  # noqa: E402
+
+
+class Run:
+    """A checkpoint's run, and where it stands: `state`, as the suite has it."""
+
+    def __init__(self, checkpoint, images, device, dtype=torch.float32, compiled=False, engine="pytorch"):
+        if checkpoint.run.get("mixed", "f32") != "f32":
+            raise bcgd.Error(f"{checkpoint.path} is of a run in mixed precision: start it with --precision f32")
+        self.checkpoint, self.images, self.dtype, self.recipe = checkpoint, images, dtype, checkpoint.run["recipe"]
+        self.module = bcgd.to_torch(checkpoint).to(device, dtype, memory_format=torch.channels_last)
+        momenta = {name: torch.from_numpy(checkpoint[name + ".momentum"]) for name, _ in self.module.named_parameters()}
+        self.descent = Descent(self.module, self.recipe, momenta)
+        self.forward = torch.compile(self.module) if compiled else self.module
+        self.state = {**checkpoint.state, "engine": engine}
+        self.batches = -(-images.count // self.recipe["batch_size"])
+        self.integers = sum(layer.weight.numel() for layer in self.descent.quantized)
+
+    def step(self, x, labels):
+        """One step. Returns the batch's mean loss and hits, still on the device."""
+        self.module.train()
+        scores = self.forward(x.to(self.dtype, memory_format=torch.channels_last))
+        loss = F.cross_entropy(scores, labels, label_smoothing=self.recipe.get("label_smoothing", 0))
+        self.module.zero_grad(set_to_none=True)
+        loss.backward()
+        changes = self.descent.step(learning_rate(self.recipe, self.state["epoch"], self.state["batch"], self.batches))
+        self.state["batch"] += 1
+        return torch.stack([loss.detach().double() * len(labels), (scores.argmax(1) == labels).sum().double(),
+                            torch.zeros_like(loss).double() if changes is None else changes.double()])
+
+    def train(self, limit=float("inf")):
+        """To the end of the epoch, or `limit` steps. Returns the steps made."""
+        state, sums, images, steps, start = self.state, [], 0, 0, time.time()
+        for x, labels in self.images.training_batches(state["epoch"], self.recipe["batch_size"], state["batch"]):
+            if steps == limit:
+                break
+            sums.append(self.step(x, labels))
+            images, steps = images + len(labels), steps + 1
+        loss, hits, changes = torch.stack(sums).sum(0).tolist() if sums else (0, 0, 0)
+        if loss != loss or not all(bool(p.isfinite().all()) for p in self.module.parameters()):
+            raise bcgd.Error(f"{self.checkpoint.run['name']} diverged in epoch {state['epoch'] + 1}: try a smaller learning rate")
+        for key, value in [("lossSum", loss), ("hits", int(hits)), ("images", images), ("seconds", time.time() - start)]:
+            state[key] += value
+        if self.integers:
+            state["changes"], state["changeSteps"] = state.get("changes", 0) + int(changes), state.get("changeSteps", 0) + steps
+        return steps
+
+    def close_epoch(self):
+        """Evaluates the test images, and writes the epoch's record."""
+        self.module.eval()
+        start, sums, count = time.time(), torch.zeros(3, dtype=torch.float64), 0
+        with torch.no_grad():
+            for x, labels in self.images.test_batches(self.recipe["batch_size"]):
+                scores = self.forward(x.to(self.dtype, memory_format=torch.channels_last))
+                best = scores.topk(min(5, scores.shape[1]), 1).indices == labels[:, None]
+                sums += torch.stack([F.cross_entropy(scores, labels, reduction="sum").double(), best[:, 0].sum(), best.sum()]).cpu()
+                count += len(labels)
+        state = self.state
+        state["seconds"] += time.time() - start
+        record = {"epoch": state["epoch"] + 1, "rate": learning_rate(self.recipe, state["epoch"], 0, self.batches),
+                  "trainLoss": state["lossSum"] / state["images"], "trainTop1": 100 * state["hits"] / state["images"],
+                  "testLoss": float(sums[0]) / count, "testHits": int(sums[1]), "testTop5Hits": int(sums[2]), "testCount": count,
+                  "seconds": state["seconds"]}
+        if self.integers:
+            record["integerChanges"] = 100 * state.pop("changes") / (self.integers * state.pop("changeSteps"))
+        state["curve"] = state["curve"] + [record]
+        state.update(epoch=state["epoch"] + 1, batch=0, lossSum=0, hits=0, images=0)
+        return record
+
+    def arrays(self):
+        """Parameters, running statistics and momenta by name, f32."""
+        kept = {name: value for name, value in self.module.state_dict().items() if not name.endswith("num_batches_tracked")}
+        kept.update({name + ".momentum": value for name, value in self.descent.momenta().items()})
+        return {name: value.detach().float().cpu().contiguous().numpy() for name, value in kept.items()}
+
+    def save(self, path):
+        bcgd.Checkpoint(self.arrays(), {**self.checkpoint.metadata, "state": canonical(self.state)}).write(path)
+
+
+def load_images(checkpoint, folder, device, classes=None, workers=4):
+    """The images of the run's data set, of which there must be as many as the run began with."""
+    run, recipe = checkpoint.run, checkpoint.run["recipe"]
+    try:
+        if run["dataset"].startswith("ImageNet"):
+            images = ImageNetFiles(folder, recipe, run["seed"], device, classes, workers)
+        else:
+            images = SmallImages(run["dataset"], folder, recipe, run["seed"], device)
+    except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:
+        raise bcgd.Error(f"the images of {run['dataset']} cannot be read from {folder}: {error!r}") from None
+    expected = int(checkpoint.state.get("data", str(images.count)).split()[0])
+    if images.count != expected:
+        raise bcgd.Error(f"{folder} holds {images.count} training images, but {checkpoint.path} was begun with {expected}")
+    return images
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint", help="of an unfinished run, mostly by reproduce … --stop-after 0; it is written again")
+    parser.add_argument("--data", help="folder with the images, as reproduce has it")
+    parser.add_argument("--classes", help="ImageNet: the class list")
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--steps", type=int, help="save and end after so many steps")
+    parser.add_argument("--out", help="write this file instead of the checkpoint")
+    parser.add_argument("--tf32", action="store_true", help="TF32 convolutions and products")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile")
+    parser.add_argument("--workers", type=int, default=4, help="processes that decode files")
+    parser.add_argument("--threads", type=int, help="of PyTorch on the processor")
+    arguments = parser.parse_args()
+    try:
+        train(arguments)
+    except bcgd.Error as error:
+        sys.exit(f"Error: {error}")
+
+
+def train(arguments):
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise bcgd.Error("this PyTorch sees no GPU: --device cpu, or install a PyTorch with CUDA")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = arguments.tf32
+    device = torch.device(arguments.device)
+    where = torch.cuda.get_device_name() if device.type == "cuda" else "processor"
+    checkpoint, path = bcgd.read_checkpoint(arguments.checkpoint), arguments.out or arguments.checkpoint
+    images = load_images(checkpoint, arguments.data, device, arguments.classes, arguments.workers)
+    engine = f"pytorch {torch.__version__}, {where}{', TF32' if arguments.tf32 else ''}"
+    run = Run(checkpoint, images, device, compiled=arguments.compile, engine=engine)
+    left, epochs = arguments.steps if arguments.steps is not None else float("inf"), run.recipe["epochs"]
+    while left > 0 and run.state["epoch"] < epochs and not is_trained(run):
+        start, before = time.time(), run.state["images"]
+        left -= run.train(left)
+        rate = (run.state["images"] - before) / (time.time() - start)
+        if run.state["batch"] == run.batches and run.state["epoch"] < epochs - 1:
+            record = run.close_epoch()
+            top1 = 100 * record["testHits"] / record["testCount"]
+            print(f"epoch {record['epoch']} of {epochs}: loss {record['trainLoss']:.4f}, test {top1:.2f} %, {rate:.0f} images a second",
+                  flush=True)
+        run.save(path)
+    if is_trained(run):
+        print(f"{path}: all steps are done; the command that began the run, with --resume, evaluates it")
+
+
+def is_trained(run):
+    """All steps are made; the last evaluation is the suite's, so that its row and its images belong together."""
+    return run.state["epoch"] == run.recipe["epochs"] - 1 and run.state["batch"] == run.batches
+
+
+if __name__ == "__main__":
+    main()
