@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times whole training steps of this package's engine and of PyTorch on the CPU, interleaved, on the same work.
+"""Times whole training steps of this package's engine, of PyTorch and of Brevitas on the CPU, interleaved, on the same work.
 
     python3 Experiments/benchmarks/training.py
 
 makes a virtual environment with PyTorch, builds the engine, looks for PyTorch's best configuration of each precision,
 times the best ones and ours in turn (A B C A B C ...), and writes runs/benchmarks/training.csv and a bar chart.
 Then it does the same for inference (inference.py, which also runs alone).
+Brevitas takes part where the environment has it (pip install brevitas): its binary weights and learned scales, with plain SGD.
 A step is forward, loss, backward with the gradients in alpha, blend, SGD with momentum, projection.
 """
 import argparse
+import itertools
 import os
 import statistics
 
@@ -125,6 +127,25 @@ def best_of_torch(name, bits, options):
     return tried
 
 
+def best_of_brevitas(name, bits, options):
+    """Both layouts, with and without Brevitas's own just-in-time compiler, where it is installed: all candidates, the best marked."""
+    tried = []
+    for precision in options.torch_precisions if bits != "float" else ():
+        for layout, jit in itertools.product(("nchw", "channels-last"), ("0", "1")):
+            words = [options.python, os.path.join(HERE, "training_torch.py"), *shape_arguments(name, bits, options.threads),
+                     "--layout", layout, "--precision", precision, "--brevitas"]
+            environment = {"BREVITAS_JIT": jit}
+            label = layout + (" jit" if jit == "1" else "")
+            tried.append(Candidate("brevitas", label, precision, lambda w=words, e=environment: Engine(w, ROOT, e)))
+            tried[-1].screen(options.screening_steps)
+            if "not installed" in tried[-1].note:
+                return tried
+        timed = [c for c in tried if c.times and c.precision == precision]
+        if timed:
+            min(timed, key=lambda c: min(c.times)).stage = "finalist"
+    return tried
+
+
 def check_same_network(processes):
     for key in ("parameters", "multiply_adds"):
         counts = {engine: p.description[key] for engine, p in processes if key in p.description}
@@ -135,7 +156,7 @@ def check_same_network(processes):
 def run_cell(name, bits, options):
     """All candidates of the cell with their times, the peaks measured among them, and the work."""
     print(f"{name} {bits}: looking for PyTorch's best configurations", flush=True)
-    candidates = ours(name, bits, options) + best_of_torch(name, bits, options)
+    candidates = ours(name, bits, options) + best_of_torch(name, bits, options) + best_of_brevitas(name, bits, options)
     running = [c for c in candidates if (c.engine == "bcgd" or c.stage == "finalist") and c.open()]
     peak_meter = Engine([PRODUCT, "peaks", "--threads", str(options.threads)], ROOT, describes=False)
     rounds, work = [], next((c.process.description for c in running if c.engine == "pytorch"), None)

@@ -88,7 +88,7 @@ def write_csv(path, columns, rows):
 
 
 BARS = [("PyTorch f32", "pytorch", "f32"), ("PyTorch bf16 autocast", "pytorch", "bf16"), ("this engine, f32", "bcgd", "f32"),
-        ("this engine, mixed", "bcgd", "mixed")]
+        ("this engine, mixed", "bcgd", "mixed"), ("Brevitas f32", "brevitas", "f32")]
 
 
 def draw_chart(product, folder, rows):

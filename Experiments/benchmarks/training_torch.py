@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One PyTorch configuration of the training benchmark: a whole step of BCGD, as fast as PyTorch does it on a CPU.
+"""One PyTorch configuration of the training benchmark: a whole step of BCGD, as fast as PyTorch does it on a CPU; with --brevitas the
+same network and bits by Brevitas's layers, with SGD, as its users would train it.
 
 Describes the step in one line of JSON on standard output, then answers each line "go K" with the mean of K steps;
 `training.py` drives it.  Not a reference for accuracy: `Tests` hold the vectors for that.
@@ -111,6 +112,30 @@ def network(name, classes, activation):
     return nn.Sequential(*first, *body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))
 
 
+def brevitas_layers(net, weight_bits):
+    """The network with Brevitas's convolutions and linear layers in place of PyTorch's: one constant scale a tensor, straight through."""
+    import brevitas.nn as qnn
+    from brevitas.quant import Int8WeightPerTensorFloat, SignedBinaryWeightPerTensorConst
+    rule = dict(weight_quant=SignedBinaryWeightPerTensorConst, weight_scaling_init=0.1) if weight_bits == 1 else dict(
+        weight_quant=Int8WeightPerTensorFloat, weight_bit_width=weight_bits)
+    for parent in list(net.modules()):
+        for name, child in list(parent.named_children()):
+            bias = getattr(child, "bias", None) is not None
+            if type(child) is nn.Conv2d:
+                setattr(parent, name, qnn.QuantConv2d(child.in_channels, child.out_channels, child.kernel_size[0], stride=child.stride,
+                                                      padding=child.padding, bias=bias, **rule))
+            elif type(child) is nn.Linear:
+                setattr(parent, name, qnn.QuantLinear(child.in_features, child.out_features, bias=bias, **rule))
+    return net
+
+
+def brevitas_activation(bits):
+    """A learned scale from a constant, so that no step collects statistics."""
+    import brevitas.nn as qnn
+    from brevitas.quant import Uint8ActPerTensorFloatMaxInit
+    return qnn.QuantReLU(act_quant=Uint8ActPerTensorFloatMaxInit, max_val=6.0, bit_width=bits)
+
+
 class Update:
     """Blend, SGD with momentum, projection to one bit with a scale for each layer.
 
@@ -212,7 +237,13 @@ def main():
     parser.add_argument("--layout", choices=["nchw", "channels-last"], required=True)
     parser.add_argument("--precision", choices=["f32", "bf16"], required=True)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--brevitas", action="store_true")
     a = parser.parse_args()
+    if a.brevitas:
+        try:
+            import brevitas  # noqa: F401
+        except ImportError as error:
+            sys.exit(f"Brevitas is not installed here: {error}")
     if a.weight_bits not in (1, 32):
         sys.exit("this comparison knows 1 and 32 weight bits")
     answers = os.fdopen(os.dup(1), "w")  # what libraries print goes to standard error, not between the answers
@@ -223,15 +254,19 @@ def main():
     torch.manual_seed(1)
 
     def activation():
-        return nn.ReLU(inplace=True) if a.activation_bits == 32 else QuantizedReLU(a.activation_bits)
+        if a.activation_bits == 32:
+            return nn.ReLU(inplace=True)
+        return brevitas_activation(a.activation_bits) if a.brevitas else QuantizedReLU(a.activation_bits)
 
     net = network(a.network, a.classes, activation)
     all_taps, useful, first = work(net, a.channels, a.side)
     layout = torch.channels_last if a.layout == "channels-last" else torch.contiguous_format
+    if a.brevitas and a.weight_bits < 32:
+        net = brevitas_layers(net, a.weight_bits)
     net = net.to(memory_format=layout)
     x = torch.randn(a.batch, a.channels, a.side, a.side).to(memory_format=layout)
     labels = torch.arange(a.batch) % a.classes
-    update = Update(net, a.weight_bits)
+    update = Update(net, 32 if a.brevitas else a.weight_bits)
 
     def loss_of(images):
         with torch.autocast("cpu", torch.bfloat16, enabled=a.precision == "bf16"):
