@@ -169,8 +169,8 @@ class Files(torch.utils.data.Dataset):
             flip = self.flips and int(below(next(draw), 2)) == 1
             row, column, h, w = random_resized_crop(draw, height, width, self.smallest)
             picture = picture.crop((column, row, column + w, row + h)).resize((side, side), Image.BILINEAR)
-        pixels = np.asarray(picture)
-        return torch.from_numpy(np.ascontiguousarray(pixels[:, ::-1] if flip else pixels)), label
+        pixels = np.array(picture)
+        return torch.from_numpy(pixels[:, ::-1].copy() if flip else pixels), label
 
 
 class ImageNetFiles:

@@ -27,6 +27,7 @@ def main():
     parser.add_argument("--steps", type=int, default=20, help="of one measurement, after as many to warm up as a third")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved; the median counts")
     parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--seconds", type=float, default=300, help="to prepare configurations in, the compiled ones last (default: %(default)s)")
     parser.add_argument("--out", help="also write the JSON here")
     arguments = parser.parse_args()
     try:
@@ -47,11 +48,16 @@ def measure(torch, arguments):
     checkpoint = bcgd.read_checkpoint(arguments.checkpoint)
     precisions = ["f32", "tf32", "bf16"] if arguments.device == "cuda" else ["f32"]
     cases = []
-    for quantized, precision, channels_last, compiled in itertools.product([True, False], precisions, [False, True], [False, True]):
+    for quantized, precision, channels_last, compiled in itertools.product((True, False), precisions, (False, True), (False, True)):
         if not (quantized and precision == "bf16") and not (compiled and (arguments.no_compile or not channels_last)):
             cases.append(Case(torch, checkpoint, arguments, quantized, precision, channels_last, compiled))
-    for case in cases:
-        case.prepare()
+    start = time.monotonic()
+    for case in sorted(cases, key=lambda case: case.compiled):
+        if time.monotonic() - start < arguments.seconds:
+            case.prepare()
+        else:
+            case.fault = f"not begun within --seconds {arguments.seconds:g}"
+        print(f"{time.monotonic() - start:.0f} s: {case.row()}", file=sys.stderr, flush=True)
     for _ in range(arguments.rounds):
         for case in cases:
             case.time()
@@ -135,6 +141,8 @@ class Case:
                "memory_format": "channels_last" if self.channels_last else "contiguous", "compiled": self.compiled}
         if self.fault is not None:
             return {**row, "fault": self.fault}
+        if not self.seconds:
+            return row
         middle = sorted(self.seconds)[len(self.seconds) // 2]
         return {**row, "images_a_second": round(self.arguments.batch / middle, 1), "step_seconds": [round(s, 6) for s in self.seconds],
                 "peak_bytes": self.memory}

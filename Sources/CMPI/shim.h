@@ -3,6 +3,7 @@
 // their types differ between implementations. So nothing of MPI's but error codes leaves this header.
 #pragma once
 #include <mpi.h>
+#include <stddef.h>
 
 /// 0 on success, as all of these. Errors return from then on; MPI's own way is to end the job.
 static inline int cmpi_init(int *rank, int *ranks) {
