@@ -101,7 +101,7 @@ faults() {
         under_way "$work/log"
         start=$SECONDS
         case $fault in
-        killed) kill -9 "$(ip netns pids bcgd2 | xargs ps -o pid=,comm= -p | awk '$2 ~ /reproduce/ { print $1; exit }')" ;;
+        killed) kill -9 "$(ip netns pids bcgd2 | xargs ps -o pid=,args= -p | awk '$2 ~ /reproduce$/ { print $1; exit }')" ;;
         cut*) ip link set bcgdv2 down ;;
         esac
         [ $fault != cut-5s ] || { sleep 5; ip link set bcgdv2 up; }
