@@ -29,8 +29,9 @@ class Run:
     """A checkpoint's run, and where it stands: `state`, as the suite has it."""
 
     def __init__(self, checkpoint, images, device, dtype=torch.float32, compiled=False, engine="pytorch"):
-        if checkpoint.run.get("mixed", "f32") != "f32":
-            raise bcgd.Error(f"{checkpoint.path} is of a run in mixed precision: start it with --precision f32")
+        precision = checkpoint.run.get("mixed", "f32")
+        if precision != "f32":
+            raise bcgd.Error(f"{checkpoint.path} is of a run in precision {precision}: start one with --precision f32")
         self.checkpoint, self.images, self.dtype, self.recipe = checkpoint, images, dtype, checkpoint.run["recipe"]
         # On processors PyTorch's batch norm of channels_last maps in f32 is off by 1e-4: levels flip by the thousand.
         self.form = torch.channels_last if torch.device(device).type == "cuda" else torch.contiguous_format
