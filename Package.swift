@@ -22,6 +22,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
     ],
     targets: [
         // MARK: C libraries: a module map and a shim header each
@@ -73,10 +74,13 @@ let package = Package(
                 "Reporting", "Training", "Datasets", "Backends", "Graph", "Quantization", "Collectives", "Compute", "Statistics", "Parallelism", "Files",
                 .product(name: "Yams", package: "Yams"),
             ]),
+        .target(
+            name: "TensorBoard", dependencies: ["Files", .product(name: "SwiftProtobuf", package: "swift-protobuf")], exclude: ["event.proto"]),
         .executableTarget(
             name: "reproduce",
             dependencies: [
-                "BuildFacts", "Parallelism", "Collectives", "BCGDRuntime", "RasterImages", "Export", "Experiments", "Training", "Datasets", "Backends", "Files", argumentParser,
+                "BuildFacts", "Parallelism", "Collectives", "BCGDRuntime", "RasterImages", "Export", "Experiments", "TensorBoard", "Training", "Datasets",
+                "Backends", "Compute", "Statistics", "Files", argumentParser,
             ]),
         .executableTarget(
             name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "Collectives", "Theory", "Statistics", "Reporting", "Files", argumentParser]),
@@ -132,11 +136,12 @@ let package = Package(
                 "Export", "BCGDRuntime", "Parallelism", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics",
                 "RandomModels", "TestSupport", "TrainingTestSupport",
             ]),
+        .testTarget(name: "TensorBoardTests", dependencies: ["TensorBoard", "Files", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
         .testTarget(
             name: "ExperimentsTests",
             dependencies: [
-                "Experiments", "Reporting", "Training", "Datasets", "Backends", "Compute", "Quantization", "Statistics", "TestSupport", "TrainingTestSupport",
+                "Experiments", "Reporting", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics", "TestSupport", "TrainingTestSupport",
             ],
             resources: [.copy("Vectors")]),
         .testTarget(
@@ -144,7 +149,7 @@ let package = Package(
         .testTarget(
             name: "GuideTests",
             dependencies: [
-                "Experiments", "Training", "Quantization", "Backends", "Graph", "Datasets", "Compute", "Statistics", "Files", "TestSupport", "TrainingTestSupport",
+                "BCGDRuntime", "Export", "Experiments", "Training", "Quantization", "Backends", "Graph", "Datasets", "Compute", "Statistics", "Files", "TestSupport", "TrainingTestSupport",
             ]),
         .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "benchmark-step"]),
     ],
@@ -153,7 +158,7 @@ let package = Package(
 
 // What .ci/sanitize does not run need not be built a second time.
 if Context.environment["BCGD_SANITIZE"] != nil {
-    let unused: Set = ["reproduce", "verify-theory", "benchmark-step", "ReproduceTests", "BenchmarkTests", "GuideTests"]
+    let unused: Set = ["reproduce", "verify-theory", "benchmark-step", "TensorBoard", "TensorBoardTests", "ReproduceTests", "BenchmarkTests", "GuideTests"]
     package.targets.removeAll { unused.contains($0.name) }
     package.products.removeAll { unused.contains($0.name) }
 }

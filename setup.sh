@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Installs the Debian packages that the build, the tests and the figures need, and checks the Swift compiler.
 # Does nothing when all is there; installing needs apt and root (or sudo).
+# --install [PREFIX]: also builds the programs and puts them, their recipes, completions and manual pages below PREFIX (default ~/.local).
+# --tensorboard: also TensorBoard in .build/tensorboard, with which a test reads event files back.
 # --emulators: also those with which .ci/kernels runs the kernels of inference as on other processors.
 # --mpi: also what ranks over MPI need (Documentation/Cluster.md).
 set -eu
@@ -16,12 +18,16 @@ fail() {
     exit 1
 }
 
-case "$*" in
-'') ;;
---emulators) packages="$packages qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
---mpi) packages="$packages openmpi-bin libopenmpi-dev" ;;
-*) fail "the options are --emulators or --mpi, not $*" ;;
+install="" tensorboard=""
+case "$#/${1:-}" in
+0/) ;;
+1/--emulators) packages="$packages qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+1/--mpi) packages="$packages openmpi-bin libopenmpi-dev" ;;
+1/--tensorboard) tensorboard=yes ;;
+1/--install | 2/--install) install=${2:-$HOME/.local} ;;
+*) fail "the options are --install [PREFIX], --tensorboard, --emulators or --mpi, one at a time, not $*" ;;
 esac
+case "$install" in '' | /*) ;; *) install=$PWD/$install ;; esac
 
 missing_packages() {
     # Asking for all at once: dpkg-query fails for the unknown ones, but still answers for the others.
@@ -69,3 +75,35 @@ command -v swift >/dev/null || fail "no swift on the PATH; install Swift $swift_
 found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\)\.\([0-9][0-9]*\).*/\1.\2/p' | head -n 1)
 [ -n "$found" ] || fail "swift --version names no version; reinstall Swift from https://www.swift.org/install/linux"
 [ "$(printf '%s\n' "$found" "$swift_needed" | sort -V | head -n 1)" = "$swift_needed" ] || fail "Swift $found is too old: $swift_needed or newer is needed, from https://www.swift.org/install/linux"
+
+cd "$(dirname "$0")"
+
+if [ -n "$tensorboard" ] && ! .build/tensorboard/bin/python3 -c 'import tensorboard' 2>/dev/null; then
+    echo "setup.sh: installing TensorBoard in .build/tensorboard"
+    python3 -m venv .build/tensorboard
+    .build/tensorboard/bin/pip install --quiet tensorboard || fail "pip could not install tensorboard; its message is above"
+fi
+
+[ -n "$install" ] || exit 0
+programs="reproduce verify-theory"
+echo "setup.sh: building $programs"
+# By swift run: after swift build --product, the next swift build --build-tests would build the tools of all dependencies, too.
+for program in $programs; do swift run -c release "$program" --version >/dev/null; done
+mkdir -p "$install/bin" "$install/share/bcgd" "$install/share/man/man1" "$install/share/bash-completion/completions" \
+    "$install/share/zsh/site-functions" "$install/share/fish/vendor_completions.d"
+for program in $programs; do
+    # Beside the old one and over it, which a running program keeps.
+    cp ".build/release/$program" "$install/bin/$program.new" && mv "$install/bin/$program.new" "$install/bin/$program"
+    "$install/bin/$program" --generate-completion-script bash >"$install/share/bash-completion/completions/$program"
+    "$install/bin/$program" --generate-completion-script zsh >"$install/share/zsh/site-functions/_$program"
+    "$install/bin/$program" --generate-completion-script fish >"$install/share/fish/vendor_completions.d/$program.fish"
+done
+rm -rf "$install/share/bcgd/Experiments" && mkdir "$install/share/bcgd/Experiments"
+(cd Experiments && find . \( -name '*.yaml' -o -name '*.csv' -o -name '10classes.txt' \) -exec cp --parents {} "$install/share/bcgd/Experiments" \;)
+if swift package generate-manual --multi-page >/dev/null 2>&1; then
+    find .build/plugins/GenerateManual/outputs -name '*.1' -exec cp {} "$install/share/man/man1" \;
+else
+    echo "setup.sh: note: swift package generate-manual did not work here, so there are no manual pages; --help of each command says the same"
+fi
+echo "setup.sh: $programs are in $install/bin"
+case ":$PATH:" in *":$install/bin:"*) ;; *) echo "setup.sh: note: $install/bin is not on the PATH" ;; esac

@@ -6,10 +6,11 @@ import PackagePlugin
 @main struct RecordCommit: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: any Target) -> [Command] {
         let package = context.package.directoryURL, output = context.pluginWorkDirectoryURL.appending(path: "Commit")
+        let compiler = (try? context.tool(named: "swiftc").url.path) ?? "swiftc"
         return [
             .prebuildCommand(
                 displayName: "Recording the commit", executable: package.appending(path: "Plugins/RecordCommit/commit.sh"),
-                arguments: [package.path, output.path], outputFilesDirectory: output)
+                arguments: [package.path, output.path, compiler], outputFilesDirectory: output)
         ]
     }
 }

@@ -7,6 +7,10 @@
 #include <gsl/gsl_integration.h>
 #include <gsl/gsl_multimin.h>
 #include <gsl/gsl_qrng.h>
+#include <gsl/gsl_version.h>
+
+// A mutable C global, too.
+static inline const char *cgsl_version(void) { return gsl_version; }
 
 static inline void cgsl_error_handler_off(void) { gsl_set_error_handler_off(); }
 

@@ -49,6 +49,9 @@ static inline int copenblas_symmetric_eigenvalues(int n, double *a, double *valu
     return info;
 }
 
+/// Its version, options and kernels, in words.
+const char *openblas_get_config(void);
+
 /// How the installed build runs: 0 alone, 1 on a pool of its own (pthreads), 2 on OpenMP's threads.
 int openblas_get_parallel(void);
 int openblas_get_num_threads(void);

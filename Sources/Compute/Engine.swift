@@ -54,6 +54,12 @@ public final class Engine {
         (handle, self.stream) = (engine, stream)
     }
 
+    /// Of oneDNN, such as `2.6.3`.
+    public static var version: String {
+        guard let version = dnnl_version()?.pointee else { return "unknown" }
+        return "\(version.major).\(version.minor).\(version.patch)"
+    }
+
     deinit {
         dnnl_stream_destroy(stream)
         dnnl_engine_destroy(handle)

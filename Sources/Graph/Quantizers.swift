@@ -61,6 +61,13 @@ extension NetworkGraph {
         quantized(activation: { _ in activation }, weights: { _, _ in weights })
     }
 
+    /// Whether any weights or activations are quantized.
+    public var hasQuantizers: Bool {
+        nodes.contains { node in
+            if case .activation(let function) = node.operation { function.quantizer != nil } else { node.operation.weights != nil }
+        }
+    }
+
     /// Names of the convolutions and linear layers, from the first to the last.
     public var weightedLayers: [String] {
         nodes.compactMap { node in

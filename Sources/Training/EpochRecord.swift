@@ -50,6 +50,8 @@ public struct TrainingState: Codable, Equatable, Sendable {
     public var replaced: Int?
     /// Integers that changed, summed over the epoch's steps, and the number of steps; `nil` for none.
     public var changes, changeSteps: Int?
+    /// The same changes by quantized weight; `nil` as above, and where an epoch went on from before it was kept.
+    public var layerChanges: [Int]?
     /// What the run is trained on, in words; `nil` in checkpoints from before it was kept.
     public var data: String?
     /// Threads that compute, on which the last bits depend; `nil` in checkpoints from before it was kept.
@@ -74,10 +76,13 @@ public struct TrainingState: Codable, Equatable, Sendable {
         if count > 0 { replaced = (replaced ?? 0) + count }
     }
 
-    mutating func add(changes count: Int) { (changes, changeSteps) = ((changes ?? 0) + count, (changeSteps ?? 0) + 1) }
+    mutating func add(changes counts: [Int]) {
+        layerChanges = changes == nil ? counts : layerChanges.map { zip($0, counts).map(+) }
+        (changes, changeSteps) = ((changes ?? 0) + counts.reduce(0, +), (changeSteps ?? 0) + 1)
+    }
 
     mutating func close(_ record: EpochRecord) {
         curve.append(record)
-        (epoch, batch, lossSum, hits, images, replaced, changes, changeSteps) = (epoch + 1, 0, 0, 0, 0, nil, nil, nil)
+        (epoch, batch, lossSum, hits, images, replaced, changes, changeSteps, layerChanges) = (epoch + 1, 0, 0, 0, 0, nil, nil, nil, nil)
     }
 }

@@ -46,6 +46,8 @@ public final class Trainer {
     var collective: any Collective { shards.collective }
     private var accumulation: GradientAccumulation?
     private let integerChanges: IntegerChanges
+    /// Of each quantized weight, what `EpochRecord.integerChanges` says of all, in the epoch that finished last.
+    public private(set) var layerChanges: [Double]?
     public let threads: Int
     /// How many training images there are, and a digest of the classes' names.
     private let data: String
@@ -168,6 +170,7 @@ public final class Trainer {
             try expectSameBits()
             let test = try evaluate().total
             state.seconds = clock.seconds
+            layerChanges = changes(state.layerChanges, of: integerChanges.counts)
             state.close(record(test))
             try save()
             try observer.finishedEpoch(state)
@@ -285,6 +288,11 @@ public final class Trainer {
             trainLoss: state.lossSum / Double(state.images),
             trainTop1: 100 * Double(state.hits) / Double(state.images), testLoss: test.lossSum / Double(test.count),
             testHits: test.top1, testCount: test.count, testTop5Hits: test.top5, replaced: state.replaced,
-            integerChanges: state.changes.map { 100 * Double($0) / Double(integerChanges.count * (state.changeSteps ?? 1)) }, seconds: state.seconds)
+            integerChanges: changes(state.changes.map { [$0] }, of: [integerChanges.count])?[0], seconds: state.seconds)
+    }
+
+    /// Changed integers of an epoch's steps as percent a step.
+    private func changes(_ changed: [Int]?, of counts: [Int]) -> [Double]? {
+        changed.map { zip($0, counts).map { 100 * Double($0) / Double($1 * (state.changeSteps ?? 1)) } }
     }
 }

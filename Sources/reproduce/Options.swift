@@ -15,7 +15,7 @@ extension Precision: ExpressibleByArgument {}
 extension Invocation {
     /// This program as it was called.
     static var current: Invocation {
-        Invocation(commit: BuildFacts.commit, command: shellCommand(["swift", "run", "-c", "release", "reproduce"] + CommandLine.arguments.dropFirst()))
+        Invocation(commit: BuildFacts.commit, command: shellCommand(InstalledProgram.words + CommandLine.arguments.dropFirst()))
     }
 }
 
@@ -60,7 +60,7 @@ struct RankOptions: ParsableArguments {
     var invocation: Invocation {
         guard let ranks, ranks > 1 else { return .current }
         return Invocation(
-            commit: BuildFacts.commit, command: shellCommand(["mpirun", "-n", "\(ranks)", ".build/release/reproduce"] + CommandLine.arguments.dropFirst()))
+            commit: BuildFacts.commit, command: shellCommand(["mpirun", "-n", "\(ranks)", InstalledProgram.file] + CommandLine.arguments.dropFirst()))
     }
 }
 
@@ -114,10 +114,9 @@ struct ExperimentOptions: ParsableArguments {
     @Option(name: .customLong("protocol"), help: "How long to train: smoke (minutes), brief (15 + 10 epochs), short (30 + 30) or paper (the published schedule).")
     var runProtocol = RunProtocol.smoke
 
-    @Option(help: ArgumentHelp("Folder with the recipes.", valueName: "dir"))
-    var experiments = "Experiments"
+    @OptionGroup var recipes: RecipeOptions
 
-    var folder: ExperimentFolder { ExperimentFolder(experiments) }
+    var folder: ExperimentFolder { recipes.folder }
     func cells(_ subject: Subject) throws -> ExperimentCells { try folder.cells(subject, runProtocol) }
 }
 

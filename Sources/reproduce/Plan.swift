@@ -28,7 +28,7 @@ struct Plan: ParsableCommand {
         let cells = try options.cells(subject)
         let selected = try cells.selection(of: [try options.experiment.folder.table(table, subject)], only: options.only.map(split))
         let lines = try JobLines(selected, of: cells, seeds: try options.seedList()) { cell, seed in
-            [".build/release/reproduce", table] + common + ["--only", cell, "--seeds", "\(seed)", "--resume"]
+            [InstalledProgram.file, table] + common + ["--only", cell, "--seeds", "\(seed)", "--resume"]
         }
         for file in try lines.write(to: "\(options.out)/plan", package: FileManager.default.currentDirectoryPath) { say(file) }
     }
@@ -37,8 +37,8 @@ struct Plan: ParsableCommand {
     private var common: [String] {
         func option(_ name: String, _ value: (some CustomStringConvertible)?) -> [String] { value.map { [name, $0.description] } ?? [] }
         return ["--protocol", options.experiment.runProtocol.rawValue, "--precision", options.precision.rawValue, "--out", options.out]
-            + (options.experiment.experiments == "Experiments" ? [] : ["--experiments", options.experiment.experiments])
-            + option("--threads", options.computing.asked) + option("--shards", options.shards) + option("--data", images.data)
+            + option("--experiments", options.experiment.recipes.asked)
+            + option("--threads", options.computing.asked) + option("--shards", options.shards) + option("--data", images.data) + options.watch.words
             + (table == "table3"
                 ? option("--classes", imageNet.classes) + ["--max-unreadable", "\(imageNet.maxUnreadable)", "--data-workers", "\(imageNet.dataWorkers)"]
                 : option("--dataset", images.asked?.id.slug) + (images.allowUnofficialData ? ["--allow-unofficial-data"] : []))

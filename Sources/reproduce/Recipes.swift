@@ -9,12 +9,11 @@ struct Recipes: ParsableCommand {
     @Flag(help: "Explain every key: meaning, allowed values, the value where a recipe leaves it out, where it comes from.")
     var explain = false
 
-    @Option(help: ArgumentHelp("Folder with the recipes.", valueName: "dir"))
-    var experiments = "Experiments"
+    @OptionGroup var recipes: RecipeOptions
 
     func run() throws {
         guard explain else {
-            for recipe in try ExperimentFolder(experiments).baseRecipes() { print("\(recipe.name)\n    \(recipe.about)\n    \(recipe.path)") }
+            for recipe in try recipes.folder.baseRecipes() { print("\(recipe.name)\n    \(recipe.about)\n    \(recipe.path)") }
             return
         }
         for key in Recipe.Key.allCases {

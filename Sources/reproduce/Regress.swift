@@ -41,8 +41,7 @@ struct Regress: ParsableCommand {
     @Option(help: ArgumentHelp("Folder for regress.csv, the verdicts (default: none is written).", valueName: "dir"))
     var out: String?
 
-    @Option(help: ArgumentHelp("Folder with the recipes.", valueName: "dir"))
-    var experiments = "Experiments"
+    @OptionGroup var recipes: RecipeOptions
 
     @Flag(help: "Record the expectations instead of checking them, in place of what is recorded of these data sets and precisions.")
     var record = false
@@ -61,7 +60,7 @@ struct Regress: ParsableCommand {
         let stop = StopRequest()
         let signals = StopSignals(stop)
         defer { withExtendedLifetime(signals) {} }
-        let plan = try ExperimentFolder(experiments).regressionPlan()
+        let plan = try recipes.folder.regressionPlan()
         let precisions = precision.isEmpty ? Precision.made : Precision.allCases.filter(precision.contains)
         let runner = RegressionRunner(plan: plan, threads: computing.threads.count, invocation: .current, stop: stop)
         let sets = try datasets().map { try plan.images(of: $0) }

@@ -10,8 +10,7 @@ struct Report: ParsableCommand {
     @Option(help: ArgumentHelp("Output folder of the runs: results is what is committed, runs what your own runs wrote.", valueName: "dir"))
     var out = "results"
 
-    @Option(help: ArgumentHelp("Folder with the layouts of the tables.", valueName: "dir"))
-    var experiments = "Experiments"
+    @OptionGroup var recipes: RecipeOptions
 
     @Option(help: ArgumentHelp("File whose results block is rewritten (default: README.md for the folder results, else none).", valueName: "file"))
     var readme: String?
@@ -23,7 +22,7 @@ struct Report: ParsableCommand {
         let output = try OutputFolder(existing: out)
         // The rows are read under the lock, too: else a run that ends meanwhile would lose its place in the tables.
         let drift = try withLock(on: out) {
-            let files = try ResultFiles(output, experiments: ExperimentFolder(experiments))
+            let files = try ResultFiles(output, experiments: recipes.folder)
             let page = try (readme ?? (out == "results" ? "README.md" : nil)).map { try ResultsBlock(path: $0, results: files.readme) }
             if !check {
                 try files.write()

@@ -6,7 +6,32 @@ import Datasets
 import Experiments
 import Files
 import Foundation
+import TensorBoard
 import Training
+
+extension EventFolder: ScalarLog {}
+
+/// What to watch of a training.
+struct WatchOptions: ParsableArguments {
+    @Flag(help: "Keep what quantization does to each layer at every epoch's end, in OUT/diagnostics/RUN.csv and the page (Documentation/Diagnostics.md).")
+    var diagnostics = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Folder for TensorBoard's event files, a folder in it for each run: losses, accuracies, rate, images a second, and each layer's step size and weights.",
+            valueName: "dir"))
+    var tensorboard: String?
+
+    /// - Throws: `FileError` when the folder cannot be made.
+    func watching() throws -> Watching {
+        guard let tensorboard else { return Watching(diagnostics: diagnostics) }
+        try makeFolder(tensorboard)
+        return Watching(diagnostics: diagnostics) { try EventFolder("\(tensorboard)/\($0)") }
+    }
+
+    /// As they are said on a command line.
+    var words: [String] { (diagnostics ? ["--diagnostics"] : []) + (tensorboard.map { ["--tensorboard", $0] } ?? []) }
+}
 
 /// What and how to train, the same for every table.
 struct TrainingOptions: ParsableArguments {
@@ -40,6 +65,8 @@ struct TrainingOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Save and end after so many steps of the first run that is not finished; 0: its checkpoint before the first.", valueName: "steps"))
     var stopAfter: Int?
+
+    @OptionGroup var watch: WatchOptions
 
     func validate() throws {
         _ = try seedList()
@@ -81,8 +108,9 @@ struct TrainingOptions: ParsableArguments {
         defer { withExtendedLifetime(signals) {} }
         let runner = try TableRunner(
             cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision, pretrained: pretrained,
-            output: try OutputFolder(out), experiments: experiment.folder, invocation: job.invocation, stop: stop,
-            stepLimit: stopAfter, collective: collective)
+            output: try OutputFolder(out), experiments: experiment.folder, invocation: job.invocation,
+            watching: try collective.isFirst ? watch.watching() : Watching(), stop: stop, stepLimit: stopAfter,
+            collective: collective)
         try runner.run(selected, seeds: try seedList(), resume: resume)
         if stop.isMade {
             if collective.isFirst { print("stopped; everything is saved in \(out): the same command with --resume goes on") }

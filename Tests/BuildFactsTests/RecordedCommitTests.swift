@@ -58,6 +58,8 @@ import Testing
         try put("b", "Sources/code")
         #expect(try recorded(checkout) == clean + "-dirty")
 
+        #expect(try String(contentsOfFile: output + "/Commit.swift", encoding: .utf8).contains(/let recordedCompiler = "Swift [0-9.]+"/))
+
         // The same text again touches nothing, so that nothing is compiled again.
         let before = try FileManager.default.attributesOfItem(atPath: output + "/Commit.swift")[.modificationDate] as? Date
         _ = try recorded(checkout)

@@ -4,6 +4,8 @@ import Compute
 import Datasets
 import Experiments
 import Foundation
+import Graph
+import Reporting
 import TestSupport
 import Testing
 import Training
@@ -29,12 +31,12 @@ import TrainingTestSupport
 
     private func run(
         _ cells: [String], seeds: [UInt64] = [1], in out: String, resume: Bool = false, on dataset: (any Dataset)? = nil, stop: StopRequest = StopRequest(),
-        command: String = "first"
+        command: String = "first", watching: Watching = Watching()
     ) throws {
         let all = ExperimentFolder(folder.path + "/E"), smoke = try all.cells(.smallImages, .smoke)
         let runner = try TableRunner(
             cells: smoke, dataset: dataset ?? data, threads: ComputeThreads(1), precision: .f32, output: try output(out), experiments: all,
-            invocation: Invocation(commit: "abc", command: command), stop: stop)
+            invocation: Invocation(commit: "abc", command: command), watching: watching, stop: stop)
         try runner.run(try smoke.selection(of: [try all.table("table1", .smallImages)], only: cells), seeds: seeds, resume: resume)
     }
 
@@ -114,6 +116,33 @@ import TrainingTestSupport
             return row
         }
         #expect(try output("a").rows().map(facts) == output("b").rows().map(facts))
+    }
+
+    /// A row for each epoch and layer of the quantized run, none of the float one; the same tensors and curve as without it.
+    @Test func diagnosticsAreKeptBesideTheCurve() throws {
+        try run(["resnet8-1w4a-bcgd"], in: "a")
+        try run(["resnet8-1w4a-bcgd"], in: "d", watching: Watching(diagnostics: true))
+        for name in names(1) {
+            let same = try tensors("a", name) == tensors("d", name)
+            #expect(same, "\(name)")
+            #expect(try curve("a", name).map { $0.prefix(10) } == curve("d", name).map { $0.prefix(10) })
+        }
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/d/diagnostics/\(names(1)[0]).csv"))
+        let table = try CSVTable(contentsOf: "\(folder.path)/d/diagnostics/\(names(1)[1]).csv")
+        let graph = try smokeGraph(), weighted = graph.weightedLayers, activations = graph.nodes.filter { if case .activation = $0.operation { true } else { false } }.map(\.name)
+        #expect(table.rows.map { $0[3] + $0[4] } == ["1", "2"].flatMap { epoch in (activations + weighted).map { epoch + $0 } })
+        for row in table.rows.indices {
+            let isActivation = activations.contains(table[row, "layer"])
+            #expect((Double(table[row, "step_size"]) ?? 0 > 0) == isActivation && (Double(table[row, "weight_distance"]) ?? 0 > 0) == !isActivation)
+            #expect(table[row, "weight_changes_percent"].isEmpty == isActivation && table[row, "commit"] == "abc")
+        }
+        let page = try String(contentsOfFile: "\(folder.path)/d/index.html", encoding: .utf8)
+        #expect(page.contains("<h2>Layers</h2>") && page.contains("integer weights that a step changes, %"))
+    }
+
+    private func smokeGraph() throws -> NetworkGraph {
+        let cell = try #require(ExperimentFolder(folder.path + "/E").cells(.smallImages, .smoke).cells.first { $0.name == "resnet8-1w4a-bcgd" })
+        return try cell.recipe.graph(input: FeatureShape(height: 8, width: 8, channels: 3), classes: 4)
     }
 
     /// A float run without its checkpoint cannot be started from: it is trained again where another needs it, and only there.

@@ -56,7 +56,7 @@ import Testing
             #expect(status != 0 && output.hasSuffix("not \"\(name)\"\n") && output.split(separator: "\n").count == 1, "\(status) \(output)")
         }
         #expect(try Program(shell: "BCGD_ISA=portable \(command)").finish().status == 0)
-        #expect(try Program(shell: "BCGD_ISA=portable \"$reproduce\" --version").finish().output.hasSuffix("instruction set portable, packed models by portable\n"))
+        #expect(try Program(shell: "BCGD_ISA=portable \"$reproduce\" --version").finish().output.hasSuffix("\ninstruction set portable\npacked models by portable\n"))
     }
 
     @Test func nothingToSayIsNothingLost() throws {

@@ -68,6 +68,9 @@ package final class Reference: Executable {
         return map
     }
 
+    /// Of the last forward pass: the map that an activation read, which stays whole until the next one.
+    package func input(of activation: Int) -> Tensor { map(graph.nodes[activation].inputs[0]) }
+
     package func forward(_ images: Tensor, batch: Int, mode: Mode) throws -> Tensor {
         self.images = images
         for (index, node) in graph.nodes.enumerated() {

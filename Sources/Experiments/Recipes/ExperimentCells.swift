@@ -5,7 +5,11 @@ import Foundation
 import Training
 
 /// How long and on what a table is run: `paper` is the published schedule, `short` and `brief` shrunk ones, `smoke` minutes.
-public enum RunProtocol: String, CaseIterable, Sendable { case smoke, brief, short, paper }
+public enum RunProtocol: String, CaseIterable, Sendable {
+    case smoke, brief, short, paper
+
+    static var longestFirst: [RunProtocol] { allCases.reversed() }
+}
 
 /// Something to train, under a name that is the same in every table and figure that shows it.
 public struct ExperimentCell: Equatable, Sendable {
@@ -86,6 +90,15 @@ public struct ExperimentCells: Sendable {
             return ExperimentCell(name: cell.name, recipe: recipe, recipeName: cell.recipeName, start: cell.start)
         }
         return others
+    }
+
+    /// The recipe of the cell of this name.
+    /// - Throws: `RecipeError` naming the cells that there are.
+    public func recipe(of cell: String) throws -> Recipe {
+        guard let found = cells.first(where: { $0.name == cell }) else {
+            throw RecipeError("there is no cell \(cell); there are \(cells.map(\.name).joined(separator: ", "))")
+        }
+        return found.recipe
     }
 
     /// The cells of the tables, each once and preceded by the runs that it starts from.

@@ -9,6 +9,7 @@ import Training
 ///     runs.csv                      one row a run that finished or diverged
 ///     curves/RUN.csv                its learning curve
 ///     correct/RUN.txt               which test images it gets right (`ImageOutcomes`)
+///     diagnostics/RUN.csv           what quantization does to each layer, where that was asked for (`DiagnosticsTable`)
 ///     checkpoints/RUN.safetensors   where it stands
 ///     recipes/DIGEST.json           what a row's recipe digest stands for (`RunSettings`)
 public struct OutputFolder: Sendable {
@@ -29,6 +30,7 @@ public struct OutputFolder: Sendable {
     public var runs: String { "\(path)/runs.csv" }
     func checkpoint(_ run: String) -> String { "\(path)/checkpoints/\(run).safetensors" }
     func curve(_ run: String) -> String { "\(path)/curves/\(run).csv" }
+    func diagnostics(_ run: String) -> String { "\(path)/diagnostics/\(run).csv" }
     public func correct(_ run: String) -> String { "\(path)/correct/\(run).txt" }
 
     func recipe(_ digest: String) -> String { "\(path)/recipes/\(digest).json" }

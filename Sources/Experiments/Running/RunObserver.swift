@@ -15,10 +15,12 @@ struct RunObserver: TrainingObserver {
     private let run: RunDescription
     private let output: OutputFolder
     private let invocation: Invocation
+    private var watch: RunWatch?
     private var hasPage = true
 
-    init(run: RunDescription, label: String, images: Int, output: OutputFolder, _ invocation: Invocation) {
-        (self.run, self.output, self.invocation) = (run, output, invocation)
+    /// - Parameter watch: what else is measured at an epoch's end.
+    init(run: RunDescription, label: String, images: Int, output: OutputFolder, _ invocation: Invocation, watch: RunWatch? = nil) {
+        (self.run, self.output, self.invocation, self.watch) = (run, output, invocation, watch)
         bar = .onStandardError(label: label, epochs: run.recipe.epochs, imagesPerEpoch: images)
     }
 
@@ -32,6 +34,7 @@ struct RunObserver: TrainingObserver {
         guard let last = state.curve.last else { return }
         bar.endEpoch(last.epoch, loss: last.trainLoss, accuracy: last.trainTop1, validationAccuracy: last.testTop1)
         try output.write(state.curve, of: run, invocation)
+        try watch?.finishedEpoch(state)
         writePage()
     }
 

@@ -22,6 +22,7 @@ public struct TableRunner {
     public let output: OutputFolder
     public let experiments: ExperimentFolder
     public let invocation: Invocation
+    public let watching: Watching
     public let stop: StopRequest
     /// The first run that is not finished after so many steps is saved, and ends the table; `nil`: all are trained to their end.
     public let stepLimit: Int?
@@ -33,12 +34,12 @@ public struct TableRunner {
     /// - Throws: `FileError` or `RecipeError` when the folder's tables or published numbers cannot be read.
     public init(
         cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, dataWorkers: Int = 1, precision: Precision,
-        pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation, stop: StopRequest,
-        stepLimit: Int? = nil, collective: any Collective = Alone()
+        pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation, watching: Watching = Watching(),
+        stop: StopRequest, stepLimit: Int? = nil, collective: any Collective = Alone()
     ) throws {
         (self.cells, self.dataset, self.threads, self.dataWorkers, self.precision) = (cells, dataset, threads, dataWorkers, precision)
         (self.pretrained, self.output, self.experiments) = (pretrained, output, experiments)
-        (self.invocation, self.stop, self.stepLimit, self.collective) = (invocation, stop, stepLimit, collective)
+        (self.invocation, self.watching, self.stop, self.stepLimit, self.collective) = (invocation, watching, stop, stepLimit, collective)
         (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
     }
 
@@ -157,7 +158,9 @@ public struct TableRunner {
             if trainer.isFinished { _ = try trainer.finalCorrect() }
             return
         }
-        var observer = RunObserver(run: run.description, label: run.label, images: trainer.imagesPerEpoch, output: output, invocation)
+        var observer = RunObserver(
+            run: run.description, label: run.label, images: trainer.imagesPerEpoch, output: output, invocation,
+            watch: try RunWatch(watching, trainer, output: output, commit: invocation.commit))
         defer { observer.close() }
         let before = trainer.state.seconds
         do {

@@ -31,6 +31,8 @@ struct ResultsPage {
         if !rows.isEmpty { page.add("All runs", try allRuns) }
         let curves = try self.curves(unfinished)
         if !curves.isEmpty { page.add("Learning curves", .joined(curves)) }
+        let layers = try diagnostics(of: rows.map(\.name) + unfinished.map(\.name))
+        if !layers.isEmpty { page.add("Layers", .joined(layers)) }
         for (title, parts) in try [("Theory", theory), ("Benchmarks", benchmarks)] where !parts.isEmpty { page.add(title, .joined(parts)) }
         return page.text
     }
@@ -43,7 +45,7 @@ struct ResultsPage {
     // MARK: Tables
 
     private static func longestFirst(_ tables: [(title: String, table: ResultsTable)]) -> [(title: String, table: ResultsTable)] {
-        [.paper, .short, .brief, .smoke].flatMap { length in tables.filter { $0.table.groups.first?.condition.runProtocol == length } }
+        RunProtocol.longestFirst.flatMap { length in tables.filter { $0.table.groups.first?.condition.runProtocol == length } }
     }
 
     private static func html(_ title: String, _ table: ResultsTable) -> HTML {
@@ -113,6 +115,18 @@ struct ResultsPage {
     private static func label(_ group: RunGroup) -> String {
         "\(group.condition.cell), \(group.precision.rawValue), "
             + (group.runs.count == 1 ? "seed \(group.seeds[0])" : "mean and range of \(group.runs.count) seeds")
+    }
+
+    /// Charts of what quantization does to the layers, for each run that kept it (`--diagnostics`).
+    private func diagnostics(of runs: [String]) throws -> [HTML] {
+        try runs.compactMap { run in
+            guard let table = try DiagnosticsTable(output.diagnostics(run)) else { return nil }
+            let charts = DiagnosticsTable.quantities.compactMap { quantity in
+                let curves = table.curves(quantity)
+                return curves.isEmpty ? nil : HTML.chart(quantity.title, unit: quantity.title, digits: 4, curves)
+            }
+            return charts.isEmpty ? nil : .disclosure(run, charts)
+        }
     }
 
     // MARK: Theory and benchmarks

@@ -5,8 +5,9 @@ extension HTML {
     /// Curves against the epoch as SVG, each with the band of its runs; a legend, and the numbers for page.js.
     /// - Parameters:
     ///   - unit: of the values, said on the axis.
+    ///   - digits: of the values, behind the point.
     ///   - curves: with at least one point each.
-    public static func chart(_ title: String, unit: String, _ curves: [ValidationCurve]) -> HTML {
+    public static func chart(_ title: String, unit: String, digits: Int = 2, _ curves: [ValidationCurve]) -> HTML {
         precondition(!curves.isEmpty && curves.allSatisfy { !$0.points.isEmpty }, "a curve needs points")
         let axes = ChartAxes(curves)
         let series = curves.indices.map { axes.series(curves[$0], number: $0) }.joined()
@@ -14,7 +15,7 @@ extension HTML {
             let style = SeriesStyle(index)
             return "<li class=\"\(style.name)\"><span class=\"key\" style=\"color:\(style.color)\"></span>\(escapedForHTML(curves[index].label))</li>"
         }.joined()
-        let ends = curves.map { "\($0.label) ends at \(rounded($0.points[$0.points.count - 1].mean))" }.joined(separator: "; ")
+        let ends = curves.map { "\($0.label) ends at \(rounded($0.points[$0.points.count - 1].mean, digits))" }.joined(separator: "; ")
         return HTML(
             markup: """
                 <figure data-chart><figcaption>\(escapedForHTML(title))</figcaption>
@@ -22,13 +23,13 @@ extension HTML {
                 \(axes.grid)<text x="8" y="14">\(escapedForHTML(unit))</text><text x="880" y="414" text-anchor="end">epoch</text>
                 \(series)</svg>
                 <ul class="legend">\(legend)</ul>
-                <script type="application/json">\(axes.data(curves))</script></figure>
+                <script type="application/json">\(axes.data(curves, digits))</script></figure>
 
                 """)
     }
 }
 
-private func rounded(_ value: Double) -> String { String(format: "%.2f", value) }
+private func rounded(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
 /// Of a curve, from 0: a colour of the palette, dashed when all colours are used up.
 private struct SeriesStyle {
@@ -83,9 +84,9 @@ private struct ChartAxes {
     }
 
     /// The numbers, as JSON that no text in it can end.
-    func data(_ curves: [ValidationCurve]) -> String {
+    func data(_ curves: [ValidationCurve], _ digits: Int) -> String {
         let series = curves.map { curve in
-            let points = curve.points.map { "[\($0.epoch),\(rounded($0.mean))]" }.joined(separator: ",")
+            let points = curve.points.map { "[\($0.epoch),\(rounded($0.mean, digits))]" }.joined(separator: ",")
             return "{\"label\":\(json(curve.label)),\"points\":[\(points)]}"
         }
         let frame = "\"frame\":[\(left),\(right),\(top),\(bottom)],\"x\":[\(first),\(last)],\"y\":[\(low),\(high)]"

@@ -35,6 +35,11 @@ public struct HTML: Sendable {
         return HTML(markup: "<details><summary>\(escapedForHTML(summary))</summary><dl>\(list)</dl></details>\n")
     }
 
+    /// Parts that stay closed until they are asked for.
+    public static func disclosure(_ summary: String, _ parts: [HTML]) -> HTML {
+        HTML(markup: "<details><summary>\(escapedForHTML(summary))</summary>\n\(joined(parts).markup)</details>\n")
+    }
+
     /// A PNG within the page.
     /// - Parameter alternative: what it shows, for those who do not see it.
     public static func picture(png: Data, caption: String, alternative: String) -> HTML {

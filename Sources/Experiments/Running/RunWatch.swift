@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Files
+import Training
+
+/// Takes a run's numbers epoch by epoch, for a program that shows them.
+public protocol ScalarLog: AnyObject {
+    /// The last epoch that earlier sessions gave it; nil for none.
+    var lastStep: Int? { get }
+    /// - Parameter scalars: by their tags, such as `loss/train`.
+    func append(step: Int, _ scalars: [(tag: String, value: Double)]) throws
+}
+
+/// What is watched of trainings besides their learning curves. None of it changes what they compute.
+public struct Watching: Sendable {
+    /// Whether runs with quantized layers keep `DiagnosticsTable`s.
+    public var diagnostics: Bool
+    /// Makes the log of a run, given its name.
+    public var log: (@Sendable (_ run: String) throws -> any ScalarLog)?
+
+    public init(diagnostics: Bool = false, log: (@Sendable (_ run: String) throws -> any ScalarLog)? = nil) { (self.diagnostics, self.log) = (diagnostics, log) }
+}
+
+/// The same of one run.
+struct RunWatch {
+    private let trainer: Trainer
+    private let output: OutputFolder
+    private let commit: String
+    private let probe: ActivationProbe?
+    private let log: (any ScalarLog)?
+    private var logged: Int
+
+    /// - Throws: `MemoryError` when there is no room for the network that looks at activations, `FileError` when the log is ahead of the run.
+    init(_ watching: Watching, _ trainer: Trainer, output: OutputFolder, commit: String) throws {
+        let (name, isQuantized) = (trainer.run.name, trainer.network.graph.hasQuantizers)
+        (self.trainer, self.output, self.commit) = (trainer, output, commit)
+        probe = watching.diagnostics && isQuantized ? try ActivationProbe(trainer) : nil
+        log = try watching.log?(name)
+        logged = log?.lastStep ?? 0
+        guard logged <= trainer.state.epoch else {
+            throw FileError("the log of \(name) has \(logged) epochs, but the run stands after epoch \(trainer.state.epoch): name another folder, or remove the one with its log")
+        }
+        if probe != nil { try makeFolder("\(output.path)/diagnostics") }
+    }
+
+    mutating func finishedEpoch(_ state: TrainingState) throws {
+        guard probe != nil || log != nil else { return }
+        let (activations, weights) = (try probe?.measure() ?? [], WeightDiagnostics.all(of: trainer.network))
+        if let probe {
+            try DiagnosticsTable.record(
+                activations, weights, changes: trainer.layerChanges, images: probe.images, epoch: state.epoch, of: trainer.run, commit: commit,
+                in: output.diagnostics(trainer.run.name))
+        }
+        // Also epochs of sessions that had no log.
+        for record in state.curve where record.epoch > logged {
+            try log?.append(step: record.epoch, scalars(record, of: state) + (record.epoch == state.epoch ? layers(activations, weights) : []))
+            logged = record.epoch
+        }
+    }
+
+    /// Of one epoch of the curve. Images a second are those trained on, the evaluation's time counted.
+    private func scalars(_ record: EpochRecord, of state: TrainingState) -> [(tag: String, value: Double)] {
+        let before = record.epoch > 1 ? state.curve[record.epoch - 2].seconds : 0
+        return [
+            ("loss/train", record.trainLoss), ("loss/test", record.testLoss), ("top1/train", record.trainTop1), ("top1/test", record.testTop1),
+            ("rate", record.learningRate), ("images_per_second", Double(trainer.imagesPerEpoch) / max(record.seconds - before, 1e-9)),
+        ] + (record.integerChanges.map { [("weight_changes_percent", $0)] } ?? [])
+    }
+
+    private func layers(_ activations: [ActivationDiagnostics], _ weights: [WeightDiagnostics]) -> [(tag: String, value: Double)] {
+        let stepSizes = trainer.network.parameters.filter { $0.kind == .stepSize && $0.value.count == 1 }
+        return stepSizes.map { ("alpha/" + $0.name.replacing(".resolution", with: ""), Double($0.value.values[0])) }
+            + weights.flatMap { layer in [("weight_zero/\(layer.layer)", layer.zero)] + (layer.distance.map { [("weight_distance/\(layer.layer)", $0)] } ?? []) }
+            + activations.flatMap { [("saturated/\($0.layer)", $0.saturated), ("zero/\($0.layer)", $0.zero)] }
+    }
+}
