@@ -18,13 +18,18 @@ struct Classify: ParsableCommand {
     var model: String
 
     @Argument(help: "Images.")
-    var images: [String]
+    var images: [String] = []
+
+    @Option(help: ArgumentHelp("A file with an image, a folder or a record a line, after those named; - for standard input.", valueName: "file"))
+    var list: String?
 
     @Option(help: "How many classes to name.")
     var top = 5
 
     @Flag(help: "Print a line an image instead: its path and all scores, as short as f32 reads them back, with tabs between them.")
     var scores = false
+
+    @OptionGroup var format: JSONOption
 
     @OptionGroup var computing: ThreadOptions
 
@@ -36,7 +41,7 @@ struct Classify: ParsableCommand {
 
     func validate() throws {
         guard top >= 1 else { throw ValidationError("--top must be at least 1, not \(top)") }
-        guard !images.isEmpty else { throw ValidationError("name an image to classify") }
+        guard !images.isEmpty || list != nil else { throw ValidationError("name an image to classify, or a --list of them") }
     }
 
     func run() throws {
@@ -46,24 +51,35 @@ struct Classify: ParsableCommand {
         }
         let classifier = Classifier(packed, threads: computing.threads.count, path: try Classifier.Path(named: path))
         var failures = 0
-        for argument in images {
+        func fail(_ path: String, _ error: any Error) throws {
+            failures += 1
+            note("Error: \(error)")
+            if format.json { say(try jsonText(ClassifiedImage(image: path, error: "\(error)"))) }
+        }
+        for argument in images + (try list.map(listed) ?? []) {
             do {
                 for file in isFolder(argument) ? try imageFiles(in: argument) : [argument] {
-                    do { say(try answer(file, classifier)) } catch {
-                        failures += 1
-                        note("Error: \(error)")
-                    }
+                    do { say(try answer(file, classifier)) } catch { try fail(file, error) }
                 }
-            } catch {
-                failures += 1
-                note("Error: \(error)")
-            }
+            } catch { try fail(argument, error) }
         }
         if failures > 0 { throw ExitCode.failure }
     }
 
+    /// The lines of a list that are not empty.
+    private func listed(_ file: String) throws -> [String] {
+        guard file == "-" else { return lines(of: try readText(file)).filter { !$0.isEmpty } }
+        guard let input = try? FileHandle.standardInput.readToEnd() ?? Data() else { throw FileError("cannot read standard input") }
+        guard let text = String(validating: input, as: UTF8.self) else { throw FileError("standard input: expected UTF-8 text, a path a line") }
+        return lines(of: text).filter { !$0.isEmpty }
+    }
+
     private func answer(_ path: String, _ classifier: Classifier) throws -> String {
         let image = try fitted(try RasterImage(path: path, channels: classifier.model.input.channels), path: path, to: classifier.model)
+        if format.json {
+            let best = classifier.classify(image.pixels, top: top).map { ClassifiedImage.Prediction(name: $0.name, probability: Double($0.probability)) }
+            return try jsonText(ClassifiedImage(image: path, classes: best, scores: scores ? classifier.scores(of: image.pixels) : nil))
+        }
         if scores { return ([path] + classifier.scores(of: image.pixels).map { "\($0)" }).joined(separator: "\t") }
         let predictions = classifier.classify(image.pixels, top: top)
         return ([path] + predictions.map { String(format: "  %5.1f %%  ", 100 * $0.probability) + $0.name }).joined(separator: "\n")

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Datasets
 import Experiments
+import Files
 import Training
 
 struct Evaluate: ParsableCommand {
@@ -16,6 +17,7 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var imageNet: ImageNetOptions
 
     @OptionGroup var computing: ThreadOptions
+    @OptionGroup var format: JSONOption
 
     @Option(help: ArgumentHelp("Output folder; the files go to its folder correct, named after the checkpoints.", valueName: "dir"))
     var out = "runs"
@@ -27,7 +29,9 @@ struct Evaluate: ParsableCommand {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
             let dataset = try loaded.flatMap { $0.name == run.dataset ? $0 : nil } ?? images.load(for: run, of: path, imageNet, needsTraining: true)
             loaded = dataset
-            try runs.evaluate(checkpoint, on: dataset)
+            let (file, outcomes) = try runs.evaluate(checkpoint, on: dataset), correct = outcomes.correct.count { $0 }
+            let found = EvaluatedRun(checkpoint: path, run: run.name, file: file, correct: correct, images: outcomes.correct.count)
+            say(format.json ? try jsonText(found) : "\(file): \(correct) of \(outcomes.correct.count)")
         }
     }
 }

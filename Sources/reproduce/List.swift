@@ -2,6 +2,7 @@
 import ArgumentParser
 import Backends
 import Experiments
+import Files
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,6 +31,9 @@ struct List: ParsableCommand {
     @Option(help: ArgumentHelp("With --nodes: what a node sends and receives at a time.", valueName: "Gbit/s"))
     var network = 10.0
 
+    @OptionGroup var format: JSONOption
+    private var json: Bool { format.json }
+
     func validate() throws {
         if let nodes { guard (2...4096).contains(nodes), nodes & (nodes - 1) == 0 else { throw ValidationError("--nodes must be a power of two from 2 to 4096, not \(nodes)") } }
         guard (0.01...10_000).contains(network) else { throw ValidationError("--network must be 0.01 to 10000 Gbit/s, not \(network)") }
@@ -41,12 +45,19 @@ struct List: ParsableCommand {
         let planned = imagenet ? try imageNet.planned(images.data) : PlannedImages(images.dataset)
         let plan = CostPlan(cells: cells, tables: tables, reported: reported, images: planned, precision: precision, threads: computing.threads.count,
             cluster: nodes.map { ClusterCost(nodes: $0, network: network) })
-        let table = try plan.table()
+        let estimates = try plan.estimates()
+        guard !json else {
+            return say(
+                try jsonText(
+                    CellList(
+                        runProtocol: cells.runProtocol.rawValue, dataset: planned.dataset.name, trainImages: planned.train, testImages: planned.test,
+                        threads: computing.threads.count, precision: precision.rawValue, cells: estimates), isPretty: true))
+        }
         print("""
             protocol \(cells.runProtocol.rawValue), \(planned.inWords), \(computing.threads.count) threads, \(precision.rawValue): as `reproduce \
             \(subject.tables[0])` with the same options; a quantized cell needs its network's float cell first
 
             """)
-        print(table.markdown)
+        print(plan.table(estimates).markdown)
     }
 }

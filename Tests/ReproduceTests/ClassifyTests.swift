@@ -64,6 +64,27 @@ import Testing
         #expect(lines.filter { $0 == good || $0 == other } == [good, other])
     }
 
+    private struct Line: Decodable {
+        struct Class: Decodable { let name: String, probability: Double }
+        let image: String
+        let classes: [Class]?, scores: [Float]?, error: String?
+    }
+
+    /// A list of paths, from a file and from standard input, with what it leaves out; as JSON a line an image, a bad one's too.
+    @Test func listsAndJSON() throws {
+        let (good, other) = (try image("a.ppm", side: 32), try image("b.ppm", side: 32))
+        let list = "\(folder)/list.txt"
+        try "\(good)\r\n\n\(folder)/none.png\n\(other)".write(toFile: list, atomically: true, encoding: .utf8)
+        let plain = try Program("reproduce", ["classify", model, "--list", list]).finish()
+        #expect(plain.status == 1 && plain.output.split(separator: "\n").count == 13, "\(plain.output)")
+        let (status, output) = try Program(shell: "\"$reproduce\" classify --json --scores --top 2 --list - '\(model)' '\(other)' <'\(list)' 2>/dev/null").finish()
+        let lines = try output.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        #expect(status == 1 && lines.map(\.image) == [other, good, folder + "/none.png", other], "\(output)")
+        #expect(lines.map { $0.error != nil } == [false, false, true, false] && lines[2].classes == nil && lines[2].scores == nil)
+        #expect(lines[0].classes?.count == 2 && lines[0].scores?.count == 10 && lines[0].classes?.first?.probability ?? 0 >= lines[0].classes?.last?.probability ?? 1)
+        try expectRefusal(["classify", model, "--list", folder + "/none.txt"], "none.txt: No such file")
+    }
+
     /// A folder stands for its images, in the order of their paths, those of folders in it too; other files do not count.
     @Test func aFolderIsItsImages() throws {
         try FileManager.default.createDirectory(atPath: folder + "/images/in", withIntermediateDirectories: true)

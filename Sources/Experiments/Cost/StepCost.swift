@@ -68,8 +68,9 @@ public struct StepCost {
     public func seconds(epochs: Int) -> Double { Double(epochs) * (Double(images.train) + Double(images.test) / 3) * secondsAnImage }
 }
 
-/// Such as `12 min`, `3.4 h` or `5.6 days`.
+/// Such as `20 s`, `12 min`, `3.4 h` or `5.6 days`.
 public func timeInWords(_ seconds: Double) -> String {
+    if seconds < 90 { return String(format: "%.0f s", seconds.rounded(.up)) }
     if seconds > 2 * 86400 { return String(format: "%.1f days", seconds / 86400) }
     return seconds < 5400 ? String(format: "%.0f min", (seconds / 60).rounded(.up)) : String(format: "%.1f h", seconds / 3600)
 }

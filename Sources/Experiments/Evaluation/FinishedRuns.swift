@@ -15,12 +15,13 @@ public struct FinishedRuns {
 
     /// Writes `correct/RUN.txt`, named after the checkpoint.
     /// - Throws: `CheckpointError` for a run that is not finished, or that comes to another number of images than it recorded.
-    public func evaluate(_ checkpoint: Checkpoint, on dataset: any Dataset) throws {
+    /// - Returns: the file, and which images are right.
+    public func evaluate(_ checkpoint: Checkpoint, on dataset: any Dataset) throws -> (file: String, outcomes: ImageOutcomes) {
         let trainer = try Trainer(checkpoint.description(), dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), dataWorkers: dataWorkers)
         try trainer.restore(checkpoint)
         let outcomes = ImageOutcomes(try trainer.finalCorrect())
         let file = output.correct(((checkpoint.path as NSString).lastPathComponent as NSString).deletingPathExtension)
         try outcomes.write(to: file)
-        say("\(file): \(outcomes.correct.count { $0 }) of \(outcomes.correct.count)")
+        return (file, outcomes)
     }
 }
