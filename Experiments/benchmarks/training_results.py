@@ -117,7 +117,7 @@ def draw_chart(product, folder, rows):
         plots.append(f'{where}:"speed{i}":"ms{i}" with labels offset 0,0.6 font ",10" notitle')
     ticks = ", ".join(f"'{line['cell']}' {line['x']}" for line in table)
     body = (f"set xrange [-0.6:{len(cells) - 0.4}]\nset yrange [0:*]\nset offsets 0, 0, 0.35, 0\nset xtics ({ticks}) noenhanced\n"
-            "set key top left\nset ylabel \"speed of a training step (PyTorch's best f32 = 1)\"\n"
+            "set key outside bottom center horizontal\nset ylabel \"speed of a training step (PyTorch's best f32 = 1)\"\n"
             f"set title 'Training step, {rows[0]['threads']} threads, labels in ms' noenhanced\nplot " + ", \\\n    ".join(plots) + "\n")
     drawn = subprocess.run([product, "draw", "training", folder], input=body, text=True, capture_output=True)
     if drawn.returncode:

@@ -27,6 +27,12 @@ public struct ImageFormat: Sendable {
         (self.classes, self.normalization, self.fitting) = (classes, normalization, fitting)
     }
 
+    /// Of a data set whose images all have one size.
+    public init(of dataset: ImageDataset) {
+        let images = dataset.test
+        self.init(height: images.height, width: images.width, channels: images.channels, classes: dataset.classes, normalization: images.normalization)
+    }
+
     /// Of a data set by its name in run descriptions; `nil` for one that is not known by name.
     public init?(dataset: String) {
         guard let facts = DatasetID(dataset).known?.facts, let side = facts.side, let classes = facts.classes else { return nil }

@@ -38,13 +38,15 @@ public enum FigureStyle {
     }
 
     /// gnuplot commands that choose the terminal for the extension in the variable `extension` (svg or png).
-    static let terminal = """
+    static func terminal(_ size: (width: Int, height: Int)) -> String {
+        """
         if (extension eq "svg") {
-            set terminal svg size 900,600 font "DejaVu Sans,14" background "#ffffff"
+            set terminal svg size \(size.width),\(size.height) font "DejaVu Sans,14" background "#ffffff"
         } else { if (strstrt(GPVAL_TERMINALS, "pngcairo") > 0) {
-            set terminal pngcairo size 900,600 font "DejaVu Sans,11" background "#ffffff"
+            set terminal pngcairo size \(size.width),\(size.height) font "DejaVu Sans,11" background "#ffffff"
         } else {
-            set terminal png size 900,600 font "DejaVu Sans,11" background "#ffffff"
+            set terminal png size \(size.width),\(size.height) font "DejaVu Sans,11" background "#ffffff"
         } }
         """
+    }
 }

@@ -11,13 +11,16 @@ public struct Figure: Sendable {
     public let body: String
     /// The tables by file name (`loss.csv`), written beside the script.
     public let data: [(file: String, table: CSVTable)]
+    /// In pixels of the PNG.
+    public let size: (width: Int, height: Int)
 
     /// - Precondition: names by `isFileName`.
-    public init(name: String, body: String, data: [(file: String, table: CSVTable)]) {
+    public init(name: String, body: String, data: [(file: String, table: CSVTable)], size: (width: Int, height: Int) = (900, 600)) {
         precondition(([name] + data.map(\.file)).allSatisfy(Self.isFileName), "a plain file name")
         self.name = name
         self.body = body
         self.data = data
+        self.size = size
     }
 
     /// Whether a name may stand in a script: ASCII letters, digits and `-_.`, the first none of these. Others could end the quotes
@@ -33,7 +36,7 @@ public struct Figure: Sendable {
     /// - Parameter ending: after the pictures' names.
     func script(ending: String = "") -> String {
         // Reset for each format, so that what the body sets for one does not reach the other.
-        let commands = "reset\n" + FigureStyle.commands + "\n" + FigureStyle.terminal 
+        let commands = "reset\n" + FigureStyle.commands + "\n" + FigureStyle.terminal(size)
             + "\nset output \"\(name).\" . extension\(ending.isEmpty ? "" : " . \"\(ending)\"")\n" + body
         let indented = commands.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    \($0)" }
         return "# Draws \(name).svg and \(name).png; by hand, in this folder: gnuplot \(name).gp\n"

@@ -48,11 +48,14 @@ public func validationCurveFigure(name: String, title: String, curves: [Validati
         set key bottom right
         plot \((bands + lines).joined(separator: ", \\\n    "))
         """
-    return Figure(name: name, body: body, data: zip(files, curves).map { ($0, table($1)) })
+    return Figure(name: name, body: body, data: zip(files, curves).map { ($0, $1.table) })
 }
 
-private func table(_ curve: ValidationCurve) -> CSVTable {
-    CSVTable(
-        header: ["epoch", "mean", "low", "high"],
-        rows: curve.points.map { ["\($0.epoch)", fixed($0.mean), $0.range.map { fixed($0.lowerBound) } ?? "", $0.range.map { fixed($0.upperBound) } ?? ""] })
+extension ValidationCurve {
+    /// As figures plot it.
+    package var table: CSVTable {
+        CSVTable(
+            header: ["epoch", "mean", "low", "high"],
+            rows: points.map { ["\($0.epoch)", fixed($0.mean), $0.range.map { fixed($0.lowerBound) } ?? "", $0.range.map { fixed($0.upperBound) } ?? ""] })
+    }
 }

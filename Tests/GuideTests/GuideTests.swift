@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import BCGDRuntime
 import Backends
 import Compute
 import Datasets
@@ -30,6 +31,28 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
         for link in page.matches(of: /\]\(([^)]+)\)/).map(\.1) {
             #expect(FileManager.default.fileExists(atPath: "\(package)/Documentation/\(link)"), "\(guide).md links to \(link)")
         }
+    }
+
+    /// One step on 40 grey images of ten classes: what it answers is no matter, that the README's lines run is.
+    @Test func readmeExampleRunsAsQuoted() throws {
+        let readme = try String(contentsOfFile: "\(package)/README.md", encoding: .utf8)
+        let example = try String(contentsOfFile: "\(package)/Tests/GuideTests/ReadmeExample.swift", encoding: .utf8).split(separator: "\n", maxSplits: 1)[1]
+        #expect(readme.components(separatedBy: "```swift\n").dropFirst().map { $0.components(separatedBy: "```")[0] } == [String(example)])
+        #expect(readme.split(separator: "\n", omittingEmptySubsequences: false).count <= 151, "150 lines and the last one's end")
+        for link in readme.matches(of: /\]\(([^):#]+)(?:#[^)]*)?\)/).map(\.1) where !link.hasPrefix("http") {
+            #expect(FileManager.default.fileExists(atPath: "\(package)/\(link)"), "README.md links to \(link)")
+        }
+        var random = Philox(seed: 5, stream: 0)
+        func split(_ count: Int) -> ImageSplit {
+            ImageSplit(
+                height: 28, width: 28, channels: 1, images: (0..<count * 784).map { _ in UInt8(255 * random.uniform()) }, labels: (0..<count).map { UInt8($0 % 10) },
+                normalization: PixelNormalization(mean: [0.5], std: [0.3]))
+        }
+        let folder = try TemporaryFolder()
+        let data = ImageDataset(name: "grey", classes: (0..<10).map { "class \($0)" }, train: split(40), test: split(10), isOfficial: false)
+        let best = try trainExportClassify(data, recipes: "\(package)/Experiments", to: folder.path + "/model.bcgd")
+        #expect(best.count == 1 && best[0].name.hasPrefix("class "))
+        #expect(try PackedModel(path: folder.path + "/model.bcgd").classes.count == 10)
     }
 
     @Test func weightsByHand() {

@@ -46,7 +46,7 @@ import Testing
             let other = try #require(FileManager.default.contents(atPath: results + "/figures/" + (try curvePicture())))
             let changes: [(String, (Data) -> Data?)] = [
                 ("results/table1.md", changed("95", "96")), ("results/table1.csv", changed("bcgd", "bc")), ("results/\(tex)", changed("tabular", "table")),
-                ("results/figures/figure3-1.csv", changed("1.0", "2.0")), ("results/figures/figure3.gp", changed("plot", "splot")), ("page.md", changed("Holm", "Hulm")),
+                ("results/figures/figure3-1.csv", changed("1.0", "2.0")), ("results/figures/figure3.gp", changed("plot", "splot")), ("page.md", changed("1W4A", "3W4A")),
                 ("results/figures/figure3.svg", { _ in nil }), ("results/figures/figure3.png", { $0.prefix($0.count / 2) }), ("results/figures/figure3.png", { _ in other }),
                 ("results/MANIFEST", { _ in nil }), ("results/MANIFEST", { _ in Data() }), ("results/table1.md", { _ in Data("old".utf8) }),
             ]

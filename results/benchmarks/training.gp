@@ -35,7 +35,7 @@ do for [extension in "svg png"] {
     set yrange [0:*]
     set offsets 0, 0, 0.35, 0
     set xtics ('resnet20 1w4a' 0, 'vgg11 1w4a' 1, 'resnet18 1w4a' 2) noenhanced
-    set key top left
+    set key outside bottom center horizontal
     set ylabel "speed of a training step (PyTorch's best f32 = 1)"
     set title 'Training step, 2 threads, labels in ms' noenhanced
     plot "training-chart.csv" using (column("x")+-0.3000):"speed0":(0.1840) with boxes fill solid 0.85 linetype 1 title "PyTorch f32", \

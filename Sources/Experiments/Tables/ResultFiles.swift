@@ -9,15 +9,16 @@ import Training
 ///
 ///     table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
 ///     regress/intervals.csv, where there is regress/seeds.csv
-///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…  figure5…  figure7…
+///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…  figure5…  figure7…  hero… (README.md)
 ///     paper/…                                          what the report in Paper/ includes (`PaperFiles`)
+///     README.md                                        the tables and figures of all sections but those of protocol smoke
 ///     index.html                                       all of it for a browser (`ResultsPage`)
 ///     MANIFEST                                         all of these (`Manifest`)
 public struct ResultFiles {
     /// Path in the folder, and content.
     private(set) var texts: [(path: String, text: String)] = []
     private(set) var figures: [Figure] = []
-    /// What the README says between its marks: the runs of protocol `paper`, or of the shorter ones where there are none.
+    /// What the package's README says between its marks: the first table of protocol `paper`, or of the longest one that there is.
     public private(set) var readme = ""
     private let folder: String
 
@@ -36,6 +37,7 @@ public struct ResultFiles {
             texts.append(("regress/intervals.csv", recorded.intervals(test, newSeeds: RegressionCheck.standardSeeds).text))
         }
         try RunCheck(experiments, output).complete(&rows)
+        if let hero = try HeroFigure(output, rows) { figures.append(hero.figure(named: "hero")) }
         let reported = try experiments.reported()
         var pages: [String: [(section: Section, text: String)]] = [:], blocks: [RunProtocol: String] = [:]
         var paper = PaperFiles(), tables: [(title: String, table: ResultsTable)] = []
@@ -67,7 +69,7 @@ public struct ResultFiles {
                 if let figure {
                     figures.append(figure)
                     paper.addFigure(title: title, file: "figures/\(name).png")
-                    parts.append("![\(escapedForMarkdown(title))](\(Self.link(output.path))/figures/\(name).png)\n")
+                    parts.append("![\(escapedForMarkdown(title))](figures/\(name).png)\n")
                 }
             }
             blocks[section.runProtocol, default: ""] += parts.map { $0 + "\n" }.joined()
@@ -84,8 +86,10 @@ public struct ResultFiles {
         texts += try paper.texts(rows, output: output, experiments: experiments).map { ("paper/\($0.name).tex", Self.mark("%", "") + $0.text) }
         texts.append((ResultsPage.name, try ResultsPage(output, rows).text(tables: tables, isLive: false)))
         blocks[.smoke] = nil
-        let shown = blocks[.paper] ?? RunProtocol.allCases.compactMap { blocks[$0] }.joined()
-        readme = shown.isEmpty ? "No run longer than `smoke` is here yet.\n" : shown + ResultsTable.notes
+        let shown = RunProtocol.longestFirst.compactMap { blocks[$0] }.joined()
+        if !shown.isEmpty { texts += try overview("# Results\n\n" + shown + ResultsTable.notes) }
+        let first = RunProtocol.longestFirst.dropLast().lazy.compactMap { length in tables.first { $0.table.groups.first?.condition.runProtocol == length } }.first
+        readme = first.map { "**\(escapedForMarkdown($0.title))**\n\n\($0.table.brief)" } ?? "No run longer than `smoke` is here yet.\n"
         for run in rows where !layouts.contains(where: { $0.table.cells.contains(run.condition.cell) }) {
             note("\(run.name) is in no table: no layout in \(experiments.path) lists \(run.condition.cell)")
         }
@@ -125,9 +129,15 @@ public struct ResultFiles {
         return (changed.isEmpty && !isCurrent ? [Manifest.name] : changed).map { "\(folder)/\($0)" }
     }
 
-    /// A path in a Markdown link.
-    private static func link(_ path: String) -> String {
-        path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed.subtracting(CharacterSet(charactersIn: "()"))) ?? path
+    /// `README.md` of the folder, unless it holds another one.
+    private func overview(_ text: String) throws -> [(path: String, text: String)] {
+        let (name, mark) = ("README.md", Self.mark("<!--", " -->")), path = "\(folder)/\(name)"
+        let isOwn = FileManager.default.fileExists(atPath: path) ? try readText(path).hasPrefix(mark) : true
+        guard isOwn else {
+            note("\(path) was not made by a report: it stays")
+            return []
+        }
+        return [(name, mark + text)]
     }
 
     private static func mark(_ open: String, _ close: String) -> String { "\(open) made by reproduce report\(close)\n" }

@@ -107,6 +107,16 @@ public struct ResultsTable: Sendable {
         return number + accuracies.markdown + absent + [differences, images].compactMap { $0 }.map { "\n" + $0.markdown }.joined()
     }
 
+    /// Its accuracies in few columns: what all rows have in common is said once, above them.
+    public var brief: String {
+        let all = shortAccuracies
+        let common = all.header.indices.filter { column in all.rows.count > 1 && Set(all.rows.map { $0[column] }).count == 1 }
+        let kept = all.header.indices.filter { !common.contains($0) }
+        let facts = common.map { "\(all.header[$0].lowercased()): \(all.rows[0][$0])" } + (groups.first.map { ["\($0.first.testImages) test images"] } ?? [])
+        let table = TextTable(header: kept.map { all.header[$0] }, rows: all.rows.map { row in kept.map { row[$0] } })
+        return escapedForMarkdown(facts.joined(separator: "; ")) + "\n\n" + table.markdown
+    }
+
     /// What the columns mean.
     public static let notes = """
         Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds, cut off at 0 and 100 %; for one seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds. Seeds that all have the same accuracy, or the same difference, do not show how far others would lie from it: there is no interval then, and no test.
