@@ -58,7 +58,9 @@ public final class ActivationProbe {
         for first in stride(from: 0, to: images, by: Self.batchSize) {
             let count = min(Self.batchSize, images - first)
             // Spread over the source, which may have its classes one after the other.
-            for k in 0..<count { _ = try reader.read((first + k) * source.count / images, epoch: 0, into: batch.pointer + k * source.imageSize) }
+            for k in 0..<count {
+                _ = try reader.read((first + k) * source.count / images, epoch: 0, into: batch.pointer + k * source.imageSize)
+            }
             _ = try reference.forward(batch, batch: count, mode: .evaluation)
             for (k, node) in nodes.enumerated() {
                 guard let quantizer = Self.quantizer(run.graph.nodes[node]) else { continue }
@@ -123,7 +125,8 @@ private struct InputSums {
     func diagnostics(of layer: String, stepSize: Float) -> ActivationDiagnostics {
         func share(_ part: Int) -> Double { Double(part) / Double(max(count, 1)) }
         return ActivationDiagnostics(
-            layer: layer, stepSize: Double(stepSize), saturated: share(saturated), zero: share(zeros), mean: positive > 0 ? sum / Double(positive) : nil,
+            layer: layer, stepSize: Double(stepSize), saturated: share(saturated), zero: share(zeros),
+            mean: positive > 0 ? sum / Double(positive) : nil,
             rms: positive > 0 ? (squares / Double(positive)).squareRoot() : nil)
     }
 }

@@ -20,7 +20,9 @@ struct Classify: ParsableCommand {
     @Argument(help: "Images.")
     var images: [String] = []
 
-    @Option(help: ArgumentHelp("A file with an image, a folder or a record a line, after those named; - for standard input.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("A file with an image, a folder or a record a line, after those named; - for standard input.", valueName: "file")
+    )
     var list: String?
 
     @Option(help: "How many classes to name.")
@@ -70,14 +72,18 @@ struct Classify: ParsableCommand {
     private func listed(_ file: String) throws -> [String] {
         guard file == "-" else { return lines(of: try readText(file)).filter { !$0.isEmpty } }
         guard let input = try? FileHandle.standardInput.readToEnd() ?? Data() else { throw FileError("cannot read standard input") }
-        guard let text = String(validating: input, as: UTF8.self) else { throw FileError("standard input: expected UTF-8 text, a path a line") }
+        guard let text = String(validating: input, as: UTF8.self) else {
+            throw FileError("standard input: expected UTF-8 text, a path a line")
+        }
         return lines(of: text).filter { !$0.isEmpty }
     }
 
     private func answer(_ path: String, _ classifier: Classifier) throws -> String {
         let image = try fitted(try RasterImage(path: path, channels: classifier.model.input.channels), path: path, to: classifier.model)
         if format.json {
-            let best = classifier.classify(image.pixels, top: top).map { ClassifiedImage.Prediction(name: $0.name, probability: Double($0.probability)) }
+            let best = classifier.classify(image.pixels, top: top).map {
+                ClassifiedImage.Prediction(name: $0.name, probability: Double($0.probability))
+            }
             return try jsonText(ClassifiedImage(image: path, classes: best, scores: scores ? classifier.scores(of: image.pixels) : nil))
         }
         if scores { return ([path] + classifier.scores(of: image.pixels).map { "\($0)" }).joined(separator: "\t") }
@@ -93,7 +99,9 @@ struct Classify: ParsableCommand {
             return image.centerCropped(resize: side, height: height, width: width)
         case .none:
             guard resize else {
-                throw FileError("\(path) has \(image.width)×\(image.height) pixels, the model takes \(width)×\(height): cut it out or scale it, or let --resize do it")
+                throw FileError(
+                    "\(path) has \(image.width)×\(image.height) pixels, the model takes \(width)×\(height): cut it out or scale it, or let --resize do it"
+                )
             }
             return image.resized(height: height, width: width)
         }

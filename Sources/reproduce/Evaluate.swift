@@ -27,7 +27,8 @@ struct Evaluate: ParsableCommand {
         var loaded: (any Dataset)?  // mostly one for all
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
-            let dataset = try loaded.flatMap { $0.name == run.dataset ? $0 : nil } ?? images.load(for: run, of: path, imageNet, needsTraining: true)
+            let dataset =
+                try loaded.flatMap { $0.name == run.dataset ? $0 : nil } ?? images.load(for: run, of: path, imageNet, needsTraining: true)
             loaded = dataset
             let (file, outcomes) = try runs.evaluate(checkpoint, on: dataset), correct = outcomes.correct.count { $0 }
             let found = EvaluatedRun(checkpoint: path, run: run.name, file: file, correct: correct, images: outcomes.correct.count)

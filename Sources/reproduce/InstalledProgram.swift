@@ -27,7 +27,8 @@ enum InstalledProgram {
 struct RecipeOptions: ParsableArguments {
     @Option(
         name: .customLong("experiments"),
-        help: ArgumentHelp("Folder with recipes, cells and layouts (default: Experiments, else what is installed beside the program).", valueName: "dir"))
+        help: ArgumentHelp(
+            "Folder with recipes, cells and layouts (default: Experiments, else what is installed beside the program).", valueName: "dir"))
     var asked: String?
 
     var folder: ExperimentFolder { ExperimentFolder(asked ?? InstalledProgram.recipes) }

@@ -35,7 +35,11 @@ struct List: ParsableCommand {
     private var json: Bool { format.json }
 
     func validate() throws {
-        if let nodes { guard (2...4096).contains(nodes), nodes & (nodes - 1) == 0 else { throw ValidationError("--nodes must be a power of two from 2 to 4096, not \(nodes)") } }
+        if let nodes {
+            guard (2...4096).contains(nodes), nodes & (nodes - 1) == 0 else {
+                throw ValidationError("--nodes must be a power of two from 2 to 4096, not \(nodes)")
+            }
+        }
         guard (0.01...10_000).contains(network) else { throw ValidationError("--network must be 0.01 to 10000 Gbit/s, not \(network)") }
     }
 
@@ -43,17 +47,20 @@ struct List: ParsableCommand {
         let subject = imagenet ? .imageNet : Subject(images.dataset.id), folder = experiment.folder
         let (cells, reported, tables) = (try experiment.cells(subject), try folder.reported(), try folder.tables(subject))
         let planned = imagenet ? try imageNet.planned(images.data) : PlannedImages(images.dataset)
-        let plan = CostPlan(cells: cells, tables: tables, reported: reported, images: planned, precision: precision, threads: computing.threads.count,
+        let plan = CostPlan(
+            cells: cells, tables: tables, reported: reported, images: planned, precision: precision, threads: computing.threads.count,
             cluster: nodes.map { ClusterCost(nodes: $0, network: network) })
         let estimates = try plan.estimates()
         guard !json else {
             return say(
                 try jsonText(
                     CellList(
-                        runProtocol: cells.runProtocol.rawValue, dataset: planned.dataset.name, trainImages: planned.train, testImages: planned.test,
+                        runProtocol: cells.runProtocol.rawValue, dataset: planned.dataset.name, trainImages: planned.train,
+                        testImages: planned.test,
                         threads: computing.threads.count, precision: precision.rawValue, cells: estimates), isPretty: true))
         }
-        print("""
+        print(
+            """
             protocol \(cells.runProtocol.rawValue), \(planned.inWords), \(computing.threads.count) threads, \(precision.rawValue): as `reproduce \
             \(subject.tables[0])` with the same options; a quantized cell needs its network's float cell first
 

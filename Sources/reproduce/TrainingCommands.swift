@@ -13,7 +13,10 @@ extension EventFolder: ScalarLog {}
 
 /// What to watch of a training.
 struct WatchOptions: ParsableArguments {
-    @Flag(help: "Keep what quantization does to each layer at every epoch's end, in OUT/diagnostics/RUN.csv and the page (Documentation/Diagnostics.md).")
+    @Flag(
+        help:
+            "Keep what quantization does to each layer at every epoch's end, in OUT/diagnostics/RUN.csv and the page (Documentation/Diagnostics.md)."
+    )
     var diagnostics = false
 
     @Option(
@@ -70,7 +73,11 @@ struct TrainingOptions: ParsableArguments {
 
     func validate() throws {
         _ = try seedList()
-        if let shards { guard (1...4096).contains(shards), shards & (shards - 1) == 0 else { throw ValidationError("--shards must be a power of two from 1 to 4096, not \(shards)") } }
+        if let shards {
+            guard (1...4096).contains(shards), shards & (shards - 1) == 0 else {
+                throw ValidationError("--shards must be a power of two from 1 to 4096, not \(shards)")
+            }
+        }
         if let stopAfter { guard stopAfter >= 0 else { throw ValidationError("--stop-after must be 0 or more steps, not \(stopAfter)") } }
         if let only, split(only).isEmpty { throw ValidationError("--only must name a cell; `reproduce list` shows them") }
     }
@@ -82,11 +89,16 @@ struct TrainingOptions: ParsableArguments {
     func train(_ names: [String], on images: DataOptions, recipe: String? = nil) throws {
         let subject = Subject(images.dataset.id)
         guard names.contains(where: subject.tables.contains) else {
-            throw FileError("\(names.joined(separator: ", ")) is not of \(images.dataset.rawValue), whose tables are \(subject.tables.joined(separator: ", ")): choose another --dataset")
+            throw FileError(
+                "\(names.joined(separator: ", ")) is not of \(images.dataset.rawValue), whose tables are \(subject.tables.joined(separator: ", ")): choose another --dataset"
+            )
         }
         try job.asRank { collective in
-            let cells = try cells(subject), tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
-            let selected = try cells.selection(of: tables, only: only.map(split)).filter { recipe == nil || $0.isFloat || $0.recipeName == recipe }
+            let cells = try cells(subject),
+                tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
+            let selected = try cells.selection(of: tables, only: only.map(split)).filter {
+                recipe == nil || $0.isFloat || $0.recipeName == recipe
+            }
             try expectDivisible(selected, by: collective)
             try train(selected, of: cells, on: try images.load(), collective)
         }
@@ -101,13 +113,15 @@ struct TrainingOptions: ParsableArguments {
     ///   - dataWorkers: threads that prepare images.
     ///   - pretrained: where the networks' first weights come from, instead of a float run's training.
     func train(
-        _ selected: [ExperimentCell], of cells: ExperimentCells, on dataset: any Dataset, _ collective: any Collective, dataWorkers: Int = 1, pretrained: PretrainedStart? = nil
+        _ selected: [ExperimentCell], of cells: ExperimentCells, on dataset: any Dataset, _ collective: any Collective,
+        dataWorkers: Int = 1, pretrained: PretrainedStart? = nil
     ) throws {
         let stop = StopRequest()
         let signals = StopSignals(stop, answer: job.answer(as: collective))
         defer { withExtendedLifetime(signals) {} }
         let runner = try TableRunner(
-            cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision, pretrained: pretrained,
+            cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision,
+            pretrained: pretrained,
             output: try OutputFolder(out), experiments: experiment.folder, invocation: job.invocation,
             watching: try collective.isFirst ? watch.watching() : Watching(), stop: stop, stepLimit: stopAfter,
             collective: collective)
@@ -136,7 +150,8 @@ let tableDiscussion = """
 
 struct TableOne: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "table1", abstract: "Trains the cells of table 1: networks, bit widths, BCGD against BinaryConnect.", discussion: tableDiscussion)
+        commandName: "table1", abstract: "Trains the cells of table 1: networks, bit widths, BCGD against BinaryConnect.",
+        discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions
 
@@ -144,7 +159,9 @@ struct TableOne: ParsableCommand {
     var recipe = "paper"
 
     func validate() throws {
-        guard ["paper", "authors-code"].contains(recipe) else { throw ValidationError("--recipe must be paper or authors-code, not \(recipe)") }
+        guard ["paper", "authors-code"].contains(recipe) else {
+            throw ValidationError("--recipe must be paper or authors-code, not \(recipe)")
+        }
     }
 
     func run() throws { try options.train([recipe == "paper" ? "table1" : "table1-\(recipe)"], on: images, recipe: recipe) }
@@ -162,7 +179,8 @@ struct TableTwo: ParsableCommand {
 struct TableFour: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "table4",
-        abstract: "Trains the cells of table 4: straight-through estimators with float weights (the companion paper's table 1), on CIFAR-10 or MNIST.",
+        abstract:
+            "Trains the cells of table 4: straight-through estimators with float weights (the companion paper's table 1), on CIFAR-10 or MNIST.",
         discussion: "--dataset mnist for LeNet-5; CIFAR-10 for VGG-11 and ResNet-20. " + tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions
@@ -175,7 +193,8 @@ struct TableFour: ParsableCommand {
 
 struct TableFive: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "table5", abstract: "Trains the cells of table 5: BCGD and BinaryConnect beside LSQ, PACT and DoReFa.", discussion: tableDiscussion)
+        commandName: "table5", abstract: "Trains the cells of table 5: BCGD and BinaryConnect beside LSQ, PACT and DoReFa.",
+        discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions
     func run() throws { try options.train(["table5"], on: images) }
@@ -196,7 +215,8 @@ struct Figures: ParsableCommand {
 
 struct All: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "all", abstract: "Trains the cells of all tables and figures but ImageNet's with the paper's recipe.", discussion: tableDiscussion)
+        commandName: "all", abstract: "Trains the cells of all tables and figures but ImageNet's with the paper's recipe.",
+        discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions
     func run() throws { try options.train(Subject(images.dataset.id).tables, on: images, recipe: "paper") }

@@ -140,6 +140,34 @@ import TrainingTestSupport
         #expect(page.contains("<h2>Layers</h2>") && page.contains("integer weights that a step changes, %"))
     }
 
+    /// Of all runs, by their names, as a program that shows them would keep it.
+    private final class Logs: @unchecked Sendable {
+        final class Log: ScalarLog {
+            let lastStep: Int?
+            private let keep: (Int, [String: Double]) -> Void
+            init(_ lastStep: Int?, _ keep: @escaping (Int, [String: Double]) -> Void) { (self.lastStep, self.keep) = (lastStep, keep) }
+            func append(step: Int, _ scalars: [(tag: String, value: Double)]) { keep(step, Dictionary(uniqueKeysWithValues: scalars.map { ($0.tag, $0.value) })) }
+        }
+        var epochs: [String: [(step: Int, scalars: [String: Double])]] = [:]
+        var watching: Watching {
+            Watching { run in Log(self.epochs[run]?.last?.step) { self.epochs[run, default: []].append(($0, $1)) } }
+        }
+    }
+
+    /// Each epoch once, of a session without a log, too; step sizes and weights of the quantized run; none of a log that is ahead of the run.
+    @Test func logsTakeEachEpochOnce() throws {
+        let (logs, stop) = (Logs(), StopRequest()), cell = ["resnet8-1w4a-bcgd"]
+        try run(cell, in: "l", on: StoppingDataset(data, epoch: 1, stop), stop: stop)
+        try run(cell, in: "l", resume: true, watching: logs.watching)
+        #expect(names(1).map { logs.epochs[$0]?.map(\.step) ?? [] } == [[1, 2], [1, 2]])
+        let last = try #require(logs.epochs[names(1)[1]]?.last?.scalars), curve = try curve("l", names(1)[1])
+        #expect(last["rate"] == Double(curve[2][4]) && abs((last["top1/test"] ?? 0) - (Double(curve[2][8]) ?? -1)) < 1e-4)
+        let graph = try smokeGraph()
+        #expect(last.keys.count { $0.hasPrefix("alpha/") } == graph.nodes.count { if case .activation = $0.operation { true } else { false } })
+        #expect(graph.weightedLayers.allSatisfy { last["weight_zero/\($0)"] == 0 && last["weight_distance/\($0)"] ?? 0 > 0 })
+        #expect { try run(cell, in: "m", watching: logs.watching) } throws: { "\($0)".contains("has 2 epochs, but the run stands after epoch 0") }
+    }
+
     private func smokeGraph() throws -> NetworkGraph {
         let cell = try #require(ExperimentFolder(folder.path + "/E").cells(.smallImages, .smoke).cells.first { $0.name == "resnet8-1w4a-bcgd" })
         return try cell.recipe.graph(input: FeatureShape(height: 8, width: 8, channels: 3), classes: 4)

@@ -20,7 +20,9 @@ struct EventFolderTests {
         let event = try Tensorflow_Event.with { $0.fileVersion = "brain.Event:2" }.serializedData()
         #expect(event == Data([0x1a, 13]) + Data("brain.Event:2".utf8))
         let framed = Records.framed(event)
-        #expect(framed.count == 8 + 4 + 15 + 4 && framed.prefix(8) == Data([15, 0, 0, 0, 0, 0, 0, 0]) && framed.dropFirst(12).prefix(15) == event)
+        #expect(
+            framed.count == 8 + 4 + 15 + 4 && framed.prefix(8) == Data([15, 0, 0, 0, 0, 0, 0, 0])
+                && framed.dropFirst(12).prefix(15) == event)
         #expect(Records.all(in: framed + framed) == [event, event])
     }
 
@@ -83,6 +85,8 @@ struct EventFolderTests {
         try write(place, 3...4)
         let result = try runTool(try #require(Self.python), ["-c", Self.reader, place], package: "python3")
         let lines = result.output.split(separator: "\n").map(String.init)
-        #expect(lines == ["loss/train 1:1 2:0.5 3:0.333333 4:0.25", "α/layer1.0.act1 1:0.25 2:0.25 3:0.25 4:0.25"], "\(result.output) \(result.errors.suffix(2000))")
+        #expect(
+            lines == ["loss/train 1:1 2:0.5 3:0.333333 4:0.25", "α/layer1.0.act1 1:0.25 2:0.25 3:0.25 4:0.25"],
+            "\(result.output) \(result.errors.suffix(2000))")
     }
 }

@@ -11,10 +11,12 @@ import TrainingTestSupport
 /// What quantization does to each layer, against definitions; and that nobody who is looked at notices.
 @Suite(.serialized) struct DiagnosticsTests {
     private func trainer(
-        _ changes: [String: String] = [:], precision: Precision = .f32, images: Int = 150, graph: ((FeatureShape, Int) throws -> NetworkGraph)? = nil
+        _ changes: [String: String] = [:], precision: Precision = .f32, images: Int = 150,
+        graph: ((FeatureShape, Int) throws -> NetworkGraph)? = nil
     ) throws -> Trainer {
         let run = RunDescription(
-            name: "run", dataset: "synthetic", recipe: try recipe(quantizedChanges.merging(changes) { $1 }), seed: 3, warmStart: nil, precision: precision)
+            name: "run", dataset: "synthetic", recipe: try recipe(quantizedChanges.merging(changes) { $1 }), seed: 3, warmStart: nil,
+            precision: precision)
         let data = syntheticDataset(train: images)
         guard let graph else { return try Trainer(run, dataset: data, threads: 1) }
         return try Trainer(run, dataset: data, threads: 1, graph: graph)
@@ -52,7 +54,8 @@ import TrainingTestSupport
         #expect(found.count == quantized.count && !found.isEmpty)
         for (found, weight) in zip(found, quantized) {
             let float = weight.value.values.map(Double.init), passes = try #require(weight.quantized).values.map(Double.init)
-            let distance = (zip(float, passes).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / float.reduce(0) { $0 + $1 * $1 }).squareRoot()
+            let distance = (zip(float, passes).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / float.reduce(0) { $0 + $1 * $1 })
+                .squareRoot()
             #expect(weight.name == found.layer + ".weight" && abs((found.distance ?? 0) - distance) < 1e-12 && distance > 0.1)
             #expect(found.zero == Double(passes.count { $0 == 0 }) / Double(passes.count))
         }
@@ -77,12 +80,17 @@ import TrainingTestSupport
     }
 
     private func bits(_ trainer: Trainer) -> [[UInt32]] {
-        (trainer.network.parameters.flatMap { [$0.value, $0.momentum] } + trainer.network.statistics.map(\.tensor)).map { $0.values.map(\.bitPattern) }
+        (trainer.network.parameters.flatMap { [$0.value, $0.momentum] } + trainer.network.statistics.map(\.tensor)).map {
+            $0.values.map(\.bitPattern)
+        }
             + [trainer.state.curve.map { Float($0.trainLoss).bitPattern }, trainer.state.curve.map { Float($0.testLoss).bitPattern }]
     }
 
     /// The same bits of training with the probe as without it; also where evaluation lags, or where passes use relaxed weights.
-    @Test(arguments: [(Precision.f32, [String: String]()), (.mixed, [:]), (.f32, ["evaluation": "lagged"]), (.f32, ["method": "binary-relax", "weight_bits": "2"])])
+    @Test(arguments: [
+        (Precision.f32, [String: String]()), (.mixed, [:]), (.f32, ["evaluation": "lagged"]),
+        (.f32, ["method": "binary-relax", "weight_bits": "2"])
+    ])
     func trainingDoesNotNotice(_ precision: Precision, _ changes: [String: String]) throws {
         let (plain, watched) = (try trainer(changes, precision: precision), try trainer(changes, precision: precision))
         var silent = SilentObserver(), looking = try Looking(watched)
@@ -90,7 +98,11 @@ import TrainingTestSupport
         try watched.train(checkpoint: nil, observer: &looking)
         let same = bits(plain) == bits(watched)
         #expect(same)
-        #expect(looking.seen.count == 4 && looking.seen.allSatisfy { $0.allSatisfy { (0..<1).contains($0.saturated) && (0..<1).contains($0.zero) && ($0.rms ?? 0) > 0 } })
+        #expect(
+            looking.seen.count == 4
+                && looking.seen.allSatisfy {
+                    $0.allSatisfy { (0..<1).contains($0.saturated) && (0..<1).contains($0.zero) && ($0.rms ?? 0) > 0 }
+                })
         #expect(looking.seen[0] != looking.seen[3])
     }
 

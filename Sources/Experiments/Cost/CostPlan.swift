@@ -14,7 +14,8 @@ public struct CostPlan {
     private let cluster: ClusterCost?
 
     public init(
-        cells: ExperimentCells, tables: [ExperimentTable], reported: ReportedValues, images: PlannedImages, precision: Precision, threads: Int,
+        cells: ExperimentCells, tables: [ExperimentTable], reported: ReportedValues, images: PlannedImages, precision: Precision,
+        threads: Int,
         cluster: ClusterCost? = nil
     ) {
         self.cluster = cluster
@@ -40,7 +41,8 @@ public struct CostPlan {
     public func estimates() throws -> [Estimate] {
         var costs: [StepCost] = []
         return try cells.cells.map { cell in
-            let cost = try costs.first { $0.stands(for: cell.recipe) }
+            let cost =
+                try costs.first { $0.stands(for: cell.recipe) }
                 ?? StepCost(measuring: cell.recipe, on: images, precision: precision, threads: threads)
             costs.append(cost)
             let condition = Condition(cell, on: images.dataset, cells.runProtocol, precision), epochs = cell.recipe.epochs
@@ -54,10 +56,14 @@ public struct CostPlan {
 
     public func table(_ estimates: [Estimate]) -> TextTable {
         let rows = estimates.map { cell in
-            [cell.cell, cell.network, cell.bits, cell.method, cell.shownIn.joined(separator: ", "), "\(cell.epochs)", timeInWords(cell.seconds)]
+            [
+                cell.cell, cell.network, cell.bits, cell.method, cell.shownIn.joined(separator: ", "), "\(cell.epochs)",
+                timeInWords(cell.seconds)
+            ]
                 + (cell.secondsOnNodes.map { [timeInWords($0)] } ?? []) + [cell.reported ?? ReportedValue.notAvailable]
         }
         let shared = cluster.map { ["On \($0.nodes) such nodes"] } ?? []
-        return TextTable(header: ["Cell", "Network", "Bits", "Method", "Shown in", "Epochs", "Estimated time"] + shared + ["Reported"], rows: rows)
+        return TextTable(
+            header: ["Cell", "Network", "Bits", "Method", "Shown in", "Epochs", "Estimated time"] + shared + ["Reported"], rows: rows)
     }
 }

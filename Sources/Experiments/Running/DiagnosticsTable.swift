@@ -19,7 +19,7 @@ public struct DiagnosticsTable {
         Quantity(column: "rms", title: "root mean square of the positive inputs, in α"),
         Quantity(column: "weight_zero_percent", title: "integer weights that are 0, %"),
         Quantity(column: "weight_distance", title: "‖w_f − w_q‖/‖w_f‖"),
-        Quantity(column: "weight_changes_percent", title: "integer weights that a step changes, %"),
+        Quantity(column: "weight_changes_percent", title: "integer weights that a step changes, %")
     ]
     private static let header = ["run", "recipe_digest", "seed", "epoch", "layer"] + quantities.map(\.column) + ["n_images", "commit"]
 
@@ -29,14 +29,19 @@ public struct DiagnosticsTable {
     ///   - images: that the activations were measured on.
     /// - Throws: `FileError` when the table there cannot be read or replaced.
     static func record(
-        _ activations: [ActivationDiagnostics], _ weights: [WeightDiagnostics], changes: [Double]?, images: Int, epoch: Int, of run: RunDescription, commit: String,
+        _ activations: [ActivationDiagnostics], _ weights: [WeightDiagnostics], changes: [Double]?, images: Int, epoch: Int,
+        of run: RunDescription, commit: String,
         in path: String
     ) throws {
         let known = try CSVTable.ifPresent(path, columns: header)
-        let earlier = known.map { table in table.header == header ? table.rows.filter { Int($0[3]).map { $0 < epoch } ?? false } : [] } ?? []
+        let earlier =
+            known.map { table in table.header == header ? table.rows.filter { Int($0[3]).map { $0 < epoch } ?? false } : [] } ?? []
         let identity = [run.name, run.digest, "\(run.seed)", "\(epoch)"]
         let ofActivations = activations.map { layer in
-            identity + [layer.layer] + [layer.stepSize, 100 * layer.saturated, 100 * layer.zero, layer.mean, layer.rms, nil, nil, nil].map(text) + ["\(images)", commit]
+            identity + [layer.layer]
+                + [layer.stepSize, 100 * layer.saturated, 100 * layer.zero, layer.mean, layer.rms, nil, nil, nil].map(text) + [
+                    "\(images)", commit
+                ]
         }
         let ofWeights = weights.indices.map { index in
             let layer = weights[index], numbers = [nil, nil, nil, nil, nil, 100 * layer.zero, layer.distance, changes?[index]]

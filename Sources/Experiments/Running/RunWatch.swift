@@ -17,7 +17,9 @@ public struct Watching: Sendable {
     /// Makes the log of a run, given its name.
     public var log: (@Sendable (_ run: String) throws -> any ScalarLog)?
 
-    public init(diagnostics: Bool = false, log: (@Sendable (_ run: String) throws -> any ScalarLog)? = nil) { (self.diagnostics, self.log) = (diagnostics, log) }
+    public init(diagnostics: Bool = false, log: (@Sendable (_ run: String) throws -> any ScalarLog)? = nil) {
+        (self.diagnostics, self.log) = (diagnostics, log)
+    }
 }
 
 /// The same of one run.
@@ -37,7 +39,9 @@ struct RunWatch {
         log = try watching.log?(name)
         logged = log?.lastStep ?? 0
         guard logged <= trainer.state.epoch else {
-            throw FileError("the log of \(name) has \(logged) epochs, but the run stands after epoch \(trainer.state.epoch): name another folder, or remove the one with its log")
+            throw FileError(
+                "the log of \(name) has \(logged) epochs, but the run stands after epoch \(trainer.state.epoch): name another folder, or remove the one with its log"
+            )
         }
         if probe != nil { try makeFolder("\(output.path)/diagnostics") }
     }
@@ -47,12 +51,14 @@ struct RunWatch {
         let (activations, weights) = (try probe?.measure() ?? [], WeightDiagnostics.all(of: trainer.network))
         if let probe {
             try DiagnosticsTable.record(
-                activations, weights, changes: trainer.layerChanges, images: probe.images, epoch: state.epoch, of: trainer.run, commit: commit,
+                activations, weights, changes: trainer.layerChanges, images: probe.images, epoch: state.epoch, of: trainer.run,
+                commit: commit,
                 in: output.diagnostics(trainer.run.name))
         }
         // Also epochs of sessions that had no log.
         for record in state.curve where record.epoch > logged {
-            try log?.append(step: record.epoch, scalars(record, of: state) + (record.epoch == state.epoch ? layers(activations, weights) : []))
+            try log?.append(
+                step: record.epoch, scalars(record, of: state) + (record.epoch == state.epoch ? layers(activations, weights) : []))
             logged = record.epoch
         }
     }
@@ -61,15 +67,18 @@ struct RunWatch {
     private func scalars(_ record: EpochRecord, of state: TrainingState) -> [(tag: String, value: Double)] {
         let before = record.epoch > 1 ? state.curve[record.epoch - 2].seconds : 0
         return [
-            ("loss/train", record.trainLoss), ("loss/test", record.testLoss), ("top1/train", record.trainTop1), ("top1/test", record.testTop1),
-            ("rate", record.learningRate), ("images_per_second", Double(trainer.imagesPerEpoch) / max(record.seconds - before, 1e-9)),
+            ("loss/train", record.trainLoss), ("loss/test", record.testLoss), ("top1/train", record.trainTop1),
+            ("top1/test", record.testTop1),
+            ("rate", record.learningRate), ("images_per_second", Double(trainer.imagesPerEpoch) / max(record.seconds - before, 1e-9))
         ] + (record.integerChanges.map { [("weight_changes_percent", $0)] } ?? [])
     }
 
     private func layers(_ activations: [ActivationDiagnostics], _ weights: [WeightDiagnostics]) -> [(tag: String, value: Double)] {
         let stepSizes = trainer.network.parameters.filter { $0.kind == .stepSize && $0.value.count == 1 }
         return stepSizes.map { ("alpha/" + $0.name.replacing(".resolution", with: ""), Double($0.value.values[0])) }
-            + weights.flatMap { layer in [("weight_zero/\(layer.layer)", layer.zero)] + (layer.distance.map { [("weight_distance/\(layer.layer)", $0)] } ?? []) }
+            + weights.flatMap { layer in
+                [("weight_zero/\(layer.layer)", layer.zero)] + (layer.distance.map { [("weight_distance/\(layer.layer)", $0)] } ?? [])
+            }
             + activations.flatMap { [("saturated/\($0.layer)", $0.saturated), ("zero/\($0.layer)", $0.zero)] }
     }
 }

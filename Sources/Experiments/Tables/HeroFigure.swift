@@ -15,7 +15,9 @@ struct HeroFigure {
     /// - Throws: `FileError` for CSVs that cannot be read.
     init?(_ output: OutputFolder, _ rows: [RunRow]) throws {
         self.output = output
-        guard let curves = try Self.curves(output, rows), let speeds = try Self.speeds(output), let correlations = try Self.correlations(output) else { return nil }
+        guard let curves = try Self.curves(output, rows), let speeds = try Self.speeds(output),
+            let correlations = try Self.correlations(output)
+        else { return nil }
         (self.curves, self.speeds, self.correlations) = (curves, speeds, correlations)
     }
 
@@ -24,16 +26,21 @@ struct HeroFigure {
         let groups = RunGroup.all(of: rows).filter { $0.condition.runProtocol == .paper && $0.divergedEpoch == nil }
         for group in groups where group.condition.method == .bcgd {
             func isOther(_ other: RunGroup) -> Bool {
-                other.condition.method == .bc && other.condition.network == group.condition.network && other.condition.bits == group.condition.bits
+                other.condition.method == .bc && other.condition.network == group.condition.network
+                    && other.condition.bits == group.condition.bits
                     && Section(other.first) == Section(group.first) && other.precision == group.precision
             }
             guard let other = groups.first(where: isOther) else { continue }
             let both = try [(group, "BCGD"), (other, "BinaryConnect")].map { group, name in
                 let count = group.runs.count
-                return ValidationCurve(label: "\(name), \(count == 1 ? "one seed" : "mean and range of \(count) seeds")", runs: try group.runs.compactMap(output.validation))
+                return ValidationCurve(
+                    label: "\(name), \(count == 1 ? "one seed" : "mean and range of \(count) seeds")",
+                    runs: try group.runs.compactMap(output.validation))
             }
             guard both.allSatisfy({ !$0.points.isEmpty }) else { continue }
-            return ("\(group.condition.network) \(group.condition.bits), \(group.condition.dataset.name), \(group.first.epochs) epochs", both)
+            return (
+                "\(group.condition.network) \(group.condition.bits), \(group.condition.dataset.name), \(group.first.epochs) epochs", both
+            )
         }
         return nil
     }
@@ -42,17 +49,20 @@ struct HeroFigure {
 
     /// How often as fast as PyTorch's best f32 step, in the same rounds: a row for each network, a column for each engine.
     private static func speeds(_ output: OutputFolder) throws -> CSVTable? {
-        guard let csv = try CSVTable.ifPresent("\(output.path)/benchmarks/training.csv", columns: BenchmarkTables.trainingColumns) else { return nil }
+        guard let csv = try CSVTable.ifPresent("\(output.path)/benchmarks/training.csv", columns: BenchmarkTables.trainingColumns) else {
+            return nil
+        }
         let timed = csv.rows.indices.filter { csv[$0, "stage"] == "interleaved" && Double(csv[$0, "pytorch_f32_over_this"]) != nil }
         func name(_ row: Int) -> String { "\(csv[row, "network"]) \(csv[row, "bits"])" }
         let networks = timed.map(name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         guard !networks.isEmpty else { return nil }
         let rows = networks.enumerated().map { index, network in
-            ["\(index)", network] + engines.map { _, engine, precision in
-                timed.filter { name($0) == network && csv[$0, "engine"] == engine && csv[$0, "precision"] == precision }
-                    .min { Double(csv[$0, "median_ms"]) ?? .infinity < Double(csv[$1, "median_ms"]) ?? .infinity }
-                    .map { csv[$0, "pytorch_f32_over_this"] } ?? ""
-            }
+            ["\(index)", network]
+                + engines.map { _, engine, precision in
+                    timed.filter { name($0) == network && csv[$0, "engine"] == engine && csv[$0, "precision"] == precision }
+                        .min { Double(csv[$0, "median_ms"]) ?? .infinity < Double(csv[$1, "median_ms"]) ?? .infinity }
+                        .map { csv[$0, "pytorch_f32_over_this"] } ?? ""
+                }
         }
         return CSVTable(header: ["x", "network"] + engines.indices.map { "speed\($0 + 1)" }, rows: rows)
     }
@@ -78,17 +88,20 @@ struct HeroFigure {
         }
         let width = 0.8 / Double(Self.engines.count)
         let bars = Self.engines.indices.flatMap { index in
-            let place = String(format: "\"\(speedFile)\" using (column(\"x\")%+.4f)", (Double(index) - Double(Self.engines.count - 1) / 2) * width)
+            let place = String(
+                format: "\"\(speedFile)\" using (column(\"x\")%+.4f)", (Double(index) - Double(Self.engines.count - 1) / 2) * width)
             return [
-                String(format: "%@:\"speed\(index + 1)\":(%.4f) with boxes fill solid 0.85 linetype \(index + 3) title ", place, 0.92 * width) + gnuplotString(Self.engines[index].0),
-                "\(place):\"speed\(index + 1)\":(sprintf(\"%.1f\", column(\"speed\(index + 1)\"))) with labels offset 0,0.6 font \",9\" notitle",
+                String(
+                    format: "%@:\"speed\(index + 1)\":(%.4f) with boxes fill solid 0.85 linetype \(index + 3) title ", place, 0.92 * width)
+                    + gnuplotString(Self.engines[index].0),
+                "\(place):\"speed\(index + 1)\":(sprintf(\"%.1f\", column(\"speed\(index + 1)\"))) with labels offset 0,0.6 font \",9\" notitle"
             ]
         }
         let ticks = speeds.rows.map { "\(gnuplotString($0[1])) \($0[0])" }
         let theory = correlations.indices.flatMap { index in
             [
                 "\"\(name)-formula-\(index + 1).csv\" using \"theta\":\"formula\" with lines linetype \(index + 1) title \(gnuplotString(correlations[index].name))",
-                "\"\(name)-measured-\(index + 1).csv\" using \"theta\":\"measured\" with points linetype \(index + 1) notitle",
+                "\"\(name)-measured-\(index + 1).csv\" using \"theta\":\"measured\" with points linetype \(index + 1) notitle"
             ]
         }
         let body = """
@@ -119,8 +132,11 @@ struct HeroFigure {
             plot \(theory.joined(separator: ", \\\n    "))
             unset multiplot
             """
-        let data = zip(curveFiles, curves.curves.map(\.table)).map { ($0, $1) } + [(speedFile, speeds)]
-            + correlations.enumerated().flatMap { [("\(name)-formula-\($0 + 1).csv", $1.formula), ("\(name)-measured-\($0 + 1).csv", $1.measured)] }
+        let data =
+            zip(curveFiles, curves.curves.map(\.table)).map { ($0, $1) } + [(speedFile, speeds)]
+            + correlations.enumerated().flatMap {
+                [("\(name)-formula-\($0 + 1).csv", $1.formula), ("\(name)-measured-\($0 + 1).csv", $1.measured)]
+            }
         return Figure(name: name, body: body, data: data, size: (1500, 460))
     }
 }
