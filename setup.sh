@@ -101,7 +101,9 @@ done
 rm -rf "$install/share/bcgd/Experiments" && mkdir "$install/share/bcgd/Experiments"
 (cd Experiments && find . \( -name '*.yaml' -o -name '*.csv' -o -name '10classes.txt' \) -exec cp --parents {} "$install/share/bcgd/Experiments" \;)
 if swift package generate-manual --multi-page >/dev/null 2>&1; then
-    find .build/plugins/GenerateManual/outputs -name '*.1' -exec cp {} "$install/share/man/man1" \;
+    for program in $programs; do
+        find .build/plugins/GenerateManual/outputs -name "$program.1" -o -name "$program.*.1" | while read -r page; do cp "$page" "$install/share/man/man1"; done
+    done
 else
     echo "setup.sh: note: swift package generate-manual did not work here, so there are no manual pages; --help of each command says the same"
 fi
