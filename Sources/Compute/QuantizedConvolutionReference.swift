@@ -41,9 +41,10 @@ public enum QuantizedConvolutionReference {
         return dw
     }
 
-    /// Calls `product` with the offsets into x, q and y of each product that the forward pass adds up.
+    /// Calls `product` with the offsets into x, q and y of each product that the forward pass adds up: for each of y in the order of
+    /// (r, s, i), for each of q in that of y's pixels.
     @inline(__always)
-    private static func forEachProduct(_ shape: ConvolutionShape, batch: Int, _ product: (Int, Int, Int) -> Void) {
+    public static func forEachProduct(_ shape: ConvolutionShape, batch: Int, _ product: (Int, Int, Int) -> Void) {
         let (input, output, side) = (shape.input, shape.output, shape.kernel)
         for n in 0..<batch {
             for h in 0..<output.height {

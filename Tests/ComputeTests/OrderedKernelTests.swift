@@ -17,44 +17,19 @@ import Testing
         ConvolutionShape(input: .init(height: $0.0, width: $0.1, channels: $0.2), outputChannels: $0.3, kernel: $0.4, stride: $0.5, padding: $0.6)
     }
 
-    /// Calls `tap` with the places of x, of weight and of y, in the order of y, then of (r, s, i).
-    private static func products(_ shape: ConvolutionShape, batch: Int, _ tap: (_ x: Int, _ w: Int, _ y: Int) -> Void) {
-        let (input, output, side) = (shape.input, shape.output, shape.kernel)
-        for n in 0..<batch {
-            for h in 0..<output.height {
-                for w in 0..<output.width {
-                    for o in 0..<output.channels {
-                        for r in 0..<side {
-                            for s in 0..<side {
-                                let (row, column) = (h * shape.stride + r - shape.padding, w * shape.stride + s - shape.padding)
-                                guard 0..<input.height ~= row, 0..<input.width ~= column else { continue }
-                                for i in 0..<input.channels {
-                                    tap(
-                                        ((n * input.height + row) * input.width + column) * input.channels + i,
-                                        ((o * input.channels + i) * side + r) * side + s,
-                                        ((n * output.height + h) * output.width + w) * output.channels + o)
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     @Test(arguments: InstructionSet.available, shapes)
     func firstConvolution(_ set: InstructionSet, _ shape: ConvolutionShape) throws {
         let batch = 3, weights = shape.outputChannels * shape.input.channels * shape.kernel * shape.kernel
         let (x, w) = (Self.normals(batch * shape.input.count, 0), Self.normals(weights, 1))
         let dy = Self.normals(batch * shape.output.count, 2).map(BF16.rounded)
         var y = [Float](repeating: 0, count: dy.count)
-        Self.products(shape, batch: batch) { y[$2] = y[$2].addingProduct(x[$0], w[$1]) }
+        QuantizedConvolutionReference.forEachProduct(shape, batch: batch) { y[$2] = y[$2].addingProduct(x[$0], w[$1]) }
         // Of each image in f32, then in f64.
         var dw = [Double](repeating: 0, count: weights)
         for n in 0..<batch {
             var image = [Float](repeating: 0, count: weights)
             let (from, to) = (n * shape.input.count, n * shape.output.count)
-            Self.products(shape, batch: 1) { image[$1] = image[$1].addingProduct(x[from + $0], BF16.float(dy[to + $2])) }
+            QuantizedConvolutionReference.forEachProduct(shape, batch: 1) { image[$1] = image[$1].addingProduct(x[from + $0], BF16.float(dy[to + $2])) }
             for i in dw.indices { dw[i] += Double(image[i]) }
         }
         let weight = Tensor([shape.outputChannels, shape.input.channels, shape.kernel, shape.kernel])

@@ -196,9 +196,12 @@ final class NormActivationUnit {
         // Below the floor, which no gradient that matters reaches, the factor would not be finite.
         let largest = try shards.maximum(
             ck_norm_activation_largest_gradient(folded, dz, p.pointer, q.pointer, r.pointer, scratch.pointer, threads))
-        let scale = largest.isFinite ? max(largest, 0x1p-100) / Float(limit) : .nan
-        ck_norm_activation_backward_input_s16(
-            folded, dz, p.pointer, q.pointer, r.pointer, largest.isFinite ? 1 / scale : 0, accGradient.integers, threads)
+        guard largest.isFinite else {
+            accGradient.integers.update(repeating: 0, count: batch * output.shape.count)
+            return .nan
+        }
+        let scale = max(largest, 0x1p-100) / Float(limit)
+        ck_norm_activation_backward_input_s16(folded, dz, p.pointer, q.pointer, r.pointer, 1 / scale, accGradient.integers, threads)
         return scale
     }
 }

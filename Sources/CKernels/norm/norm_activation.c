@@ -304,9 +304,9 @@ CK_WORKER(largest) {
     const struct job *j = context;
     size_t begin, end;
     share(j, worker, workers, &begin, &end);
-    uint32_t *most = (uint32_t *)(j->scratch + worker);
-    *most = 0;
-    WITH_ACC(j->m.acc_type, largest_rows, j, begin, end, most)
+    uint32_t most = 0;
+    WITH_ACC(j->m.acc_type, largest_rows, j, begin, end, &most)
+    __builtin_memcpy(j->scratch + worker, &most, sizeof most);
 }
 
 float ck_norm_activation_largest_gradient(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
@@ -316,7 +316,8 @@ float ck_norm_activation_largest_gradient(struct ck_norm_activation map, const u
     ck_parallel(threads, largest[ck_copy()], &j);
     uint32_t most = 0;
     for (int i = 0; i < threads; ++i) {
-        uint32_t bits = *(uint32_t *)(scratch + i);
+        uint32_t bits;
+        __builtin_memcpy(&bits, scratch + i, sizeof bits);
         most = bits > most ? bits : most;
     }
     float value;
