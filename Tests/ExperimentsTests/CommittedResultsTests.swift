@@ -31,7 +31,7 @@ import Training
         let recorded = try RegressionSamples(contentsOf: Self.results + "/regress/seeds.csv")
         let plan = try ExperimentFolder(experiments).regressionPlan()
         let groups = Dictionary(grouping: recorded.samples, by: \.group)
-        #expect(groups.count == 4, "two data sets, two precisions")
+        #expect(groups.count == 6, "two data sets, three precisions")
         for (group, samples) in groups {
             let baseline = try recorded.baseline(
                 group, statistics: plan.statistics, dataChecksum: samples[0].dataChecksum, recipeDigest: plan.digest)
