@@ -29,13 +29,15 @@ class Fault:
     edits: list  # of (file, old text that occurs there once, new text)
 
 
-BLEND = "    if (blends) w = (1 - s.blending) * w + s.blending * (c->scale * (float)c->integer_weights[i]);\n"
+BLEND = "    if (blends) w = __builtin_fmaf(1 - s.blending, w, s.blending * (c->scale * (float)c->integer_weights[i]));\n"
+STEP = "    w = __builtin_fmaf(-s.learning_rate, m, w);\n"
 FAULTS = [
     Fault("none", "the program as it is", []),
     Fault("alpha-sign", "wrong sign in the α-gradient", [
         ("Sources/CKernels/quantize/quantized_relu.c", "return (double)slope * (double)(slope != 0 ? gradient : 0);",
          "return -(double)slope * (double)(slope != 0 ? gradient : 0);"),
-        ("Sources/CKernels/norm/norm_activation.c", "s3 += g * choose(positive, slope, zero);", "s3 -= g * choose(positive, slope, zero);"),
+        ("Sources/CKernels/norm/norm_activation.c", "s3 = fused(g, choose(positive, slope, zero), s3);",
+         "s3 = fused(-g, choose(positive, slope, zero), s3);"),
     ]),
     Fault("rho-ignored", "ρ ignored: BinaryConnect instead of BCGD", [
         ("Sources/CKernels/optimizer/bcgd_step.c", "int blends = integer_weights && step.blending > 0;", "int blends = 0;"),
@@ -45,7 +47,7 @@ FAULTS = [
     ]),
     Fault("blend-after", "blending after the step instead of before it", [
         ("Sources/CKernels/optimizer/bcgd_step.c", BLEND, ""),
-        ("Sources/CKernels/optimizer/bcgd_step.c", "    w -= s.learning_rate * m;\n", "    w -= s.learning_rate * m;\n" + BLEND),
+        ("Sources/CKernels/optimizer/bcgd_step.c", STEP, STEP + BLEND),
     ]),
     Fault("stale-statistics", "running batch-norm statistics never updated", [
         ("Sources/Backends/BatchNorm.swift", "runningRate: Float = 0.1", "runningRate: Float = 0"),
@@ -57,10 +59,11 @@ FAULTS = [
     Fault("alpha-half", "α-gradient too small by a factor 2", [
         ("Sources/CKernels/quantize/quantized_relu.c", "return (double)slope * (double)(slope != 0 ? gradient : 0);",
          "return 0.5 * (double)slope * (double)(slope != 0 ? gradient : 0);"),
-        ("Sources/CKernels/norm/norm_activation.c", "s3 += g * choose(positive, slope, zero);", "s3 += 0.5f * g * choose(positive, slope, zero);"),
+        ("Sources/CKernels/norm/norm_activation.c", "s3 = fused(g, choose(positive, slope, zero), s3);",
+         "s3 = fused(0.5f * g, choose(positive, slope, zero), s3);"),
     ]),
     Fault("no-decay", "weight decay ignored", [
-        ("Sources/CKernels/optimizer/bcgd_step.c", "(c->gradient[i] + s.decay * w)", "c->gradient[i]"),
+        ("Sources/CKernels/optimizer/bcgd_step.c", "__builtin_fmaf(s.decay, w, c->gradient[i])", "c->gradient[i]"),
     ]),
 ]
 

@@ -23,16 +23,7 @@ package func writeAtomically(_ data: Data, to path: String, by write: (Int32, Un
     let (place, old) = try destination(of: path)
     let part = try PartFile(of: place, named: path, old: old)
     do {
-        try data.withUnsafeBytes { bytes in
-            var written = 0
-            while written < bytes.count {
-                let step = write(part.descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
-                if step < 0 && errno == EINTR { continue }
-                guard step > 0 else { throw FileError("cannot write \(path): \(systemReason())") }
-                written += step
-            }
-        }
-        guard fsync(part.descriptor) == 0 else { throw FileError("cannot write \(path): \(systemReason())") }
+        try writeDurably(data, to: part.descriptor, named: path, by: write)
         guard rename(part.path, place) == 0 else { throw FileError("cannot replace \(path): \(systemReason())") }
     } catch {
         part.close(removing: true)
@@ -41,6 +32,26 @@ package func writeAtomically(_ data: Data, to path: String, by write: (Int32, Un
     part.close(removing: false)
     try syncFolder(of: place)
     removeLeftovers(of: place)
+}
+
+/// Writes all of `data` to an open file; it is on disk when this returns.
+/// - Parameters:
+///   - path: the file's name in messages.
+///   - write: as write(2).
+/// - Throws: `FileError` with the system's reason.
+package func writeDurably(
+    _ data: Data, to descriptor: Int32, named path: String, by write: (Int32, UnsafeRawPointer?, Int) -> Int = write
+) throws {
+    try data.withUnsafeBytes { bytes in
+        var written = 0
+        while written < bytes.count {
+            let step = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+            if step < 0 && errno == EINTR { continue }
+            guard step > 0 else { throw FileError("cannot write \(path): \(systemReason())") }
+            written += step
+        }
+    }
+    guard fsync(descriptor) == 0 else { throw FileError("cannot write \(path): \(systemReason())") }
 }
 
 /// Syncs the file `new`, which another program wrote beside `path`, and renames it over `path`.

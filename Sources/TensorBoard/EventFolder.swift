@@ -49,20 +49,13 @@ public final class EventFolder {
             // The time first: TensorBoard reads a folder's files in the order of their names.
             let name = String(format: "events.out.tfevents.%010d.%@.%d", Int(now), ProcessInfo.processInfo.hostName, getpid())
             let place = "\(path)/\(name)", descriptor = open(place, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
-            guard descriptor >= 0 else { throw FileError("cannot write \(place): \(String(cString: strerror(errno)))") }
+            guard descriptor >= 0 else { throw FileError("cannot write \(place): \(systemReason())") }
             file = (descriptor, place)
             try write(.with { $0.fileVersion = "brain.Event:2" })
         }
         guard let file else { return }
         var event = event
         event.wallTime = now
-        var bytes = Records.framed(try event.serializedData())[...]
-        while !bytes.isEmpty {
-            let step = bytes.withUnsafeBytes { Foundation.write(file.descriptor, $0.baseAddress, $0.count) }
-            if step < 0 && errno == EINTR { continue }
-            guard step > 0 else { throw FileError("cannot write \(file.path): \(String(cString: strerror(errno)))") }
-            bytes = bytes.dropFirst(step)
-        }
-        guard fsync(file.descriptor) == 0 else { throw FileError("cannot write \(file.path): \(String(cString: strerror(errno)))") }
+        try writeDurably(Records.framed(try event.serializedData()), to: file.descriptor, named: file.path)
     }
 }

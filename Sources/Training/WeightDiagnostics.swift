@@ -16,16 +16,25 @@ public struct WeightDiagnostics: Equatable, Sendable {
     /// `nil` for float weights.
     init?(_ weight: Parameter) {
         guard let integers = weight.integerWeights else { return nil }
-        let count = weight.value.count, length = count / weight.slices
-        var (zeros, residual, norm) = (0, 0.0, 0.0)
-        for i in 0..<count {
-            let float = Double(weight.value.pointer[i]), difference = float - Double(weight.scales[i / length] * Float(integers[i]))
-            zeros += integers[i] == 0 ? 1 : 0
-            residual += difference * difference
-            norm += float * float
-        }
+        let count = weight.value.count, zeros = (0..<count).count { integers[$0] == 0 }
+        let (residual, norm) = weight.projectionResidual
         layer = weight.name.hasSuffix(".weight") ? String(weight.name.dropLast(7)) : weight.name
         zero = Double(zeros) / Double(count)
         distance = norm > 0 ? (residual / norm).squareRoot() : nil
+    }
+}
+
+extension Parameter {
+    /// `Σ(w_f − w_q)²` and `Σw_f²`, `w_q = δ·q` being the last projection; zeros for float weights.
+    package var projectionResidual: (residual: Double, norm: Double) {
+        guard let integerWeights else { return (0, 0) }
+        let length = value.count / slices
+        var (residual, norm) = (0.0, 0.0)
+        for i in 0..<value.count {
+            let float = Double(value.pointer[i]), difference = float - Double(scales[i / length] * Float(integerWeights[i]))
+            residual += difference * difference
+            norm += float * float
+        }
+        return (residual, norm)
     }
 }

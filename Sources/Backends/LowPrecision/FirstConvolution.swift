@@ -23,12 +23,11 @@ final class FirstConvolution {
 
     private enum Results { case f32(Tensor), bf16(Buffer<UInt16>) }
     private let results: Results
-    private let wide: Convolution?
-    private let ordered: OrderedConvolution?
-    /// With its rounded images; `nil` where the processor lacks bf16, or in order.
-    private let narrow: (convolution: Convolution, images: Buffer<UInt16>)?
-    /// The output gradient in f32, where oneDNN reads it so.
-    private let wideGradient: Tensor?
+    /// By oneDNN, in f32 with room for the output gradient, or in bf16 with room for the rounded images; or in a fixed order.
+    private enum Kernels {
+        case f32(Convolution, gradient: Tensor), bf16(Convolution, images: Buffer<UInt16>, wide: Convolution), ordered(OrderedConvolution)
+    }
+    private let kernels: Kernels
     private var images: Tensor?
     private let threads: Int32
     private let shards: Shards
@@ -47,14 +46,18 @@ final class FirstConvolution {
         (self.weight, self.bias) = (weight, bias)
         padded = shape == original ? nil : (Tensor(weights), Tensor(weights))
         self.shape = shape
-        wide = isOrdered ? nil : Convolution(shape, hasBias: false, engine: engine)
-        ordered = isOrdered ? OrderedConvolution(shape, engine: engine) : nil
         let hasBF16 = !isOrdered && QuantizedConvolution.Path.best == .avx512
-        narrow = hasBF16
-            ? (Convolution(shape, hasBias: false, maps: .bf16, engine: engine), Buffer(shape.input.count * batch, zero: 0)) : nil
+        func wide() -> Convolution { Convolution(shape, hasBias: false, engine: engine) }
+        if isOrdered {
+            kernels = .ordered(OrderedConvolution(shape, engine: engine))
+        } else if hasBF16 {
+            kernels = .bf16(
+                Convolution(shape, hasBias: false, maps: .bf16, engine: engine), images: Buffer(shape.input.count * batch, zero: 0), wide: wide())
+        } else {
+            kernels = .f32(wide(), gradient: shape.output.tensor(batch: batch))
+        }
         results = hasBF16 && !isInteger
             ? .bf16(Buffer(shape.output.count * batch, zero: 0)) : .f32(shape.output.tensor(batch: batch))
-        wideGradient = hasBF16 || isOrdered ? nil : shape.output.tensor(batch: batch)
         (threads, shards) = (context.threads, context.shards)
     }
 
@@ -71,22 +74,19 @@ final class FirstConvolution {
         self.images = images
         let weight = padded?.weight ?? self.weight.effective
         if padded != nil { weight.pointer.update(from: self.weight.effective.pointer, count: self.weight.value.count) }
-        if let narrow {
-            ck_f32_to_bf16(images.pointer, narrow.images.pointer, batch * shape.input.count, threads)
-            if case .bf16(let results) = results {
-                try shards.forEach { part in
-                    try narrow.convolution.forward(
-                        input: narrow.images.pointer + part.lowerBound * shape.input.count, weight: weight,
-                        output: results.pointer + part.lowerBound * shape.output.count, batch: part.count)
-                }
-            }
-        }
-        if case .f32(let results) = results {
-            try shards.forEach { part in
-                ordered?.forward(
-                    input: images.pointer + part.lowerBound * shape.input.count, weight: weight,
-                    output: results.pointer + part.lowerBound * shape.output.count, batch: part.count)
-                try wide?.forward(input: images, weight: weight, bias: nil, output: results, from: part.lowerBound, batch: part.count)
+        if case .bf16(_, let rounded, _) = kernels { ck_f32_to_bf16(images.pointer, rounded.pointer, batch * shape.input.count, threads) }
+        try shards.forEach { part in
+            let first = part.lowerBound * shape.output.count
+            switch (kernels, results) {
+            case (.bf16(let convolution, let rounded, _), .bf16(let results)):
+                try convolution.forward(
+                    input: rounded.pointer + part.lowerBound * shape.input.count, weight: weight, output: results.pointer + first, batch: part.count)
+            case (.f32(let wide, _), .f32(let results)), (.bf16(_, _, let wide), .f32(let results)):
+                try wide.forward(input: images, weight: weight, bias: nil, output: results, from: part.lowerBound, batch: part.count)
+            case (.ordered(let ordered), .f32(let results)):
+                ordered.forward(
+                    input: images.pointer + part.lowerBound * shape.input.count, weight: weight, output: results.pointer + first, batch: part.count)
+            case (.f32, .bf16), (.ordered, .bf16): preconditionFailure("results in bf16 are of kernels in bf16")
             }
         }
     }
@@ -97,23 +97,23 @@ final class FirstConvolution {
         bias?.gradient.fill(0)
         let weightGradient = padded?.gradient ?? weight.gradient
         defer { if padded != nil { weight.gradient.pointer.update(from: weightGradient.pointer, count: weight.value.count) } }
-        if let narrow {
-            try shards.sum(into: [weightGradient]) { part, gradients in
-                try narrow.convolution.backwardWeight(
-                    input: narrow.images.pointer + part.lowerBound * shape.input.count,
-                    outputGradient: gradient.pointer + part.lowerBound * shape.output.count, weightGradient: gradients[0], batch: part.count)
-            }
-        } else if let images, let ordered {
-            shards.sum(into: [weightGradient]) { part, gradients in
-                ordered.backwardWeight(
-                    input: images.pointer + part.lowerBound * shape.input.count,
-                    outputGradient: gradient.pointer + part.lowerBound * shape.output.count, weightGradient: gradients[0].pointer, batch: part.count)
-            }
-        } else if let images, let wide, let wideGradient {
+        guard let images else { preconditionFailure("backward before forward") }
+        if case .f32(_, let wideGradient) = kernels {
             ck_bf16_to_f32(gradient.pointer, wideGradient.pointer, batch * shape.output.count, threads)
-            try shards.sum(into: [weightGradient]) { part, gradients in
+        }
+        try shards.sum(into: [weightGradient]) { part, gradients in
+            let (from, dy) = (part.lowerBound * shape.input.count, gradient.pointer + part.lowerBound * shape.output.count)
+            switch kernels {
+            case .bf16(let convolution, let rounded, _):
+                try convolution.backwardWeight(
+                    input: rounded.pointer + from, outputGradient: dy, weightGradient: gradients[0], batch: part.count)
+            case .f32(let wide, let wideGradient):
                 try wide.backwardWeight(
-                    input: images, outputGradient: wideGradient, weightGradient: gradients[0], biasGradient: nil, from: part.lowerBound, batch: part.count)
+                    input: images, outputGradient: wideGradient, weightGradient: gradients[0], biasGradient: nil, from: part.lowerBound,
+                    batch: part.count)
+            case .ordered(let ordered):
+                ordered.backwardWeight(
+                    input: images.pointer + from, outputGradient: dy, weightGradient: gradients[0].pointer, batch: part.count)
             }
         }
     }

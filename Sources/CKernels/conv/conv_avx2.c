@@ -232,14 +232,13 @@ STEP __m256i level_words(const void *levels, size_t at) {
 STEP __m256i number_bits(const void *values, size_t at) {
     return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)((const uint16_t *)values + at)));
 }
-enum packed { NUMBERS, LEVELS_BF16, LEVELS_S16 };
-STEP __m256i bits_at(const void *values, enum packed kind, size_t at) {
-    if (kind == LEVELS_BF16) return _mm256_srli_epi32(level_bits(values, at), 16);
-    return kind == LEVELS_S16 ? level_words(values, at) : number_bits(values, at);
+STEP __m256i bits_at(const void *values, enum conv_paired kind, size_t at) {
+    if (kind == PAIR_LEVELS_BF16) return _mm256_srli_epi32(level_bits(values, at), 16);
+    return kind == PAIR_LEVELS_S16 ? level_words(values, at) : number_bits(values, at);
 }
 
 /// 8 channels at a time.
-STEP void pack(const struct conv_pair_packing *p, enum packed kind) {
+STEP void pack(const struct conv_pair_packing *p, enum conv_paired kind) {
     const __m256i kept = _mm256_set1_epi32(p->single ? 0xffff : -1);
     size_t pixel_step = p->pairs * p->block, panel = p->pixels * pixel_step;
     for (size_t c = 0; c < p->channels; c += 8) {
@@ -251,13 +250,14 @@ STEP void pack(const struct conv_pair_packing *p, enum packed kind) {
         }
     }
 }
-FAST static void pair_levels(const struct conv_pair_packing *p) { pack(p, LEVELS_BF16); }
-FAST static void pair_levels_s16(const struct conv_pair_packing *p) { pack(p, LEVELS_S16); }
-FAST static void pair_numbers(const struct conv_pair_packing *p) { pack(p, NUMBERS); }
+FAST static void pair(const struct conv_pair_packing *p) {
+    if (p->kind == PAIR_NUMBERS) pack(p, PAIR_NUMBERS);
+    else if (p->kind == PAIR_LEVELS_S16) pack(p, PAIR_LEVELS_S16);
+    else pack(p, PAIR_LEVELS_BF16);
+}
 
 const struct conv_kernels conv_kernels_avx2 = {
     .tiles = {[FORWARD_S32] = &FORWARD_S32_tiles, [FORWARD_S16] = &FORWARD_S16_tiles, [BF16_TO_F32] = &BF16_TO_F32_tiles,
               [BF16_TO_BF16] = &BF16_TO_BF16_tiles, [S16_TO_BF16] = &S16_TO_BF16_tiles},
-    .pair_levels = pair_levels, .pair_levels_s16 = pair_levels_s16, .pair_numbers = pair_numbers,
-    .narrow = weight_narrow, .wide = weight_wide, .narrow_s16 = weight_narrow_s16, .wide_s16 = weight_wide_s16};
+    .pair = pair, .narrow = weight_narrow, .wide = weight_wide, .narrow_s16 = weight_narrow_s16, .wide_s16 = weight_wide_s16};
 #endif

@@ -60,6 +60,9 @@ typedef void conv_weight_fn(const struct conv_weight_block *);
 /// Output channels by 16 or by 32, input channels such that the sums fill the registers.
 enum { NARROW_INPUTS = 16, NARROW_OUTPUTS = 16, WIDE_INPUTS = 8, WIDE_OUTPUTS = 32 };
 
+/// What is paired: numbers of 16 bits as they are, or levels as bf16 or as s16.
+enum conv_paired { PAIR_NUMBERS, PAIR_LEVELS_BF16, PAIR_LEVELS_S16 };
+
 /// Packs one pair of images a, b [pixels, channels] into panels [channels/block][pixels][pairs][block] of pairs of 16 bits,
 /// `to` pointing at the pair's place: to[...] = (a's value, b's value), only a's where `single`.
 struct conv_pair_packing {
@@ -67,14 +70,14 @@ struct conv_pair_packing {
     uint32_t *to;
     size_t pixels, channels, block, pairs;  // block: 8, 16 or 32
     int single;
+    enum conv_paired kind;
 };
 typedef void conv_pair_fn(const struct conv_pair_packing *);
 
-/// All that a path is made of: the blocks of each pass, and the weight gradient's steps: packing levels as bf16 or s16, packing
-/// numbers of 16 bits, and the sums of bf16 and of s16.
+/// All that a path is made of: the blocks of each pass, and the weight gradient's steps: packing, and the sums of bf16 and of s16.
 struct conv_kernels {
     const struct conv_tiles *tiles[PASSES];
-    conv_pair_fn *pair_levels, *pair_levels_s16, *pair_numbers;
+    conv_pair_fn *pair;
     conv_weight_fn *narrow, *wide, *narrow_s16, *wide_s16;
 };
 extern const struct conv_kernels conv_kernels_portable[];  // a copy each, as `ck_copy` says

@@ -73,42 +73,37 @@ CK_KERNEL(void, s16_to_bf16, (const struct conv_block *b), (b)) {
     })
 }
 
-CK_INLINE void weight_block(const struct conv_weight_block *b, size_t inputs, size_t outputs) {
-    for (size_t i = 0; i < inputs; i++)
-        for (size_t o = 0; o < outputs; o++) b->sums[i * b->sums_row + o] = 0;
-    for (size_t row = 0; row < b->rows; row++)
-        for (size_t column = 0; column < b->columns; column++) {
-            const uint32_t *x = b->x + (row * b->x_row + column * b->x_column) * inputs;
-            const uint32_t *dy = b->dy + (row * b->dy_row + column * b->dy_column) * outputs;
-            for (size_t pair = b->run; pair > 0; pair--, x += inputs, dy += outputs)
-                for (size_t i = 0; i < inputs; i++) {
-                    float first = bf16_to_float((uint16_t)x[i]), second = bf16_to_float((uint16_t)(x[i] >> 16));
-                    float *restrict sums = b->sums + i * b->sums_row;
-                    for (size_t o = 0; o < outputs; o++)
-                        sums[o] += first * bf16_to_float((uint16_t)dy[o]) + second * bf16_to_float((uint16_t)(dy[o] >> 16));
-                }
-        }
+CK_INLINE void add_bf16(float *restrict sums, uint32_t x, const uint32_t *dy, size_t outputs) {
+    float first = bf16_to_float((uint16_t)x), second = bf16_to_float((uint16_t)(x >> 16));
+    for (size_t o = 0; o < outputs; o++)
+        sums[o] += first * bf16_to_float((uint16_t)dy[o]) + second * bf16_to_float((uint16_t)(dy[o] >> 16));
 }
-CK_KERNEL(void, weight_narrow, (const struct conv_weight_block *b), (b)) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS); }
-CK_KERNEL(void, weight_wide, (const struct conv_weight_block *b), (b)) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS); }
+CK_INLINE void add_s16(double *restrict totals, uint32_t x, const uint32_t *dy, size_t outputs) {
+    int32_t first = (int16_t)x, second = (int16_t)(x >> 16);
+    for (size_t o = 0; o < outputs; o++) totals[o] += first * (int16_t)dy[o] + second * (int16_t)(dy[o] >> 16);
+}
 
-CK_INLINE void weight_block_s16(const struct conv_weight_block *b, size_t inputs, size_t outputs) {
+CK_INLINE void weight_block(const struct conv_weight_block *b, size_t inputs, size_t outputs, int exact) {
     for (size_t i = 0; i < inputs; i++)
-        for (size_t o = 0; o < outputs; o++) b->totals[i * b->sums_row + o] = 0;
+        for (size_t o = 0; o < outputs; o++) {
+            if (exact) b->totals[i * b->sums_row + o] = 0;
+            else b->sums[i * b->sums_row + o] = 0;
+        }
     for (size_t row = 0; row < b->rows; row++)
         for (size_t column = 0; column < b->columns; column++) {
             const uint32_t *x = b->x + (row * b->x_row + column * b->x_column) * inputs;
             const uint32_t *dy = b->dy + (row * b->dy_row + column * b->dy_column) * outputs;
             for (size_t pair = b->run; pair > 0; pair--, x += inputs, dy += outputs)
                 for (size_t i = 0; i < inputs; i++) {
-                    int32_t first = (int16_t)x[i], second = (int16_t)(x[i] >> 16);
-                    double *restrict totals = b->totals + i * b->sums_row;
-                    for (size_t o = 0; o < outputs; o++) totals[o] += first * (int16_t)dy[o] + second * (int16_t)(dy[o] >> 16);
+                    if (exact) add_s16(b->totals + i * b->sums_row, x[i], dy, outputs);
+                    else add_bf16(b->sums + i * b->sums_row, x[i], dy, outputs);
                 }
         }
 }
-CK_KERNEL(void, weight_narrow_s16, (const struct conv_weight_block *b), (b)) { weight_block_s16(b, NARROW_INPUTS, NARROW_OUTPUTS); }
-CK_KERNEL(void, weight_wide_s16, (const struct conv_weight_block *b), (b)) { weight_block_s16(b, WIDE_INPUTS, WIDE_OUTPUTS); }
+CK_KERNEL(void, weight_narrow, (const struct conv_weight_block *b), (b)) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS, 0); }
+CK_KERNEL(void, weight_wide, (const struct conv_weight_block *b), (b)) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS, 0); }
+CK_KERNEL(void, weight_narrow_s16, (const struct conv_weight_block *b), (b)) { weight_block(b, NARROW_INPUTS, NARROW_OUTPUTS, 1); }
+CK_KERNEL(void, weight_wide_s16, (const struct conv_weight_block *b), (b)) { weight_block(b, WIDE_INPUTS, WIDE_OUTPUTS, 1); }
 
 static uint32_t bf16_of_level(uint8_t level) {
     float value = level;
@@ -116,31 +111,26 @@ static uint32_t bf16_of_level(uint8_t level) {
     memcpy(&bits, &value, sizeof bits);
     return bits >> 16;
 }
-enum packed { NUMBERS, LEVELS_BF16, LEVELS_S16 };
-CK_INLINE uint32_t bits_at(const void *values, enum packed kind, size_t at) {
-    if (kind == NUMBERS) return ((const uint16_t *)values)[at];
+static uint32_t bits_at(const void *values, enum conv_paired kind, size_t at) {
+    if (kind == PAIR_NUMBERS) return ((const uint16_t *)values)[at];
     uint8_t level = ((const uint8_t *)values)[at];
-    return kind == LEVELS_S16 ? level : bf16_of_level(level);
+    return kind == PAIR_LEVELS_S16 ? level : bf16_of_level(level);
 }
-CK_INLINE void pack(const struct conv_pair_packing *p, enum packed kind) {
+static void pair(const struct conv_pair_packing *p) {
     for (size_t pixel = 0; pixel < p->pixels; pixel++)
         for (size_t c = 0; c < p->channels; c++) {
             size_t at = pixel * p->channels + c;
-            uint32_t a = bits_at(p->a, kind, at), b = bits_at(p->b, kind, at);
+            uint32_t a = bits_at(p->a, p->kind, at), b = bits_at(p->b, p->kind, at);
             p->to[((c / p->block) * p->pixels + pixel) * p->pairs * p->block + c % p->block] = p->single ? a : a | b << 16;
         }
 }
-static void pair_levels(const struct conv_pair_packing *p) { pack(p, LEVELS_BF16); }
-static void pair_levels_s16(const struct conv_pair_packing *p) { pack(p, LEVELS_S16); }
-static void pair_numbers(const struct conv_pair_packing *p) { pack(p, NUMBERS); }
 
 #define ONE_TILE(run) &(const struct conv_tiles){1, {{1, 1, 1, 0, run}}}
 #define COPY(copy)                                                                                                    \
     {.tiles = {[FORWARD_S32] = ONE_TILE(forward_s32_##copy), [FORWARD_S16] = ONE_TILE(forward_s16_##copy),            \
                [BF16_TO_F32] = ONE_TILE(bf16_to_f32_##copy), [BF16_TO_BF16] = ONE_TILE(bf16_to_bf16_##copy),          \
                [S16_TO_BF16] = ONE_TILE(s16_to_bf16_##copy)},                                                        \
-     .pair_levels = pair_levels, .pair_levels_s16 = pair_levels_s16, .pair_numbers = pair_numbers,                    \
-     .narrow = weight_narrow_##copy, .wide = weight_wide_##copy,                                                      \
+     .pair = pair, .narrow = weight_narrow_##copy, .wide = weight_wide_##copy,                                        \
      .narrow_s16 = weight_narrow_s16_##copy, .wide_s16 = weight_wide_s16_##copy}
 const struct conv_kernels conv_kernels_portable[] = {
     COPY(portable),

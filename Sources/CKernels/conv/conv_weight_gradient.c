@@ -62,7 +62,7 @@ int ck_conv_s16_limit(struct ck_conv c, int largest_weight) {
 struct job {
     struct plan plan;
     const struct conv_kernels *kernels;
-    conv_pair_fn *pair_x;
+    enum conv_paired x_kind;
     const char *x;
     size_t x_size;  // bytes of one of x
     const uint16_t *dy;  // bf16, or s16
@@ -86,12 +86,12 @@ static void pack_pairs(const struct job *job, uint32_t *x, uint32_t *dy, size_t 
         size_t other = single ? image : image + 1;
         struct conv_pair_packing packing = {
             job->x + image * x_image, job->x + other * x_image, x + pair * p->input_block,
-            pixels, p->shape.input_channels, p->input_block, count, single};
-        job->pair_x(&packing);
+            pixels, p->shape.input_channels, p->input_block, count, single, job->x_kind};
+        job->kernels->pair(&packing);
         packing = (struct conv_pair_packing){
             job->dy + image * dy_image, job->dy + other * dy_image, dy + pair * p->output_block,
-            dy_pixels, p->shape.output_channels, p->output_block, count, single};
-        job->kernels->pair_numbers(&packing);
+            dy_pixels, p->shape.output_channels, p->output_block, count, single, PAIR_NUMBERS};
+        job->kernels->pair(&packing);
     }
 }
 
@@ -205,11 +205,14 @@ static void add_workers(const struct job *job) {
 /// dq = scale·unit·(the workers' exact sums), rounded once.
 static void round_totals(const struct job *job, float scale) {
     const struct plan *p = &job->plan;
-    size_t row = p->weights / p->shape.output_channels, others = p->split_pairs ? (size_t)job->workers : 1;
-    for (size_t e = 0; e < p->weights; e++) {
-        double total = job->totals[e];
-        for (size_t other = 1; other < others; other++) total += job->totals[other * p->weights + e];
-        job->dq[e] = (float)(total * ((double)scale * (double)job->unit[e / row]));
+    size_t outputs = p->shape.output_channels, row = p->weights / outputs, others = p->split_pairs ? (size_t)job->workers : 1;
+    for (size_t o = 0; o < outputs; o++) {
+        double factor = (double)scale * (double)job->unit[o];
+        for (size_t e = o * row; e < (o + 1) * row; e++) {
+            double total = job->totals[e];
+            for (size_t other = 1; other < others; other++) total += job->totals[other * p->weights + e];
+            job->dq[e] = (float)(total * factor);
+        }
     }
 }
 
@@ -246,26 +249,23 @@ static void weight_gradient(struct job job, float scale, int threads) {
 
 void ck_conv_weight_gradient(const uint8_t *x, const uint16_t *dy, const float *unit, float *dq, void *scratch,
                              struct ck_conv c, enum ck_conv_path path, int threads) {
-    const struct conv_kernels *kernels = conv_kernels(path);
-    struct job job = {.plan = plan_of(c, 0), .kernels = kernels, .pair_x = kernels->pair_levels, .x = (const char *)x,
+    struct job job = {.plan = plan_of(c, 0), .kernels = conv_kernels(path), .x_kind = PAIR_LEVELS_BF16, .x = (const char *)x,
                       .x_size = sizeof *x, .dy = dy, .unit = unit, .dq = dq, .scratch = scratch};
     weight_gradient(job, 1, threads);
 }
 
 void ck_conv_weight_gradient_bf16(const uint16_t *x, const uint16_t *dy, const float *unit, float *dw, void *scratch,
                                   struct ck_conv c, enum ck_conv_path path, int threads) {
-    const struct conv_kernels *kernels = conv_kernels(path);
-    struct job job = {.plan = plan_of(c, 0), .kernels = kernels, .pair_x = kernels->pair_numbers, .x = (const char *)x,
+    struct job job = {.plan = plan_of(c, 0), .kernels = conv_kernels(path), .x_kind = PAIR_NUMBERS, .x = (const char *)x,
                       .x_size = sizeof *x, .dy = dy, .unit = unit, .dq = dw, .scratch = scratch};
     weight_gradient(job, 1, threads);
 }
 
 void ck_conv_weight_gradient_s16(const uint8_t *x, int top, const int16_t *dy, float scale, const float *unit, float *dq, void *scratch,
                                  struct ck_conv c, enum ck_conv_path path, int threads) {
-    const struct conv_kernels *kernels = conv_kernels(path);
     struct plan plan = plan_of(c, 1);
     double *totals = scratch;
-    struct job job = {.plan = plan, .kernels = kernels, .pair_x = kernels->pair_levels_s16, .x = (const char *)x, .x_size = sizeof *x,
+    struct job job = {.plan = plan, .kernels = conv_kernels(path), .x_kind = PAIR_LEVELS_S16, .x = (const char *)x, .x_size = sizeof *x,
                       .dy = (const uint16_t *)dy, .unit = unit, .dq = dq, .totals = totals,
                       .most = (size_t)(INT32_MAX / (2 * top * INT16_MAX)),
                       .scratch = (uint32_t *)(totals + (plan.split_pairs ? (size_t)threads : 1) * plan.weights)};

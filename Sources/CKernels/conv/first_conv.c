@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The convolution of the images, sixteen outputs at a time.
 #include <string.h>
-#include "common/bf16.h"
 #include "common/kernel.h"
+#include "common/vectors.h"
 #include "ordered.h"
 #include "parallel.h"
 
 #pragma clang fp contract(off)
-#pragma clang diagnostic ignored "-Wpsabi"
-
-enum { W = 16, PIXELS = 4, MOST_OUTPUTS = 64 };
-typedef float f32v __attribute__((vector_size(4 * W)));
-typedef uint16_t u16v __attribute__((vector_size(2 * W)));
-typedef uint32_t u32v __attribute__((vector_size(4 * W)));
-#define LOAD(type, p) ({ type v_; __builtin_memcpy(&v_, (p), sizeof v_); v_; })
-#define STORE(p, value) ({ __typeof__(value) v_ = (value); __builtin_memcpy((p), &v_, sizeof v_); })
+enum { PIXELS = 4, MOST_OUTPUTS = 64 };
 
 struct job {
     const float *x, *packed;
@@ -52,7 +45,7 @@ CK_INLINE void pixels(const float *x, size_t step, const float *w, float *y, str
     for (size_t r = 0; r < c.kernel; r++, x += padded_row(c))
         for (size_t t = 0; t < run; t++, w += W) {
             f32v weights = LOAD(f32v, w);
-            for (size_t p = 0; p < count; p++) sums[p] = __builtin_elementwise_fma((f32v){0} + x[p * step + t], weights, sums[p]);
+            for (size_t p = 0; p < count; p++) sums[p] = fused((f32v){0} + x[p * step + t], weights, sums[p]);
         }
     for (size_t p = 0; p < count; p++) STORE(y + p * c.outputs, sums[p]);
 }
@@ -101,8 +94,8 @@ CK_INLINE void image_sums(const float *x, const uint16_t *dy, double *totals, st
         for (size_t w = w0; w < w1; w++) {
             f32v level = (f32v){0} + x[((h * c.stride + r - c.padding) * c.width + w * c.stride + s - c.padding) * c.channels];
             for (size_t b = 0; b < blocks; b++) {
-                f32v gradient = (f32v)(__builtin_convertvector(LOAD(u16v, dy + (h * columns + w) * c.outputs + b * W), u32v) << 16);
-                sums[b] = __builtin_elementwise_fma(level, gradient, sums[b]);
+                f32v gradient = from_bf16(LOAD(u16v, dy + (h * columns + w) * c.outputs + b * W));
+                sums[b] = fused(level, gradient, sums[b]);
             }
         }
     for (size_t b = 0; b < blocks; b++)
@@ -123,6 +116,7 @@ CK_WORKER(weight_gradient) {
             for (size_t n = 0; n < c.images; n++) {
                 const float *x = j->x + n * image + i;
                 const uint16_t *dy = j->dy + n * map + first;
+                // Constants at the usual calls, so that the sums live in registers.
                 if (outputs == W) image_sums(x, dy, totals, c, tap / c.kernel, tap % c.kernel, 1);
                 else if (outputs == MOST_OUTPUTS) image_sums(x, dy, totals, c, tap / c.kernel, tap % c.kernel, MOST_OUTPUTS / W);
                 else image_sums(x, dy, totals, c, tap / c.kernel, tap % c.kernel, outputs / W);

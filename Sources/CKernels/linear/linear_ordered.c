@@ -32,7 +32,8 @@ CK_WORKER(dots) {
         for (size_t o = 0; o < j->row; o++) j->y[n * j->row + o] = j->bias[o] + dot(j->x + n * j->terms, j->w + o * j->terms, j->terms);
 }
 
-void ck_linear_forward(const float *x, const float *w, const float *bias, float *y, size_t batch, size_t inputs, size_t outputs, int threads) {
+void ck_linear_forward(const float *x, const float *w, const float *bias, float *y, size_t batch, size_t inputs, size_t outputs,
+                       int threads) {
     struct job j = {.x = x, .w = w, .bias = bias, .y = y, .rows = batch, .row = outputs, .terms = inputs};
     ck_parallel(threads, dots[ck_copy()], &j);
 }

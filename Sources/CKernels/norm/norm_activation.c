@@ -2,38 +2,13 @@
 #include "norm_activation.h"
 #include "common/bf16.h"
 #include "common/kernel.h"
+#include "common/vectors.h"
 #include "parallel.h"
 
 // The bits of every result are the same on every processor: each multiply-add that is fused is written as one.
 #pragma clang fp contract(off)
 
-// Every function with a vector argument is inlined into its caller, so no calling convention is at stake.
-#pragma clang diagnostic ignored "-Wpsabi"
-
-// Sixteen channels at a time in clang's vector types: one register with AVX-512, two with AVX2, four elsewhere.
-enum { W = 16, BLOCK = 64 };
-typedef float f32v __attribute__((vector_size(4 * W)));
-typedef int32_t s32v __attribute__((vector_size(4 * W)));
-typedef uint32_t u32v __attribute__((vector_size(4 * W)));
-typedef int16_t s16v __attribute__((vector_size(2 * W)));
-typedef uint16_t u16v __attribute__((vector_size(2 * W)));
-typedef uint8_t u8v __attribute__((vector_size(W)));
-typedef double f64v __attribute__((vector_size(8 * W)));
-#define LOAD(type, p) ({ type v_; __builtin_memcpy(&v_, (p), sizeof v_); v_; })
-#define STORE(p, value) ({ __typeof__(value) v_ = (value); __builtin_memcpy((p), &v_, sizeof v_); })
-
-CK_INLINE f32v from_bf16(u16v bits) { return (f32v)(__builtin_convertvector(bits, u32v) << 16); }
-
-// Round to nearest even; a NaN stays one because its qmax mantissa bit is kept set.
-CK_INLINE u16v to_bf16(f32v x) {
-    u32v bits = (u32v)x, rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    u32v nan = (u32v)(x != x);
-    return __builtin_convertvector((rounded & ~nan) | (0x7fc0 & nan), u16v);
-}
-
-CK_INLINE f32v fused(f32v x, f32v y, f32v z) { return __builtin_elementwise_fma(x, y, z); }
-
-CK_INLINE f32v choose(s32v mask, f32v yes, f32v no) { return (f32v)(((s32v)yes & mask) | ((s32v)no & ~mask)); }
+enum { BLOCK = 64 };
 
 CK_INLINE f32v load(const void *numbers, enum ck_number type, size_t at) {
     switch (type) {
@@ -84,10 +59,6 @@ struct job {
     int parts;
     float factor;
 };
-
-static void share(const struct job *j, int worker, int workers, size_t *begin, size_t *end) {
-    ck_share(j->m.rows, worker, workers, begin, end);
-}
 
 // A part's rows and its n sums, zero at first.
 static double *part_of(const struct job *j, int part, size_t n, size_t *begin, size_t *end) {
@@ -181,7 +152,7 @@ CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, enum 
 CK_WORKER(forward) {
     const struct job *j = context;
     size_t begin, end;
-    share(j, worker, workers, &begin, &end);
+    ck_share(j->m.rows, worker, workers, &begin, &end);
     if (j->result_type == CK_U8) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_QUANTIZED_RELU, CK_U8)
     else if (j->result_type == CK_F32) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_IDENTITY, CK_F32)
     else if (j->m.activation == CK_QUANTIZED_RELU) WITH_ACC(j->m.acc_type, forward_rows, j, begin, end, CK_QUANTIZED_RELU, CK_BF16)
@@ -253,10 +224,8 @@ double ck_norm_activation_backward_sums(struct ck_norm_activation map, uint16_t 
     struct job j = {.m = map, .gradient = gradient, .other = other, .mean = mean, .d = derivatives, .scratch = scratch, .parts = parts};
     ck_parallel(threads, backward_sums[ck_copy()], &j);
     collect(scratch, 2 * map.channels + 1, parts);
-    for (size_t c = 0; c < map.channels; ++c) {
-        sum[c] = scratch[c];
-        dot[c] = scratch[map.channels + c];
-    }
+    __builtin_memcpy(sum, scratch, map.channels * sizeof *sum);
+    __builtin_memcpy(dot, scratch + map.channels, map.channels * sizeof *dot);
     return scratch[2 * map.channels];
 }
 
@@ -266,28 +235,35 @@ CK_INLINE f32v input_gradient(const struct job *j, enum ck_number acc, size_t at
     return fused(LOAD(f32v, j->p + c), dz, LOAD(f32v, j->q + c) * load(j->m.acc, acc, at)) + LOAD(f32v, j->r + c);
 }
 
-CK_INLINE void input_rows(const struct job *j, size_t begin, size_t end, enum ck_number acc) {
+CK_INLINE void input_rows(const struct job *j, size_t begin, size_t end, enum ck_number result, enum ck_number acc) {
     for (size_t i = begin; i < end; ++i)
         for (size_t c = 0; c < j->m.channels; c += W) {
             size_t at = i * j->m.channels + c;
-            STORE(j->gradient + at, to_bf16(input_gradient(j, acc, at, c)));
+            f32v y = input_gradient(j, acc, at, c);
+            if (result == CK_BF16) STORE(j->gradient + at, to_bf16(y));
+            else STORE(j->gradient + at, to_s16(y * j->factor));
         }
 }
 
 CK_WORKER(backward_input) {
     const struct job *j = context;
     size_t begin, end;
-    share(j, worker, workers, &begin, &end);
-    WITH_ACC(j->m.acc_type, input_rows, j, begin, end)
+    ck_share(j->m.rows, worker, workers, &begin, &end);
+    if (j->result_type == CK_S16) WITH_ACC(j->m.acc_type, input_rows, j, begin, end, CK_S16)
+    else WITH_ACC(j->m.acc_type, input_rows, j, begin, end, CK_BF16)
 }
 
 void ck_norm_activation_backward_input(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
                                        const float *r, uint16_t *out, int threads) {
-    struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .gradient = out};
+    struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .gradient = out, .result_type = CK_BF16};
     ck_parallel(threads, backward_input[ck_copy()], &j);
 }
 
-// MARK: Backward, in integers of 16 bits
+void ck_norm_activation_backward_input_s16(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
+                                           const float *r, float factor, int16_t *out, int threads) {
+    struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .factor = factor, .gradient = (uint16_t *)out, .result_type = CK_S16};
+    ck_parallel(threads, backward_input[ck_copy()], &j);
+}
 
 // The bits of magnitudes order as integers, infinities above numbers and NaN above infinities, so a maximum has no order of its own.
 CK_INLINE void largest_rows(const struct job *j, size_t begin, size_t end, uint32_t *largest, enum ck_number acc) {
@@ -303,10 +279,10 @@ CK_INLINE void largest_rows(const struct job *j, size_t begin, size_t end, uint3
 CK_WORKER(largest) {
     const struct job *j = context;
     size_t begin, end;
-    share(j, worker, workers, &begin, &end);
+    ck_share(j->m.rows, worker, workers, &begin, &end);
     uint32_t most = 0;
     WITH_ACC(j->m.acc_type, largest_rows, j, begin, end, &most)
-    __builtin_memcpy(j->scratch + worker, &most, sizeof most);
+    j->scratch[worker] = most;
 }
 
 float ck_norm_activation_largest_gradient(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
@@ -314,36 +290,9 @@ float ck_norm_activation_largest_gradient(struct ck_norm_activation map, const u
     struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .scratch = scratch};
     for (int i = 0; i < threads; ++i) scratch[i] = 0;
     ck_parallel(threads, largest[ck_copy()], &j);
-    uint32_t most = 0;
-    for (int i = 0; i < threads; ++i) {
-        uint32_t bits;
-        __builtin_memcpy(&bits, scratch + i, sizeof bits);
-        most = bits > most ? bits : most;
-    }
+    double most = 0;
+    for (int i = 0; i < threads; ++i) most = scratch[i] > most ? scratch[i] : most;
     float value;
-    __builtin_memcpy(&value, &most, sizeof value);
+    __builtin_memcpy(&value, &(uint32_t){(uint32_t)most}, sizeof value);
     return value;
-}
-
-CK_INLINE void integer_rows(const struct job *j, size_t begin, size_t end, enum ck_number acc) {
-    f32v factor = (f32v){0} + j->factor;
-    for (size_t i = begin; i < end; ++i)
-        for (size_t c = 0; c < j->m.channels; c += W) {
-            size_t at = i * j->m.channels + c;
-            f32v steps = __builtin_elementwise_roundeven(input_gradient(j, acc, at, c) * factor);
-            STORE(j->gradient + at, (u16v)__builtin_convertvector(__builtin_convertvector(steps, s32v), s16v));
-        }
-}
-
-CK_WORKER(backward_integers) {
-    const struct job *j = context;
-    size_t begin, end;
-    share(j, worker, workers, &begin, &end);
-    WITH_ACC(j->m.acc_type, integer_rows, j, begin, end)
-}
-
-void ck_norm_activation_backward_input_s16(struct ck_norm_activation map, const uint16_t *dz, const float *p, const float *q,
-                                           const float *r, float factor, int16_t *out, int threads) {
-    struct job j = {.m = map, .other = dz, .p = p, .q = q, .r = r, .factor = factor, .gradient = (uint16_t *)out};
-    ck_parallel(threads, backward_integers[ck_copy()], &j);
 }

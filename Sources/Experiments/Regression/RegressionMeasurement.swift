@@ -65,16 +65,10 @@ private struct NetworkSnapshot {
             case .weight:
                 weights.append(values)
                 guard let pointer = parameter.integerWeights else { continue }
-                let (integerWeights, length) = (Array(UnsafeBufferPointer(start: pointer, count: values.count)), values.count / parameter.slices)
-                self.integerWeights.append(integerWeights)
-                for i in values.indices {
-                    // What the passes multiply by; integer passes keep scale and integer weights only.
-                    let quantized = parameter.quantized?.pointer[i] ?? parameter.scales[i / length] * Float(integerWeights[i])
-                    let difference = Double(values[i]) - Double(quantized)
-                    residual += difference * difference
-                    norm += Double(values[i]) * Double(values[i])
-                    momentum += Double(parameter.momentum.pointer[i]) * Double(parameter.momentum.pointer[i])
-                }
+                integerWeights.append(Array(UnsafeBufferPointer(start: pointer, count: values.count)))
+                let own = parameter.projectionResidual
+                (residual, norm) = (residual + own.residual, norm + own.norm)
+                momentum += parameter.momentum.values.reduce(0) { $0 + Double($1) * Double($1) }
             }
         }
     }

@@ -50,7 +50,7 @@ public struct DiagnosticsTable {
         try CSVTable(header: header, rows: earlier + ofActivations + ofWeights).write(to: path)
     }
 
-    private static func text(_ number: Double?) -> String { number.map { String(format: "%.6g", $0) } ?? "" }
+    private static func text(_ number: Double?) -> String { number.map(sixDigits) ?? "" }
 
     private let table: CSVTable
 
