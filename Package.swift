@@ -15,14 +15,17 @@ let package = Package(
         .library(name: "bcgd", type: .static, targets: ["BCGDInterface"]),  // libbcgd: Documentation/Python.md
         .library(
             name: "BCGD",
-            targets: ["Statistics", "Quantization", "Theory", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting", "Experiments", "Files", "Parallelism", "Collectives"]),
+            targets: [
+                "Statistics", "Quantization", "Theory", "Compute", "Backends", "Graph", "Datasets", "Training", "Export", "Reporting",
+                "Experiments", "Files", "Parallelism", "Collectives"
+            ])
     ],
     traits: [.trait(name: "MPI", description: "Trains and samples on several machines, over MPI (Documentation/Cluster.md).")],
     // Exact versions, as Package.resolved is not committed.
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
-        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0")
     ],
     targets: [
         // MARK: C libraries: a module map and a shim header each
@@ -71,24 +74,29 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "Reporting", "Training", "Datasets", "Backends", "Graph", "Quantization", "Collectives", "Compute", "Statistics", "Parallelism", "Files",
-                .product(name: "Yams", package: "Yams"),
+                "Reporting", "Training", "Datasets", "Backends", "Graph", "Quantization", "Collectives", "Compute", "Statistics",
+                "Parallelism", "Files",
+                .product(name: "Yams", package: "Yams")
             ]),
         .target(
-            name: "TensorBoard", dependencies: ["Files", .product(name: "SwiftProtobuf", package: "swift-protobuf")], exclude: ["event.proto"]),
+            name: "TensorBoard", dependencies: ["Files", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["event.proto"]),
         .executableTarget(
             name: "reproduce",
             dependencies: [
-                "BuildFacts", "Parallelism", "Collectives", "BCGDRuntime", "RasterImages", "Export", "Experiments", "TensorBoard", "Training", "Datasets",
-                "Backends", "Compute", "Statistics", "Files", argumentParser,
+                "BuildFacts", "Parallelism", "Collectives", "BCGDRuntime", "RasterImages", "Export", "Experiments", "TensorBoard",
+                "Training", "Datasets",
+                "Backends", "Compute", "Statistics", "Files", argumentParser
             ]),
         .executableTarget(
-            name: "verify-theory", dependencies: ["BuildFacts", "Parallelism", "Collectives", "Theory", "Statistics", "Reporting", "Files", argumentParser]),
+            name: "verify-theory",
+            dependencies: ["BuildFacts", "Parallelism", "Collectives", "Theory", "Statistics", "Reporting", "Files", argumentParser]),
         .executableTarget(
             name: "benchmark-step",
             dependencies: [
-                "BuildFacts", "CAllocations", "CPeaks", "Parallelism", "Collectives", "BCGDRuntime", "Export", "Experiments", "Training", "Backends", "Graph", "Compute",
-                "Quantization", "Datasets", "Statistics", "Reporting", "Files", argumentParser,
+                "BuildFacts", "CAllocations", "CPeaks", "Parallelism", "Collectives", "BCGDRuntime", "Export", "Experiments", "Training",
+                "Backends", "Graph", "Compute",
+                "Quantization", "Datasets", "Statistics", "Reporting", "Files", argumentParser
             ]),
 
         // MARK: Fuzzing (Documentation/Sanitizers.md)
@@ -96,8 +104,9 @@ let package = Package(
         .executableTarget(
             name: "fuzz-readers",
             dependencies: [
-                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Export", "Experiments", "Training", "Datasets", "Backends", "Graph", "Quantization",
-                "Compute", "Statistics", "Reporting", "Files", argumentParser,
+                "CAllocations", "CPlanted", "CZlib", "RandomModels", "RasterImages", "BCGDRuntime", "Export", "Experiments", "Training",
+                "Datasets", "Backends", "Graph", "Quantization",
+                "Compute", "Statistics", "Reporting", "Files", argumentParser
             ],
             path: "Experiments/fuzz"),
 
@@ -107,58 +116,70 @@ let package = Package(
         .testTarget(name: "BuildFactsTests", dependencies: ["TestSupport"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels", "TestSupport"]),
-        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Files", "RandomModels", "Statistics", "TestSupport"]),
-        .testTarget(name: "InterfaceTests", dependencies: ["BCGDInterface", "CBCGD", "BCGDRuntime", "CAllocations", "RandomModels", "TestSupport"]),
+        .testTarget(
+            name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Files", "RandomModels", "Statistics", "TestSupport"]),
+        .testTarget(
+            name: "InterfaceTests", dependencies: ["BCGDInterface", "CBCGD", "BCGDRuntime", "CAllocations", "RandomModels", "TestSupport"]),
         .testTarget(
             name: "RasterImagesTests", dependencies: ["RasterImages", "Datasets", "Files", "TestSupport"], exclude: ["png_vectors.py"],
             resources: [.copy("Vectors")]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
         .testTarget(
-            name: "QuantizationTests", dependencies: ["Quantization", "Parallelism", "Statistics"], exclude: ["pytorch_reference.py", "pytorch_comparison.py"]),
+            name: "QuantizationTests", dependencies: ["Quantization", "Parallelism", "Statistics"],
+            exclude: ["pytorch_reference.py", "pytorch_comparison.py"]),
         .testTarget(name: "TheoryTests", dependencies: ["Theory", "Parallelism", "Statistics", "TestSupport"]),
-        .testTarget(name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics", "Files", "TestSupport"]),
+        .testTarget(
+            name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics", "Files", "TestSupport"]),
         .testTarget(
             name: "BackendsTests", dependencies: ["Backends", "Compute", "Graph", "Quantization", "Statistics", "Training", "TestSupport"],
             exclude: ["pytorch_vectors.py", "imagenet_vectors.py"], resources: [.copy("Vectors")]),
         .testTarget(
-            name: "DatasetsTests", dependencies: ["Datasets", "Files", "Parallelism", "Statistics", "TestSupport"], exclude: ["pillow_vectors.py"],
+            name: "DatasetsTests", dependencies: ["Datasets", "Files", "Parallelism", "Statistics", "TestSupport"],
+            exclude: ["pillow_vectors.py"],
             resources: [.copy("Vectors")]),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Backends", "Collectives", "Compute", "Datasets", "Graph", "Parallelism", "Quantization", "Statistics", "TestSupport",
-                "TrainingTestSupport",
+                "Training", "Backends", "Collectives", "Compute", "Datasets", "Graph", "Parallelism", "Quantization", "Statistics",
+                "TestSupport",
+                "TrainingTestSupport"
             ]),
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
         .testTarget(
             name: "ExportTests",
             dependencies: [
-                "Export", "BCGDRuntime", "Parallelism", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics",
-                "RandomModels", "TestSupport", "TrainingTestSupport",
+                "Export", "BCGDRuntime", "Parallelism", "Experiments", "Training", "Datasets", "Backends", "Graph", "Compute",
+                "Quantization", "Statistics",
+                "RandomModels", "TestSupport", "TrainingTestSupport"
             ]),
         .testTarget(name: "TensorBoardTests", dependencies: ["TensorBoard", "Files", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
         .testTarget(
             name: "ExperimentsTests",
             dependencies: [
-                "Experiments", "Reporting", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics", "TestSupport", "TrainingTestSupport",
+                "Experiments", "Reporting", "Training", "Datasets", "Backends", "Graph", "Compute", "Quantization", "Statistics",
+                "TestSupport", "TrainingTestSupport"
             ],
             resources: [.copy("Vectors")]),
         .testTarget(
-            name: "ReproduceTests", dependencies: ["reproduce", "benchmark-step", "BCGDRuntime", "Compute", "Datasets", "Backends", "Graph", "Training"]),
+            name: "ReproduceTests",
+            dependencies: ["reproduce", "benchmark-step", "BCGDRuntime", "Compute", "Datasets", "Backends", "Graph", "Training"]),
         .testTarget(
             name: "GuideTests",
             dependencies: [
-                "BCGDRuntime", "Export", "Experiments", "Training", "Quantization", "Backends", "Graph", "Datasets", "Compute", "Statistics", "Files", "TestSupport", "TrainingTestSupport",
+                "BCGDRuntime", "Export", "Experiments", "Training", "Quantization", "Backends", "Graph", "Datasets", "Compute",
+                "Statistics", "Files", "TestSupport", "TrainingTestSupport"
             ]),
-        .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "benchmark-step"]),
+        .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "benchmark-step"])
     ],
     swiftLanguageModes: [.v6]
 )
 
 // What .ci/sanitize does not run need not be built a second time.
 if Context.environment["BCGD_SANITIZE"] != nil {
-    let unused: Set = ["reproduce", "verify-theory", "benchmark-step", "TensorBoard", "TensorBoardTests", "ReproduceTests", "BenchmarkTests", "GuideTests"]
+    let unused: Set = [
+        "reproduce", "verify-theory", "benchmark-step", "TensorBoard", "TensorBoardTests", "ReproduceTests", "BenchmarkTests", "GuideTests"
+    ]
     package.targets.removeAll { unused.contains($0.name) }
     package.products.removeAll { unused.contains($0.name) }
 }

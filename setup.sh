@@ -9,7 +9,8 @@
 set -eu
 
 # libgcc-12-dev: libgomp, on whose threads the kernels and oneDNN run. OpenBLAS: the build on OpenMP, not its default on pthreads.
-packages="libgsl-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libturbojpeg0-dev libpng-dev librandom123-dev libgcc-12-dev gnuplot-nox dataset-fashion-mnist python3 python3-venv python3-numpy python3-pytest curl ca-certificates"
+packages="libgsl-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libturbojpeg0-dev libpng-dev librandom123-dev libgcc-12-dev gnuplot-nox"
+packages+=" dataset-fashion-mnist python3 python3-venv python3-numpy python3-pytest curl ca-certificates"
 # 6.1: package traits.
 swift_needed=6.1
 
@@ -40,7 +41,8 @@ missing_packages() {
 install_packages() {
     as_root=""
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || fail "missing packages: $missing- installing them needs root, and there is no sudo; run as root: apt-get install $missing"
+        command -v sudo >/dev/null ||
+            fail "missing packages: $missing- installing them needs root, and there is no sudo; run as root: apt-get install $missing"
         as_root="sudo"
     fi
     echo "setup.sh: installing $missing"
@@ -65,7 +67,8 @@ for library in /usr/lib/*/libopenblas.so.0; do
     case "$(readlink -f "$library")" in
     *pthread*)
         name="libopenblas.so.0-$(basename "$(dirname "$library")")"
-        echo "setup.sh: note: $library is the build on pthreads. Programs run it on one thread at a time, so results are right, but it keeps"
+        echo "setup.sh: note: $library is the build on pthreads. Programs run it on one thread at a time, so results are right, but" \
+            "it keeps"
         echo "setup.sh: a pool of idle threads; to choose the other one, as root: update-alternatives --config $name"
         ;;
     esac
@@ -74,7 +77,8 @@ done
 command -v swift >/dev/null || fail "no swift on the PATH; install Swift $swift_needed or newer from https://www.swift.org/install/linux"
 found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\)\.\([0-9][0-9]*\).*/\1.\2/p' | head -n 1)
 [ -n "$found" ] || fail "swift --version names no version; reinstall Swift from https://www.swift.org/install/linux"
-[ "$(printf '%s\n' "$found" "$swift_needed" | sort -V | head -n 1)" = "$swift_needed" ] || fail "Swift $found is too old: $swift_needed or newer is needed, from https://www.swift.org/install/linux"
+[ "$(printf '%s\n' "$found" "$swift_needed" | sort -V | head -n 1)" = "$swift_needed" ] ||
+    fail "Swift $found is too old: $swift_needed or newer is needed, from https://www.swift.org/install/linux"
 
 cd "$(dirname "$0")"
 
@@ -99,13 +103,16 @@ for program in $programs; do
     "$install/bin/$program" --generate-completion-script fish >"$install/share/fish/vendor_completions.d/$program.fish"
 done
 rm -rf "$install/share/bcgd/Experiments" && mkdir "$install/share/bcgd/Experiments"
-(cd Experiments && find . \( -name '*.yaml' -o -name '*.csv' -o -name '10classes.txt' \) -exec cp --parents {} "$install/share/bcgd/Experiments" \;)
+(cd Experiments && find . \( -name '*.yaml' -o -name '*.csv' -o -name '10classes.txt' \) \
+    -exec cp --parents {} "$install/share/bcgd/Experiments" \;)
 if swift package generate-manual --multi-page >/dev/null 2>&1; then
     for program in $programs; do
-        find .build/plugins/GenerateManual/outputs -name "$program.1" -o -name "$program.*.1" | while read -r page; do cp "$page" "$install/share/man/man1"; done
+        find .build/plugins/GenerateManual/outputs -name "$program.1" -o -name "$program.*.1" |
+            while read -r page; do cp "$page" "$install/share/man/man1"; done
     done
 else
-    echo "setup.sh: note: swift package generate-manual did not work here, so there are no manual pages; --help of each command says the same"
+    echo "setup.sh: note: swift package generate-manual did not work here, so there are no manual pages;" \
+        "--help of each command says the same"
 fi
 echo "setup.sh: $programs are in $install/bin"
 case ":$PATH:" in *":$install/bin:"*) ;; *) echo "setup.sh: note: $install/bin is not on the PATH" ;; esac

@@ -84,7 +84,8 @@ def faulty(source, edits):
 
 def copy_checkout():
     """Brings the scratch copy to the checkout's state; files that are the same keep their times, so builds stay short."""
-    files = subprocess.run(["git", "ls-files", "-z", "--", "Package.swift", "Plugins", "Sources", "Experiments", "Tests"], cwd=ROOT, check=True,
+    files = subprocess.run(["git", "ls-files", "-z", "--", "Package.swift", "Plugins", "Sources", "Experiments", "Tests"], cwd=ROOT,
+            check=True,
                            capture_output=True, text=True).stdout.split("\0")
     for file in filter(None, files):
         put(SCRATCH / file, (ROOT / file).read_bytes())
@@ -158,12 +159,14 @@ def write(rows, out):
         writer.writerows(rows)
     os.replace(out / "faults.csv.part", out / "faults.csv")
     lines = ["# Planted faults and `reproduce regress`", "",
-             "Made by [`Experiments/faults.py`](../../Experiments/faults.py) from [`faults.csv`](faults.csv): each fault as a change of the sources,",
+             "Made by [`Experiments/faults.py`](../../Experiments/faults.py) from [`faults.csv`](faults.csv): each fault as a "
+             "change of the sources,",
              "built, checked with the seeds and intervals of a usual check. “Runs” are those with a statistic outside its interval.", "",
              "| Fault | Data | Precision | Verdict | Outside | Runs | Strongest statistic | Found | Expected |",
              "| --- | --- | --- | --- | ---: | --- | --- | ---: | --- |"]
     for r in rows:
-        lines.append(f"| {r['what']} | {r['dataset']} | {r['precision']} | {r['verdict']} | {r['statistics_outside']} | {r['runs'] or '–'} | "
+        lines.append(f"| {r['what']} | {r['dataset']} | {r['precision']} | {r['verdict']} | "
+                     f"{r['statistics_outside']} | {r['runs'] or '–'} | "
                      f"{r['strongest']} | {float(r['value']):.4g} | {float(r['expected_low']):.4g} to {float(r['expected_high']):.4g} |")
     (out / "faults.md.part").write_text("\n".join(lines) + "\n")
     os.replace(out / "faults.md.part", out / "faults.md")
@@ -173,7 +176,8 @@ def main():
     names = [fault.name for fault in FAULTS]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default=",".join(names), help="faults, separated by commas: " + ", ".join(names))
-    parser.add_argument("--precision", action="append", default=[], choices=["f32", "mixed"], help="as in reproduce regress; may be repeated")
+    parser.add_argument("--precision", action="append", default=[], choices=["f32", "mixed"],
+            help="as in reproduce regress; may be repeated")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--dry-run", action="store_true", help="build and run nothing")
     arguments = parser.parse_args()

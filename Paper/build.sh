@@ -8,7 +8,8 @@ cd "$(dirname "$0")"
 
 # latex-recommended: booktabs, caption, float, microtype; latex-base, with amsmath, graphicx and hyperref, comes with it.
 packages="latexmk texlive-latex-recommended"
-files="article.cls amsmath.sty amsthm.sty array.sty booktabs.sty caption.sty float.sty geometry.sty graphicx.sty hyperref.sty longtable.sty microtype.sty"
+files="article.cls amsmath.sty amsthm.sty array.sty booktabs.sty caption.sty float.sty geometry.sty graphicx.sty"
+files+=" hyperref.sty longtable.sty microtype.sty"
 
 has_tex() {
     command -v latexmk >/dev/null && command -v pdflatex >/dev/null && command -v kpsewhich >/dev/null || return 1
@@ -18,7 +19,11 @@ has_tex() {
 install_tex() {
     as_root=""
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || { echo "build.sh: installing TeX needs root, and there is no sudo; run as root: apt-get install --no-install-recommends $packages" >&2; exit 1; }
+        if ! command -v sudo >/dev/null; then
+            echo "build.sh: installing TeX needs root, and there is no sudo; run as root:" \
+                "apt-get install --no-install-recommends $packages" >&2
+            exit 1
+        fi
         as_root="sudo"
     fi
     apt="$as_root env DEBIAN_FRONTEND=noninteractive apt-get"

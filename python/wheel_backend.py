@@ -34,7 +34,8 @@ def metadata():
 
 def openmp():
     """libgomp as the linker finds it."""
-    return os.path.realpath(subprocess.run(["gcc", "-print-file-name=libgomp.so.1"], check=True, capture_output=True, text=True).stdout.strip())
+    return os.path.realpath(subprocess.run(["gcc", "-print-file-name=libgomp.so.1"], check=True, capture_output=True,
+            text=True).stdout.strip())
 
 
 def platform_tag(libraries):
@@ -50,7 +51,8 @@ def platform_tag(libraries):
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     subprocess.run([os.path.join(HERE, "build-library")], check=True)
     about, gomp = project(), openmp()
-    binary = {"bcgd/lib/libbcgd.so": os.path.join(LIBRARY, "libbcgd.so"), "bcgd/lib/libgomp.so.1": gomp, "bcgd/lib/bcgd.h": os.path.join(LIBRARY, "bcgd.h")}
+    binary = {"bcgd/lib/libbcgd.so": os.path.join(LIBRARY, "libbcgd.so"), "bcgd/lib/libgomp.so.1": gomp,
+            "bcgd/lib/bcgd.h": os.path.join(LIBRARY, "bcgd.h")}
     tag = f"py3-none-{platform_tag([binary['bcgd/lib/libbcgd.so'], gomp])}"
     files = {name: open(path, "rb").read() for name, path in binary.items()}
     for name in sorted(os.listdir(os.path.join(HERE, "bcgd"))):

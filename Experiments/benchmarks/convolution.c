@@ -45,7 +45,8 @@ struct primitive {
 static struct primitive make(struct ck_conv c, int pass, dnnl_data_type_t x, dnnl_data_type_t w, dnnl_data_type_t y) {
     dnnl_dim_t h = (dnnl_dim_t)ck_conv_output_side(c.height, c.stride), v = (dnnl_dim_t)ck_conv_output_side(c.width, c.stride);
     dnnl_dims_t source = {(dnnl_dim_t)c.images, (dnnl_dim_t)c.input_channels, (dnnl_dim_t)c.height, (dnnl_dim_t)c.width};
-    dnnl_dims_t target = {(dnnl_dim_t)c.images, (dnnl_dim_t)c.output_channels, h, v}, strides = {(dnnl_dim_t)c.stride, (dnnl_dim_t)c.stride};
+    dnnl_dims_t target = {(dnnl_dim_t)c.images, (dnnl_dim_t)c.output_channels, h, v},
+            strides = {(dnnl_dim_t)c.stride, (dnnl_dim_t)c.stride};
     dnnl_dims_t weight = {(dnnl_dim_t)c.output_channels, (dnnl_dim_t)c.input_channels, 3, 3}, padding = {1, 1};
     dnnl_memory_desc_t layouts[3];
     check(dnnl_memory_desc_init_by_tag(&layouts[0], 4, source, x, dnnl_nhwc), "source");
@@ -55,7 +56,8 @@ static struct primitive make(struct ck_conv c, int pass, dnnl_data_type_t x, dnn
     dnnl_primitive_desc_t hint, description;
     dnnl_memory_desc_t hints[3];
     memcpy(hints, layouts, sizeof hints);
-    if (pass == 2 && w == dnnl_f32 && x == dnnl_bf16) check(dnnl_memory_desc_init_by_tag(&hints[1], 4, weight, dnnl_bf16, dnnl_format_tag_any), "hint");
+    if (pass == 2 && w == dnnl_f32 && x == dnnl_bf16)
+        check(dnnl_memory_desc_init_by_tag(&hints[1], 4, weight, dnnl_bf16, dnnl_format_tag_any), "hint");
     check(dnnl_convolution_forward_desc_init(&operation, dnnl_forward_training, dnnl_convolution_direct, &hints[0], &hints[1],
                                              NULL, &hints[2], strides, padding, padding), "forward");
     check(dnnl_primitive_desc_create(&hint, &operation, NULL, engine, NULL), passes[0]);
@@ -104,7 +106,9 @@ static void run_own(struct own b, struct ck_conv c, int pass) {
     if (pass == 2) ck_conv_weight_gradient(b.x, b.dy, b.unit, b.dq, b.scratch, c, path, threads);
 }
 
-static int ascending(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+static int ascending(const void *a, const void *b) {
+    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
 
 /// The number of (output, tap) pairs along one dimension whose tap is inside the image.
 static double useful(size_t side, size_t stride) {
@@ -120,7 +124,8 @@ static void measure(struct ck_conv c) {
     struct own b = {buffer(inputs), buffer(weights), buffer(weights), buffer(2 * weights), buffer(4 * outputs), buffer(2 * outputs),
                     buffer(2 * inputs), buffer(c.output_channels * sizeof(float)), buffer(4 * weights),
                     buffer(ck_conv_weight_scratch_bytes(c, threads))};
-    double gigaops = 2e-9 * (double)(c.images * c.input_channels * c.output_channels) * useful(c.height, c.stride) * useful(c.width, c.stride);
+    double gigaops = 2e-9 * (double)(c.images * c.input_channels * c.output_channels) * useful(c.height, c.stride)
+            * useful(c.width, c.stride);
     double packing[REPEATS];
     for (int i = 0; i < REPEATS; i++) {
         double start = now();
@@ -163,7 +168,8 @@ int main(int count, char **arguments) {
     omp_set_num_threads(threads);
     check(dnnl_engine_create(&engine, dnnl_cpu, 0), "engine");
     check(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "stream");
-    puts("images,height,width,input_channels,output_channels,stride,pass,threads,own_gops,onednn_int8_bf16_gops,onednn_f32_gops,own_ms,packing_ms");
+    puts("images,height,width,input_channels,output_channels,stride,pass,threads,"
+         "own_gops,onednn_int8_bf16_gops,onednn_f32_gops,own_ms,packing_ms");
     const struct ck_conv shapes[] = {
         {128, 32, 32, 16, 16, 3, 1}, {128, 32, 32, 16, 32, 3, 2}, {128, 16, 16, 32, 32, 3, 1}, {128, 16, 16, 32, 64, 3, 2},
         {128, 8, 8, 64, 64, 3, 1}, {128, 16, 16, 64, 128, 3, 1}, {128, 8, 8, 128, 256, 3, 1}, {128, 8, 8, 256, 256, 3, 1},

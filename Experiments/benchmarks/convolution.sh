@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 kernels=Sources/CKernels
 program=$(mktemp)
 trap 'rm -f "$program"' EXIT
-clang -O2 -I"$kernels" -I"$kernels/include" "$kernels"/conv/*.c "$kernels/common/parallel.c" "$kernels/common/cpu.c" Experiments/benchmarks/convolution.c \
+clang -O2 -I"$kernels" -I"$kernels/include" "$kernels"/conv/*.c "$kernels/common/parallel.c" "$kernels/common/cpu.c" \
+    Experiments/benchmarks/convolution.c \
     -o "$program" -ldnnl -lgomp -lm
 "$program" "${1:-1}"

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times inference by packed models, by ONNX Runtime (float, int8), OpenVINO (f32, bf16, int8) and PyTorch, interleaved, on the same network.
+"""Times inference by packed models, by ONNX Runtime (float, int8), OpenVINO (f32, bf16, int8) and PyTorch, interleaved, on the
+same network.
 
     python3 Experiments/benchmarks/inference.py [--model resnet20=model.bcgd]
 
@@ -78,8 +79,10 @@ def candidates(files, batch, threads, limit, options):
     paths = options.paths.split(",") if options.paths else ["best", "vnni" if options.has_vnni and limit == "none" else "avx2"]
     found = [Candidate("bcgd", path, files["packed"], [PRODUCT, "infer", files["packed"], "--path", path, *size]) for path in paths]
     for form in ("float", "unrounded", "int8", "int8 per channel") if limit == "none" else ():
-        found.append(Candidate("onnxruntime", form, files[form], [options.python, os.path.join(HERE, "inference_onnx.py"), files[form], *size]))
-    for form, precision in (("float", "f32"), ("unrounded", "f32"), ("unrounded", "bf16"), ("int8", "default"), ("int8 per channel", "default")):
+        found.append(Candidate("onnxruntime", form, files[form],
+                [options.python, os.path.join(HERE, "inference_onnx.py"), files[form], *size]))
+    for form, precision in (("float", "f32"), ("unrounded", "f32"), ("unrounded", "bf16"), ("int8", "default"),
+            ("int8 per channel", "default")):
         words = [options.python, os.path.join(HERE, "inference_openvino.py"), files[form], "--precision", precision, *size]
         found.append(Candidate("openvino", form if precision == "default" else f"{form} {precision}", files[form], words))
     for form in ("float", "unrounded"):
@@ -115,11 +118,13 @@ def run_cell(name, files, batch, threads, limit, options):
         ratios = sorted(a / b for a, b in zip(c.times, ours.times))
         median = statistics.median(c.times)
         rows.append({
-            "network": name, "batch": batch, "threads": threads, "engine": c.engine, "configuration": c.configuration, "median_ms": f"{median:.4f}",
+            "network": name, "batch": batch, "threads": threads, "engine": c.engine, "configuration": c.configuration,
+            "median_ms": f"{median:.4f}",
             "min_ms": f"{min(c.times):.4f}", "max_ms": f"{max(c.times):.4f}", "images_per_second": f"{1e3 * batch / median:.1f}",
             "over_ours": f"{statistics.median(ratios):.3f}", "over_ours_low": f"{ratios[0]:.3f}", "over_ours_high": f"{ratios[-1]:.3f}",
             "file_bytes": os.path.getsize(c.file), "peak_mb": f"{c.peak:.1f}", "others_percent": f"{statistics.median(c.others):.1f}",
-            "calls": c.calls, "blocks": options.blocks, "model": "random weights" if name not in options.models else os.path.basename(files["packed"]),
+            "calls": c.calls, "blocks": options.blocks,
+            "model": "random weights" if name not in options.models else os.path.basename(files["packed"]),
             "path": c.process.description.get("path", ""), "limited_to": limit, **options.versions, **options.facts})
         print(f"  {c.engine:12}{c.configuration:26}{median:10.3f}{statistics.median(ratios):8.2f}   {c.peak:6.0f} MB"
               f"   others used {statistics.median(c.others):.0f} %", flush=True)
@@ -138,7 +143,8 @@ def draw(folder, rows):
         line = {"x": index}
         mine = [r for r in rows if (r["network"], int(r["batch"]), int(r["threads"])) == cell]
         for number, (_, engine, configurations) in enumerate(BARS):
-            times = [float(r["median_ms"]) for r in mine if r["engine"] == engine and (configurations is None or r["configuration"] in configurations)]
+            times = [float(r["median_ms"]) for r in mine if r["engine"] == engine
+                    and (configurations is None or r["configuration"] in configurations)]
             if times:
                 line[f"ms{number}"] = f"{min(times):.{max(0, 2 - math.floor(math.log10(min(times))))}f}"  # three digits, no exponent
         if "ms0" not in line:
@@ -163,7 +169,8 @@ def draw(folder, rows):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="inference.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venv", default=VENV, help="virtual environment with onnxruntime, onnx, openvino and torch; made when it does not exist")
+    parser.add_argument("--venv", default=VENV,
+            help="virtual environment with onnxruntime, onnx, openvino and torch; made when it does not exist")
     parser.add_argument("--pip-arguments", default="", help="more arguments for pip install")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="comma-separated (default: %(default)s)")
     parser.add_argument("--model", action="append", default=[], metavar="NETWORK=FILE", help="packed model of a trained network")
@@ -174,7 +181,8 @@ def main(arguments=None):
     parser.add_argument("--limits", help=f"of the instructions, of {', '.join(LIMITS)} (default: both where there is AVX-512)")
     parser.add_argument("--blocks", type=int, default=9, help="interleaved rounds (default: %(default)s; results need 7)")
     parser.add_argument("--seconds", type=float, default=0.3, help="of a block (default: %(default)s)")
-    parser.add_argument("--out", default=os.path.join(ROOT, "runs", "benchmarks"), help="(default: runs/benchmarks; committed ones are in results/benchmarks)")
+    parser.add_argument("--out", default=os.path.join(ROOT, "runs", "benchmarks"),
+            help="(default: runs/benchmarks; committed ones are in results/benchmarks)")
     options = parser.parse_args(arguments)
     options.networks, options.engines = options.networks.split(","), options.engines.split(",")
     options.has_vnni = "avx512_vnni" in processor_flags()

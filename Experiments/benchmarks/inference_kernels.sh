@@ -6,5 +6,6 @@ cd "$(dirname "$0")/../.."
 kernels=Sources/CKernels
 program=$(mktemp)
 trap 'rm -f "$program"' EXIT
-clang -O2 -I"$kernels" -I"$kernels/include" "$kernels"/inference/*.c "$kernels/common/cpu.c" Experiments/benchmarks/inference_kernels.c -o "$program" -lm
+clang -O2 -I"$kernels" -I"$kernels/include" "$kernels"/inference/*.c "$kernels/common/cpu.c" \
+    Experiments/benchmarks/inference_kernels.c -o "$program" -lm
 "$program"

@@ -9,7 +9,8 @@ work on the chunks that suit them best; their sums over rows are one batched mat
     python3 Experiments/benchmarks/monte_carlo.py
 
 A busy machine distorts wall times, most of all of many threads; compare processor time there, with --threads 1.
-It needs `torch` (but with --numpy-only) and `numpy`; without them it makes a virtual environment in .build/benchmark-venv and starts itself there.
+It needs `torch` (but with --numpy-only) and `numpy`; without them it makes a virtual environment in .build/benchmark-venv and starts
+itself there.
 """
 import argparse
 import csv
@@ -277,7 +278,8 @@ def main():
             speed = [wall[mine] / wall[name], processor[mine] / processor[name]]
             numbers = [wall[name], min(p[0] for p in pairs), max(p[0] for p in pairs), processor[name]]
             rows.append([m, n, options.threads, name, *(f"{x:.4g}" for x in numbers), *(f"{x:.3g}" for x in speed), *origin.values()])
-            print(f"m={m} n={n}  {name:32s} {wall[name]:10.3g} samples/s [{numbers[1]:.3g}, {numbers[2]:.3g}], {processor[name]:10.3g} a second of processor time;"
+            print(f"m={m} n={n}  {name:32s} {wall[name]:10.3g} samples/s [{numbers[1]:.3g}, {numbers[2]:.3g}], "
+                  f"{processor[name]:10.3g} a second of processor time;"
                   f" this package is {speed[0]:.1f} times as fast ({speed[1]:.1f} by processor time)", flush=True)
         share = processor["this package"] / processor["its generation alone"]
         print(f"m={m} n={n}  Gaussian generation alone needs {100 * share:.0f} % of this package's time")

@@ -84,7 +84,8 @@ class Candidate:
 def shape_arguments(name, bits, threads, called=None):
     batch, side, classes, channels = NETWORKS[name]
     weight_bits, activation_bits = BITS[bits]
-    return ["--network", called or name, "--batch", str(batch), "--side", str(side), "--channels", str(channels), "--classes", str(classes), "--threads", str(threads),
+    return ["--network", called or name, "--batch", str(batch), "--side", str(side), "--channels", str(channels), "--classes",
+            str(classes), "--threads", str(threads),
             "--weight-bits", str(weight_bits), "--activation-bits", str(activation_bits)]
 
 
@@ -189,11 +190,13 @@ def main():
     parser.add_argument("--blocks", type=int, default=9, help="interleaved rounds (default: %(default)s; results need 7)")
     parser.add_argument("--steps", type=int, default=5, help="steps of a block (default: %(default)s)")
     parser.add_argument("--screening-steps", type=int, default=3, help="steps of each of two screening blocks (default: %(default)s)")
-    parser.add_argument("--finalists", type=int, default=2, help="PyTorch configurations of each precision that go into the interleaved run")
+    parser.add_argument("--finalists", type=int, default=2,
+            help="PyTorch configurations of each precision that go into the interleaved run")
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave torch.compile out")
     parser.add_argument("--no-allocators", action="store_true", help="leave other allocators out")
     parser.add_argument("--no-inference", dest="inference", action="store_false", help="leave inference out (inference.py)")
-    parser.add_argument("--out", default=os.path.join(ROOT, "runs", "benchmarks"), help="(default: runs/benchmarks; committed ones are in results/benchmarks)")
+    parser.add_argument("--out", default=os.path.join(ROOT, "runs", "benchmarks"),
+            help="(default: runs/benchmarks; committed ones are in results/benchmarks)")
     options = parser.parse_args()
     for flag, known in (("networks", NETWORKS), ("bits", BITS), ("torch_precisions", ("f32", "bf16"))):
         values = getattr(options, flag).split(",")

@@ -7,7 +7,8 @@ import subprocess
 
 COLUMNS = ("network batch side bits engine configuration precision stage median_ms min_ms max_ms blocks steps_per_block "
            "images_per_second pytorch_f32_over_this pytorch_bf16_over_this bound_ms roofline best_bound_ms best_roofline "
-           "others_percent peak_mb allocations largest_allocation note peak_f32_gmacs peak_bf16_gmacs peak_int8_gmacs memory_gbs processor threads load_before "
+           "others_percent peak_mb allocations largest_allocation note peak_f32_gmacs peak_bf16_gmacs peak_int8_gmacs "
+           "memory_gbs processor threads load_before "
            "commit torch date how").split()
 
 

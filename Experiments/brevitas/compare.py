@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares an imported model with the Brevitas network that train.py left in OUT, on Fashion-MNIST's test images (needs the package bcgd)."""
+"""Compares an imported model with the Brevitas network that train.py left in OUT, on Fashion-MNIST's test images
+(needs the package bcgd)."""
 import argparse
 import gzip
 import os

@@ -78,7 +78,8 @@ def main():
     torch.manual_seed(1)
     model = Network(options.weight_bits, options.activation_bits)
     (x, labels), (test, test_labels) = images(options.data, "train"), images(options.data, "t10k")
-    x, labels, test, test_labels = torch.from_numpy(x)[:options.images], labels[:options.images], test[:options.test_images], test_labels[:options.test_images]
+    x, labels = torch.from_numpy(x)[:options.images], labels[:options.images]
+    test, test_labels = test[:options.test_images], test_labels[:options.test_images]
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     for epoch in range(options.epochs):
         model.train()

@@ -11,8 +11,11 @@ struct Progress {
 
     /// Maps a file in the folder, made when missing.
     static func shared(in folder: String) throws -> UnsafeMutablePointer<Progress> {
-        let size = MemoryLayout<Progress>.stride, path = "\(folder)/progress", file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0, ftruncate(file, off_t(size)) == 0, let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), start != MAP_FAILED else {
+        let size = MemoryLayout<Progress>.stride, path = "\(folder)/progress",
+            file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0, ftruncate(file, off_t(size)) == 0, let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0),
+            start != MAP_FAILED
+        else {
             throw FileError("cannot map \(path): \(String(cString: strerror(errno)))")
         }
         close(file)
@@ -77,7 +80,8 @@ struct Worker {
         }
         let largest = Int(allocations_so_far().largest)
         progress.pointee.largestAllocation = max(progress.pointee.largestAllocation, largest)
-        progress.pointee.slowestMicroseconds = max(progress.pointee.slowestMicroseconds, Int((ContinuousClock.now - start) / .microseconds(1)))
+        progress.pointee.slowestMicroseconds = max(
+            progress.pointee.slowestMicroseconds, Int((ContinuousClock.now - start) / .microseconds(1)))
         return fault ?? (largest > limits.allocation ? "\(largest) bytes were allocated at once, \(limits.allocation) are allowed" : nil)
     }
 }
@@ -122,7 +126,10 @@ struct Campaign {
         while from < count && crashes.count < Worker.mostFindings {
             let result = try runTool(
                 "/proc/self/exe",
-                ["work", reader.name, "\(from)", "\(count)", folder, "--seed", "\(seed)", "--seconds", "\(limits.seconds)", "--allocation", "\(limits.allocation)", "--out", output],
+                [
+                    "work", reader.name, "\(from)", "\(count)", folder, "--seed", "\(seed)", "--seconds", "\(limits.seconds)",
+                    "--allocation", "\(limits.allocation)", "--out", output
+                ],
                 package: "(this program itself)")
             guard result.status != 0 else { break }
             guard result.status != SetUpFailed.status else { throw FileError("\(reader.name): \(result.errors)") }
@@ -135,7 +142,8 @@ struct Campaign {
     }
 
     private static func cause(_ result: ToolResult, _ limits: Limits) -> String {
-        (result.status == 128 + SIGALRM ? "not finished after \(limits.seconds) s\n" : "the reader's process ended with status \(result.status)\n") + result.errors
+        (result.status == 128 + SIGALRM
+            ? "not finished after \(limits.seconds) s\n" : "the reader's process ended with status \(result.status)\n") + result.errors
     }
 
     /// Made again: what crashed cannot hand it over.

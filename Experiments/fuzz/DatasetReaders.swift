@@ -12,7 +12,8 @@ extension Reader {
             for name in names { try write(file, "\(folder)/\(name)") }
             let sums = Array(zip(names, try sha256(ofFiles: names.map { "\(folder)/\($0)" }))).map { (name: $0, sha256: $1) }
             let release = CIFAR10Release(
-                url: "none", archiveBytes: 0, archiveSHA256: "", recordsPerFile: 2, trainFiles: Array(sums.prefix(2)), testFiles: Array(sums.suffix(1)))
+                url: "none", archiveBytes: 0, archiveSHA256: "", recordsPerFile: 2, trainFiles: Array(sums.prefix(2)),
+                testFiles: Array(sums.suffix(1)))
             return Session(seeds: [Seed(file), Seed(file, hot: 3072..<3075)]) { input, _ in
                 try write(input, "\(folder)/\(names[1])")
                 let data = try CIFAR10.load(folder: folder, allowUnofficial: true, release: release)
@@ -25,8 +26,11 @@ extension Reader {
             let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 2, 3, 9]
             let sums = (try sha256(of: images), try sha256(of: labels), try sha256(of: images), try sha256(of: labels))
             let release = IDXRelease(
-                name: "tiny", folderName: "tiny", classes: MNIST.classes, normalization: MNIST.normalization, counts: (2, 2), sha256: sums, advice: "replace it")
-            func path(_ split: String, _ isImages: Bool) -> String { "\(folder)/\(split)-\(isImages ? "images-idx3" : "labels-idx1")-ubyte.gz" }
+                name: "tiny", folderName: "tiny", classes: MNIST.classes, normalization: MNIST.normalization, counts: (2, 2), sha256: sums,
+                advice: "replace it")
+            func path(_ split: String, _ isImages: Bool) -> String {
+                "\(folder)/\(split)-\(isImages ? "images-idx3" : "labels-idx1")-ubyte.gz"
+            }
             let packed = (images: gzipped(images), labels: gzipped(labels))
             for split in ["train", "t10k"] {
                 try write(packed.images, path(split, true))
@@ -34,14 +38,17 @@ extension Reader {
             }
             let seeds = [
                 Seed(packed.images, hot: 0..<12), Seed(packed.labels), Seed(images, hot: 0..<16, alwaysFinished: true, finish: gzipped),
-                Seed(labels, alwaysFinished: true, finish: gzipped), Seed(images, hot: 0..<16), Seed(labels),
+                Seed(labels, alwaysFinished: true, finish: gzipped), Seed(images, hot: 0..<16), Seed(labels)
             ]
             return Session(seeds: seeds) { input, index in
                 let isImages = index % 2 == 0
                 try write(input, path("train", isImages))
                 defer { try? write(isImages ? packed.images : packed.labels, path("train", isImages)) }
                 let data = try release.load(folder: folder, allowUnofficial: true)
-                if data.isOfficial { try need(data.train.images == Array(images[16...]) && data.train.labels == Array(labels[8...]), "other images are official") }
+                if data.isOfficial {
+                    try need(
+                        data.train.images == Array(images[16...]) && data.train.labels == Array(labels[8...]), "other images are official")
+                }
                 try check(data.train, count: 2, classes: 10)
             }
         },
@@ -51,7 +58,10 @@ extension Reader {
                 try makeFolder("\(folder)/val/\(id)")
                 try write([], "\(folder)/val/\(id)/a.JPEG")
             }
-            let texts = ["# a comment\n0 n01440764 tench\n217 n02102040 English springer\n701 n03888257 parachute\n", "n01440764 1 tench\r\nn03888257 2 parachute\r\n", "\u{feff}5\tn02102040\tEnglish_springer"]
+            let texts = [
+                "# a comment\n0 n01440764 tench\n217 n02102040 English springer\n701 n03888257 parachute\n",
+                "n01440764 1 tench\r\nn03888257 2 parachute\r\n", "\u{feff}5\tn02102040\tEnglish_springer"
+            ]
             return Session(seeds: texts.map { Seed(text: $0) }) { input, _ in
                 try write(input, path)
                 let list = try ClassList(contentsOf: path)
@@ -77,7 +87,7 @@ extension Reader {
                 let split = try data.sources(imageSize: 32).test
                 try need((1...4).contains(split.count), "\(split.count) images of 4")
             }
-        },
+        }
     ]
 
     private static func check(_ split: ImageSplit, count: Int, classes: Int) throws {
@@ -87,7 +97,9 @@ extension Reader {
 
     static func gzipped(_ bytes: [UInt8]) -> [UInt8] {
         var stream = z_stream(), result = [UInt8](repeating: 0, count: bytes.count + bytes.count / 100 + 64), input = bytes
-        guard deflateInit2_(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return [] }
+        guard
+            deflateInit2_(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+        else { return [] }
         defer { deflateEnd(&stream) }
         return input.withUnsafeMutableBufferPointer { input in
             let count = result.withUnsafeMutableBufferPointer { output in

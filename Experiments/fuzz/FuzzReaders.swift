@@ -8,7 +8,8 @@ import Synchronization
 /// Gives every reader of the package damaged inputs (Documentation/Sanitizers.md).
 @main struct FuzzReaders: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fuzz-readers", abstract: "Gives every reader of this package damaged inputs, and looks for crashes, hangs and wrong answers.",
+        commandName: "fuzz-readers",
+        abstract: "Gives every reader of this package damaged inputs, and looks for crashes, hangs and wrong answers.",
         subcommands: [RunCommand.self, ReplayCommand.self, PlantedCommand.self, WorkCommand.self], defaultSubcommand: RunCommand.self)
 }
 
@@ -39,7 +40,8 @@ private var sanitizers: String {
 }
 
 struct RunCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "run", abstract: "Gives each reader so many inputs; the same ones with the same seed.")
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Gives each reader so many inputs; the same ones with the same seed.")
 
     @Option(help: "Inputs for each reader.") var count = 100_000
     @Option(name: .customLong("reader"), help: "One of them alone; may be given again.") var names: [String] = []
@@ -73,14 +75,18 @@ struct RunCommand: ParsableCommand {
         let progress = result.progress, done = progress.accepted + progress.refused + result.crashes.count
         let columns = [
             (name, -14), ("\(progress.accepted)", 9), ("\(progress.refused)", 8), ("\(progress.broken)", 6), ("\(result.crashes.count)", 8),
-            (String(format: "%.0f", Double(done) / result.seconds), 9), (String(format: "%.1f", Double(progress.slowestMicroseconds) / 1000), 11),
-            (String(format: "%.1f", Double(progress.largestAllocation) / 1e6), 11), (String(format: "%.0f", Double(progress.peakBytes) / 1e6), 8),
+            (String(format: "%.0f", Double(done) / result.seconds), 9),
+            (String(format: "%.1f", Double(progress.slowestMicroseconds) / 1000), 11),
+            (String(format: "%.1f", Double(progress.largestAllocation) / 1e6), 11),
+            (String(format: "%.0f", Double(progress.peakBytes) / 1e6), 8)
         ]
         var lines = [columns.map { text, width in padded(text, width) }.joined(separator: " ")]
         lines += result.crashes.prefix(3).map { "  input \($0.index): \($0.what.split(separator: "\n").prefix(3).joined(separator: "; "))" }
         // Where neither kind is left, the damage no longer fits the format and tests nothing.
         let isEmpty = count >= 500 && min(progress.accepted, progress.refused) < count / 500
-        if isEmpty { lines.append("  fewer than one input of 500 was accepted, or refused: the seeds or their repair no longer fit the format") }
+        if isEmpty {
+            lines.append("  fewer than one input of 500 was accepted, or refused: the seeds or their repair no longer fit the format")
+        }
         print(lines.joined(separator: "\n"))
         fflush(nil)
         return progress.broken == 0 && result.crashes.isEmpty && !isEmpty
@@ -119,8 +125,10 @@ struct PlantedCommand: ParsableCommand {
 
     /// What must be said of each.
     private static let signs = [
-        "planted-write": "AddressSanitizer: heap-buffer-overflow", "planted-overflow": "signed integer overflow", "planted-trap": "ended with status",
-        "planted-hang": "not finished after 2 s", "planted-memory": "4294967296 bytes were allocated at once", "planted-error": "no line of ours: POSIXError",
+        "planted-write": "AddressSanitizer: heap-buffer-overflow", "planted-overflow": "signed integer overflow",
+        "planted-trap": "ended with status",
+        "planted-hang": "not finished after 2 s", "planted-memory": "4294967296 bytes were allocated at once",
+        "planted-error": "no line of ours: POSIXError"
     ]
 
     func run() throws {

@@ -17,11 +17,11 @@ extension Reader {
             let tensors: [String: StoredTensor] = [
                 "a": StoredTensor(shape: [2, 3], [Float](repeating: 1.5, count: 6)),
                 "b.codes": StoredTensor(shape: [5], [Int8](repeating: -1, count: 5)),
-                "empty": StoredTensor(shape: [0, 4], [Double]()), "é \"\\\u{1}": StoredTensor(shape: [], [UInt64(7)]),
+                "empty": StoredTensor(shape: [0, 4], [Double]()), "é \"\\\u{1}": StoredTensor(shape: [], [UInt64(7)])
             ]
             let files = [
                 SafetensorsFile(metadata: ["format": "pt", "e\u{301}": "\n"], tensors: tensors),
-                SafetensorsFile(tensors: ["a": StoredTensor(shape: [1], [Float(1)])]),
+                SafetensorsFile(tensors: ["a": StoredTensor(shape: [1], [Float(1)])])
             ]
             let seeds = try files.map { file in
                 let bytes = try file.encoded(), data = file.tensors.reduce(0) { $0 + $1.value.data.count }
@@ -33,7 +33,7 @@ extension Reader {
             let path = "\(folder)/run.safetensors", images = tinyImages()
             let seeds = try [
                 "method: float, weight_bits: 32, activation_bits: 32", "method: bcgd, weight_bits: 1, activation_bits: 4",
-                "method: bc, weight_bits: 2, activation_bits: 2, evaluation: lagged",
+                "method: bc, weight_bits: 2, activation_bits: 2, evaluation: lagged"
             ]
             .map { settings -> Seed in
                 let run = RunDescription(
@@ -57,7 +57,7 @@ extension Reader {
         ) { _ in
             let models = [
                 RandomModel(height: 5, width: 6), RandomModel(weightBits: 2, isScaledPerChannel: true),
-                RandomModel(weightBits: 4, isFloatOutside: true),
+                RandomModel(weightBits: 4, isFloatOutside: true)
             ]
             let seeds = try models.map { Seed(try $0.contents().encoded(), hot: 0..<128 + 10 * 64, finish: packedAgain) }
             let paths = Classifier.Path.available
@@ -78,7 +78,7 @@ extension Reader {
                 try need(
                     expected.map(\.bitPattern) == scores[0].map(\.bitPattern), "the scores are \(scores[0]), the reference's \(expected)")
             }
-        },
+        }
     ]
 
     static let exchanged = [
@@ -107,7 +107,7 @@ extension Reader {
                 try need(
                     notes.count <= 3 && !own.tensors.values.contains { [.f16, .bf16].contains($0.type) }, "tensors of 16 bits are left")
             }
-        },
+        }
     ]
 
     private static func readAndWrite(_ input: Data) throws {
@@ -157,8 +157,10 @@ extension Reader {
 
     private static func recipe(_ settings: String, in folder: String) throws -> Recipe {
         let common = """
-            network: resnet8, quantized_layers: all, blending: 1.0e-2, input_derivative: clipped-relu, resolution_derivative: three-valued, batch_size: 4, epochs: 4,
-            rate: 0.05, rate_divisor: 10, milestones: [3], resolution_rate_factor: 0.01, resolution_minimum: 1.0e-3, momentum: 0.9, weight_decay: 1.0e-4,
+            network: resnet8, quantized_layers: all, blending: 1.0e-2, input_derivative: clipped-relu, resolution_derivative: \
+            three-valued, batch_size: 4, epochs: 4,
+            rate: 0.05, rate_divisor: 10, milestones: [3], resolution_rate_factor: 0.01, resolution_minimum: 1.0e-3, momentum: 0.9, \
+            weight_decay: 1.0e-4,
             crop_padding: 1, flip: true
             """
         try write(Array("{\(common), \(settings)}".utf8), "\(folder)/recipe.yaml")

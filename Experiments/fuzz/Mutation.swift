@@ -14,7 +14,9 @@ struct Seed {
     /// Without `finish` it is no input at all, as with packed ones.
     var isAlwaysFinished = false
 
-    init(_ bytes: some Sequence<UInt8>, hot: Range<Int>? = nil, alwaysFinished: Bool = false, finish: @escaping ([UInt8]) -> [UInt8] = { $0 }) {
+    init(
+        _ bytes: some Sequence<UInt8>, hot: Range<Int>? = nil, alwaysFinished: Bool = false, finish: @escaping ([UInt8]) -> [UInt8] = { $0 }
+    ) {
         (self.bytes, self.hot, self.finish, isAlwaysFinished) = (Array(bytes), hot, finish, alwaysFinished)
     }
 
@@ -55,8 +57,9 @@ struct Mutation {
     // MARK: Bytes
 
     private static let extremes: [UInt64] = [
-        0, 1, 2, 7, 8, 15, 16, 127, 128, 255, 256, 32_767, 32_768, 65_535, 65_536, 1 << 24, 1 << 28, 1 << 31 - 1, 1 << 31, 1 << 32 - 1, 1 << 32,
-        1 << 62, 1 << 63 - 1, 1 << 63, .max,
+        0, 1, 2, 7, 8, 15, 16, 127, 128, 255, 256, 32_767, 32_768, 65_535, 65_536, 1 << 24, 1 << 28, 1 << 31 - 1, 1 << 31, 1 << 32 - 1,
+        1 << 32,
+        1 << 62, 1 << 63 - 1, 1 << 63, .max
     ]
 
     private mutating func damaged(_ old: [UInt8], hot: Range<Int>?) -> [UInt8] {
@@ -71,7 +74,10 @@ struct Mutation {
         case 4, 5, 6: store(one(of: Self.extremes), in: &bytes, at: at)
         case 7: bytes.removeSubrange(at..<min(at + 1 + below(below(4) == 0 ? 4096 : 16), bytes.count))
         case 8: bytes.insert(contentsOf: (0...below(16)).map { _ in UInt8(truncatingIfNeeded: random.next()) }, at: at)
-        case 9: bytes.insert(contentsOf: repeatElement(one(of: [0, 32, 48, 57, 91, 123, 255, bytes[at]]), count: 1 << below(below(8) == 0 ? 17 : 8)), at: at)
+        case 9:
+            bytes.insert(
+                contentsOf: repeatElement(one(of: [0, 32, 48, 57, 91, 123, 255, bytes[at]]), count: 1 << below(below(8) == 0 ? 17 : 8)),
+                at: at)
         case 10:
             let from = below(bytes.count), piece = bytes[from..<min(from + 1 + below(80), bytes.count)]
             for (i, byte) in piece.enumerated() where at + i < bytes.count { bytes[at + i] = byte }
@@ -90,25 +96,34 @@ struct Mutation {
     private mutating func store(_ value: UInt64, in bytes: inout [UInt8], at place: Int) {
         let size = one(of: [1, 2, 4, 4, 8]), isBig = below(2) == 0
         let start = below(2) == 0 ? place : place / size * size
-        for i in 0..<size where start + i < bytes.count { bytes[start + i] = UInt8(truncatingIfNeeded: value >> UInt64(8 * (isBig ? size - 1 - i : i))) }
+        for i in 0..<size where start + i < bytes.count {
+            bytes[start + i] = UInt8(truncatingIfNeeded: value >> UInt64(8 * (isBig ? size - 1 - i : i)))
+        }
     }
 
     // MARK: Texts
 
     private static let numbers = [
-        "0", "-0", "-1", "1", "00", "007", "+1", "1.", ".5", "1e5", "1e400", "-1e400", "1e-400", "5e-324", "1.7976931348623157e308", "nan", "NaN",
-        "-nan", "nan(1)", "inf", "-inf", "Infinity", ".inf", ".nan", "0x10", "0x1p3", "0b1", "0o7", "1_000", "1,5", "2147483647", "2147483648", "4294967296",
-        "9007199254740993", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "18446744073709551615", "18446744073709551616",
-        "99999999999999999999999999999999", "3.4028236e38", "1e39", "٣", "½", "", " ", "1 ", "true", "null", "~",
+        "0", "-0", "-1", "1", "00", "007", "+1", "1.", ".5", "1e5", "1e400", "-1e400", "1e-400", "5e-324", "1.7976931348623157e308", "nan",
+        "NaN",
+        "-nan", "nan(1)", "inf", "-inf", "Infinity", ".inf", ".nan", "0x10", "0x1p3", "0b1", "0o7", "1_000", "1,5", "2147483647",
+        "2147483648", "4294967296",
+        "9007199254740993", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999999999999999", "3.4028236e38", "1e39", "٣", "½", "", " ", "1 ", "true", "null", "~"
     ]
     private static let pieces = [
-        "\n", "\r", "\r\n", "\n\n", "\t", " ", ",", ",,", "\"", "\"\"", "'", ":", ": ", "- ", "#", "%", "&a ", "*a", "!!int ", "<<: *a", "---\n", "...\n", "|", ">", "{", "}",
-        "[", "]", "[[[[[[[[", "{a: {a: {a: ", "\u{feff}", "\u{0}", "\u{1b}[2J", "\u{85}", "\u{2028}", "\u{a0}", "e\u{301}", "\u{1f469}\u{200d}\u{1f52c}", "\\", "\\u0000", "../", "/", "<!-- results -->\n", "<!-- /results -->", "?",
+        "\n", "\r", "\r\n", "\n\n", "\t", " ", ",", ",,", "\"", "\"\"", "'", ":", ": ", "- ", "#", "%", "&a ", "*a", "!!int ", "<<: *a",
+        "---\n", "...\n", "|", ">", "{", "}",
+        "[", "]", "[[[[[[[[", "{a: {a: {a: ", "\u{feff}", "\u{0}", "\u{1b}[2J", "\u{85}", "\u{2028}", "\u{a0}", "e\u{301}",
+        "\u{1f469}\u{200d}\u{1f52c}", "\\", "\\u0000", "../", "/", "<!-- results -->\n", "<!-- /results -->", "?"
     ]
 
     private mutating func damagedText(_ old: [UInt8]) -> [UInt8] {
         func isNumber(_ byte: UInt8) -> Bool { (48...57).contains(byte) || byte == 46 || byte == 45 || byte == 101 }
-        func isWord(_ byte: UInt8) -> Bool { (48...57).contains(byte) || (65...90).contains(byte & 0xdf) || byte == 95 || byte == 46 || byte == 45 }
+        func isWord(_ byte: UInt8) -> Bool {
+            (48...57).contains(byte) || (65...90).contains(byte & 0xdf) || byte == 95 || byte == 46 || byte == 45
+        }
         var bytes = old
         switch below(8) {
         case 0, 1, 2:  // a number

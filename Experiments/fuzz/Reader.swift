@@ -44,7 +44,8 @@ enum Refusal {
     /// Whether the error is one that a user may see: of a known type, and one line that says something.
     static func isProper(_ error: any Error) -> Bool {
         switch error {
-        case is FileError, is SafetensorsError, is PackedModelError, is CheckpointError, is RecipeError, is GraphError, is QuantizationError, is ImageSizeError,
+        case is FileError, is SafetensorsError, is PackedModelError, is CheckpointError, is RecipeError, is GraphError,
+            is QuantizationError, is ImageSizeError,
             is ComputeError, is ONNXError:
             break
         default: return false
@@ -62,7 +63,7 @@ extension Reader {
         Reader("planted-trap", "an array is read behind its end") { _ = [1, 2][CommandLine.arguments.count + 1] },
         Reader("planted-hang", "nothing ends") { while true { usleep(1000) } },
         Reader("planted-memory", "4 GiB are allocated") { planted_allocation(1 << 32) },
-        Reader("planted-error", "an error of no type of ours") { throw POSIXError(.EIO) },
+        Reader("planted-error", "an error of no type of ours") { throw POSIXError(.EIO) }
     ]
 
     private init(_ name: String, _ about: String, fault: @escaping @Sendable () throws -> Void) {

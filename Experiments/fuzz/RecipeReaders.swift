@@ -7,11 +7,16 @@ import Training
 extension Reader {
     static let recipes = [
         Reader(name: "recipe", about: "a recipe in YAML") { folder in
-            let base = lines(of: try readText("Experiments/paper.yaml")).filter { line in !["#", "float:", "quantized:"].contains { line.hasPrefix($0) } }
+            let base = lines(of: try readText("Experiments/paper.yaml")).filter { line in
+                !["#", "float:", "quantized:"].contains { line.hasPrefix($0) }
+            }
             let schedule = "rate: 0.01\nepochs: 200\nmilestones: [80, 140]\n" + base.joined(separator: "\n")
             let seeds = [
-                "method: bcgd\nweight_bits: 1\nactivation_bits: 4\n" + schedule, "method: float\nweight_bits: 32\nactivation_bits: 32\n" + schedule,
-                "method: binary-relax\nweight_bits: 4\nactivation_bits: 2\nscaling: per-channel\nrelaxation_end: 100\nresolution_maximum: &x 5\nlloyd_iterations: 1\n" + schedule,
+                "method: bcgd\nweight_bits: 1\nactivation_bits: 4\n" + schedule,
+                "method: float\nweight_bits: 32\nactivation_bits: 32\n" + schedule,
+                "method: binary-relax\nweight_bits: 4\nactivation_bits: 2\nscaling: per-channel\nrelaxation_end: 100\nresolution_maximum: "
+                    + "&x 5\nlloyd_iterations: 1\n"
+                    + schedule
             ].map { Seed(text: $0) }
             return Session(seeds: seeds) { input, _ in
                 try write(input, "\(folder)/recipe.yaml")
@@ -20,7 +25,10 @@ extension Reader {
             }
         },
         // The base recipe, the cells, a protocol and a table in turn, in a folder where the others are as they should be.
-        Reader(name: "experiments", about: "one of the files that describe the cells, the protocols and the tables, as `reproduce` combines them") { folder in
+        Reader(
+            name: "experiments",
+            about: "one of the files that describe the cells, the protocols and the tables, as `reproduce` combines them"
+        ) { folder in
             let names = ["cells.yaml", "paper.yaml", "protocols/smoke.yaml", "table1.yaml", "authors-code.yaml"]
             let texts = try copied(names + ["table2.yaml", "ste.yaml", "comparison.yaml"], to: folder).prefix(names.count)
             return Session(seeds: texts.map { Seed(text: $0) }) { input, index in
@@ -50,7 +58,7 @@ extension Reader {
                 try write(input, "\(folder)/paper.yaml")
                 _ = try BaseRecipe.all(in: folder)
             }
-        },
+        }
     ]
 
     private static func copied(_ names: [String], to folder: String) throws -> [String] {
@@ -68,9 +76,14 @@ extension Reader {
         for epoch in [0, 1, recipe.epochs - 1] {
             let rate = recipe.learningRate(epoch: epoch)
             try need(rate.isFinite && rate >= 0, "the rate \(rate) in epoch \(epoch)")
-            if let relaxation = recipe.relaxation(epoch: epoch) { try need(relaxation > 0 && relaxation.isFinite, "λ = \(relaxation) in epoch \(epoch)") }
+            if let relaxation = recipe.relaxation(epoch: epoch) {
+                try need(relaxation > 0 && relaxation.isFinite, "λ = \(relaxation) in epoch \(epoch)")
+            }
         }
-        let numbers = [recipe.rateDivisor, recipe.stepSizeRateFactor, Double(recipe.weightDecay), Double(recipe.stepSizeMinimum), Double(recipe.momentum)]
+        let numbers = [
+            recipe.rateDivisor, recipe.stepSizeRateFactor, Double(recipe.weightDecay), Double(recipe.stepSizeMinimum),
+            Double(recipe.momentum)
+        ]
         try need(numbers.allSatisfy(\.isFinite), "a setting that is not finite: \(numbers)")
         let run = RunDescription(name: "run", dataset: "data", recipe: recipe, seed: 1, warmStart: nil)
         try need(run.digest.count == 8 && !recipe.texts.isEmpty, "no digest")

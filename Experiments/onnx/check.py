@@ -5,9 +5,10 @@
     python3 Experiments/onnx/check.py model.bcgd --images images.u8      # bytes [N, H, W, C] of the model's size
     python3 Experiments/onnx/check.py model.bcgd --data data             # CIFAR-10's test images
 
-ONNX Runtime and OpenVINO run the float form and QCDQ with weights of 8 bits, 4 bits and packed; with --qonnx the qonnx package runs the QONNX
-form on --qonnx-count images. Fails when a predicted class differs, or the scores of more than two images in a hundred by more than 1e-4:
-programs that round t differently than one fused multiply-add may now and then get a level next to a boundary wrong by one.
+ONNX Runtime and OpenVINO run the float form and QCDQ with weights of 8 bits, 4 bits and packed; with --qonnx the qonnx package runs
+the QONNX form on --qonnx-count images. Fails when a predicted class differs, or the scores of more than two images in a
+hundred by more than 1e-4: programs that round t differently than one fused multiply-add may
+now and then get a level next to a boundary wrong by one.
 """
 import argparse
 import os
@@ -83,7 +84,8 @@ def main():
     for product in ("benchmark-step", "reproduce"):
         build(product)
     pixels = open(options.images, "rb").read() if options.images else cifar(options.data, options.count)
-    trials = [(form, weights, engine) for form, weights in [("float", None), ("qcdq", "int8"), ("qcdq", "int4"), ("qcdq", "packed")] for engine in engines]
+    trials = [(form, weights, engine) for form, weights in [("float", None), ("qcdq", "int8"), ("qcdq", "int4"), ("qcdq", "packed")]
+            for engine in engines]
     trials += [("qonnx", None, "qonnx")] if options.qonnx else []
     bad = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -129,7 +129,8 @@ def main():
         net.eval()
         with torch.no_grad():
             hits = sum((net(normalise(xt[i:i + 500])).argmax(1) == yt[i:i + 500]).sum().item() for i in range(0, len(xt), 500))
-        rows.append([epoch, f"{total / len(x):.6f}", f"{100 * hits / len(xt):.2f}", f"{time.time() - start:.1f}", a.seed, torch.__version__])
+        rows.append([epoch, f"{total / len(x):.6f}", f"{100 * hits / len(xt):.2f}", f"{time.time() - start:.1f}", a.seed,
+                torch.__version__])
         print(*rows[-1], flush=True)
         with open(a.out + ".part", "w", newline="") as f:
             csv.writer(f).writerows([["epoch", "train_loss", "test_top1", "seconds", "seed", "torch"]] + rows)

@@ -27,7 +27,8 @@ def main():
     parser.add_argument("--steps", type=int, default=20, help="of one measurement, after as many to warm up as a third")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved; the median counts")
     parser.add_argument("--no-compile", action="store_true")
-    parser.add_argument("--seconds", type=float, default=300, help="to prepare configurations in, the compiled ones last (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=300,
+            help="to prepare configurations in, the compiled ones last (default: %(default)s)")
     parser.add_argument("--out", help="also write the JSON here")
     arguments = parser.parse_args()
     try:
@@ -63,7 +64,8 @@ def measure(torch, arguments):
             case.time()
     where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"{torch.get_num_threads()} threads"
     image = checkpoint.graph["input"]
-    return {"device": where, "torch": torch.__version__, "batch": arguments.batch, "image": [image["height"], image["width"], image["channels"]],
+    return {"device": where, "torch": torch.__version__, "batch": arguments.batch,
+            "image": [image["height"], image["width"], image["channels"]],
             "steps": arguments.steps, "rounds": arguments.rounds, "network": checkpoint.run["recipe"]["network"],
             "rows": [case.row() for case in cases]}
 

@@ -55,7 +55,8 @@ over() {
     local hosts
     hosts=$(seq -s, -f '10.77.0.%g:1' "$nodes")
     mpirun.openmpi -n "$nodes" --host "$hosts" --bind-to none --mca plm_rsh_agent "$work/agent" --mca btl tcp,self --mca pml ob1 \
-        --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 --mca oob_tcp_keepalive_time 5 --mca oob_tcp_keepalive_intvl 2 \
+        --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 --mca oob_tcp_keepalive_time 5 \
+        --mca oob_tcp_keepalive_intvl 2 \
         --mca oob_tcp_keepalive_probes 3 -x OMPI_MCA_btl_vader_single_copy_mechanism "$@"
 }
 
@@ -64,7 +65,10 @@ cell=(table3 --protocol smoke --experiments "$work/experiments" --data "$work/im
 shared() { local out=$1; shift; over "$built/reproduce" "${cell[@]}" --ranks "$nodes" --out "$out" "$@"; }
 same() { "$plain/reproduce" compare-checkpoints "$1" "$2" || die "$2 is not $1 bit for bit"; }
 one() { [ -d "$work/one" ] || "$plain/reproduce" "${cell[@]}" --out "$work/one" >/dev/null 2>&1 || die "one process"; }
-under_way() { for _ in $(seq 600); do grep -q "from the weights of" "$1" && { sleep 2; return; }; sleep 0.2; done; die "the run did not begin: $(cat "$1")"; }
+under_way() {
+    for _ in $(seq 600); do grep -q "from the weights of" "$1" && { sleep 2; return; }; sleep 0.2; done
+    die "the run did not begin: $(cat "$1")"
+}
 
 bits() {
     one
@@ -80,7 +84,8 @@ times() {
         for rate in none 10gbit 1gbit; do
             up $n $rate
             echo "$n nodes, $rate:"
-            over "$built/benchmark-step" ranks --ranks "$n" --threads 1 --gigabits "$(case $rate in 1gbit) echo 1 ;; 10gbit) echo 10 ;; *) echo 100 ;; esac)"
+            over "$built/benchmark-step" ranks --ranks "$n" --threads 1 \
+                --gigabits "$(case $rate in 1gbit) echo 1 ;; 10gbit) echo 10 ;; *) echo 100 ;; esac)"
         done
     done
 }

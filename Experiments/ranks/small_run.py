@@ -18,7 +18,8 @@ SCHEDULE = "{phase}: {{ epochs: {epochs}, milestones: [], image_size: 32, batch_
 
 
 def write_png(path, colour):
-    rows = b"".join(b"\0" + bytes(min(255, max(0, c + random.randrange(-60, 60))) for _ in range(SIDE) for c in colour) for _ in range(SIDE))
+    rows = b"".join(b"\0" + bytes(min(255, max(0, c + random.randrange(-60, 60))) for _ in range(SIDE) for c in colour)
+            for _ in range(SIDE))
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

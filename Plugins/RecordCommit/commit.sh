@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # usage: commit.sh PACKAGE OUTPUT [COMPILER]
 # Writes OUTPUT/Commit.swift with the compiler's version, and the short hash of PACKAGE's commit, `-dirty` when what programs are built from
-# differs from it; `unknown` outside a checkout, inside another repository's, or without git. Unchanged text leaves the file alone: nothing is rebuilt.
+# differs from it; `unknown` outside a checkout, inside another repository's, or without git. Unchanged text leaves the file alone: nothing
+# is rebuilt.
 package=$1 output=$2 swiftc=${3:-swiftc}
 commit=unknown
 # The prefix is empty only where PACKAGE is the checkout itself.

@@ -31,7 +31,9 @@ public func bcgdDescribeUnit(_ model: UnsafeRawPointer?, _ unit: Int32, _ descri
 }
 
 @_cdecl("bcgd_numbers")
-public func bcgdNumbers(_ model: UnsafeRawPointer?, _ unit: Int32, _ kind: Int32, _ into: UnsafeMutableRawPointer?, _ capacity: Int64) -> Int64 {
+public func bcgdNumbers(_ model: UnsafeRawPointer?, _ unit: Int32, _ kind: Int32, _ into: UnsafeMutableRawPointer?, _ capacity: Int64)
+    -> Int64
+{
     guard let model, shared(model).units.indices.contains(Int(unit)) else { return -1 }
     return shared(model).numbers(Int(unit), kind: kind, into: into, capacity: Int(capacity)).map(Int64.init) ?? -1
 }

@@ -87,7 +87,8 @@ final class SharedModel: @unchecked Sendable {  // what changes is under the loc
     private static func described(_ model: PackedModel, unit index: Int, name: UnsafePointer<CChar>?) -> bcgd_unit {
         let (unit, shape) = (model.units[index], model.shapes[index])
         return bcgd_unit(
-            name: name, kind: Int32(unit.kind.rawValue), kernel: Int32(unit.kernel), stride: Int32(unit.stride), padding: Int32(unit.padding),
+            name: name, kind: Int32(unit.kind.rawValue), kernel: Int32(unit.kernel), stride: Int32(unit.stride),
+            padding: Int32(unit.padding),
             weight_bits: Int32(unit.weightBits), activation_bits: Int32(unit.activationBits), shortcut: Int32(unit.shortcut.rawValue),
             shortcut_stride: Int32(unit.shortcutStride), input: Int32(unit.input), shortcut_input: Int32(unit.shortcutInput),
             input_channels: Int32(model.inputShape(index).channels), height: Int32(shape.height), width: Int32(shape.width),

@@ -21,7 +21,9 @@ final class ByteStorage: @unchecked Sendable {  // the bytes are never written
         guard facts.st_mode & S_IFMT == S_IFREG else { throw PackedModelError("\(path) is not a regular file") }
         let size = Int(facts.st_size)
         guard size > 0 else { throw PackedModelError("\(path) is empty: expected a packed model (.bcgd)") }
-        guard size <= PackedLayout.most.file else { throw PackedModelError("\(path) has \(size) bytes, more than \(PackedLayout.most.file)") }
+        guard size <= PackedLayout.most.file else {
+            throw PackedModelError("\(path) has \(size) bytes, more than \(PackedLayout.most.file)")
+        }
         guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, file, 0), start != MAP_FAILED else { throw fail("map") }
         (bytes, self.path, isMapped) = (UnsafeRawBufferPointer(start: start, count: size), path, true)
     }
@@ -33,8 +35,11 @@ final class ByteStorage: @unchecked Sendable {  // the bytes are never written
     }
 
     deinit {
-        if isMapped { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count) }
-        else { UnsafeMutableRawPointer(mutating: bytes.baseAddress!).deallocate() }
+        if isMapped {
+            munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count)
+        } else {
+            UnsafeMutableRawPointer(mutating: bytes.baseAddress!).deallocate()
+        }
     }
 }
 

@@ -139,10 +139,12 @@ public final class Classifier {
     /// Has every thread do its share of `work`.
     private func parallel(_ work: Work) {
         self.work = work
-        ck_parallel(Int32(threads), { classifier, worker, workers in
-            guard let classifier else { return }
-            Unmanaged<Classifier>.fromOpaque(classifier).takeUnretainedValue().run(worker: Int(worker), of: Int(workers))
-        }, Unmanaged.passUnretained(self).toOpaque())
+        ck_parallel(
+            Int32(threads),
+            { classifier, worker, workers in
+                guard let classifier else { return }
+                Unmanaged<Classifier>.fromOpaque(classifier).takeUnretainedValue().run(worker: Int(worker), of: Int(workers))
+            }, Unmanaged.passUnretained(self).toOpaque())
     }
 
     private func run(worker: Int, of workers: Int) {
@@ -157,7 +159,8 @@ public final class Classifier {
         for image in call.count * worker / workers..<call.count * (worker + 1) / workers {
             for step in plan.steps {
                 step.run(
-                    rows: 0..<step.rows, image: call.images + image * model.input.count, maps: arenas[worker].maps, scratch: arenas[worker].scratch,
+                    rows: 0..<step.rows, image: call.images + image * model.input.count, maps: arenas[worker].maps,
+                    scratch: arenas[worker].scratch,
                     scores: call.scores + image * model.classes.count)
             }
         }
@@ -230,10 +233,13 @@ extension Classifier {
                     guard let unit = step.unit else { continue }
                     let shape = model.shapes[unit]
                     func numbers<T>(_: T.Type) -> [T] {
-                        Array(UnsafeBufferPointer(start: (arenas[0].maps + step.output).assumingMemoryBound(to: T.self), count: shape.count))
+                        Array(
+                            UnsafeBufferPointer(start: (arenas[0].maps + step.output).assumingMemoryBound(to: T.self), count: shape.count))
                     }
-                    let values: UnitActivation.Values = model.units[unit].kind == .classifier
-                        ? .floats(Array(scores)) : model.units[unit].activationBits == 0 ? .floats(numbers(Float.self)) : .levels(numbers(UInt8.self))
+                    let values: UnitActivation.Values =
+                        model.units[unit].kind == .classifier
+                        ? .floats(Array(scores))
+                        : model.units[unit].activationBits == 0 ? .floats(numbers(Float.self)) : .levels(numbers(UInt8.self))
                     results.append(UnitActivation(unit: model.units[unit].name, shape: shape, values: values))
                 }
             }

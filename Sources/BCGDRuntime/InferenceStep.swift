@@ -44,7 +44,9 @@ struct InferenceStep {
         switch action {
         case .first(var unit, let path): ck_first_unit_run(&unit, path, image, levels(output), begin, end, scratch)
         case .convolution(var unit, let path, let input, let shortcut, let isWide):
-            ck_unit_run(&unit, path, levels(input), shortcut.map { UnsafeRawPointer(maps + $0) }, isWide ? 1 : 0, maps + output, begin, end, scratch)
+            ck_unit_run(
+                &unit, path, levels(input), shortcut.map { UnsafeRawPointer(maps + $0) }, isWide ? 1 : 0, maps + output, begin, end, scratch
+            )
         case .maximum(let window, let input): ck_level_window_max(window, levels(input), levels(output), begin, end)
         case .subsampling(let shape, let input): ck_level_subsample(shape, levels(input), levels(output), begin, end)
         case .patches(let shape, let input): ck_patches_gather_rows(levels(input), levels(output), 1, shape, begin, end)
@@ -52,8 +54,11 @@ struct InferenceStep {
             let sums = scratch.assumingMemoryBound(to: Int32.self)
             let room = (scratch + s.sumBytes).assumingMemoryBound(to: Int32.self)
             ck_level_sums(levels(input), s.pixels, s.inputs, sums)
-            if let integerWeights = s.integerWeights { ck_integer_scores(sums, integerWeights, s.inputs, s.outputs, s.scale, s.bias, room, scores) }
-            else { ck_float_scores(sums, s.unit, s.weights, s.inputs, s.outputs, s.bias, scores) }
+            if let integerWeights = s.integerWeights {
+                ck_integer_scores(sums, integerWeights, s.inputs, s.outputs, s.scale, s.bias, room, scores)
+            } else {
+                ck_float_scores(sums, s.unit, s.weights, s.inputs, s.outputs, s.bias, scores)
+            }
         }
     }
 
@@ -115,7 +120,8 @@ struct InferenceStep {
         let (a, b) = (Table(model.a(index), zero: 0), Table(model.b(index), zero: 0))
         var convolution = ck_unit(
             height: from.height, width: from.width, input_channels: from.channels, output_channels: unit.outputChannels, kernel: side,
-            stride: stride, input_qmax: Int32(model.units[unit.input].qmax), largest_integer_weight: Int32(integerWeights.lazy.map(\.magnitude).max() ?? 0),
+            stride: stride, input_qmax: Int32(model.units[unit.input].qmax),
+            largest_integer_weight: Int32(integerWeights.lazy.map(\.magnitude).max() ?? 0),
             binary: unit.weightBits == 1 ? 1 : 0, packed: nil, a: a.pointer, b: b.pointer, step: unit.step, qmax: Float(unit.qmax),
             to_levels: unit.activationBits > 0 ? 1 : 0)
         let kernel = path.kernel(for: convolution)
@@ -130,7 +136,8 @@ struct InferenceStep {
     private static func maximum(_ model: PackedModel, _ index: Int, input: Int, output: Int) -> InferenceStep {
         let (unit, from) = (model.units[index], model.inputShape(index))
         let window = ck_level_window(
-            height: from.height, width: from.width, channels: from.channels, window: unit.kernel, stride: unit.stride, padding: unit.padding)
+            height: from.height, width: from.width, channels: from.channels, window: unit.kernel, stride: unit.stride, padding: unit.padding
+        )
         return InferenceStep(.maximum(window, input: input), rows: model.shapes[index].height, output: output, unit: index)
     }
 
@@ -152,7 +159,8 @@ struct InferenceStep {
         let scale = isFloat ? nil : Table(model.classifierScales(index), zero: 0)
         if let scale { owners.append(scale) }
         let scores = Scores(
-            pixels: pixels, inputs: inputs, outputs: outputs, integerWeights: integerWeights, weights: weights, scale: scale.map { UnsafePointer($0.pointer) },
+            pixels: pixels, inputs: inputs, outputs: outputs, integerWeights: integerWeights, weights: weights,
+            scale: scale.map { UnsafePointer($0.pointer) },
             bias: bias.pointer, unit: model.featureUnit(index))
         return InferenceStep(
             .classifier(scores, input: input), rows: 1, output: 0, scratchBytes: scores.sumBytes + 4 * outputs, unit: index, owners: owners)

@@ -23,11 +23,12 @@ package struct ModelCost {
     ) -> String? {
         let window = unit.kernel * unit.kernel
         // In floating point, as a forged unit's products need not fit 64 bits.
-        let own: Double = switch unit.kind {
-        case .first, .convolution: Double(weights) * Double(shape.height * shape.width)
-        case .maximum: Double(shape.count) * Double(window)
-        case .classifier: Double(weights) + Double(input.count)
-        }
+        let own: Double =
+            switch unit.kind {
+            case .first, .convolution: Double(weights) * Double(shape.height * shape.width)
+            case .maximum: Double(shape.count) * Double(window)
+            case .classifier: Double(weights) + Double(input.count)
+            }
         let bytes = weights > Self.mostWeightBytes ? weights : weights * (unit.weightBits == 32 ? 4 : 1)
         guard Double(operations) + own + Double(shape.count) <= Double(Self.mostOperations) else {
             return "more than \(Self.mostOperations) operations up to here"
@@ -36,7 +37,9 @@ package struct ModelCost {
         results += shape.count
         guard results <= Self.mostResults else { return "\(results) results up to here, more than \(Self.mostResults)" }
         weightBytes += bytes
-        guard weightBytes <= Self.mostWeightBytes else { return "\(weightBytes) bytes of weights up to here, more than \(Self.mostWeightBytes)" }
+        guard weightBytes <= Self.mostWeightBytes else {
+            return "\(weightBytes) bytes of weights up to here, more than \(Self.mostWeightBytes)"
+        }
         // The tables path's copy of the rows under a kernel: four bytes a level.
         let patches = Patches(unit, from: input).map { 4 * (shape.width + 2) * $0.channels }
         let copy = patches ?? (unit.kind == .convolution ? 4 * unit.kernel * (input.width + 2) * input.channels : 0)

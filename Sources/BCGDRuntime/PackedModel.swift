@@ -112,7 +112,8 @@ public struct PackedModel: Sendable {
     /// The integer weights `[O, I, K, K]`, or `[O, I]` of a classifier, of a unit whose weights are not float.
     public func integerWeights(_ unit: Int) -> [Int8] {
         precondition((1...8).contains(units[unit].weightBits), "\(units[unit].name) has no codes")
-        return IntegerWeightPacking.unpack(storage.bytes, at: sections[unit].weights, bits: units[unit].weightBits, count: weightCount(unit))
+        return IntegerWeightPacking.unpack(
+            storage.bytes, at: sections[unit].weights, bits: units[unit].weightBits, count: weightCount(unit))
     }
 
     /// The weights as floats, in the same order: δ·q in f32 where they are quantized.

@@ -61,7 +61,9 @@ extension PackedModel {
             sections.append(section)
         }
         let bytes = MapPlaces(units, shapes).bytes
-        guard bytes <= ModelCost.mostMapBytes else { throw reader.fail("its maps need \(bytes) bytes, more than \(ModelCost.mostMapBytes)") }
+        guard bytes <= ModelCost.mostMapBytes else {
+            throw reader.fail("its maps need \(bytes) bytes, more than \(ModelCost.mostMapBytes)")
+        }
         (self.units, self.shapes, self.sections, self.storage) = (units, shapes, sections, storage)
         try checkMagnitudes(reader.fail)
     }
@@ -83,11 +85,18 @@ struct PackedReader {
         }
         let version = word(8)
         guard version == PackedLayout.version else {
-            throw fail("packed format version \(version), this program reads version \(PackedLayout.version): \(version > PackedLayout.version ? "use a newer program, or export again" : "damaged")")
+            throw fail(
+                "packed format version \(version), this program reads version \(PackedLayout.version): "
+                    + "\(version > PackedLayout.version ? "use a newer program, or export again" : "damaged")"
+            )
         }
-        guard bytes.count >= PackedLayout.headerBytes else { throw fail("\(bytes.count) bytes, expected \(PackedLayout.headerBytes) at least: truncated") }
+        guard bytes.count >= PackedLayout.headerBytes else {
+            throw fail("\(bytes.count) bytes, expected \(PackedLayout.headerBytes) at least: truncated")
+        }
         let length = bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
-        guard length == UInt64(bytes.count) else { throw fail("\(bytes.count) bytes, expected \(length): truncated, or something was appended") }
+        guard length == UInt64(bytes.count) else {
+            throw fail("\(bytes.count) bytes, expected \(length): truncated, or something was appended")
+        }
         let found = crc32(bytes[PackedLayout.checksumStart...])
         guard found == word(12) else { throw fail("damaged: its CRC-32 is \(hex(found)), expected \(hex(word(12)))") }
     }
@@ -103,7 +112,8 @@ struct PackedReader {
 
     /// `length` bytes from an offset that is in the file; both are numbers below 2^63.
     private func range(_ offset: UInt64, _ length: Int, _ name: String) throws -> Range<Int> {
-        guard offset >= UInt64(PackedLayout.headerBytes), offset <= UInt64(bytes.count), length >= 0, length <= bytes.count - Int(offset) else {
+        guard offset >= UInt64(PackedLayout.headerBytes), offset <= UInt64(bytes.count), length >= 0, length <= bytes.count - Int(offset)
+        else {
             throw fail("\(name) at bytes \(offset) and the \(length) that follow: beyond the file's \(bytes.count)")
         }
         return Int(offset)..<Int(offset) + length
@@ -136,18 +146,23 @@ struct PackedReader {
         func byte(_ at: Int) -> Int { Int(bytes[start + at]) }
         func index32(_ at: Int) -> Int { Int(Int32(bitPattern: word(start + at))) }
         func offset(_ at: Int) -> UInt64 { bytes.loadUnaligned(fromByteOffset: start + at, as: UInt64.self) }
-        guard let kind = PackedModel.Unit.Kind(rawValue: bytes[start]), let shortcut = PackedModel.Unit.Shortcut(rawValue: bytes[start + 6]) else {
+        guard let kind = PackedModel.Unit.Kind(rawValue: bytes[start]), let shortcut = PackedModel.Unit.Shortcut(rawValue: bytes[start + 6])
+        else {
             throw fail("unit \(index): kind \(byte(0)) with shortcut \(byte(6)), which this version does not know")
         }
         let numbers = try finite(at: start + 24, count: 2), nameLength = Int(word(start + 60))
-        guard nameLength <= PackedLayout.most.name else { throw fail("unit \(index): a name of \(nameLength) bytes, more than \(PackedLayout.most.name)") }
+        guard nameLength <= PackedLayout.most.name else {
+            throw fail("unit \(index): a name of \(nameLength) bytes, more than \(PackedLayout.most.name)")
+        }
         let unit = PackedModel.Unit(
             name: try string(UInt64(word(start + 56)), nameLength), kind: kind, kernel: byte(1), stride: byte(2), padding: byte(3),
             weightBits: byte(4), activationBits: byte(5), shortcut: shortcut, shortcutStride: byte(7), input: index32(8),
             shortcutInput: index32(12), outputChannels: Int(word(start + 16)), scaleCount: Int(word(start + 20)), step: numbers[0],
             stepSize: numbers[1])
         let limit = UInt64(bytes.count)
-        guard offset(32) <= limit, offset(40) <= limit, offset(48) <= limit else { throw fail("unit \(index): its numbers lie beyond the file") }
+        guard offset(32) <= limit, offset(40) <= limit, offset(48) <= limit else {
+            throw fail("unit \(index): its numbers lie beyond the file")
+        }
         return (unit, PackedModel.Sections(weights: Int(offset(32)), scales: Int(offset(40)), channels: Int(offset(48))))
     }
 
@@ -155,7 +170,8 @@ struct PackedReader {
     func checkNumbers(_ unit: PackedModel.Unit, _ section: PackedModel.Sections, weights: Int) throws {
         guard unit.hasWeights else { return }
         let bits = unit.weightBits
-        let weightRange = try range(UInt64(section.weights), IntegerWeightPacking.bytes(bits: bits, count: weights), "weights of \(unit.name)")
+        let weightRange = try range(
+            UInt64(section.weights), IntegerWeightPacking.bytes(bits: bits, count: weights), "weights of \(unit.name)")
         _ = try range(UInt64(section.scales), 4 * unit.scaleCount, "scales of \(unit.name)")
         let numbers = (unit.kind == .classifier ? 1 : 2) * unit.outputChannels
         _ = try range(UInt64(section.channels), 4 * numbers, "channel numbers of \(unit.name)")
@@ -167,7 +183,9 @@ struct PackedReader {
             return
         }
         let surplus = 8 * weightRange.count - bits * weights
-        if surplus > 0, let last = weightRange.last, bytes[last] >> (8 - surplus) != 0 { throw fail("\(unit.name): bits after the last weight are not 0") }
+        if surplus > 0, let last = weightRange.last, bytes[last] >> (8 - surplus) != 0 {
+            throw fail("\(unit.name): bits after the last weight are not 0")
+        }
         guard bits > 1 else { return }
         let lowest = -Int8(clamping: unit.maximumIntegerWeight) - 1
         if IntegerWeightPacking.unpack(bytes, at: section.weights, bits: bits, count: weights).contains(lowest) {

@@ -10,7 +10,10 @@ public struct PackedModelContents {
         public let integerWeights: [Int8]
         public let weights, scales, a, b: [Float]
 
-        public init(_ unit: PackedModel.Unit, integerWeights: [Int8] = [], weights: [Float] = [], scales: [Float] = [], a: [Float] = [], b: [Float] = []) {
+        public init(
+            _ unit: PackedModel.Unit, integerWeights: [Int8] = [], weights: [Float] = [], scales: [Float] = [], a: [Float] = [],
+            b: [Float] = []
+        ) {
             (self.unit, self.integerWeights, self.weights, self.scales, self.a, self.b) = (unit, integerWeights, weights, scales, a, b)
         }
     }
@@ -33,7 +36,9 @@ public struct PackedModelContents {
     /// The file's bytes: the same contents give the same bytes.
     /// - Throws: `PackedModelError` for what the format cannot hold.
     public func encoded() throws -> Data {
-        guard classes.allSatisfy({ !$0.contains("\n") }) else { throw PackedModelError("a class name has a line break, which the format cannot hold") }
+        guard classes.allSatisfy({ !$0.contains("\n") }) else {
+            throw PackedModelError("a class name has a line break, which the format cannot hold")
+        }
         var file = Data(count: PackedLayout.headerBytes + entries.count * PackedLayout.unitBytes)
         file.replaceSubrange(0..<8, with: PackedLayout.magic)
         file.store(PackedLayout.version, at: 8)
@@ -43,7 +48,9 @@ public struct PackedModelContents {
         if case .centerCrop(let side) = fitting { file.store(UInt32(side), at: 44) }
         func padded(_ values: [Float], _ filler: Float) -> [Float] { values + [Float](repeating: filler, count: 4 - values.count) }
         for (i, value) in (padded(mean, 0) + padded(std, 1)).enumerated() { file.store(value.bitPattern, at: 96 + 4 * i) }
-        for (index, entry) in entries.enumerated() { append(entry, at: PackedLayout.headerBytes + index * PackedLayout.unitBytes, to: &file) }
+        for (index, entry) in entries.enumerated() {
+            append(entry, at: PackedLayout.headerBytes + index * PackedLayout.unitBytes, to: &file)
+        }
         for (text, offset, length) in [(classes.joined(separator: "\n"), 48, 56), (provenance, 64, 60)] {
             file.store(UInt64(file.count), at: offset)
             file.store(UInt32(text.utf8.count), at: length)
@@ -57,8 +64,9 @@ public struct PackedModelContents {
     private func append(_ entry: Entry, at start: Int, to file: inout Data) {
         let unit = entry.unit
         let bytes = [
-            Int(unit.kind.rawValue), unit.kernel, unit.stride, unit.padding, unit.weightBits, unit.activationBits, Int(unit.shortcut.rawValue),
-            unit.shortcutStride,
+            Int(unit.kind.rawValue), unit.kernel, unit.stride, unit.padding, unit.weightBits, unit.activationBits,
+            Int(unit.shortcut.rawValue),
+            unit.shortcutStride
         ]
         for (i, byte) in bytes.enumerated() { file[start + i] = UInt8(byte) }
         file.store(Int32(unit.input), at: start + 8)
@@ -70,7 +78,9 @@ public struct PackedModelContents {
         file.store(UInt32(file.count), at: start + 56)
         file.store(UInt32(unit.name.utf8.count), at: start + 60)
         file.append(contentsOf: unit.name.utf8)
-        let weights = unit.weightBits == 32 ? entry.weights.littleEndian : IntegerWeightPacking.pack(entry.integerWeights, bits: max(unit.weightBits, 1))
+        let weights =
+            unit.weightBits == 32
+            ? entry.weights.littleEndian : IntegerWeightPacking.pack(entry.integerWeights, bits: max(unit.weightBits, 1))
         for (i, part) in [weights, entry.scales.littleEndian, (entry.a + entry.b).littleEndian].enumerated() {
             file.append(Data(count: -file.count & 3))
             file.store(UInt64(file.count), at: start + 32 + 8 * i)

@@ -10,7 +10,9 @@ struct Patches {
 
     /// `nil` for a unit that the kernels have.
     init?(_ unit: PackedModel.Unit, from: PackedModel.Shape) {
-        guard unit.kind == .convolution, !([1, 3].contains(unit.kernel) && unit.padding == unit.kernel / 2 && unit.stride <= 2) else { return nil }
+        guard unit.kind == .convolution, !([1, 3].contains(unit.kernel) && unit.padding == unit.kernel / 2 && unit.stride <= 2) else {
+            return nil
+        }
         shape = ck_patches(
             images: 1, height: from.height, width: from.width, channels: from.channels, kernel: unit.kernel, stride: unit.stride,
             padding: unit.padding)

@@ -53,7 +53,9 @@ public struct ReferenceClassifier {
             var sum: Int32 = 0
             for tap in taps {
                 for i in 0..<from.channels {
-                    sum += Int32(x[tap.pixel * from.channels + i]) * Int32(integerWeights[(o * from.channels + i) * unit.kernel * unit.kernel + tap.weight])
+                    sum +=
+                        Int32(x[tap.pixel * from.channels + i])
+                        * Int32(integerWeights[(o * from.channels + i) * unit.kernel * unit.kernel + tap.weight])
                 }
             }
             var t = b[o].addingProduct(a[o], Float(sum))
@@ -92,15 +94,17 @@ public struct ReferenceClassifier {
         for (i, level) in x.enumerated() { sums[i % from.channels] += Int32(level) }
         if unit.weightBits == 32 {
             let (weights, worth) = (model.floatWeights(index), model.featureUnit(index))
-            return .floats(bias.indices.map { o in
-                sums.indices.reduce(bias[o]) { $0.addingProduct(worth * Float(sums[$1]), weights[o * from.channels + $1]) }
-            })
+            return .floats(
+                bias.indices.map { o in
+                    sums.indices.reduce(bias[o]) { $0.addingProduct(worth * Float(sums[$1]), weights[o * from.channels + $1]) }
+                })
         }
         let (integerWeights, scales) = (model.integerWeights(index), model.classifierScales(index))
-        return .floats(bias.indices.map { o in
-            let sum = sums.indices.reduce(Int32(0)) { $0 + sums[$1] * Int32(integerWeights[o * from.channels + $1]) }
-            return bias[o].addingProduct(scales[o], Float(sum))
-        })
+        return .floats(
+            bias.indices.map { o in
+                let sum = sums.indices.reduce(Int32(0)) { $0 + sums[$1] * Int32(integerWeights[o * from.channels + $1]) }
+                return bias[o].addingProduct(scales[o], Float(sum))
+            })
     }
 
     /// Calls `body` for every output in the order of the result, with its channel and the taps that lie on the input: the

@@ -23,7 +23,8 @@ public enum BatchNorm {
         ///   - stepSize: α; 1 where no levels follow.
         ///   - roundingOffset: o, of the quantizer that rounds t up.
         public init(
-            unit: Double, bias: Double, mean: Double, variance: Double, scale: Double, shift: Double, stepSize: Double, roundingOffset: Double
+            unit: Double, bias: Double, mean: Double, variance: Double, scale: Double, shift: Double, stepSize: Double,
+            roundingOffset: Double
         ) {
             inverse = 1 / (variance + Double(epsilon)).squareRoot()
             let gain = scale * inverse

@@ -64,7 +64,8 @@ public final class Network {
         case .mixed, .s16:
             let plan = try LowPrecisionPlan(graph, relaxesWeights: relaxesWeights, gradients: precision == .s16 ? .s16 : .bf16)
             tensors = Parameters(
-                graph, keepsSecondMoments: keepsSecondMoments, ranks: context.shards.collective.ranks, keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
+                graph, keepsSecondMoments: keepsSecondMoments, ranks: context.shards.collective.ranks,
+                keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
             let compiled = LowPrecision(plan, tensors, in: context)
             (executable, lowPrecision) = (compiled, compiled)
         }

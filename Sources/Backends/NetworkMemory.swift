@@ -17,7 +17,8 @@ public struct NetworkMemory: Equatable, Sendable {
         let engine = try Engine(threads: threads)
         func bytes(_ batch: Int) throws -> Int {
             let before = ck_allocated_bytes()
-            let network = try Network(graph, precision: precision, relaxesWeights: relaxesWeights, in: ExecutionContext(engine: engine, batch: batch))
+            let network = try Network(
+                graph, precision: precision, relaxesWeights: relaxesWeights, in: ExecutionContext(engine: engine, batch: batch))
             return withExtendedLifetime(network) { max(0, ck_allocated_bytes() - before) }
         }
         let (one, two) = (try bytes(1), try bytes(2))

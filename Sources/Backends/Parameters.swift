@@ -102,7 +102,9 @@ public struct Parameters {
     package func optional(_ name: String) -> Parameter? { byName[name] }
 
     package func statistic(_ name: String) -> NamedTensor {
-        guard let statistic = statistics.first(where: { $0.name == name }) else { preconditionFailure("the network has no statistic \(name)") }
+        guard let statistic = statistics.first(where: { $0.name == name }) else {
+            preconditionFailure("the network has no statistic \(name)")
+        }
         return statistic
     }
 

@@ -65,8 +65,8 @@ extension SafetensorsFile {
         let prefix = longer.dropLast(name.count)
         guard tensors.keys.allSatisfy({ $0.hasPrefix(prefix) }) else { return }
         throw SafetensorsError(
-            "\(path): every name begins with \"\(prefix)\", as wrappers of PyTorch's write them: `python3 Experiments/pytorch/convert_torchvision.py "
-                + "\(path) OUT.safetensors` takes it off")
+            "\(path): every name begins with \"\(prefix)\", as wrappers of PyTorch's write them: `python3 "
+                + "Experiments/pytorch/convert_torchvision.py \(path) OUT.safetensors` takes it off")
     }
 
     /// The same weights as this suite keeps them: f16 and bf16 widened to f32, which is exact, and names without `module.` and `model.`,

@@ -34,7 +34,9 @@ public final class Shards {
     public static func expectDivisible(_ count: Int, by collective: any Collective) throws {
         guard count % collective.ranks != 0 else { return }
         throw CollectiveError(
-            "\(collective.ranks) ranks do not divide \(count) shards: the recipe's key shards (--shards) must be a multiple of --ranks, both powers of two")
+            "\(collective.ranks) ranks do not divide \(count) shards: the recipe's key shards (--shards) must be a multiple of --ranks, "
+                + "both powers of two"
+        )
     }
 
     /// One shard on one rank.
@@ -92,7 +94,10 @@ public final class Shards {
     // MARK: Sums of few numbers, over all shards
 
     /// Fills `sums` with `width` sums over all shards of all ranks; `kernel` overwrites those of one shard.
-    package func sum(_ width: Int, into sums: UnsafeMutablePointer<Double>, _ kernel: (_ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>) throws -> Void) throws {
+    package func sum(
+        _ width: Int, into sums: UnsafeMutablePointer<Double>,
+        _ kernel: (_ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>) throws -> Void
+    ) throws {
         guard count > 1 else { return try kernel(own[0], sums) }
         let total = try reduce(width, kernel) { a, b in
             for i in 0..<width { a[i] += b[i] }
@@ -100,11 +105,13 @@ public final class Shards {
         sums.update(from: total, count: width)
     }
 
-    /// Fills `moments` with means and biased variances `[2, C]` over all shards of all ranks, joined as (n, mean, M2), M2 = n·variance (Chan,
+    /// Fills `moments` with means and biased variances `[2, C]` over all shards of all ranks, joined as (n, mean, M2), M2 = n·variance
+    /// (Chan,
     /// Golub and LeVeque 1979); `kernel` overwrites those of one shard.
     /// - Parameter rows: values of each channel that an image has.
     package func moments(
-        channels: Int, rows: Int, into moments: UnsafeMutablePointer<Double>, _ kernel: (_ images: Range<Int>, _ moments: UnsafeMutablePointer<Double>) throws -> Void
+        channels: Int, rows: Int, into moments: UnsafeMutablePointer<Double>,
+        _ kernel: (_ images: Range<Int>, _ moments: UnsafeMutablePointer<Double>) throws -> Void
     ) throws {
         guard count > 1 else { return try kernel(own[0], moments) }
         // A row: n, then C means and C M2.
@@ -138,12 +145,17 @@ public final class Shards {
             guard let base = rows.baseAddress else { return }
             try balancedTree(0..<own.count) { shard in
                 if !own[shard].isEmpty { try kernel(own[shard], base + shard * width) }
-            } combine: { combine(base + $0 * width, base + $1 * width) }
+            } combine: {
+                combine(base + $0 * width, base + $1 * width)
+            }
         }
         var all = try collective.gather(Array(rows.prefix(width)))
         all.withUnsafeMutableBufferPointer { all in
             guard let base = all.baseAddress else { return }
-            balancedTree(0..<collective.ranks) { _ in } combine: { combine(base + $0 * width, base + $1 * width) }
+            balancedTree(0..<collective.ranks) { _ in
+            } combine: {
+                combine(base + $0 * width, base + $1 * width)
+            }
         }
         return Array(all.prefix(width))
     }
@@ -162,12 +174,19 @@ public final class Shards {
     /// What a mini-batch came to on all ranks.
     /// - Parameter notFinite: the place among the own images of the first that has a score which is not finite.
     /// - Returns: that place among all images.
-    package func total(_ outcome: BatchOutcome, notFinite: Int?, replaced: Int) throws -> (outcome: BatchOutcome, notFinite: Int?, replaced: Int) {
+    package func total(_ outcome: BatchOutcome, notFinite: Int?, replaced: Int) throws -> (
+        outcome: BatchOutcome, notFinite: Int?, replaced: Int
+    ) {
         guard collective.ranks > 1 else { return (outcome, notFinite, replaced) }
         let width = 6, first = notFinite.map { Double($0 + places.lowerBound) } ?? .infinity
-        var all = try collective.gather([outcome.lossSum, Double(outcome.top1), Double(outcome.top5), Double(outcome.count), first, Double(replaced)])
-        balancedTree(0..<collective.ranks) { _ in } combine: { a, b in
-            for i in 0..<width { all[a * width + i] = i == 4 ? min(all[a * width + i], all[b * width + i]) : all[a * width + i] + all[b * width + i] }
+        var all = try collective.gather([
+            outcome.lossSum, Double(outcome.top1), Double(outcome.top5), Double(outcome.count), first, Double(replaced)
+        ])
+        balancedTree(0..<collective.ranks) { _ in
+        } combine: { a, b in
+            for i in 0..<width {
+                all[a * width + i] = i == 4 ? min(all[a * width + i], all[b * width + i]) : all[a * width + i] + all[b * width + i]
+            }
         }
         var total = BatchOutcome()
         (total.lossSum, total.top1, total.top5, total.count) = (all[0], Int(all[1]), Int(all[2]), Int(all[3]))

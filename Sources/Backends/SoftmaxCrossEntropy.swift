@@ -54,11 +54,15 @@ public final class SoftmaxCrossEntropy {
         var outcomes = shards.own.map { _ in BatchOutcome() }
         balancedTree(outcomes.indices) { shard in
             outcomes[shard] = outcome(scores, labels, images: shards.own[shard], batch: batch, smoothing: Double(smoothing))
-        } combine: { outcomes[$0] += outcomes[$1] }
+        } combine: {
+            outcomes[$0] += outcomes[$1]
+        }
         return outcomes[0]
     }
 
-    private func outcome(_ scores: Tensor, _ labels: UnsafePointer<Int32>, images: Range<Int>, batch: Int, smoothing: Double) -> BatchOutcome {
+    private func outcome(_ scores: Tensor, _ labels: UnsafePointer<Int32>, images: Range<Int>, batch: Int, smoothing: Double)
+        -> BatchOutcome
+    {
         let share = smoothing / Double(classes)
         var outcome = BatchOutcome()
         outcome.count = images.count

@@ -32,7 +32,8 @@ enum { BCGD_FIRST = 1, BCGD_CONVOLUTION, BCGD_MAXIMUM, BCGD_CLASSIFIER };       
 enum { BCGD_NO_SHORTCUT, BCGD_LEVELS, BCGD_SUBSAMPLED_LEVELS, BCGD_VALUES };                 // what is added before the activation
 enum { BCGD_INTEGER_WEIGHTS = 1, BCGD_FLOAT_WEIGHTS, BCGD_SCALES, BCGD_FACTORS, BCGD_TERMS };  // a unit's numbers
 
-/// One unit as it stands in the file (Documentation/packed-format.md): t = a·sum + b + step·shortcut, level = clamp(ceil(t), 0, 2^bits - 1).
+/// One unit as it stands in the file (Documentation/packed-format.md): t = a·sum + b + step·shortcut,
+/// level = clamp(ceil(t), 0, 2^bits - 1).
 typedef struct {
     const char *name;
     int32_t kind, kernel, stride, padding;
@@ -59,7 +60,8 @@ void bcgd_describe(const bcgd_model *model, bcgd_description *description);
 int bcgd_describe_unit(const bcgd_model *model, int32_t unit, bcgd_unit *description);
 
 /// Copies a unit's numbers: integer weights (int8_t [O, I, K, K], of a classifier [O, I]), float weights (float, likewise: scale times
-/// integer weight where they are quantized), scales, factors a and terms b (float; a classifier has no factors, and its terms are its bias).
+/// integer weight where they are quantized), scales, factors a and terms b (float; a classifier has no factors, and its terms
+/// are its bias).
 /// - into: room for `capacity` numbers, or NULL to count them.
 /// Returns how many there are; -1 when the unit has none of that kind, or more than there is room for.
 int64_t bcgd_numbers(const bcgd_model *model, int32_t unit, int32_t kind, void *into, int64_t capacity);

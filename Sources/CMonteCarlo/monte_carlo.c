@@ -124,7 +124,8 @@ int ck_monte_carlo_part(const ck_two_layer_model *model, ck_sample_range range, 
     const size_t d = ck_monte_carlo_dimension(model->m, model->n, model->levels);
     memset(sums, 0, (last - first) * d * sizeof(double));
     if (products) memset(products, 0, (last - first) * d * d * sizeof(double));
-    struct pass p = {kernel(), model, constants(model), range, blocks, block_size, ck_monte_carlo_chunks(blocks), d, first, last, sums, products, 0};
+    struct pass p = {kernel(), model, constants(model), range, blocks, block_size, ck_monte_carlo_chunks(blocks), d, first, last, sums,
+            products, 0};
     ck_parallel(threads, pass_worker, &p);
     return p.failed ? -1 : 0;
 }

@@ -39,7 +39,9 @@ public final class Alone: Collective {
     public let rank = 0, ranks = 1
     public init() {}
     public func allGather(_ own: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) { all.copyMemory(from: own) }
-    public func exchange(_ values: UnsafePointer<Float>, cuts: [Int], into parts: UnsafeMutablePointer<Float>) { parts.update(from: values, count: cuts[1]) }
+    public func exchange(_ values: UnsafePointer<Float>, cuts: [Int], into parts: UnsafeMutablePointer<Float>) {
+        parts.update(from: values, count: cuts[1])
+    }
     public func share(_ values: UnsafeMutablePointer<Float>, cuts: [Int]) {}
     public func broadcast(_ bytes: UnsafeMutableRawBufferPointer) {}
     public func finish() {}
@@ -93,7 +95,10 @@ extension Collective {
         let cuts = (0...ranks).map { values.count * $0 / ranks }, own = cuts[rank]..<cuts[rank + 1]
         precondition(room.count >= own.count * ranks, "too little room for \(ranks) parts of \(own.count) numbers")
         try exchange(base, cuts: cuts, into: parts)
-        balancedTree(0..<ranks) { _ in } combine: { add(parts + $1 * own.count, to: parts + $0 * own.count, own.count) }
+        balancedTree(0..<ranks) { _ in
+        } combine: {
+            add(parts + $1 * own.count, to: parts + $0 * own.count, own.count)
+        }
         (base + own.lowerBound).update(from: parts, count: own.count)
         try share(base, cuts: cuts)
     }

@@ -28,19 +28,29 @@ private func join(ranks: Int?) throws -> any Collective {
         throw CollectiveError(why)
     }
     guard let ranks else {
-        if let job, job.ranks > 1 { try refuse("\(job.ranks) processes were started, which would all write the same files: add --ranks \(job.ranks)") }
+        if let job, job.ranks > 1 {
+            try refuse("\(job.ranks) processes were started, which would all write the same files: add --ranks \(job.ranks)")
+        }
         return Alone()
     }
-    if let job, job.ranks != ranks { try refuse("--ranks \(ranks), but \(job.ranks) processes were started: they must be as many (mpirun -n \(ranks))") }
+    if let job, job.ranks != ranks {
+        try refuse("--ranks \(ranks), but \(job.ranks) processes were started: they must be as many (mpirun -n \(ranks))")
+    }
     if ranks == 1 { return Alone() }
     #if MPI
     let collective = try MPICollective()
     guard collective.ranks == ranks else {
-        try refuse("--ranks \(ranks), but MPI knows of \(collective.ranks): start it by mpirun -n \(ranks) or srun -n \(ranks), of the MPI it was built with")
+        try refuse(
+            "--ranks \(ranks), but MPI knows of \(collective.ranks): start it by mpirun -n \(ranks) or srun -n \(ranks), of the MPI it "
+                + "was built with"
+        )
     }
     return collective
     #else
-    try refuse("this program was built without MPI, so it has no --ranks \(ranks): build it by swift build -c release --traits MPI (Documentation/Cluster.md)")
+    try refuse(
+        "this program was built without MPI, so it has no --ranks \(ranks): build it by swift build -c release --traits MPI "
+            + "(Documentation/Cluster.md)"
+    )
     #endif
 }
 

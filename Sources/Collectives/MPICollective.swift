@@ -52,6 +52,9 @@ private func check(_ status: Int32, _ call: @autoclosure () -> String) throws {
     guard status != 0 else { return }
     var text = [CChar](repeating: 0, count: Int(CMPI_MESSAGE))
     cmpi_message(status, &text)
-    throw CollectiveError("\(call()): \(String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)); start the job again with --resume")
+    throw CollectiveError(
+        "\(call()): \(String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)); start the job again with "
+            + "--resume"
+    )
 }
 #endif

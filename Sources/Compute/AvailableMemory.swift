@@ -35,7 +35,10 @@ public struct AvailableMemory: Equatable, Sendable {
     /// - Throws: `MemoryError` with both numbers.
     public static func expect(_ bytes: Int, of available: AvailableMemory?, for use: String) throws {
         guard let available, bytes > available.bytes else { return }
-        throw MemoryError("\(use) would take about \(megabytes(bytes)), and \(megabytes(available.bytes)) are left (\(available.source)): ask for less, or run it where there is more")
+        throw MemoryError(
+            "\(use) would take about \(megabytes(bytes)), and \(megabytes(available.bytes)) are left (\(available.source)): ask for less, "
+                + "or run it where there is more"
+        )
     }
 
     private static func megabytes(_ bytes: Int) -> String { "\(Int((Double(bytes) / 1e6).rounded(.up))) MB" }
@@ -52,7 +55,9 @@ public struct AvailableMemory: Equatable, Sendable {
     private static func limits(_ processes: String) -> [AvailableMemory] {
         let all = [("Max address space", "VmSize:", "ulimit -v", threads), ("Max data size", "VmData:", "ulimit -d", 0)]
         return all.compactMap { limit, used, name, besides in
-            guard let most = numbers(in: "\(processes)/self/limits", limit).first, let now = numbers(in: "\(processes)/self/status", used).first else { return nil }
+            guard let most = numbers(in: "\(processes)/self/limits", limit).first,
+                let now = numbers(in: "\(processes)/self/status", used).first
+            else { return nil }
             return AvailableMemory(bytes: most - product(now, 1024) - besides, source: name)
         }
     }
@@ -67,8 +72,13 @@ public struct AvailableMemory: Equatable, Sendable {
             let root = isUnified ? groups : "\(groups)/memory", names = fields[2].split(separator: "/")
             return (0...names.count).compactMap { depth in
                 let folder = ([root] + names.prefix(depth).map(String.init)).joined(separator: "/")
-                let files = isUnified ? ("memory.max", "memory.current", "inactive_file") : ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-                guard let most = number("\(folder)/\(files.0)"), let used = number("\(folder)/\(files.1)"), most < 1 << 60 else { return nil }
+                let files =
+                    isUnified
+                    ? ("memory.max", "memory.current", "inactive_file")
+                    : ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+                guard let most = number("\(folder)/\(files.0)"), let used = number("\(folder)/\(files.1)"), most < 1 << 60 else {
+                    return nil
+                }
                 let spare = numbers(in: "\(folder)/memory.stat", files.2 + " ").first ?? 0
                 return AvailableMemory(bytes: most - used + min(spare, used), source: "limit of the control group \(folder)")
             }
@@ -89,7 +99,9 @@ public struct AvailableMemory: Equatable, Sendable {
 
     /// The whole numbers of the line that begins so; none where it says `unlimited`.
     private static func numbers(in path: String, _ start: String) -> [Int] {
-        guard let words = lines(of: path).first(where: { $0.hasPrefix(start) })?.dropFirst(start.count).split(whereSeparator: \.isWhitespace) else { return [] }
+        guard
+            let words = lines(of: path).first(where: { $0.hasPrefix(start) })?.dropFirst(start.count).split(whereSeparator: \.isWhitespace)
+        else { return [] }
         return words.first.flatMap { Int($0) }.map { [$0] } ?? []
     }
 }

@@ -77,7 +77,8 @@ public final class Convolution {
     ) throws {
         precondition((biasGradient != nil) == hasBias && maps == .f32)
         try backwardWeight(
-            input.pointer + first * shape.input.count, outputGradient.pointer + first * shape.output.count, weightGradient, biasGradient, batch: batch)
+            input.pointer + first * shape.input.count, outputGradient.pointer + first * shape.output.count, weightGradient, biasGradient,
+            batch: batch)
     }
 
     /// As above, with bf16 maps.

@@ -109,9 +109,12 @@ final class ConvolutionPlan {
         let same = withUnsafePointer(to: preferred) { dnnl_memory_desc_equal($0, &weightPlain) } != 0
         let packed = same ? plain : try Memory(preferred, engine: engine, owned: true)
         let isGradient = weightQuery == dnnl_query_diff_weights_md
-        let reorder = same ? nil : try isGradient
-            ? Primitive.reorder(from: packed, to: plain, engine: engine)
-            : Primitive.reorder(from: plain, to: packed, engine: engine)
+        let reorder =
+            same
+            ? nil
+            : try isGradient
+                ? Primitive.reorder(from: packed, to: plain, engine: engine)
+                : Primitive.reorder(from: plain, to: packed, engine: engine)
         let (x, y) = (try Memory(source, engine: engine), try Memory(target, engine: engine))
         var bound = [(arguments.source, x), (arguments.target, y), (arguments.weight, packed)]
         let b = try arguments.bias.map { _ in try Memory(bias, engine: engine) }

@@ -41,8 +41,8 @@ public final class Engine {
         let delivered = deliveredThreads(threads)
         guard delivered == threads else {
             throw ComputeError(
-                "\(threads) threads were asked for, but OpenMP starts only \(delivered): use --threads \(delivered), or raise what limits it "
-                    + "(OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS)")
+                "\(threads) threads were asked for, but OpenMP starts only \(delivered): use --threads \(delivered), or raise what "
+                    + "limits it (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS)")
         }
         self.threads = threads
         var engine: dnnl_engine_t?

@@ -35,7 +35,8 @@ public final class OrderedConvolution {
 
     private static func sizes(_ shape: ConvolutionShape, batch: Int) -> ck_first_conv {
         ck_first_conv(
-            images: batch, height: shape.input.height, width: shape.input.width, channels: shape.input.channels, outputs: shape.outputChannels,
+            images: batch, height: shape.input.height, width: shape.input.width, channels: shape.input.channels,
+            outputs: shape.outputChannels,
             kernel: shape.kernel, stride: shape.stride, padding: shape.padding)
     }
 }

@@ -85,7 +85,9 @@ public final class QuantizedConvolution {
         let largestSum = shape.input.channels * shape.kernel * shape.kernel * qmax * maximumIntegerWeight
         precondition(largestSum <= Int(Int32.max), "sums of \(shape) may exceed 32 bits")
         precondition(path.isAvailable, "this processor lacks the path's instructions")
-        (self.shape, self.path, self.gradients, self.batch, self.qmax, threads) = (shape, path, gradients, batch, qmax, Int32(engine.threads))
+        (self.shape, self.path, self.gradients, self.batch, self.qmax, threads) = (
+            shape, path, gradients, batch, qmax, Int32(engine.threads)
+        )
         fitsInt16 = largestSum <= Int(Int16.max)
         let sizes = Self.sizes(shape, batch: batch)
         gradientLimit = Int(ck_conv_s16_limit(sizes, Int32(maximumIntegerWeight)))

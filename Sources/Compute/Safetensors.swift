@@ -112,7 +112,10 @@ public struct SafetensorsFile: Sendable {
         for entry in header.entries.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
             let name = SafetensorsHeader.quoted(entry.name)
             guard entry.begin == end, entry.end >= end else {
-                throw fail("tensor \(name): data_offsets [\(entry.begin), \(entry.end)], expected to begin at \(end): tensors overlap or leave a hole")
+                throw fail(
+                    "tensor \(name): data_offsets [\(entry.begin), \(entry.end)], expected to begin at \(end): tensors overlap or leave a "
+                        + "hole"
+                )
             }
             guard entry.end <= bytes.count - start else {
                 throw fail("tensor \(name): ends at byte \(entry.end) of the data, found \(bytes.count - start) bytes: truncated")
@@ -120,7 +123,10 @@ public struct SafetensorsFile: Sendable {
             let data = bytes.withUnsafeBytes { Data($0[(start + entry.begin)..<(start + entry.end)]) }
             let tensor = StoredTensor(shape: entry.shape, type: entry.type, data: data)
             guard tensor.expectedBytes == data.count else {
-                throw fail("tensor \(name): \(entry.type.rawValue) \(entry.shape) takes \(tensor.expectedBytes.map(String.init) ?? "too many") bytes, found \(data.count)")
+                throw fail(
+                    "tensor \(name): \(entry.type.rawValue) \(entry.shape) takes \(tensor.expectedBytes.map(String.init) ?? "too many") "
+                        + "bytes, found \(data.count)"
+                )
             }
             (end, tensors[entry.name]) = (entry.end, tensor)
         }
@@ -136,11 +142,13 @@ public struct SafetensorsFile: Sendable {
         if start.hasPrefix("version https://git-lfs.github.com/spec/") {
             return "only a pointer of Git LFS, not the file itself: fetch that with `git lfs pull`, or download it"
         }
-        if start.trimmingCharacters(in: .whitespacesAndNewlines).lowercased().firstMatch(of: /^(<!doctype html|<html|<\?xml|<head)/) != nil {
+        if start.trimmingCharacters(in: .whitespacesAndNewlines).lowercased().firstMatch(of: /^(<!doctype html|<html|<\?xml|<head)/) != nil
+        {
             return "a web page, not the file itself: open its address in a browser to see what the server says, and download the file anew"
         }
         if bytes.starts(with: [0x50, 0x4B, 3, 4]) || bytes.starts(with: [0x80, 2]) || bytes.starts(with: [0x80, 4]) {
-            return "a file of PyTorch's (.pth: \(bytes.first == 0x50 ? "a zip archive" : "a pickle")), not safetensors: turn it into one with "
+            return
+                "a file of PyTorch's (.pth: \(bytes.first == 0x50 ? "a zip archive" : "a pickle")), not safetensors: turn it into one with "
                 + "`python3 Experiments/pytorch/convert_torchvision.py FILE.pth OUT.safetensors`"
         }
         return bytes.starts(with: [0x1F, 0x8B]) ? "compressed with gzip: unpack it with `gzip --decompress`" : nil
@@ -155,7 +163,10 @@ public struct SafetensorsFile: Sendable {
         }
         guard tensor.type == T.storedType, tensor.shape == shape ?? tensor.shape, tensor.expectedBytes == tensor.data.count
         else {
-            throw SafetensorsError("\(path): tensor \(SafetensorsHeader.quoted(name)): \(wanted), found \(tensor.type.rawValue) \(tensor.shape), \(tensor.data.count) bytes")
+            throw SafetensorsError(
+                "\(path): tensor \(SafetensorsHeader.quoted(name)): \(wanted), found \(tensor.type.rawValue) \(tensor.shape), "
+                    + "\(tensor.data.count) bytes"
+            )
         }
         let count = tensor.data.count / T.storedType.size
         return [T](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -182,16 +193,24 @@ public struct SafetensorsFile: Sendable {
         }
         var (fields, offset) = ([String](), 0)
         if !metadata.isEmpty {
-            let pairs = metadata.sorted { precedes($0.key, $1.key) }.map { "\(SafetensorsHeader.string($0.key)):\(SafetensorsHeader.string($0.value))" }
+            let pairs = metadata.sorted { precedes($0.key, $1.key) }.map {
+                "\(SafetensorsHeader.string($0.key)):\(SafetensorsHeader.string($0.value))"
+            }
             fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
         }
         for (name, tensor) in order {
             guard name != "__metadata__", tensor.expectedBytes == tensor.data.count else {
-                throw SafetensorsError("cannot store tensor \(SafetensorsHeader.quoted(name)): \(tensor.type.rawValue) \(tensor.shape) does not take \(tensor.data.count) bytes, or the name is reserved")
+                throw SafetensorsError(
+                    "cannot store tensor \(SafetensorsHeader.quoted(name)): \(tensor.type.rawValue) \(tensor.shape) does not take "
+                        + "\(tensor.data.count) bytes, or the name is reserved"
+                )
             }
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             let end = offset + tensor.data.count
-            fields.append("\(SafetensorsHeader.string(name)):{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+            fields.append(
+                "\(SafetensorsHeader.string(name)):{\"dtype\":\"\(tensor.type.rawValue)\","
+                    + "\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
+            )
             offset = end
         }
         var header = Data("{\(fields.joined(separator: ","))}".utf8)

@@ -39,14 +39,22 @@ struct SafetensorsHeader {
             case "dtype":
                 let found = try reader.string()
                 type = StoredTensor.ElementType(rawValue: found)
-                guard type != nil else { throw reader.fail("\(reader.place)unknown dtype \(Self.quoted(found)), expected one of \(StoredTensor.ElementType.allCases.map(\.rawValue).joined(separator: " "))") }
+                guard type != nil else {
+                    throw reader.fail(
+                        "\(reader.place)unknown dtype \(Self.quoted(found)), expected one of "
+                            + "\(StoredTensor.ElementType.allCases.map(\.rawValue).joined(separator: " "))"
+                    )
+                }
             case "shape": shape = try reader.integers()
             case "data_offsets": offsets = try reader.integers()
             default: throw reader.fail("\(reader.place)unknown key \(Self.quoted(key)), expected dtype, shape, data_offsets")
             }
         }
         guard let type, let shape, let offsets, offsets.count == 2, offsets[0] <= offsets[1] else {
-            throw fail("\(place)expected dtype, shape and data_offsets [begin, end], found \(type?.rawValue ?? "no dtype"), \(shape.map { "\($0)" } ?? "no shape"), \(offsets.map { "\($0)" } ?? "no data_offsets")")
+            throw fail(
+                "\(place)expected dtype, shape and data_offsets [begin, end], found \(type?.rawValue ?? "no dtype"), "
+                    + "\(shape.map { "\($0)" } ?? "no shape"), \(offsets.map { "\($0)" } ?? "no data_offsets")"
+            )
         }
         entries.append(Entry(name: name, type: type, shape: shape, begin: offsets[0], end: offsets[1]))
     }

@@ -53,7 +53,9 @@ package struct ResizeAxis: Equatable {
         first.withUnsafeBufferPointer { first in
             count.withUnsafeBufferPointer { count in
                 weights.withUnsafeBufferPointer { weights in
-                    body(ck_resize_axis(first: first.baseAddress, count: count.baseAddress, weights: weights.baseAddress, taps: taps, outputs: outputs))
+                    body(
+                        ck_resize_axis(
+                            first: first.baseAddress, count: count.baseAddress, weights: weights.baseAddress, taps: taps, outputs: outputs))
                 }
             }
         }

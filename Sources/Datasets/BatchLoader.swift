@@ -103,7 +103,8 @@ public final class BatchLoader {
         let count = min(batchSize, split.count - index * batchSize)
         work += slot.work
         return Batch(
-            index: index, count: count, here: places.clamped(to: 0..<count).count, images: UnsafePointer(slot.images), labels: UnsafePointer(slot.labels), replaced: slot.work.replaced)
+            index: index, count: count, here: places.clamped(to: 0..<count).count, images: UnsafePointer(slot.images),
+            labels: UnsafePointer(slot.labels), replaced: slot.work.replaced)
     }
 
     /// Abandons the epoch and waits until the workers have ended: no longer than one batch takes.
@@ -126,7 +127,9 @@ public struct LoaderWork: Sendable, Equatable {
     public init() {}
 
     public static func += (a: inout LoaderWork, b: LoaderWork) {
-        (a.images, a.replaced, a.bytes, a.seconds) = (a.images + b.images, a.replaced + b.replaced, a.bytes + b.bytes, a.seconds + b.seconds)
+        (a.images, a.replaced, a.bytes, a.seconds) = (
+            a.images + b.images, a.replaced + b.replaced, a.bytes + b.bytes, a.seconds + b.seconds
+        )
     }
 }
 

@@ -90,7 +90,9 @@ public struct ClassList: Sendable, Equatable {
     /// Ids in sorted order, with their places where all of them are ImageNet-1k's, else numbered from 0.
     /// - Throws: `FileError` when there are fewer than two.
     init(wnids: [String], in folder: String) throws {
-        guard wnids.count > 1 else { throw FileError("\(folder) holds one class, \(wnids.first ?? "none"): there is nothing to tell apart") }
+        guard wnids.count > 1 else {
+            throw FileError("\(folder) holds one class, \(wnids.first ?? "none"): there is nothing to tell apart")
+        }
         let sorted = wnids.sorted(), places = sorted.compactMap { ImageNetClasses.places[$0] }
         hasPlaces = places.count == sorted.count
         let numbers = hasPlaces ? places : Array(sorted.indices)
@@ -103,6 +105,7 @@ public struct ClassList: Sendable, Equatable {
 
     /// `n` and eight digits.
     static func isWnid(_ word: String) -> Bool {
-        word.utf8.count == 9 && word.hasPrefix("n") && word.utf8.dropFirst().allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        word.utf8.count == 9 && word.hasPrefix("n")
+            && word.utf8.dropFirst().allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 }

@@ -23,7 +23,9 @@ public struct DatasetID: Hashable, Sendable, CustomStringConvertible {
     public var isPart: Bool { KnownDataset.allCases.contains(where: isPart) }
 
     private func isPart(of whole: KnownDataset) -> Bool {
-        guard self.whole.hasPrefix(whole.rawValue), let match = self.whole.dropFirst(whole.rawValue.count).wholeMatch(of: /, ([0-9]+) classes/) else { return false }
+        guard self.whole.hasPrefix(whole.rawValue),
+            let match = self.whole.dropFirst(whole.rawValue.count).wholeMatch(of: /, ([0-9]+) classes/)
+        else { return false }
         return Int(match.1) != nil
     }
 

@@ -41,7 +41,7 @@ struct Download {
                 "curl",
                 [
                     "--fail", "--location", "--silent", "--show-error", "--connect-timeout", "20",
-                    "--speed-limit", "1024", "--speed-time", "60", "--continue-at", "-", "--output", part, url,
+                    "--speed-limit", "1024", "--speed-time", "60", "--continue-at", "-", "--output", part, url
                 ],
                 package: "curl", whileRunning: report)
         }

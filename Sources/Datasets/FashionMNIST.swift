@@ -4,7 +4,7 @@
 /// in ten classes, as IDX files.
 public enum FashionMNIST {
     public static let classes = [
-        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"
     ]
     /// Mean and (population) standard deviation of the 47 040 000 pixels of the training split, computed exactly
     /// from their histogram and rounded to f32; a test computes them again.

@@ -34,8 +34,10 @@ package struct IDXRelease: Sendable {
     ) {
         (self.name, self.folderName, self.classes, self.normalization, self.advice) = (name, folderName, classes, normalization, advice)
         func split(_ prefix: String, _ count: Int, _ images: String, _ labels: String) -> Split {
-            (File(name: "\(prefix)-images-idx3-ubyte", dimensions: [count, side, side], sha256: images),
-             File(name: "\(prefix)-labels-idx1-ubyte", dimensions: [count], sha256: labels))
+            (
+                File(name: "\(prefix)-images-idx3-ubyte", dimensions: [count, side, side], sha256: images),
+                File(name: "\(prefix)-labels-idx1-ubyte", dimensions: [count], sha256: labels)
+            )
         }
         train = split("train", counts.train, sha256.trainImages, sha256.trainLabels)
         test = split("t10k", counts.test, sha256.testImages, sha256.testLabels)

@@ -96,7 +96,9 @@ public struct ImageNet: Dataset {
         var files = ImageFiles(folders: list.entries.map { "\(folder)/\($0.wnid)" })
         for (position, entry) in list.entries.enumerated() {
             let names = try jpegNames(in: files.folders[position])
-            guard !names.isEmpty else { throw FileError("\(folder)/\(entry.wnid) holds no .JPEG file, but \(list.path) lists the class \(entry.name)") }
+            guard !names.isEmpty else {
+                throw FileError("\(folder)/\(entry.wnid) holds no .JPEG file, but \(list.path) lists the class \(entry.name)")
+            }
             for name in names { files.append(name, folder: position, position: position) }
         }
         return files
@@ -123,12 +125,14 @@ public struct ImageNet: Dataset {
                     "\(truthPath) gives ILSVRC2012_IDs, and no file says which WordNet ids they are: make \(names[0]) with "
                         + "Experiments/pytorch/devkit_synsets.py, or put \(names[1]) there")
             }
-            synsets = Dictionary(uniqueKeysWithValues: try ClassList(contentsOf: path, numbering: .kitIDs).entries.map { ($0.number, $0.wnid) })
+            synsets = Dictionary(
+                uniqueKeysWithValues: try ClassList(contentsOf: path, numbering: .kitIDs).entries.map { ($0.number, $0.wnid) })
         }
         var files = ImageFiles(folders: [folder])
         for name in try jpegNames(in: folder) {
             guard let number = Int((name as NSString).deletingPathExtension.suffix(8)), truth.indices.contains(number - 1) else {
-                throw FileError("\(folder)/\(name): expected a name that ends in 8 digits, from 00000001 to \(truth.count), the lines of \(truthPath)")
+                throw FileError(
+                    "\(folder)/\(name): expected a name that ends in 8 digits, from 00000001 to \(truth.count), the lines of \(truthPath)")
             }
             let word = truth[number - 1]
             guard let wnid = ClassList.isWnid(word) ? word : Int(word).flatMap({ synsets[$0] }) else {

@@ -20,7 +20,9 @@ public enum ImageNetClasses {
         let found = names.compactMap { places[$0] }
         guard found.count == names.count, let fall = zip(found, found.dropFirst()).first(where: { $0 >= $1 }) else { return }
         throw FileError(
-            "\(path): \(wnids[fall.1]) stands behind \(wnids[fall.0]); scores are in the order of sorted ids, as torchvision has them: sort the list")
+            "\(path): \(wnids[fall.1]) stands behind \(wnids[fall.0]); scores are in the order of sorted ids, as torchvision has them: "
+                + "sort the list"
+        )
     }
 
     private static let digits = """

@@ -47,7 +47,9 @@ public struct ReadImage {
 
 extension ImageDataset: Dataset {
     public func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
-        guard imageSize == nil else { throw ImageSizeError("the images of \(name) have a size of their own: leave image_size out of the recipe") }
+        guard imageSize == nil else {
+            throw ImageSizeError("the images of \(name) have a size of their own: leave image_size out of the recipe")
+        }
         return (train, test)
     }
 }

@@ -68,7 +68,8 @@ package func encodeJPEG(_ pixels: [UInt8], width: Int, height: Int, channels: In
     var (bytes, size): (UnsafeMutablePointer<UInt8>?, UInt) = (nil, 0)
     defer { tjFree(bytes) }
     let status = tjCompress2(
-        handle, pixels, Int32(width), 0, Int32(height), Int32(format.rawValue), &bytes, &size, Int32(subsampling.rawValue), Int32(quality), 0)
+        handle, pixels, Int32(width), 0, Int32(height), Int32(format.rawValue), &bytes, &size, Int32(subsampling.rawValue), Int32(quality),
+        0)
     guard status == 0, let bytes else { throw ImageFault("cannot be encoded (\(String(cString: tjGetErrorStr2(handle))))") }
     return Array(UnsafeBufferPointer(start: bytes, count: Int(size)))
 }

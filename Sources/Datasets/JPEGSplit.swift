@@ -3,7 +3,8 @@ import CKernels
 import Files
 import Foundation
 
-/// The files of one split with their classes' positions in the class list, in order. Names are kept in one piece, because ImageNet has 1.3 million.
+/// The files of one split with their classes' positions in the class list, in order. Names are kept in one piece, because ImageNet has 1.3
+/// million.
 struct ImageFiles: Sendable {
     let folders: [String]
     private var names: [UInt8] = []
@@ -27,7 +28,8 @@ struct ImageFiles: Sendable {
     }
 }
 
-/// One split in image files (`ImageDecoder`) that are read again in every epoch: random resized crop and flip for training, a central crop else.
+/// One split in image files (`ImageDecoder`) that are read again in every epoch: random resized crop and flip for training, a central crop
+/// else.
 ///
 /// A training image that cannot be read is replaced by the next one in the split's order that can, cropped as the first one
 /// would have been, with its own label; batches keep their size, and what they hold still depends on seed, epoch and the files
@@ -108,7 +110,9 @@ package final class JPEGReader: ImageReader {
         while have < size {
             let step = file.withUnsafeMutableBytes { Foundation.read(descriptor, $0.baseAddress! + have, size - have) }
             if step < 0 && errno == EINTR { continue }
-            guard step > 0 else { throw ImageFault("cannot be read (\(step == 0 ? "it became shorter" : String(cString: strerror(errno))))") }
+            guard step > 0 else {
+                throw ImageFault("cannot be read (\(step == 0 ? "it became shorter" : String(cString: strerror(errno))))")
+            }
             have += step
         }
         return size
@@ -171,7 +175,9 @@ package final class JPEGReader: ImageReader {
             for x in 0..<width {
                 let (sourceRow, sourceColumn) = (y - above + row, x - left + column)
                 let isInside = (0..<pixels.height).contains(sourceRow) && (0..<pixels.width).contains(sourceColumn)
-                for c in 0..<3 { window[4 * (y * width + x) + c] = isInside ? pixels.bytes[pixels.stride * sourceRow + 4 * sourceColumn + c] : 0 }
+                for c in 0..<3 {
+                    window[4 * (y * width + x) + c] = isInside ? pixels.bytes[pixels.stride * sourceRow + 4 * sourceColumn + c] : 0
+                }
             }
         }
     }

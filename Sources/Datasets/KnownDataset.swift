@@ -36,7 +36,8 @@ public enum KnownDataset: String, CaseIterable, Sendable {
     /// - Throws: `FileError` naming what is missing, damaged or not official.
     public func load(_ files: DatasetFiles) throws -> any Dataset {
         switch self {
-        case .fashionMNIST: return try FashionMNIST.load(folder: files.folder ?? FashionMNIST.debianFolder, allowUnofficial: files.allowUnofficial)
+        case .fashionMNIST:
+            return try FashionMNIST.load(folder: files.folder ?? FashionMNIST.debianFolder, allowUnofficial: files.allowUnofficial)
         case .mnist:
             guard let folder = files.folder else { throw FileError("MNIST: no folder was named; \(MNIST.release.advice)") }
             return try MNIST.load(folder: folder, allowUnofficial: files.allowUnofficial)

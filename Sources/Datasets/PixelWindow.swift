@@ -17,7 +17,9 @@ package struct PixelWindow: Equatable, Sendable {
         for _ in 0..<10 {
             let area = Double(height * width) * (smallestArea + (1 - smallestArea) * random.uniform())
             let ratio = exp(log(low) + (log(high) - log(low)) * random.uniform())
-            let (w, h) = (Int((area * ratio).squareRoot().rounded(.toNearestOrEven)), Int((area / ratio).squareRoot().rounded(.toNearestOrEven)))
+            let (w, h) = (
+                Int((area * ratio).squareRoot().rounded(.toNearestOrEven)), Int((area / ratio).squareRoot().rounded(.toNearestOrEven))
+            )
             guard w > 0, w <= width, h > 0, h <= height else { continue }
             let row = Int(random.below(UInt64(height - h + 1)))
             return PixelWindow(row: row, column: Int(random.below(UInt64(width - w + 1))), height: h, width: w)

@@ -26,7 +26,10 @@ public final class UnreadableImages: @unchecked Sendable {
         // Above the limit every call fails: the first error may have been lost with batches that nobody took.
         guard paths.insert(path).inserted || paths.count > limit else { return }
         guard paths.count <= limit else {
-            throw FileError("\(path) \(fault); it is training image number \(paths.count) that cannot be read, and \(limit) are allowed: mend the data, or allow more with --max-unreadable")
+            throw FileError(
+                "\(path) \(fault); it is training image number \(paths.count) that cannot be read, and \(limit) are allowed: mend the "
+                    + "data, or allow more with --max-unreadable"
+            )
         }
         report("\(path) \(fault): its place is taken by the next image that can be read (\(paths.count) so far, \(limit) are allowed)")
     }

@@ -40,7 +40,8 @@ public func compare(
     try NetworkMemory(graph, name: recipe.network, precision: .mixed, threads: threads)
         .expectRoom(batch: batch, besides: 4 * split.imageSize, for: checkpoint.path)
     let network = try checkpoint.evaluationNetwork(
-        input: input, classes: model.classes.count, precision: .mixed, in: ExecutionContext(engine: try Engine(threads: threads), batch: batch))
+        input: input, classes: model.classes.count, precision: .mixed,
+        in: ExecutionContext(engine: try Engine(threads: threads), batch: batch))
     return try compare(network, batch: batch, with: model, on: split, threads: threads, progress: progress)
 }
 
@@ -51,7 +52,9 @@ package func compare(
     let input = model.input
     guard (split.height, split.width, split.channels) == (input.height, input.width, input.channels) else {
         throw ExportError(
-            "the model takes images of \(input.height)×\(input.width)×\(input.channels), the run's are \(split.height)×\(split.width)×\(split.channels): it was exported from another run")
+            "the model takes images of \(input.height)×\(input.width)×\(input.channels), the run's are "
+                + "\(split.height)×\(split.width)×\(split.channels): it was exported from another run"
+        )
     }
     let classifier = Classifier(model, threads: threads)
     let images = Tensor([batch, split.height, split.width, split.channels]), size = split.imageSize

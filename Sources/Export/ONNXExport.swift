@@ -53,7 +53,8 @@ private struct ONNXExport {
             switch unit.kind {
             case .first, .convolution: maps.append(convolution(index, unit, input))
             case .maximum:
-                maps.append(graph.node("MaxPool", [input], name: unit.name, window(unit) + [("kernel_shape", .ints([unit.kernel, unit.kernel]))]))
+                maps.append(
+                    graph.node("MaxPool", [input], name: unit.name, window(unit) + [("kernel_shape", .ints([unit.kernel, unit.kernel]))]))
             case .classifier: maps.append(classifier(index, unit, input))
             }
         }
@@ -61,7 +62,10 @@ private struct ONNXExport {
         return graph.encoded(
             name: "bcgd", input: ("image", [model.input.channels, model.input.height, model.input.width]),
             output: ("scores", [model.classes.count]),
-            facts: [("provenance", model.provenance), ("classes", model.classes.joined(separator: "\n")), ("mean", list(model.mean)), ("std", list(model.std))])
+            facts: [
+                ("provenance", model.provenance), ("classes", model.classes.joined(separator: "\n")), ("mean", list(model.mean)),
+                ("std", list(model.std))
+            ])
     }
 
     private func window(_ unit: PackedModel.Unit) -> [(String, ONNXGraph.Attribute)] {
@@ -96,7 +100,8 @@ private struct ONNXExport {
         return graph.node("Add", [scaled, graph.constant(unit.name + ".b", shape, b)], name: unit.name + ".shifted")
     }
 
-    /// Through a quantizer whose scale is 1, but for a first unit's and a classifier's: sums of levels are exact integers then. A first unit's
+    /// Through a quantizer whose scale is 1, but for a first unit's and a classifier's: sums of levels are exact integers then. A first
+    /// unit's
     /// float weights stay as they are.
     private mutating func quantizedWeights(_ index: Int, _ unit: PackedModel.Unit) -> String {
         let name = unit.name
@@ -129,7 +134,9 @@ private struct ONNXExport {
     private mutating func lookedUp(_ name: String, _ shape: [Int], _ weights: [Int8], bits: Int) -> String {
         let table = "table.\(bits)"
         if tables.insert(bits).inserted {
-            let rows = (0..<256).map { UInt8($0) }.withUnsafeBytes { IntegerWeightPacking.unpack($0, at: 0, bits: bits, count: 256 * 8 / bits) }
+            let rows = (0..<256).map { UInt8($0) }.withUnsafeBytes {
+                IntegerWeightPacking.unpack($0, at: 0, bits: bits, count: 256 * 8 / bits)
+            }
             _ = graph.constant(table, [256, 8 / bits], rows)
         }
         let bytes = [UInt8](IntegerWeightPacking.pack(weights, bits: bits))
@@ -176,8 +183,9 @@ private struct ONNXExport {
         guard unit.shortcut == .subsampled else { return map }
         let (name, from, stride) = (unit.name + ".skip", model.shapes[unit.shortcutInput], Int64(unit.shortcutStride))
         let slice = [
-            graph.constant(name + ".starts", [2], [Int64(0), 0]), graph.constant(name + ".ends", [2], [Int64(from.height), Int64(from.width)]),
-            graph.constant(name + ".axes", [2], [Int64(2), 3]), graph.constant(name + ".steps", [2], [stride, stride]),
+            graph.constant(name + ".starts", [2], [Int64(0), 0]),
+            graph.constant(name + ".ends", [2], [Int64(from.height), Int64(from.width)]),
+            graph.constant(name + ".axes", [2], [Int64(2), 3]), graph.constant(name + ".steps", [2], [stride, stride])
         ]
         let small = graph.node("Slice", [map] + slice, name: name + ".slice")
         let margin = Int64(model.shapes[index].channels - from.channels) / 2
@@ -190,7 +198,8 @@ private struct ONNXExport {
         let stepSize = model.units[unit.input].stepSize
         let mean = graph.node("GlobalAveragePool", [input], name: unit.name + ".mean")
         let features = graph.node("Flatten", [mean], name: unit.name + ".features")
-        let weights = form == .qcdq && unit.weightBits != 32
+        let weights =
+            form == .qcdq && unit.weightBits != 32
             ? dequantizedWeights(index, unit, model.scales(index).map { stepSize * $0 })
             : graph.constant(unit.name + ".weight", weightShape(index), model.floatWeights(index).map { stepSize * $0 })
         let bias = graph.constant(unit.name + ".bias", [unit.outputChannels], model.b(index))

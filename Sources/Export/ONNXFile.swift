@@ -161,7 +161,9 @@ struct ONNXFile {
         case 10: return read(UInt16.self) { Double(Float16(bitPattern: $0)) }
         case 11: return read(UInt64.self) { Double(bitPattern: $0) }
         case 16: return read(UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
-        case 22: return raw.flatMap { [Double(Int8(bitPattern: $0 << 4) >> 4), Double(Int8(bitPattern: $0) >> 4)] }.dropLast(2 * raw.count == (count ?? 0) + 1 ? 1 : 0)
+        case 22:
+            return raw.flatMap { [Double(Int8(bitPattern: $0 << 4) >> 4), Double(Int8(bitPattern: $0) >> 4)] }.dropLast(
+                2 * raw.count == (count ?? 0) + 1 ? 1 : 0)
         default: throw ONNXError("a constant of the ONNX type number \(type), which is not read here")
         }
     }

@@ -79,7 +79,8 @@ struct ONNXGraph {
     /// - Parameters:
     ///   - input: name and shape after the batch dimension, which is free.
     ///   - facts: for people and programs, into the model's metadata.
-    func encoded(name: String, input: (name: String, shape: [Int]), output: (name: String, shape: [Int]), facts: [(String, String)]) -> Data {
+    func encoded(name: String, input: (name: String, shape: [Int]), output: (name: String, shape: [Int]), facts: [(String, String)]) -> Data
+    {
         var model = ProtobufMessage()
         model.add(1, usesInt4 ? 10 : 8)
         model.add(2, "bcgd")
@@ -90,9 +91,19 @@ struct ONNXGraph {
             graph.add(11, Self.value(input))
             graph.add(12, Self.value(output))
         }
-        model.add(8) { $0.add(1, ""); $0.add(2, usesInt4 ? 21 : 13) }
-        if usesQONNX { model.add(8) { $0.add(1, Self.qonnx); $0.add(2, 1) } }
-        for (key, value) in facts { model.add(14) { $0.add(1, key); $0.add(2, value) } }
+        model.add(8) {
+            $0.add(1, ""); $0.add(2, usesInt4 ? 21 : 13)
+        }
+        if usesQONNX {
+            model.add(8) {
+                $0.add(1, Self.qonnx); $0.add(2, 1)
+            }
+        }
+        for (key, value) in facts {
+            model.add(14) {
+                $0.add(1, key); $0.add(2, value)
+            }
+        }
         return model.bytes
     }
 
@@ -100,13 +111,15 @@ struct ONNXGraph {
     private static func value(_ value: (name: String, shape: [Int])) -> ProtobufMessage {
         var message = ProtobufMessage()
         message.add(1, value.name)
-        message.add(2) { $0.add(1) { tensor in
-            tensor.add(1, 1)
-            tensor.add(2) { shape in
-                shape.add(1) { $0.add(2, "N") }
-                for dimension in value.shape { shape.add(1) { $0.add(1, dimension) } }
+        message.add(2) {
+            $0.add(1) { tensor in
+                tensor.add(1, 1)
+                tensor.add(2) { shape in
+                    shape.add(1) { $0.add(2, "N") }
+                    for dimension in value.shape { shape.add(1) { $0.add(1, dimension) } }
+                }
             }
-        } }
+        }
         return message
     }
 }

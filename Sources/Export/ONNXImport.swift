@@ -4,7 +4,8 @@ import Backends
 
 /// A quantized network in an ONNX file as a packed model: QCDQ or QONNX, as Brevitas and this suite write them (Documentation/Python.md).
 ///
-/// Each convolution, with what follows it up to its activation's quantizer, becomes one unit: t = a·sum + b, folded in f64 and rounded once.
+/// Each convolution, with what follows it up to its activation's quantizer, becomes one unit: t = a·sum + b, folded in f64 and rounded
+/// once.
 /// A quantizer that rounds to nearest has `b` lower by ½, as training's exports have it; an exact half then rounds down.
 /// - Parameters:
 ///   - bytes: the file's.

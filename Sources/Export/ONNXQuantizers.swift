@@ -30,7 +30,8 @@ extension ONNXNetwork {
         else {
             throw fail(
                 node,
-                "activations of \(bits) bits, zero point \(zero), rounding \(mode): expected 1 to 8 unsigned bits without zero point, rounded to nearest or up"
+                "activations of \(bits) bits, zero point \(zero), rounding \(mode): expected 1 to 8 unsigned bits without zero point, "
+                    + "rounded to nearest or up"
             )
         }
         let unit = try finish(sum, stepSize: scale, top: 1 << Int(bits) - 1, roundingOffset: sum.isCeiled ? 0 : offset, node)

@@ -30,7 +30,9 @@ public struct ImageFormat: Sendable {
     /// Of a data set whose images all have one size.
     public init(of dataset: ImageDataset) {
         let images = dataset.test
-        self.init(height: images.height, width: images.width, channels: images.channels, classes: dataset.classes, normalization: images.normalization)
+        self.init(
+            height: images.height, width: images.width, channels: images.channels, classes: dataset.classes,
+            normalization: images.normalization)
     }
 
     /// Of a data set by its name in run descriptions; `nil` for one that is not known by name.
@@ -59,7 +61,9 @@ public func packedModel(of checkpoint: Checkpoint, format: ImageFormat, threads:
     try requireLevels(run)
     let graph = try checkpoint.graph(input: format.shape, classes: format.classes.count)
     let epoch = checkpoint.state.epoch, epochs = run.recipe.epochs
-    let text = "\(run.name), seed \(run.seed), \(run.dataset), \(epoch < epochs ? "unfinished: " : "")epoch \(epoch) of \(epochs), description \(run.digest)"
+    let text =
+        "\(run.name), seed \(run.seed), \(run.dataset), \(epoch < epochs ? "unfinished: " : "")epoch \(epoch) of \(epochs), description "
+        + "\(run.digest)"
         + (checkpoint.state.engine.map { ", engine: \($0)" } ?? "")
     return try packedModel(graph, try checkpoint.evaluationTensors(graph, threads: threads), format: format, provenance: text)
 }
@@ -67,8 +71,12 @@ public func packedModel(of checkpoint: Checkpoint, format: ImageFormat, threads:
 private func requireLevels(_ run: RunDescription) throws {
     let (weights, activations) = (run.recipe.weightBits, run.recipe.activationBits)
     guard weights < 32, activations < 32 else {
-        let floats = weights == 32 && activations == 32 ? "is a float network" : weights == 32 ? "has float weights" : "has float activations"
-        throw ExportError("\(run.name) \(floats) (\(weights)W\(activations)A): only networks whose weights and activations are both quantized can be packed")
+        let floats =
+            weights == 32 && activations == 32 ? "is a float network" : weights == 32 ? "has float weights" : "has float activations"
+        throw ExportError(
+            "\(run.name) \(floats) (\(weights)W\(activations)A): only networks whose weights and activations are both quantized can be "
+                + "packed"
+        )
     }
 }
 
@@ -135,12 +143,14 @@ private struct PackedExport {
             name: unit.name, kind: unit.input < 0 ? .first : .convolution, kernel: unit.kernel, stride: unit.stride, padding: unit.padding,
             weightBits: bits(weight), activationBits: plan.graph.qmax(unit).map { ($0 + 1).trailingZeroBitCount } ?? 0,
             shortcut: shortcut, shortcutStride: stride, input: unit.input, shortcutInput: source,
-            outputChannels: paddedChannels(unit.output.channels), scaleCount: scaleCount(weight), step: source < 0 ? 0 : worth(source) / worth(index),
+            outputChannels: paddedChannels(unit.output.channels), scaleCount: scaleCount(weight),
+            step: source < 0 ? 0 : worth(source) / worth(index),
             stepSize: worth(index))
         let folded = folded(index, unit, weight)
         let inputs = plan.shape(index).input.channels
         return contents(
-            described, weight, inputs: (inputs, unit.input < 0 ? inputs : paddedChannels(inputs)), taps: unit.kernel * unit.kernel, a: folded.map(\.a),
+            described, weight, inputs: (inputs, unit.input < 0 ? inputs : paddedChannels(inputs)), taps: unit.kernel * unit.kernel,
+            a: folded.map(\.a),
             b: folded.map(\.b))
     }
 
@@ -153,7 +163,8 @@ private struct PackedExport {
         return (0..<unit.output.channels).map { c in
             let one = plan.isInteger(index) ? worth(unit.input) * weight.scale(of: c) : 1
             return BatchNorm.Folded(
-                unit: Double(one), bias: Double(bias?.pointer[c] ?? 0), mean: Double(mean.pointer[c]), variance: Double(variance.pointer[c]),
+                unit: Double(one), bias: Double(bias?.pointer[c] ?? 0), mean: Double(mean.pointer[c]),
+                variance: Double(variance.pointer[c]),
                 scale: Double(scale.pointer[c]), shift: Double(shift.pointer[c]), stepSize: Double(worth(index)),
                 roundingOffset: plan.graph.quantizer(unit)?.roundingOffset ?? 0)
         }
@@ -170,7 +181,9 @@ private struct PackedExport {
     }
 
     private func bits(_ weight: Parameter) -> Int { weight.spec.quantization?.bits ?? 32 }
-    private func scaleCount(_ weight: Parameter) -> Int { weight.integerWeights == nil ? 0 : weight.slices == 1 ? 1 : paddedChannels(weight.slices) }
+    private func scaleCount(_ weight: Parameter) -> Int {
+        weight.integerWeights == nil ? 0 : weight.slices == 1 ? 1 : paddedChannels(weight.slices)
+    }
 
     /// With the channels that the format asks for: those that are too many get any code, and a and b of 0, so that their levels are 0.
     private func contents(
@@ -180,10 +193,14 @@ private struct PackedExport {
         func padded<T>(_ numbers: [T], _ fill: T) -> [T] { Export.padded(numbers, outputs: outputs, inputs: inputs, taps: taps, fill) }
         func row(_ numbers: [Float], _ fill: Float) -> [Float] { numbers + [Float](repeating: fill, count: outputs.1 - outputs.0) }
         let (a, b) = (a.isEmpty ? [] : row(a, 0), row(b, 0))
-        guard let integerWeights = weight.integerWeights else { return PackedModelContents.Entry(unit, weights: padded(weight.value.values, 0), a: a, b: b) }
+        guard let integerWeights = weight.integerWeights else {
+            return PackedModelContents.Entry(unit, weights: padded(weight.value.values, 0), a: a, b: b)
+        }
         let scales = Array(UnsafeBufferPointer(start: weight.scales, count: weight.slices))
         return PackedModelContents.Entry(
-            unit, integerWeights: padded(Array(UnsafeBufferPointer(start: integerWeights, count: weight.value.count)), unit.weightBits == 1 ? 1 : 0),
+            unit,
+            integerWeights: padded(
+                Array(UnsafeBufferPointer(start: integerWeights, count: weight.value.count)), unit.weightBits == 1 ? 1 : 0),
             scales: weight.slices == 1 ? scales : row(scales, 0), a: a, b: b)
     }
 }

@@ -18,7 +18,9 @@ struct ProtobufReader {
     private let end: Int
 
     init(_ bytes: [UInt8]) { (self.bytes, position, end) = (bytes, 0, bytes.count) }
-    private init(_ other: ProtobufReader, _ range: Range<Int>) { (bytes, position, end) = (other.bytes, range.lowerBound, range.upperBound) }
+    private init(_ other: ProtobufReader, _ range: Range<Int>) {
+        (bytes, position, end) = (other.bytes, range.lowerBound, range.upperBound)
+    }
 
     /// Calls `body` with each field's number and value.
     func forEach(_ body: (Int, Value) throws -> Void) throws {
@@ -33,7 +35,9 @@ struct ProtobufReader {
     func message(_ range: Range<Int>) -> ProtobufReader { ProtobufReader(self, range) }
 
     func text(_ range: Range<Int>) throws -> String {
-        guard let text = String(validating: bytes[range], as: UTF8.self) else { throw ONNXError("a damaged ONNX file: a text is not UTF-8") }
+        guard let text = String(validating: bytes[range], as: UTF8.self) else {
+            throw ONNXError("a damaged ONNX file: a text is not UTF-8")
+        }
         return text
     }
 
@@ -55,7 +59,9 @@ struct ProtobufReader {
         case 1: return .fixed64(try fixed(8))
         case 2:
             let length = try varint()
-            guard length <= UInt64(end - position) else { throw ONNXError("a damaged ONNX file: \(length) bytes at \(position), where \(end - position) are left") }
+            guard length <= UInt64(end - position) else {
+                throw ONNXError("a damaged ONNX file: \(length) bytes at \(position), where \(end - position) are left")
+            }
             defer { position += Int(length) }
             return .bytes(position..<position + Int(length))
         case 5: return .fixed32(UInt32(truncatingIfNeeded: try fixed(4)))

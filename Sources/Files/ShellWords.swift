@@ -12,7 +12,9 @@ private func shellWord(_ word: String) -> String {
         plain.contains(byte) || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
     }
     if !word.isEmpty, word.utf8.allSatisfy(isSafe) { return word }
-    guard !word.unicodeScalars.allSatisfy(isPlain) else { return "'" + word.unicodeScalars.map { $0 == "'" ? "'\\''" : String($0) }.joined() + "'" }
+    guard !word.unicodeScalars.allSatisfy(isPlain) else {
+        return "'" + word.unicodeScalars.map { $0 == "'" ? "'\\''" : String($0) }.joined() + "'"
+    }
     return "$'" + word.utf8.map { isSafe($0) || $0 == 0x20 ? String(UnicodeScalar($0)) : octal($0) }.joined() + "'"
 }
 

@@ -68,7 +68,9 @@ package func runTool(
     }
 
     // A tool that reads no further says so by its status.
-    if input.isEmpty { try? given.close() } else {
+    if input.isEmpty {
+        try? given.close()
+    } else {
         Thread.detachNewThread {
             try? given.write(contentsOf: input)
             try? given.close()

@@ -100,7 +100,9 @@ private struct Fusion {
     private func unit(_ chain: Chain, number: Int) throws -> FusedUnit {
         func node(_ matches: (NetworkGraph.Operation) -> Bool) -> Int? { chain.nodes.first { matches(graph.nodes[$0].operation) } }
         let (first, nodes) = (chain.nodes[0], graph.nodes)
-        func made(_ kind: FusedUnit.Kind, _ name: String, node main: Int, window: (kernel: Int, stride: Int, padding: Int)) throws -> FusedUnit {
+        func made(_ kind: FusedUnit.Kind, _ name: String, node main: Int, window: (kernel: Int, stride: Int, padding: Int)) throws
+            -> FusedUnit
+        {
             FusedUnit(
                 kind: kind, name: name, input: try source(nodes[first].inputs[0]), shortcut: try shortcut(chain), node: main,
                 norm: node { $0 == .batchNorm }, activation: node { if case .activation = $0 { true } else { false } },
@@ -113,7 +115,9 @@ private struct Fusion {
             return try made(.convolution, nodes[first].name, node: first, window: (kernel, stride, padding))
         case .linear where chain.nodes.count > 1:
             let map = graph.shape(nodes[first].inputs[0])
-            guard map.height == map.width else { throw GraphError("\(nodes[first].name): in low precision a linear layer reads a square map") }
+            guard map.height == map.width else {
+                throw GraphError("\(nodes[first].name): in low precision a linear layer reads a square map")
+            }
             return try made(.convolution, nodes[first].name, node: first, window: (map.height, 1, 0))
         default:
             let map = graph.shape(nodes[first].inputs[0])

@@ -2,7 +2,8 @@
 
 extension NetworkGraph {
     /// The names of the networks of METHOD.md part 2, for messages.
-    public static let knownNames = "resnet20, 32, 44, 56, 110 (any 6n + 2 from resnet8), vgg11, vgg13, vgg16, imagenet-resnet18, imagenet-resnet34, lenet5"
+    public static let knownNames =
+        "resnet20, 32, 44, 56, 110 (any 6n + 2 from resnet8), vgg11, vgg13, vgg16, imagenet-resnet18, imagenet-resnet34, lenet5"
 
     public static func isKnown(_ name: String) -> Bool { named(name) != nil }
 
@@ -23,7 +24,9 @@ extension NetworkGraph {
             return { try cifarResNet(depth: depth, $0, classes: $1) }
         }
         if let plan = depth(after: "vgg").flatMap({ vggPlans[$0] }) { return { try vgg(plan, $0, classes: $1) } }
-        if let blocks = depth(after: "imagenet-resnet").flatMap({ imageNetBlocks[$0] }) { return { try imageNetResNet(blocks, $0, classes: $1) } }
+        if let blocks = depth(after: "imagenet-resnet").flatMap({ imageNetBlocks[$0] }) {
+            return { try imageNetResNet(blocks, $0, classes: $1) }
+        }
         return nil
     }
 }

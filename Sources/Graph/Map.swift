@@ -31,7 +31,8 @@ public struct Map {
     public func conv(_ name: String, _ channels: Int, kernel: Int, stride: Int = 1, padding: Int? = nil, hasBias: Bool = false) -> Map {
         appending(
             name,
-            .convolution(channels: channels, kernel: kernel, stride: stride, padding: padding ?? kernel / 2, hasBias: hasBias, weights: nil))
+            .convolution(channels: channels, kernel: kernel, stride: stride, padding: padding ?? kernel / 2, hasBias: hasBias, weights: nil)
+        )
     }
 
     public func norm(_ name: String) -> Map { appending(name, .batchNorm) }

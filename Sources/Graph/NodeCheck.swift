@@ -20,7 +20,9 @@ struct NodeCheck {
             try need(!node.name.isEmpty && !graph.nodes.contains { $0.name == node.name }, "has tensors, so it needs a name of its own")
         }
         let input = graph.shape(node.inputs[0])
-        try need([input.height, input.width, input.channels].allSatisfy { (1...65_536).contains($0) } && fits(input.count), "reads a map of a size that is none")
+        try need(
+            [input.height, input.width, input.channels].allSatisfy { (1...65_536).contains($0) } && fits(input.count),
+            "reads a map of a size that is none")
         let output = try shape(input)
         try need(fits(output.count + graph.shapes.reduce(0) { $0 + $1.count }), "makes all maps together \(Self.most) numbers at most")
         return output
@@ -50,15 +52,20 @@ struct NodeCheck {
             return try window(input, size, stride, padding, input.channels)
         case .meanPool: return FeatureShape(height: 1, width: 1, channels: input.channels)
         case .linear(let outputs, _):
-            try need((1...65_536).contains(outputs) && fits(outputs, input.count), "has 1 to 65536 outputs and \(Self.most) weights at most")
+            try need(
+                (1...65_536).contains(outputs) && fits(outputs, input.count), "has 1 to 65536 outputs and \(Self.most) weights at most")
             return FeatureShape(height: 1, width: 1, channels: outputs)
         }
     }
 
     private func window(_ input: FeatureShape, _ kernel: Int, _ stride: Int, _ padding: Int, _ channels: Int) throws -> FeatureShape {
-        try need((1...255).contains(kernel) && (1...255).contains(stride) && (0..<kernel).contains(padding), "has a kernel and a stride of 1 to 255 and a padding below the kernel")
+        try need(
+            (1...255).contains(kernel) && (1...255).contains(stride) && (0..<kernel).contains(padding),
+            "has a kernel and a stride of 1 to 255 and a padding below the kernel")
         let (height, width) = (input.height + 2 * padding, input.width + 2 * padding)
-        try need(min(height, width) >= kernel, "reads a map of \(max(1, kernel - 2 * padding)) pixels a side or more, not \(input.height)×\(input.width)")
+        try need(
+            min(height, width) >= kernel,
+            "reads a map of \(max(1, kernel - 2 * padding)) pixels a side or more, not \(input.height)×\(input.width)")
         return input.windowed(kernel: kernel, stride: stride, padding: padding, channels: channels)
     }
 
@@ -68,7 +75,9 @@ struct NodeCheck {
         case .subsampled(let stride):
             try need((1...255).contains(stride), "subsamples by 1 to 255, not \(stride)")
             let small = FeatureShape(height: (from.height - 1) / stride + 1, width: (from.width - 1) / stride + 1, channels: to.channels)
-            try need(small == to && from.channels <= to.channels && (to.channels - from.channels) % 2 == 0, "cannot bring \(from) to \(to) by every \(stride)th pixel and an even number of channels more")
+            try need(
+                small == to && from.channels <= to.channels && (to.channels - from.channels) % 2 == 0,
+                "cannot bring \(from) to \(to) by every \(stride)th pixel and an even number of channels more")
         }
     }
 

@@ -31,17 +31,21 @@ public struct ParameterSpec: Equatable, Sendable {
     public let isFixed: Bool
 
     public init(
-        _ name: String, _ kind: Kind, shape: [Int], initial: Initial = .constant(0), quantization: WeightQuantization? = nil, isFixed: Bool = false
+        _ name: String, _ kind: Kind, shape: [Int], initial: Initial = .constant(0), quantization: WeightQuantization? = nil,
+        isFixed: Bool = false
     ) {
         (self.name, self.kind, self.shape, self.initial) = (name, kind, shape, initial)
         (self.quantization, self.isFixed) = (quantization, isFixed)
     }
 
     /// A weight, after its learned step sizes where it has any: an update is to change them first.
-    fileprivate static func weight(_ name: String, shape: [Int], deviation: Double, _ quantization: WeightQuantization?) -> [ParameterSpec] {
+    fileprivate static func weight(_ name: String, shape: [Int], deviation: Double, _ quantization: WeightQuantization?) -> [ParameterSpec]
+    {
         let weight = ParameterSpec(name, .weight, shape: shape, initial: .normal(deviation: deviation), quantization: quantization)
         guard let quantization, quantization.quantizer is any LearnedStepSizeQuantizer else { return [weight] }
-        return [ParameterSpec(name + ".resolution", .stepSize, shape: [quantization.isPerChannel ? shape[0] : 1], initial: .constant(1)), weight]
+        return [
+            ParameterSpec(name + ".resolution", .stepSize, shape: [quantization.isPerChannel ? shape[0] : 1], initial: .constant(1)), weight
+        ]
     }
 
     public var count: Int { shape.reduce(1, *) }
@@ -65,7 +69,7 @@ extension NetworkGraph {
             let (name, channels) = (nodes[index].name, shapes[index].channels)
             return [
                 StatisticSpec(name: name + ".running_mean", channels: channels, initial: 0),
-                StatisticSpec(name: name + ".running_var", channels: channels, initial: 1),
+                StatisticSpec(name: name + ".running_var", channels: channels, initial: 1)
             ]
         }
     }
@@ -78,11 +82,12 @@ extension NetworkGraph {
         case .convolution(let channels, let kernel, _, _, let hasBias, let weights):
             return ParameterSpec.weight(
                 name + ".weight", shape: [channels, input.channels, kernel, kernel],
-                deviation: (2 / Double(kernel * kernel * channels)).squareRoot(), weights) + (hasBias ? [ParameterSpec(name + ".bias", .affine, shape: [channels])] : [])
+                deviation: (2 / Double(kernel * kernel * channels)).squareRoot(), weights)
+                + (hasBias ? [ParameterSpec(name + ".bias", .affine, shape: [channels])] : [])
         case .batchNorm:
             return [
                 ParameterSpec(name + ".weight", .affine, shape: [input.channels], initial: .constant(1)),
-                ParameterSpec(name + ".bias", .affine, shape: [input.channels]),
+                ParameterSpec(name + ".bias", .affine, shape: [input.channels])
             ]
         case .activation(.relu), .add, .maxPool, .meanPool: return []
         case .activation(.quantized(let quantizer)):

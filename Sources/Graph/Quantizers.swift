@@ -118,8 +118,10 @@ extension WeightQuantization: Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         isPerChannel = try container.decode(Bool.self, forKey: .isPerChannel)
         if let name = try container.decodeIfPresent(String.self, forKey: .quantizer) {
-            guard let own = NamedQuantizers.weights(name) ?? OwnQuantizers.given(to: decoder).weights.first(where: { $0.name == name }) else {
-                throw GraphError("the weights' quantizer \(name) is none of this suite's: whoever reads the graph must give it (OwnQuantizers)")
+            guard let own = NamedQuantizers.weights(name) ?? OwnQuantizers.given(to: decoder).weights.first(where: { $0.name == name })
+            else {
+                throw GraphError(
+                    "the weights' quantizer \(name) is none of this suite's: whoever reads the graph must give it (OwnQuantizers)")
             }
             quantizer = own
             return
@@ -157,7 +159,9 @@ extension ActivationFunction: Codable {
                     inputDerivative: container.decode(CoarseInputDerivative.self, forKey: .inputDerivative),
                     stepSizeDerivative: container.decode(CoarseStepSizeDerivative.self, forKey: .stepSizeDerivative)))
         case let name:
-            guard let own = NamedQuantizers.activation(name) ?? OwnQuantizers.given(to: decoder).activations.first(where: { $0.name == name }) else {
+            guard
+                let own = NamedQuantizers.activation(name) ?? OwnQuantizers.given(to: decoder).activations.first(where: { $0.name == name })
+            else {
                 throw GraphError("the activation \(name) is none of this suite's: whoever reads the graph must give it (OwnQuantizers)")
             }
             self = .quantized(own)

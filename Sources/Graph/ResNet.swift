@@ -8,13 +8,14 @@ extension Map {
     public func basicBlock(_ name: String, _ channels: Int, stride: Int, isProjected: Bool) -> Map {
         let branch = conv("\(name).conv1", channels, kernel: 3, stride: stride).norm("\(name).bn1").act("\(name).act1")
             .conv("\(name).conv2", channels, kernel: 3).norm("\(name).bn2")
-        let sum = if stride == 1 && channels == shape.channels {
-            branch.add(self)
-        } else if isProjected {
-            branch.add(conv("\(name).downsample.0", channels, kernel: 1, stride: stride).norm("\(name).downsample.1"))
-        } else {
-            branch.add(self, .subsampled(stride: stride))
-        }
+        let sum =
+            if stride == 1 && channels == shape.channels {
+                branch.add(self)
+            } else if isProjected {
+                branch.add(conv("\(name).downsample.0", channels, kernel: 1, stride: stride).norm("\(name).downsample.1"))
+            } else {
+                branch.add(self, .subsampled(stride: stride))
+            }
         return sum.act("\(name).act2")
     }
 

@@ -5,7 +5,7 @@ extension NetworkGraph {
     static let vggPlans: [Int: [Int]] = [
         11: [64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0],
         13: [64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0],
-        16: [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0],
+        16: [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0]
     ]
 
     /// VGG for small images with one linear layer (METHOD.md part 2): 3×3 convolutions with bias, each followed by batch norm

@@ -27,8 +27,10 @@ package func cpuQuota(cgroups: String, mount: String) -> Double? {
         var parts = fields[2].split(separator: "/").map(String.init)
         while true {
             let folder = ([mount] + (isVersion2 ? [] : [fields[1]]) + parts).joined(separator: "/")
-            let words = isVersion2
-                ? pseudoFile("\(folder)/cpu.max") : pseudoFile("\(folder)/cpu.cfs_quota_us") + " " + pseudoFile("\(folder)/cpu.cfs_period_us")
+            let words =
+                isVersion2
+                ? pseudoFile("\(folder)/cpu.max")
+                : pseudoFile("\(folder)/cpu.cfs_quota_us") + " " + pseudoFile("\(folder)/cpu.cfs_period_us")
             let numbers = words.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }  // "max" and -1 are no quota
             if numbers.count == 2, numbers[0] > 0, numbers[1] > 0 { quotas.append(numbers[0] / numbers[1]) }
             guard parts.popLast() != nil else { break }

@@ -11,12 +11,15 @@
 /// How a backend uses it:
 /// - The layer owns `s` as a parameter, or takes `fixedStepSize`. In the pass that calibrates, `s` becomes `initialStepSize` of the inputs.
 /// - In f32: `forward`; then `backward`, whose sum times `stepSizeGradientScale(features:)` is the gradient in `s`.
-/// - In low precision, where `fitsBytes`: maps hold levels and one of them is worth `s`. Where there is a `roundingOffset`, fused kernels make
-///   them, of x/s folded into one multiply-add; else `levels`. `backward` is of the f32 pre-activations, but for the types that kernels know.
+/// - In low precision, where `fitsBytes`: maps hold levels and one of them is worth `s`. Where there is a `roundingOffset`, fused kernels
+///   make
+///   them, of x/s folded into one multiply-add; else `levels`. `backward` is of the f32 pre-activations, but for the types that kernels
+///   know.
 /// - Packed models know quantizers with a `roundingOffset`.
 /// - The same protocol serves weights with a learned step size, with a signed grid: `LearnedStepSizeQuantizer`.
 ///
-/// Conventions, which the passes see to: a NaN input gives NaN, level 0, and derivatives as the type says; a step size that is not finite and positive gives NaN for
+/// Conventions, which the passes see to: a NaN input gives NaN, level 0, and derivatives as the type says; a step size that is not finite
+/// and positive gives NaN for
 /// everything but levels, which are 0, so that the loss shows it. A summand with coarse derivative 0 is 0, whatever its gradient.
 public protocol ActivationQuantizer: Sendable {
     /// Unique with its settings, such as `quantized-relu-4-clipped-relu-three-valued`: quantizers of one name are taken as equal.
@@ -75,7 +78,8 @@ extension ActivationQuantizer {
     /// Levels fit the bytes of low precision's maps.
     public var fitsBytes: Bool { grid.lowerBound == 0 && grid.upperBound <= 255 }
 
-    /// What is taken from x/s before it is rounded up to the levels 0 … qmax: 0 of quantizers that round up, ½ of those that round to nearest
+    /// What is taken from x/s before it is rounded up to the levels 0 … qmax: 0 of quantizers that round up, ½ of those that round to
+    /// nearest
     /// (a half then goes down, whatever their rule); nil of others.
     public var roundingOffset: Double? {
         guard fitsBytes else { return nil }

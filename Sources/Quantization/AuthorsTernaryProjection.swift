@@ -25,7 +25,8 @@ public struct AuthorsTernaryProjection: WeightQuantizer, Equatable {
 
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
+        threads: Int
     ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 

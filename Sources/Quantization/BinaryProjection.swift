@@ -22,7 +22,8 @@ public struct BinaryProjection: WeightQuantizer, Equatable {
     /// In two passes.
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
+        threads: Int
     ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 

@@ -57,7 +57,10 @@ public struct DoReFaWeights: TransformedWeightQuantizer, Equatable {
     public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         let (values, largest) = tanhs(w), top = Double(maximumIntegerWeight)
         guard largest > 0, w.allSatisfy(\.isFinite) else { return (.nan, w.map { _ in 0 }) }
-        return (1 / T(maximumIntegerWeight), values.map { 2 * Int((($0 / (2 * largest) + 0.5) * top).rounded(.toNearestOrEven)) - maximumIntegerWeight })
+        return (
+            1 / T(maximumIntegerWeight),
+            values.map { 2 * Int((($0 / (2 * largest) + 0.5) * top).rounded(.toNearestOrEven)) - maximumIntegerWeight }
+        )
     }
 
     public func referenceGradient<T: BinaryFloatingPoint>(_ gradient: [T], weights: [T]) -> [T] {

@@ -2,7 +2,8 @@
 import Foundation
 
 /// The step size α that minimises E(x − q(x))² over half-normal x (|z|, or max(z, 0), of a standard normal z), with q(x) the nearest of the
-/// levels 0, α, …, qmax·α: a fixed α for pre-activations that leave a batch norm without scale and shift (Yin et al., ICLR 2019, section 4).
+/// levels 0, α, …, qmax·α: a fixed α for pre-activations that leave a batch norm without scale and shift (Yin et al., ICLR 2019, section
+/// 4).
 ///
 /// It is the fixed point of Lloyd's alternation, of integrals where `LloydProjection` has sums: q takes the nearest level, k ≥ 1 on
 /// ((k − ½)α, (k + ½)α) and qmax above; then α becomes ⟨x, q/α⟩/⟨q/α, q/α⟩. By parts, with φ and Φ of the standard normal,

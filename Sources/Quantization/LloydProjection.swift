@@ -2,7 +2,8 @@
 import CKernels
 
 /// Uniform levels 0, ±1 … ±L, `L = 2^(bits−1) − 1`, by Lloyd's alternation (IEEE Trans. Inf. Theory 28, 1982; METHOD.md part 1): from
-/// `δ = 2·max|w|/(2^bits − 1)`, assign `q = clamp(round(w/δ), −L, L)`, fit `δ = ⟨w,q⟩/⟨q,q⟩`, until the integer weights stop changing. A local
+/// `δ = 2·max|w|/(2^bits − 1)`, assign `q = clamp(round(w/δ), −L, L)`, fit `δ =
+/// ⟨w,q⟩/⟨q,q⟩`, until the integer weights stop changing. A local
 /// minimum of `‖w − δq‖`; how far from the global one is told at `ExactProjection`.
 ///
 /// Coarse gradient: straight through. Ties: halves round to the even level (both neighbours are equally near). All weights 0: `δ = 0`,
@@ -53,7 +54,8 @@ public struct LloydProjection: WeightQuantizer, Equatable {
     /// In two passes an iteration, at most.
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
+        threads: Int
     ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 

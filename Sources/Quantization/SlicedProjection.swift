@@ -62,7 +62,8 @@ extension WeightQuantizer {
         precondition(slices >= 1 && count > 0 && count % slices == 0, "slices are of equal length")
         precondition(w != UnsafePointer(scratch), "need other room than the weights'")
         var job = SliceJob(
-            quantizer: self, w: w, length: count / slices, slices: slices, known: known, quantized: quantized, integerWeights: integerWeights,
+            quantizer: self, w: w, length: count / slices, slices: slices, known: known, quantized: quantized,
+            integerWeights: integerWeights,
             scales: scales, scratch: scratch)
         guard slices > 1 else { return job.project(0, threads: Int32(threads)) }
         ck_parallel(
@@ -78,7 +79,8 @@ extension WeightQuantizer {
         var (scales, integerWeights) = ([Float](repeating: 0, count: slices), [Int8](repeating: 0, count: w.count))
         var scratch = [Float](repeating: 0, count: w.count)
         project(
-            w, count: w.count, slices: slices, known: .none, quantized: nil, integerWeights: &integerWeights, scales: &scales, scratch: &scratch,
+            w, count: w.count, slices: slices, known: .none, quantized: nil, integerWeights: &integerWeights, scales: &scales,
+            scratch: &scratch,
             threads: threads)
         return (scales, integerWeights)
     }
@@ -98,15 +100,18 @@ private struct SliceJob {
         let offset = number * length
         guard let projection = quantizer as? any MagnitudeProjection else {
             scales[number] = quantizer.project(
-                w + offset, count: length, quantized: (quantized ?? scratch) + offset, integerWeights: integerWeights + offset, threads: Int(threads))
+                w + offset, count: length, quantized: (quantized ?? scratch) + offset, integerWeights: integerWeights + offset,
+                threads: Int(threads))
             return
         }
-        let (magnitudes, haveSigns) = switch known {
-        case .none: (ck_magnitudes(w + offset, length, threads), false)
-        case .perSlice(let all, let haveSigns): (all[number], haveSigns)
-        }
+        let (magnitudes, haveSigns) =
+            switch known {
+            case .none: (ck_magnitudes(w + offset, length, threads), false)
+            case .perSlice(let all, let haveSigns): (all[number], haveSigns)
+            }
         let slice = WeightSlice(
-            w: w + offset, count: length, haveSigns: haveSigns, quantized: quantized.map { $0 + offset }, integerWeights: integerWeights + offset,
+            w: w + offset, count: length, haveSigns: haveSigns, quantized: quantized.map { $0 + offset },
+            integerWeights: integerWeights + offset,
             scratch: scratch + offset)
         scales[number] = projection.projectFinite(slice, magnitudes, threads: threads)
     }

@@ -5,7 +5,8 @@ import CKernels
 /// maximises `(their sum)²/k`; `δ` is their mean (METHOD.md part 1; Yin, Zhang, Qi and Xin, arXiv:1612.06052; Ternary Weight Networks,
 /// arXiv:1605.04711, approximates it by `AuthorsTernaryProjection`'s threshold).
 ///
-/// Coarse gradient: straight through. Ties: of equally good `k` the smallest (the sparsest integer weights); equal magnitudes are kept or dropped
+/// Coarse gradient: straight through. Ties: of equally good `k` the smallest (the sparsest integer weights); equal magnitudes are kept or
+/// dropped
 /// together. All weights 0: `δ = 0`, integer weights 0.
 public struct TernaryProjection: WeightQuantizer, Equatable {
     public init() {}
@@ -30,7 +31,8 @@ public struct TernaryProjection: WeightQuantizer, Equatable {
     /// In five passes, without sorting (`TernarySelection.swift`).
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
+        threads: Int
     ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 

@@ -58,7 +58,8 @@ public struct WeightProjection: WeightQuantizer, Equatable {
 
     @discardableResult
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
+        threads: Int
     ) -> Float { chosen.project(w, count: count, quantized: quantized, integerWeights: integerWeights, threads: threads) }
 }
 

@@ -7,12 +7,14 @@
 ///
 /// How a backend uses it:
 /// - Before the first pass and after each update of the float weights, `project` each slice of them (the paper: the whole tensor; or each
-///   output channel). f32 passes multiply by the quantized weights, integer passes by integer weights, with a scale a slice; an export packs integer weights.
+///   output channel). f32 passes multiply by the quantized weights, integer passes by integer weights, with a scale a slice; an export
+///   packs integer weights.
 /// - BinaryRelax multiplies by `(λ·δq + w)/(1 + λ)`: no matter of the quantizer's.
 /// - The gradient in the quantized weights is taken for that in the float ones: the straight-through estimator (STE). What needs another
 ///   says so by `TransformedWeightQuantizer`; what learns its step size instead of fitting it is a `LearnedStepSizeQuantizer`.
 ///
-/// Conventions: `δ` and `w/δ` are in the weights' own precision, sums in `Double`. A NaN or infinite weight gives `δ = NaN`, integer weights 0 and
+/// Conventions: `δ` and `w/δ` are in the weights' own precision, sums in `Double`. A NaN or infinite weight gives `δ = NaN`, integer
+/// weights 0 and
 /// quantized weights NaN, so that the loss shows it.
 public protocol WeightQuantizer: Sendable {
     /// Unique with its settings, such as `lloyd-4`: quantizers of one name are taken as equal.
@@ -32,7 +34,8 @@ public protocol WeightQuantizer: Sendable {
     /// - Returns: the scale `δ`.
     @discardableResult
     func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
+        threads: Int
     ) -> Float
 }
 
@@ -48,7 +51,8 @@ public protocol TransformedWeightQuantizer: WeightQuantizer {
     func transform(gradient: UnsafeMutablePointer<Float>, weights: UnsafePointer<Float>, count: Int, threads: Int)
 }
 
-/// A weight quantizer whose step sizes are parameters, `NAME.weight.resolution` in files, one a slice: a function onto a signed grid, such as
+/// A weight quantizer whose step sizes are parameters, `NAME.weight.resolution` in files, one a slice: a function onto a signed grid, such
+/// as
 /// LSQ's. It begins with the scale of `referenceProject`; then the step size learns, by the gradient of `function.backward` times its
 /// `stepSizeGradientScale`, and the float weights by what `function.backward` passes on.
 public protocol LearnedStepSizeQuantizer: WeightQuantizer {
@@ -89,7 +93,8 @@ extension WeightQuantizer {
     @discardableResult
     @inlinable
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?, threads: Int
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
+        threads: Int
     ) -> Float {
         let (scale, found) = referenceProject(Array(UnsafeBufferPointer(start: w, count: count)))
         precondition(found.count == count, "\(name): \(found.count) integer weights of \(count) weights")

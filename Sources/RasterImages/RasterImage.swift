@@ -33,7 +33,10 @@ public struct RasterImage: Equatable, Sendable {
             } else if file.starts(with: [0xff, 0xd8]) || file.starts(with: [0x89, 0x50, 0x4e, 0x47]) {
                 self = try Self.decoded(file, channels: channels)
             } else {
-                throw ImageFault("is no image that is read here: JPEG, PNG, binary PPM or PGM, FILE.bin#INDEX of CIFAR-10, or FILE-idx3-ubyte#INDEX of MNIST")
+                throw ImageFault(
+                    "is no image that is read here: JPEG, PNG, binary PPM or PGM, FILE.bin#INDEX of CIFAR-10, or FILE-idx3-ubyte#INDEX of "
+                        + "MNIST"
+                )
             }
         } catch let fault as ImageFault { throw FileError("\(path) \(fault)") }
     }
@@ -65,7 +68,9 @@ public struct RasterImage: Equatable, Sendable {
             }
             let digits = rest.prefix { (48...57).contains($0) }
             rest = rest.dropFirst(digits.count)
-            guard digits.count <= 9, let value = Int(String(decoding: digits, as: UTF8.self)) else { throw fail("its header lacks a number") }
+            guard digits.count <= 9, let value = Int(String(decoding: digits, as: UTF8.self)) else {
+                throw fail("its header lacks a number")
+            }
             return value
         }
         let (width, height, most) = (try number(), try number(), try number())
@@ -74,7 +79,9 @@ public struct RasterImage: Equatable, Sendable {
         try ImageDecoder.check(width: width, height: height)
         let channels = file[file.startIndex + 1] == UInt8(ascii: "6") ? 3 : 1
         rest = rest.dropFirst()
-        guard rest.count == width * height * channels else { throw fail("\(rest.count) bytes of pixels, expected \(width * height * channels)") }
+        guard rest.count == width * height * channels else {
+            throw fail("\(rest.count) bytes of pixels, expected \(width * height * channels)")
+        }
         return RasterImage(height: height, width: width, channels: channels, pixels: [UInt8](rest))
     }
 
@@ -88,13 +95,17 @@ public struct RasterImage: Equatable, Sendable {
         let content = try IDX(path, dimensions: [nil, nil, nil]), (height, width) = (content.dimensions[1], content.dimensions[2])
         let image = try number(index, below: content.dimensions[0], of: path)
         do { try ImageDecoder.check(width: width, height: height) } catch let fault as ImageFault { throw FileError("\(path) \(fault)") }
-        return RasterImage(height: height, width: width, channels: 1, pixels: Array(content.elements[image * height * width..<(image + 1) * height * width]))
+        return RasterImage(
+            height: height, width: width, channels: 1,
+            pixels: Array(content.elements[image * height * width..<(image + 1) * height * width]))
     }
 
     private static func cifarRecord(_ path: String, index: String) throws -> RasterImage {
         let (side, size) = (32, 1 + 3 * 32 * 32)
         let data = try readFile(path, most: 1 << 28)
-        guard data.count > 0, data.count % size == 0 else { throw FileError("\(path) has \(data.count) bytes, expected a multiple of \(size): no file of CIFAR-10's binary version") }
+        guard data.count > 0, data.count % size == 0 else {
+            throw FileError("\(path) has \(data.count) bytes, expected a multiple of \(size): no file of CIFAR-10's binary version")
+        }
         let record = try number(index, below: data.count / size, of: path)
         let planes = [UInt8](data[record * size + 1..<(record + 1) * size])
         let pixels = (0..<3 * side * side).map { planes[$0 % 3 * side * side + $0 / 3] }
@@ -102,7 +113,9 @@ public struct RasterImage: Equatable, Sendable {
     }
 
     private static func number(_ index: String, below count: Int, of path: String) throws -> Int {
-        guard let number = Int(index), (0..<count).contains(number) else { throw FileError("\(path) has \(count) images, counted from 0, and none is \(index)") }
+        guard let number = Int(index), (0..<count).contains(number) else {
+            throw FileError("\(path) has \(count) images, counted from 0, and none is \(index)")
+        }
         return number
     }
 
@@ -111,8 +124,11 @@ public struct RasterImage: Equatable, Sendable {
         let count = height * width
         let converted = [UInt8](unsafeUninitializedCapacity: count * wanted) { converted, initialized in
             for i in 0..<count {
-                if wanted == 1 { converted[i] = Self.grey(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]) }
-                else { for c in 0..<3 { converted[3 * i + c] = pixels[i] } }
+                if wanted == 1 {
+                    converted[i] = Self.grey(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2])
+                } else {
+                    for c in 0..<3 { converted[3 * i + c] = pixels[i] }
+                }
             }
             initialized = count * wanted
         }

@@ -4,7 +4,10 @@ import Foundation
 /// Tables of the benchmarks, from the CSVs that the scripts in `Experiments/benchmarks` wrote.
 public enum BenchmarkTables {
     /// The columns that training.csv must have.
-    public static let trainingColumns = ["network", "batch", "side", "bits", "engine", "precision", "stage", "median_ms", "pytorch_f32_over_this", "pytorch_bf16_over_this", "roofline"]
+    public static let trainingColumns = [
+        "network", "batch", "side", "bits", "engine", "precision", "stage", "median_ms", "pytorch_f32_over_this", "pytorch_bf16_over_this",
+        "roofline"
+    ]
 
     /// Whole training steps: of each network this package's precisions and PyTorch's fastest configuration in each of its own,
     /// all timed in turns (`stage` interleaved).
@@ -21,17 +24,24 @@ public enum BenchmarkTables {
         }
         func share(_ text: String) -> String { Double(text).map { String(format: "%.0f %%", 100 * $0) } ?? "–" }
         return TextTable(
-            header: ["Network", "Batch", "Side", "Engine", "Precision", "Median ms", "PyTorch f32 over this", "PyTorch bf16 over this", "Of the roofline"],
+            header: [
+                "Network", "Batch", "Side", "Engine", "Precision", "Median ms", "PyTorch f32 over this", "PyTorch bf16 over this",
+                "Of the roofline"
+            ],
             rows: fastest.map { row in
                 [
-                    name(row), csv[row, "batch"], csv[row, "side"], csv[row, "engine"] == "bcgd" ? "this package" : "PyTorch", csv[row, "precision"],
-                    csv[row, "median_ms"], csv[row, "pytorch_f32_over_this"], csv[row, "pytorch_bf16_over_this"], share(csv[row, "roofline"]),
+                    name(row), csv[row, "batch"], csv[row, "side"], csv[row, "engine"] == "bcgd" ? "this package" : "PyTorch",
+                    csv[row, "precision"],
+                    csv[row, "median_ms"], csv[row, "pytorch_f32_over_this"], csv[row, "pytorch_bf16_over_this"],
+                    share(csv[row, "roofline"])
                 ]
             })
     }
 
     /// The columns that theory/benchmark.csv must have.
-    public static let monteCarloColumns = ["m", "n", "threads", "implementation", "samples_per_second", "this_package_times_as_fast", "times_by_processor_time"]
+    public static let monteCarloColumns = [
+        "m", "n", "threads", "implementation", "samples_per_second", "this_package_times_as_fast", "times_by_processor_time"
+    ]
 
     /// The Monte Carlo pass of `verify-theory`.
     public static func monteCarlo(_ csv: CSVTable) -> TextTable {

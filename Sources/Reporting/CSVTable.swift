@@ -97,7 +97,9 @@ public struct CSVTable: Equatable, Sendable {
     private static func quoted(_ field: String, alone: Bool) -> String {
         let special = field.unicodeScalars.contains { ",\"\r\n\u{feff}".unicodeScalars.contains($0) }
         // A lone empty field would be a blank line, and blank lines end up as nothing in some readers.
-        guard special || field.unicodeScalars.first == " " || field.unicodeScalars.last == " " || (alone && field.isEmpty) else { return field }
+        guard special || field.unicodeScalars.first == " " || field.unicodeScalars.last == " " || (alone && field.isEmpty) else {
+            return field
+        }
         // By scalars: a quote that a combining mark follows is another character to Swift, and a quote to every reader.
         return "\"" + field.unicodeScalars.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
     }
@@ -136,7 +138,9 @@ private struct CSVRecords {
         guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else {
             let start = position
             while position < bytes.count, !atLineEnd, bytes[position] != UInt8(ascii: ",") {
-                if bytes[position] == UInt8(ascii: "\"") { throw FileError("\(name):\(line): a quote inside a field that does not start with one") }
+                if bytes[position] == UInt8(ascii: "\"") {
+                    throw FileError("\(name):\(line): a quote inside a field that does not start with one")
+                }
                 position += 1
             }
             return String(decoding: bytes[start..<position], as: UTF8.self)

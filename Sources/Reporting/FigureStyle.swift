@@ -12,8 +12,8 @@ public enum FigureStyle {
     static let commands: String = {
         let count = palette.count
         let lines = (0..<2 * count).map { index in
-            "set linetype \(index + 1) linecolor rgb \"\(palette[index % count])\" linewidth 2 pointtype \(points[index % count]) pointsize 0.8"
-                + " dashtype \(index < count ? "solid" : "\"-\"")"
+            "set linetype \(index + 1) linecolor rgb \"\(palette[index % count])\" linewidth 2 pointtype \(points[index % count]) "
+                + "pointsize 0.8 dashtype \(index < count ? "solid" : "\"-\"")"
         }
         return """
             set encoding utf8
@@ -32,7 +32,8 @@ public enum FigureStyle {
     /// - Parameter style: gnuplot's, such as `lines` or `steps`.
     public static func overlaid(_ columns: [String], of file: String, against x: String, with style: String) -> String {
         let lines = columns.enumerated().map { index, column in
-            "\"\(file)\" using \"\(x)\":\"\(column)\" with \(style) linetype \(index + 1) linewidth \(2 * (columns.count - index)) title \"\(column)\""
+            "\"\(file)\" using \"\(x)\":\"\(column)\" with \(style) linetype \(index + 1) linewidth \(2 * (columns.count - index)) title "
+                + "\"\(column)\""
         }
         return lines.joined(separator: ", \\\n    ")
     }

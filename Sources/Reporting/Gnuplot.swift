@@ -36,7 +36,8 @@ public struct Figure: Sendable {
     /// - Parameter ending: after the pictures' names.
     func script(ending: String = "") -> String {
         // Reset for each format, so that what the body sets for one does not reach the other.
-        let commands = "reset\n" + FigureStyle.commands + "\n" + FigureStyle.terminal(size)
+        let commands =
+            "reset\n" + FigureStyle.commands + "\n" + FigureStyle.terminal(size)
             + "\nset output \"\(name).\" . extension\(ending.isEmpty ? "" : " . \"\(ending)\"")\n" + body
         let indented = commands.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    \($0)" }
         return "# Draws \(name).svg and \(name).png; by hand, in this folder: gnuplot \(name).gp\n"

@@ -11,12 +11,15 @@ public func latexTable(header: [String], rows: [[String]], formulas: Set<Int> = 
     let numeric = numericColumns(header: header, rows: rows)
     let longest = header.indices.map { column in rows.map { $0[column] }.max { $0.count < $1.count } ?? "" }
     let columns = header.indices.map { numeric[$0] ? "r" : column(longest[$0]) }.joined()
-    let head = header.indices.map { stacked(header[$0], width: min(longest[$0].count, textWidth), numeric[$0] ? "r" : "l") }.joined(separator: " & ")
+    let head = header.indices.map { stacked(header[$0], width: min(longest[$0].count, textWidth), numeric[$0] ? "r" : "l") }.joined(
+        separator: " & ")
     let body = rows.map { row in
         row.indices.map { formulas.contains($0) ? formulaForLaTeX(row[$0]) : escapedForLaTeX(row[$0]) }.joined(separator: " & ") + " \\\\\n"
     }.joined()
     let name = overPages ? "longtable" : "tabular"
-    return "\\begin{\(name)}{\(columns)}\n\\toprule\n\(head) \\\\\n\\midrule\n\(overPages ? "\\endhead\n" : "")\(body)\\bottomrule\n\\end{\(name)}\n"
+    return
+        "\\begin{\(name)}{\(columns)}\n\\toprule\n\(head) "
+        + "\\\\\n\\midrule\n\(overPages ? "\\endhead\n" : "")\(body)\\bottomrule\n\\end{\(name)}\n"
 }
 
 private let textWidth = 36

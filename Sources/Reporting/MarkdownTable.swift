@@ -40,9 +40,10 @@ public func escapedForMarkdown(_ text: String) -> String {
 func numericColumns(header: [String], rows: [[String]]) -> [Bool] {
     header.indices.map { column in
         let filled = rows.map { $0[column] }.filter { !$0.isEmpty && $0 != "–" }
-        return !filled.isEmpty && filled.allSatisfy { cell in
-            let word = cell.prefix { !$0.isWhitespace }.replacing("−", with: "-").replacing("%", with: "")
-            return Double(word) != nil
-        }
+        return !filled.isEmpty
+            && filled.allSatisfy { cell in
+                let word = cell.prefix { !$0.isWhitespace }.replacing("−", with: "-").replacing("%", with: "")
+                return Double(word) != nil
+            }
     }
 }

@@ -89,7 +89,10 @@ public struct ProgressBar {
         let head = (label.isEmpty ? [] : [label]) + ["epoch \(epoch)/\(epochs)"]
         guard done > 0, seconds > 0 else { return head }
         let left = Double((epochs - epoch) * imagesPerEpoch + imagesPerEpoch - images) * seconds / Double(done)
-        return head + [String(format: "%.0f images/s", Double(done) / seconds), left < 0.5 ? Self.clock(seconds) + " taken" : Self.clock(left) + " left"]
+        return head + [
+            String(format: "%.0f images/s", Double(done) / seconds),
+            left < 0.5 ? Self.clock(seconds) + " taken" : Self.clock(left) + " left"
+        ]
     }
 
     private func measured(loss: Double, accuracy: Double) -> String { String(format: "loss %.4f  train %.2f %%", loss, accuracy) }

@@ -12,7 +12,9 @@ public struct TheoryTables: Sendable {
     public init(claims: CSVTable, faults: CSVTable?) { (self.claims, self.faults) = (claims, faults) }
 
     /// The columns that theory.csv must have.
-    public static let columns = ["claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "measured", "commit", "how"]
+    public static let columns = [
+        "claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "measured", "commit", "how"
+    ]
 
     private func caught(_ claim: String? = nil) -> (caught: Int, of: Int) {
         guard let faults else { return (0, 0) }
@@ -26,7 +28,7 @@ public struct TheoryTables: Sendable {
             let (caught, of) = caught(claims[row, "claim"])
             return [
                 claims[row, "claim"], claims[row, "statement"], claims[row, "tests"], claims[row, "smallest_adjusted_p"],
-                claims[row, "detects"], of == 0 ? "–" : "\(caught) of \(of)", claims[row, "verdict"],
+                claims[row, "detects"], of == 0 ? "–" : "\(caught) of \(of)", claims[row, "verdict"]
             ]
         }
         let header = ["Claim", "Statement", "Tests", "Adjusted p", "Detects", "Faults caught", "Verdict"]
@@ -55,11 +57,12 @@ public struct TheoryTables: Sendable {
     public var numbers: [(name: String, value: String)] {
         let faults = caught()
         return [
-            ("theoryClaims", "\(claims.rows.count)"), ("theoryHold", "\(claims.rows.indices.count { claims[$0, "verdict"] != "REJECTED" })"),
+            ("theoryClaims", "\(claims.rows.count)"),
+            ("theoryHold", "\(claims.rows.indices.count { claims[$0, "verdict"] != "REJECTED" })"),
             ("theoryRefuted", "\(claims.rows.indices.count { claims[$0, "verdict"].hasPrefix("false") })"),
             ("theoryTests", "\(claims.rows.indices.reduce(0) { $0 + (Int(claims[$1, "tests"]) ?? 0) })"),
             ("theoryFaults", "\(faults.of)"), ("theoryFaultsCaught", "\(faults.caught)"),
-            ("theoryCommand", claims.rows.isEmpty ? "" : claims[0, "how"]), ("theoryCommit", claims.rows.isEmpty ? "" : claims[0, "commit"]),
+            ("theoryCommand", claims.rows.isEmpty ? "" : claims[0, "how"]), ("theoryCommit", claims.rows.isEmpty ? "" : claims[0, "commit"])
         ]
     }
 }

@@ -36,9 +36,12 @@ public func validationCurveFigure(name: String, title: String, curves: [Validati
     let files = curves.indices.map { "\(name)-\($0 + 1).csv" }
     let epochs = curves.flatMap(\.points).map(\.epoch).max() ?? 1
     let step = [1, 2, 5, 10, 20, 50].first { epochs / $0 <= 10 } ?? 100
-    let lines = curves.indices.map { "\"\(files[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves[$0].label))" }
+    let lines = curves.indices.map {
+        "\"\(files[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves[$0].label))"
+    }
     let bands = curves.indices.filter { curves[$0].points[0].range != nil }.map {
-        "\"\(files[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 noborder notitle"
+        "\"\(files[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 noborder "
+            + "notitle"
     }
     let body = """
         set title \(gnuplotString(title)) noenhanced
@@ -56,6 +59,8 @@ extension ValidationCurve {
     package var table: CSVTable {
         CSVTable(
             header: ["epoch", "mean", "low", "high"],
-            rows: points.map { ["\($0.epoch)", fixed($0.mean), $0.range.map { fixed($0.lowerBound) } ?? "", $0.range.map { fixed($0.upperBound) } ?? ""] })
+            rows: points.map {
+                ["\($0.epoch)", fixed($0.mean), $0.range.map { fixed($0.lowerBound) } ?? "", $0.range.map { fixed($0.upperBound) } ?? ""]
+            })
     }
 }

@@ -16,18 +16,22 @@ public enum LinearAlgebraError: Error, CustomStringConvertible, Equatable {
         switch self {
         case .notFinite(let n): "the \(n)×\(n) matrix or its right side has an entry that is NaN or infinite: look where it comes from"
         case .notPositiveDefinite(let minor, let n):
-            "the \(n)×\(n) matrix is not positive definite: its leading minor of order \(minor) is not positive; drop row \(minor), or add to the diagonal"
+            "the \(n)×\(n) matrix is not positive definite: its leading minor of order \(minor) is not positive; drop row \(minor), or "
+                + "add to the diagonal"
         case .singular(let row, let n):
             "the \(n)×\(n) matrix is singular to rounding: row \(row) depends on those before it; drop it, or add to the diagonal"
         case .notConverged(let count, let n):
-            "the eigenvalues of the \(n)×\(n) matrix did not converge (\(count) entries left): scale it, or look for entries of extreme size"
+            "the eigenvalues of the \(n)×\(n) matrix did not converge (\(count) entries left): scale it, or look for entries of extreme "
+                + "size"
         }
     }
 }
 
 extension Matrix {
-    /// `A⁻¹ b` for a symmetric positive definite `A` of which the lower triangle is read, by Cholesky's factorisation (LAPACK's dpotrf, dpotrs).
-    /// - Throws: `.notPositiveDefinite`; `.singular` where a pivot, the part of a diagonal entry that the rows before do not explain, is below
+    /// `A⁻¹
+    /// b` for a symmetric positive definite `A` of which the lower triangle is read, by Cholesky's factorisation (LAPACK's dpotrf, dpotrs).
+    /// - Throws: `.notPositiveDefinite`; `.singular` where a pivot, the part of a diagonal entry that the rows before do not explain, is
+    ///   below
     ///   1e-13 of it (rank-deficient to rounding); `.notFinite`.
     public func solvedPositive(_ b: [Double]) throws(LinearAlgebraError) -> [Double] {
         precondition(rows == columns && b.count == rows && rows > 0)

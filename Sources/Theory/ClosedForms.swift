@@ -54,7 +54,7 @@ extension TwoLayerPoint {
         [
             Term("⅛‖v‖²", dot(v, v) / 8), Term("⅛(1ᵀv)²", sumV * sumV / 8),
             Term("−¼(1 − 2θ/π)vᵀv*", -(1 - 2 * theta / .pi) * overlap / 4), Term("−¼(1ᵀv)s", -sumV * sumVStar / 4),
-            Term("⅛‖v*‖²", dot(vStar, vStar) / 8), Term("⅛s²", sumVStar * sumVStar / 8),
+            Term("⅛‖v*‖²", dot(vStar, vStar) / 8), Term("⅛s²", sumVStar * sumVStar / 8)
         ]
     }
 
@@ -62,7 +62,7 @@ extension TwoLayerPoint {
     var gradientVTerms: [Term] {
         [
             Term("¼v", 1.0 / 4, .v), Term("¼Jv", sumV / 4, .ones),
-            Term("−¼(1 − 2θ/π)v*", -(1 - 2 * theta / .pi) / 4, .vStar), Term("−¼Jv*", -sumVStar / 4, .ones),
+            Term("−¼(1 − 2θ/π)v*", -(1 - 2 * theta / .pi) / 4, .vStar), Term("−¼Jv*", -sumVStar / 4, .ones)
         ]
     }
 
@@ -74,7 +74,7 @@ extension TwoLayerPoint {
         let root = (2 * Double.pi).squareRoot()
         return [
             Term("h/(2√(2π)) u", h / (2 * root), .u), Term("−½vᵀv*/√(2π) u", -overlap / (2 * root), .u),
-            Term("−½vᵀv*/√(2π) w*", -overlap / (2 * root), .wStar),
+            Term("−½vᵀv*/√(2π) w*", -overlap / (2 * root), .wStar)
         ]
     }
 
@@ -82,7 +82,7 @@ extension TwoLayerPoint {
     func coarseClippedTerms(_ moments: ClippedMoments) -> [Term] {
         [
             Term("½p(0,w)h u", moments.p0 * h / 2, .u), Term("−vᵀv* p(θ,w) u", -overlap * moments.p, .u),
-            Term("−vᵀv* q(θ,w) p̂", -overlap * moments.q, .tangent),
+            Term("−vᵀv* q(θ,w) p̂", -overlap * moments.q, .tangent)
         ]
     }
 

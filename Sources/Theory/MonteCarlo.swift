@@ -76,10 +76,13 @@ public struct MonteCarlo: Sendable {
     ) throws -> (sums: [Double], products: [Double]) {
         let d = ck_monte_carlo_dimension(Int32(point.m), Int32(point.n), variant.levels), chunks = ck_monte_carlo_chunks(blocks)
         // A row for each chunk of this rank; the last ranks may have fewer chunks.
-        let most = (chunks + collective.ranks - 1) / collective.ranks, own = (collective.rank * most..<(collective.rank + 1) * most).clamped(to: 0..<chunks)
+        let most = (chunks + collective.ranks - 1) / collective.ranks,
+            own = (collective.rank * most..<(collective.rank + 1) * most).clamped(to: 0..<chunks)
         var sums = [Double](repeating: 0, count: most * d), products = [Double](repeating: 0, count: withProducts ? most * d * d : 0)
         // Rounding the weights to f32 moves a result by a relative 1e-7 at most.
-        let (v, vStar, w, wStar) = (point.v.map(Float.init), point.vStar.map(Float.init), point.w.map(Float.init), point.wStar.map(Float.init))
+        let (v, vStar, w, wStar) = (
+            point.v.map(Float.init), point.vStar.map(Float.init), point.w.map(Float.init), point.wStar.map(Float.init)
+        )
         let status = v.withUnsafeBufferPointer { v in
             vStar.withUnsafeBufferPointer { vStar in
                 w.withUnsafeBufferPointer { w in
@@ -90,7 +93,8 @@ public struct MonteCarlo: Sendable {
                             alpha_star: Float(variant.alphaStar), law: variant.law.kernelLaw, freedom: Int32(RowLaw.freedom))
                         return products.withUnsafeMutableBufferPointer { products in
                             ck_monte_carlo_part(
-                                &model, range, blocks, blockSize, own.lowerBound, own.upperBound, Int32(threads), &sums, withProducts ? products.baseAddress : nil)
+                                &model, range, blocks, blockSize, own.lowerBound, own.upperBound, Int32(threads), &sums,
+                                withProducts ? products.baseAddress : nil)
                         }
                     }
                 }
@@ -185,7 +189,9 @@ public struct Estimates: Sendable {
 /// `⟨E g, ∂f/∂w⟩` from two independent passes, one factor from each, so that the product is unbiased.
 ///
 /// Variance `gᵀS_d g + dᵀS_g d − tr(S_g S_d)` with the covariances S of the two mean vectors: unbiased as well.
-public func measuredCorrelation(_ proxy: Proxy, gradientFrom first: Estimates, trueFrom second: Estimates) -> (value: Double, standardError: Double) {
+public func measuredCorrelation(_ proxy: Proxy, gradientFrom first: Estimates, trueFrom second: Estimates) -> (
+    value: Double, standardError: Double
+) {
     let g = first.moments(proxy.coarse), d = second.moments(.gradientW)
     let (kg, kd) = (Double(g.count), Double(d.count))
     let trace = zip(g.covariance.entries, d.covariance.entries).reduce(0) { $0 + $1.0 * $1.1 }

@@ -12,7 +12,8 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
     package init(description: String) { self.description = oneLine(description) }
 }
 
-/// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`; with Adam also `NAME.second_moment`) and the
+/// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`; with Adam also
+/// `NAME.second_moment`) and the
 /// running statistics, all f32, and in the metadata the format and its version, the run's description, the network's graph,
 /// the training state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
 /// stored, unless the run's evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the
@@ -32,7 +33,8 @@ public struct Checkpoint {
     /// - Parameter collective: whose first rank reads the file, for all.
     /// - Throws: `FileError`, `SafetensorsError` or `CheckpointError` when the file is missing, damaged or of another version.
     public init(path: String, for collective: any Collective = Alone()) throws {
-        let file = collective.ranks == 1
+        let file =
+            collective.ranks == 1
             ? try SafetensorsFile(path: path) : try SafetensorsFile(bytes: try collective.fromFirst { try readFile(path) }, path: path)
         func entry(_ key: String) throws -> String {
             guard let value = file.metadata[key] else {
@@ -79,14 +81,16 @@ public struct Checkpoint {
         if let classes {
             guard names != classes else { return }
             let place = zip(names, classes).enumerated().first { $1.0 != $1.1 }
-            let first = place.map { "class \($0.offset + 1) is \($0.element.1), not \($0.element.0)" }
+            let first =
+                place.map { "class \($0.offset + 1) is \($0.element.1), not \($0.element.0)" }
                 ?? "there are \(classes.count), not \(names.count)"
             throw CheckpointError(description: "\(origin) has other classes than \(path), or another order: of the checkpoint's, \(first)")
         }
         // Older checkpoints hold a digest of the names alone.
         guard let count = state.data.flatMap({ Int($0.prefix { $0.isNumber }) }) else { return }
         guard state.data != TrainingState.data(images: count, classes: names) else { return }
-        throw CheckpointError(description: "\(origin) has other classes than \(path) was trained on, or another order (\(state.data ?? ""))")
+        throw CheckpointError(
+            description: "\(origin) has other classes than \(path) was trained on, or another order (\(state.data ?? ""))")
     }
 
     /// The network: as it was written, or, in checkpoints from before graphs were kept, the one of the run's recipe.
@@ -104,7 +108,10 @@ public struct Checkpoint {
         guard graph.input == input else {
             let (a, b) = (graph.input, input)
             throw CheckpointError(
-                description: "\(path) holds a network for images of \(a.height)×\(a.width)×\(a.channels), not of \(b.height)×\(b.width)×\(b.channels)")
+                description:
+                    "\(path) holds a network for images of \(a.height)×\(a.width)×\(a.channels), not of "
+                    + "\(b.height)×\(b.width)×\(b.channels)"
+            )
         }
         for parameter in graph.parameters where file.tensors[parameter.name]?.shape != parameter.shape {
             throw CheckpointError(description: "\(path) lacks the tensor \(parameter.name) \(parameter.shape) of its network")
@@ -140,7 +147,7 @@ public struct Checkpoint {
         var file = SafetensorsFile(
             metadata: [
                 "format": format, "version": version, "run": run.canonical, "graph": canonicalJSON(network.graph), "state": stateText,
-                "classes": classes.joined(separator: "\n"),
+                "classes": classes.joined(separator: "\n")
             ],
             tensors: tensors)
         file.metadata["checksum"] = checksum(file)
@@ -168,7 +175,9 @@ public struct Checkpoint {
             guard let quantization = weight.spec.quantization else { continue }
             let integerWeights = try file.values(Int8.self, named: weight.name + ".codes", shape: weight.value.shape)
             let scales = try file.floats(named: weight.name + ".scales", shape: [weight.slices])
-            guard scales.allSatisfy({ $0.isFinite && $0 >= 0 }), integerWeights.allSatisfy({ abs(Int($0)) <= quantization.quantizer.maximumIntegerWeight }) else {
+            guard scales.allSatisfy({ $0.isFinite && $0 >= 0 }),
+                integerWeights.allSatisfy({ abs(Int($0)) <= quantization.quantizer.maximumIntegerWeight })
+            else {
                 throw CheckpointError(description: "\(path): the projection of \(weight.name) is none of \(quantization.bits) bits")
             }
             weight.restoreProjection(integerWeights: integerWeights, scales: scales)
@@ -215,7 +224,8 @@ public struct Checkpoint {
         for (name, tensor) in tensors {
             let values = try file.floats(named: name, shape: tensor.shape)
             if let fault = Network.impossibleValue(values, named: name) {
-                throw CheckpointError(description: "\(path) holds a run that diverged, so it has no accuracy: \(fault); try a smaller learning rate")
+                throw CheckpointError(
+                    description: "\(path) holds a run that diverged, so it has no accuracy: \(fault); try a smaller learning rate")
             }
             tensor.set(values)
         }
@@ -224,7 +234,8 @@ public struct Checkpoint {
     static func named(_ tensors: Parameters, momentum: Bool) -> [(name: String, tensor: Tensor)] {
         tensors.all.map { ($0.name, $0.value) } + tensors.statistics.map { ($0.name, $0.tensor) }
             + (momentum ? tensors.all.map { ($0.name + ".momentum", $0.momentum) } : [])
-            + (momentum ? tensors.all.compactMap { parameter in parameter.secondMoment.map { (parameter.name + ".second_moment", $0) } } : [])
+            + (momentum
+                ? tensors.all.compactMap { parameter in parameter.secondMoment.map { (parameter.name + ".second_moment", $0) } } : [])
     }
 
     /// The first parameter or running statistic that holds a number which is not finite. Integer levels hide it from the loss.

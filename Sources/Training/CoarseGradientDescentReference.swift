@@ -22,7 +22,8 @@ package struct CoarseGradientDescentReference {
     ///   - squares: v, of the weights.
     ///   - number: t, counted from 1.
     package mutating func adamStep(
-        gradient: [Double], squares: inout [Double], number: Int, blending: Double, beta1: Double, beta2: Double, epsilon: Double, decay: Double,
+        gradient: [Double], squares: inout [Double], number: Int, blending: Double, beta1: Double, beta2: Double, epsilon: Double,
+        decay: Double,
         learningRate: Double
     ) {
         let (first, second) = (1 - pow(beta1, Double(number)), 1 - pow(beta2, Double(number)))

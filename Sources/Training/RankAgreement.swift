@@ -11,7 +11,7 @@ extension Trainer {
         let all = try collective.gather([UInt64(crc32Hex(Data(own.utf8)), radix: 16) ?? 0])
         guard let other = all.firstIndex(where: { $0 != all[0] }) else { return }
         throw CollectiveError(
-            "rank \(other) computes other bits than rank 0 in epoch \(state.epoch + 1) of \(run.name): use processors of one kind, the same libraries, and "
-                + "BCGD_ISA where their instruction sets differ")
+            "rank \(other) computes other bits than rank 0 in epoch \(state.epoch + 1) of \(run.name): use processors of one kind, the "
+                + "same libraries, and BCGD_ISA where their instruction sets differ")
     }
 }

@@ -34,7 +34,9 @@ extension Recipe {
     private func expectLayers(of graph: NetworkGraph) throws {
         let names = Set(graph.nodes.filter { $0.operation != .batchNorm }.map(\.name) + ["first", "last"]).subtracting([""])
         if let unknown = layerBits?.keys.sorted().first(where: { !names.contains($0) }) {
-            throw RecipeError("layer_bits names \(unknown), which \(network) does not have; there are \(names.sorted().joined(separator: ", "))", key: "layer_bits")
+            throw RecipeError(
+                "layer_bits names \(unknown), which \(network) does not have; there are \(names.sorted().joined(separator: ", "))",
+                key: "layer_bits")
         }
     }
 

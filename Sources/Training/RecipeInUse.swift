@@ -39,11 +39,12 @@ extension Recipe {
     func weights(bits: Int) throws -> WeightQuantization? {
         guard bits != 32 else { return nil }
         // DoReFa's single bit is the projection: sign(w) times the mean of |w|, straight through.
-        let quantizer: (any WeightQuantizer)? = switch weightQuantizer {
-        case .lsq: try LSQWeights(bits: bits)
-        case .dorefa where bits > 1: try DoReFaWeights(bits: bits)
-        case .projection, .dorefa: try weightProjection(bits: bits)
-        }
+        let quantizer: (any WeightQuantizer)? =
+            switch weightQuantizer {
+            case .lsq: try LSQWeights(bits: bits)
+            case .dorefa where bits > 1: try DoReFaWeights(bits: bits)
+            case .projection, .dorefa: try weightProjection(bits: bits)
+            }
         return quantizer.map { WeightQuantization($0, isPerChannel: scaling == .perChannel) }
     }
 
@@ -83,13 +84,18 @@ extension Recipe {
         let allowed = Key.milestones.about.allowed, isAscending = zip(milestones, milestones.dropFirst()).allSatisfy { $0 < $1 }
         try need(isAscending && milestones.allSatisfy { allowed.contains(Double($0)) }, .milestones, "\(allowed)", milestones)
         let isFloat = weightBits == 32 && activationBits == 32
-        try need(isFloat == (method == .float), .method, isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
+        try need(
+            isFloat == (method == .float), .method,
+            isFloat ? "float at 32 bits" : "bcgd or bc below 32 bits, or binary-relax below 32 weight bits", method.rawValue)
         let bits = Key.layerBits.about.allowed
         try need(layerBits?.values.allSatisfy { bits.contains(Double($0)) } ?? true, .layerBits, "\(bits)", layerBits ?? [:])
-        try need(method != .float || layerBits?.values.allSatisfy { $0 == 32 } ?? true, .layerBits, "32 of every layer where nothing is quantized", layerBits ?? [:])
+        try need(
+            method != .float || layerBits?.values.allSatisfy { $0 == 32 } ?? true, .layerBits,
+            "32 of every layer where nothing is quantized", layerBits ?? [:])
         try need(weightQuantizer != .lsq || weightBits >= 2, .weightBits, "2 to 8, or 32, with weight_quantizer: lsq", weightBits)
         try need(weightQuantizer != .dorefa || weightBits != 8, .weightBits, "1 to 7, or 32, with weight_quantizer: dorefa", weightBits)
-        try need(method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
+        try need(
+            method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
         try need(stepSizeMaximum ?? .infinity >= stepSizeMinimum, .stepSizeMaximum, "at least resolution_minimum", stepSizeMaximum ?? 0)

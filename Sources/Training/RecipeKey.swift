@@ -52,7 +52,9 @@ public enum AllowedValues: Sendable {
         }
     }
 
-    static func oneOf<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> AllowedValues { .oneOf(Choice.allCases.map(\.rawValue)) }
+    static func oneOf<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> AllowedValues {
+        .oneOf(Choice.allCases.map(\.rawValue))
+    }
     static func number(_ range: ClosedRange<Double>) -> AllowedValues { .number(Limits(low: range.lowerBound, high: range.upperBound)) }
     static func number(_ range: Range<Double>) -> AllowedValues {
         .number(Limits(low: range.lowerBound, high: range.upperBound, includesHigh: false))

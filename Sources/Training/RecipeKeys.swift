@@ -31,7 +31,8 @@ extension Recipe.Key {
                 source: "\(method2): all, and the variant inner; convolutions as in [A]")
         case .layerBits:
             RecipeKey(
-                .bitsByName, "bits of single layers by their names, such as { first: 8, last: 8, act1: 8 }: of "
+                .bitsByName,
+                "bits of single layers by their names, such as { first: 8, last: 8, act1: 8 }: of "
                     + "the first and last layer's weights, "
                     + "or a layer's own; 32 is float", standard: "none", source: "ours")
         case .weightQuantizer:
@@ -148,28 +149,32 @@ extension Recipe.Key {
                 source: "arXiv 1706.02677, section 2.2: gradual warm-up")
         case .optimizer:
             RecipeKey(
-                .oneOf(Recipe.Optimizer.self), "sgd with momentum, or adam, whose β₁ is momentum", standard: "sgd", source: "\(method2): sgd; Adam: arXiv 1412.6980")
+                .oneOf(Recipe.Optimizer.self), "sgd with momentum, or adam, whose β₁ is momentum", standard: "sgd",
+                source: "\(method2): sgd; Adam: arXiv 1412.6980")
         case .adamBeta2:
             RecipeKey(.number(0..<1), "Adam's β₂, of the mean squares", standard: "0.999", source: "arXiv 1412.6980: 0.999")
         case .adamEpsilon:
             RecipeKey(
-                .number(above: 0, to: 1), "Adam's ε, added to the root of the mean squares", standard: "1e-08", source: "arXiv 1412.6980: 1e-8")
+                .number(above: 0, to: 1), "Adam's ε, added to the root of the mean squares", standard: "1e-08",
+                source: "arXiv 1412.6980: 1e-8")
         case .labelSmoothing:
             RecipeKey(.number(0..<1), "ε: the targets are (1 − ε)·onehot + ε/classes", standard: "0", source: "arXiv 1512.00567, section 7")
         case .accumulation:
             RecipeKey(
-                .integer(1...65_536), "mini-batches whose mean gradient makes one step, each normalised by its "
+                .integer(1...65_536),
+                "mini-batches whose mean gradient makes one step, each normalised by its "
                     + "own statistics: a batch of so many times "
                     + "batch_size in the memory of one", standard: "1", source: "ours")
         case .validationImages:
             RecipeKey(
-                .integer(0...1_000_000), "training images, drawn once for all seeds, that are set aside and "
+                .integer(0...1_000_000),
+                "training images, drawn once for all seeds, that are set aside and "
                     + "seen in place of the test images, so that no choice "
                     + "sees these", standard: "0", source: "ours")
         case .batchNormImages:
             RecipeKey(
-                .integer(0...10_000_000), "training images, in whole mini-batches, that the running statistics "
-                    + "of batch norm are averaged over anew before each "
+                .integer(0...10_000_000),
+                "training images, in whole mini-batches, that the running statistics of batch norm are averaged over anew before each "
                     + "evaluation; 0 keeps the running ones",
                 standard: "0", source: "arXiv 1502.03167, algorithm 2; arXiv 2105.07576, section 3")
         case .batchNormAffine:
@@ -184,7 +189,8 @@ extension Recipe.Key {
                 standard: "calibrated", source: "\(method2): calibrated; half-normal: the companion paper, section 4")
         case .shards:
             RecipeKey(
-                .integer(1...4096), "parts of a mini-batch, a power of two, whose sums are added in the order of a balanced binary "
+                .integer(1...4096),
+                "parts of a mini-batch, a power of two, whose sums are added in the order of a balanced binary "
                     + "tree: a divisor of them, as many processes, can share a run, to the same bits",
                 standard: "1", source: "ours")
         }

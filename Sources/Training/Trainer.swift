@@ -38,9 +38,9 @@ public final class Trainer {
     public var testImages: Int { testLoader.split.count }
 
     let descent: CoarseGradientDescent
-    private let loss: SoftmaxCrossEntropy
+    let loss: SoftmaxCrossEntropy
     let loader: BatchLoader
-    private let testLoader: BatchLoader
+    let testLoader: BatchLoader
     let images: Tensor
     let shards: Shards
     var collective: any Collective { shards.collective }
@@ -62,7 +62,9 @@ public final class Trainer {
         _ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1, collective: any Collective = Alone()
     ) throws {
         try run.recipe.validate()
-        try self.init(run, dataset: dataset, threads: threads, dataWorkers: dataWorkers, collective: collective) { try .named(run.recipe.network, input: $0, classes: $1) }
+        try self.init(run, dataset: dataset, threads: threads, dataWorkers: dataWorkers, collective: collective) {
+            try .named(run.recipe.network, input: $0, classes: $1)
+        }
     }
 
     /// Trains a network of one's own (`Documentation/AddingANetwork.md`); the recipe's `network` is then just its name, by
@@ -73,7 +75,8 @@ public final class Trainer {
     ///   - collective: the processes that train it together.
     ///   - graph: for images of a shape and a number of classes, in floats: the recipe gives it its quantizers.
     /// - Throws: `RecipeError` for impossible settings, `MemoryError` when a batch would not fit into memory, `FileError` for
-    ///   classes that cannot be told apart, `GraphError` for a network that cannot be, `CollectiveError` where ranks do not divide the shards.
+    ///   classes that cannot be told apart, `GraphError` for a network that cannot be, `CollectiveError` where ranks do not divide the
+    ///   shards.
     public init(
         _ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1, collective: any Collective = Alone(),
         graph: (_ input: FeatureShape, _ classes: Int) throws -> NetworkGraph
@@ -91,7 +94,8 @@ public final class Trainer {
         let context = ExecutionContext(engine: try Engine(threads: threads), shards: shards)
         (self.run, self.threads, self.shards) = (run, threads, shards)
         network = try Network(
-            graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, keepsSecondMoments: recipe.optimizer == .adam, in: context)
+            graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, keepsSecondMoments: recipe.optimizer == .adam,
+            in: context)
         network.initialize(seed: run.seed)
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()
@@ -100,10 +104,13 @@ public final class Trainer {
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: context)
         images = shape.tensor(batch: context.batch)
         data = TrainingState.data(images: train.count, classes: classes)
-        let augmentation = recipe.imageSize == nil
-            ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip) : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
+        let augmentation =
+            recipe.imageSize == nil
+            ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip)
+            : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
-            split: train, batchSize: recipe.batchSize, places: shards.places, seed: run.seed, augmentation: augmentation, shuffled: true, workers: dataWorkers)
+            split: train, batchSize: recipe.batchSize, places: shards.places, seed: run.seed, augmentation: augmentation, shuffled: true,
+            workers: dataWorkers)
         testLoader = BatchLoader(
             split: test, batchSize: recipe.batchSize, places: shards.places, seed: run.seed, shuffled: false, workers: dataWorkers)
         (state.data, state.threads) = (data, threads)
@@ -113,13 +120,15 @@ public final class Trainer {
     public func restore(_ checkpoint: Checkpoint) throws {
         guard checkpoint.state.data ?? data == data else {
             throw CheckpointError(
-                description: "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images and class list of "
-                    + "then, or start again in another --out")
+                description:
+                    "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images and "
+                    + "class list of then, or start again in another --out")
         }
         guard checkpoint.state.threads ?? threads == threads else {
             throw CheckpointError(
-                description: "\(checkpoint.path) was computed by \(checkpoint.state.threads ?? 0) threads, on which its last bits depend: go on with "
-                    + "as many (--threads), or start again in another --out")
+                description:
+                    "\(checkpoint.path) was computed by \(checkpoint.state.threads ?? 0) threads, on which its last bits depend: go on "
+                    + "with as many (--threads), or start again in another --out")
         }
         try checkpoint.expectPosition(epochs: run.recipe.epochs, batches: loader.batchesPerEpoch)
         try checkpoint.restore(network, run: run)
@@ -211,7 +220,8 @@ public final class Trainer {
         descent.prepareStep()
         let scores = try network.forward(images, batch: batch.count, mode: .training)
         let (outcome, notFinite, replaced) = try shards.total(
-            loss(scores, labels: batch.labels, batch: batch.count, smoothing: run.recipe.labelSmoothing), notFinite: loss.notFinite, replaced: batch.replaced)
+            loss(scores, labels: batch.labels, batch: batch.count, smoothing: run.recipe.labelSmoothing), notFinite: loss.notFinite,
+            replaced: batch.replaced)
         guard outcome.lossSum.isFinite, notFinite == nil else {
             throw DivergenceError(
                 description: "the loss is not finite in epoch \(state.epoch + 1), batch \(batch.index + 1) of \(run.name); "
@@ -233,49 +243,6 @@ public final class Trainer {
             guard let batch = try loader.next() else { return }
             body(try passes(batch).outcome)
         }
-    }
-
-    /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.
-    /// - Returns: the sums, and for each image in the split's order whether its label scored highest.
-    /// - Throws: `DivergenceError` naming the first image with a score that is not finite: it has no class.
-    public func evaluate() throws -> (total: BatchOutcome, correct: [Bool]) {
-        var total = BatchOutcome()
-        var correct: [Bool] = []
-        descent.useQuantizedWeights()
-        if run.recipe.batchNormImages > 0 { try reestimateStatistics() }
-        testLoader.start(epoch: 0)
-        defer {
-            testLoader.stop()
-            descent.start(epoch: state.epoch)
-        }
-        while let batch = try testLoader.next() {
-            copy(batch)
-            let scores = try network.forward(images, batch: batch.count, mode: .evaluation)
-            let (outcome, notFinite, _) = try shards.total(
-                loss(scores, labels: batch.labels, batch: batch.count), notFinite: loss.notFinite, replaced: batch.replaced)
-            total += outcome
-            if let image = notFinite {
-                let number = total.count - batch.count + image + 1
-                throw DivergenceError(description: "\(run.name): the scores of test image \(number) of \(testImages) are not finite; try a smaller learning rate")
-            }
-            correct += try shards.all(loss.correct)
-        }
-        return (total, correct)
-    }
-
-    /// Which test images the finished run gets right, in the split's order.
-    /// - Throws: `CheckpointError` when the run is not finished, or when they are not as many as after its last epoch.
-    public func finalCorrect() throws -> [Bool] {
-        guard isFinished, let last = state.curve.last else {
-            throw CheckpointError(description: "\(run.name) stands at epoch \(state.epoch) of \(run.recipe.epochs): it is not finished")
-        }
-        let (total, correct) = try evaluate()
-        guard total.top1 == last.testHits, total.count == last.testCount else {
-            throw CheckpointError(
-                description: "\(run.name) got \(last.testHits) of \(last.testCount) test images right after its last epoch, now "
-                    + "\(total.top1) of \(total.count): use the images, the machine and the number of threads that it was trained with")
-        }
-        return correct
     }
 
     func copy(_ batch: Batch) {

@@ -30,7 +30,8 @@ extension Checkpoint {
     func expectPosition(epochs: Int, batches: Int) throws {
         guard (0...epochs).contains(state.epoch), (0...batches).contains(state.batch), state.curve.count == state.epoch else {
             throw CheckpointError(
-                description: "\(path) stands at epoch \(state.epoch), batch \(state.batch), and there are \(epochs) epochs of \(batches) batches")
+                description:
+                    "\(path) stands at epoch \(state.epoch), batch \(state.batch), and there are \(epochs) epochs of \(batches) batches")
         }
     }
 }

@@ -15,8 +15,12 @@ import Training
 @main struct BenchmarkStep: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark-step",
-        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.", version: "\(BuildFacts.commit), instruction set \(InstructionSet.best), packed models by \(Classifier.Path.best.rawValue)",
-        subcommands: [StepCommand.self, RanksCommand.self, DigestsCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self, PeaksCommand.self, DrawCommand.self])
+        abstract: "Times training steps and inference, measures peaks and draws charts for Experiments/benchmarks/training.py.",
+        version: "\(BuildFacts.commit), instruction set \(InstructionSet.best), packed models by \(Classifier.Path.best.rawValue)",
+        subcommands: [
+            StepCommand.self, RanksCommand.self, DigestsCommand.self, InferenceCommand.self, ModelCommand.self, ScoresCommand.self,
+            PeaksCommand.self, DrawCommand.self
+        ])
 
     static func main() {
         startProgram()
@@ -61,7 +65,8 @@ struct StepCommand: ParsableCommand {
             throw ValidationError("this engine trains in precision \(known), not \(self.precision)")
         }
         let step = try TrainingStep(
-            try paperRecipe(network: network, weightBits: weightBits, activationBits: activationBits, batch: batch, experiments: experiments),
+            try paperRecipe(
+                network: network, weightBits: weightBits, activationBits: activationBits, batch: batch, experiments: experiments),
             side: side, channels: channels, classes: classes, precision: precision, threads: threads.threads)
         try answer(step.description)
         while let count = try nextRequest() {

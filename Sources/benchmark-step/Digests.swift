@@ -26,12 +26,14 @@ struct DigestsCommand: ParsableCommand {
         Case(network: "resnet20", weightBits: 2, activationBits: 4, side: 32, batch: 8),
         Case(network: "resnet20", weightBits: 32, activationBits: 32, side: 32, batch: 8),
         Case(network: "vgg11", weightBits: 4, activationBits: 4, side: 32, batch: 4),
-        Case(network: "imagenet-resnet18", weightBits: 1, activationBits: 4, side: 64, batch: 4),
+        Case(network: "imagenet-resnet18", weightBits: 1, activationBits: 4, side: 64, batch: 4)
     ]
 
     func validate() throws {
         guard (1...100_000).contains(steps) else { throw ValidationError("--steps must be 1 to 100000, not \(steps)") }
-        guard !threadCounts.isEmpty, threadCounts.allSatisfy({ (1...256).contains($0) }) else { throw ValidationError("--threads must be numbers from 1 to 256, with commas, not \(threads)") }
+        guard !threadCounts.isEmpty, threadCounts.allSatisfy({ (1...256).contains($0) }) else {
+            throw ValidationError("--threads must be numbers from 1 to 256, with commas, not \(threads)")
+        }
         guard !kinds.isEmpty else { throw ValidationError("--precisions must be of \(Precision.choice), with commas, not \(precisions)") }
     }
 
@@ -42,10 +44,15 @@ struct DigestsCommand: ParsableCommand {
         for c in Self.cases {
             for precision in kinds {
                 for threads in threadCounts {
-                    let recipe = try paperRecipe(network: c.network, weightBits: c.weightBits, activationBits: c.activationBits, batch: c.batch, experiments: experiments)
+                    let recipe = try paperRecipe(
+                        network: c.network, weightBits: c.weightBits, activationBits: c.activationBits, batch: c.batch,
+                        experiments: experiments)
                     let step = try TrainingStep(recipe, side: c.side, classes: 10, precision: precision, threads: threads)
                     for _ in 0..<steps { _ = try step.run() }
-                    say("\(c.network) \(c.weightBits)W\(c.activationBits)A \(c.side)x\(c.side) \(precision.rawValue) \(threads) threads: \(step.digest)")
+                    say(
+                        "\(c.network) \(c.weightBits)W\(c.activationBits)A \(c.side)x\(c.side) \(precision.rawValue) \(threads) threads: "
+                            + "\(step.digest)"
+                    )
                 }
             }
         }

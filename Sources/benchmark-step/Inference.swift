@@ -15,7 +15,8 @@ import Statistics
 
 struct InferenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "infer", abstract: "Describes a packed model in one line of JSON, then answers each line \"go K\" with the mean of K calls.")
+        commandName: "infer",
+        abstract: "Describes a packed model in one line of JSON, then answers each line \"go K\" with the mean of K calls.")
 
     @Argument(help: "Packed model.") var model: String
     @Option(help: "Images of a call.") var batch = 1
@@ -40,14 +41,17 @@ struct InferenceCommand: ParsableCommand {
         var random = Philox(seed: 1, stream: 1)
         let images = (0..<batch * model.input.count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         var scores = [Float](repeating: 0, count: batch * model.classes.count)
-        try answer(Description(batch: batch, threads: threads.threads, bytes: model.byteCount, multiply_adds: model.multiplyAdds, path: path.rawValue))
+        try answer(
+            Description(
+                batch: batch, threads: threads.threads, bytes: model.byteCount, multiply_adds: model.multiplyAdds, path: path.rawValue))
         while let count = try nextRequest() {
             let (before, start) = (allocations_so_far(), ContinuousClock.now)
             for _ in 0..<count { classifier.scores(of: images, count: batch, into: &scores) }
             let (milliseconds, after) = ((ContinuousClock.now - start) / .milliseconds(count), allocations_so_far())
             try answer(
                 Block(
-                    milliseconds: milliseconds, steps: count, loss: Double(scores[0]), allocations: Double(after.count - before.count) / Double(count),
+                    milliseconds: milliseconds, steps: count, loss: Double(scores[0]),
+                    allocations: Double(after.count - before.count) / Double(count),
                     largestAllocation: after.largest, peakMegabytes: SystemFacts.peakMegabytes))
         }
     }
@@ -63,7 +67,9 @@ struct ScoresCommand: ParsableCommand {
     func run() throws {
         let model = try PackedModel(path: model)
         let images = [UInt8](try FileHandle.standardInput.readToEnd() ?? Data())
-        guard images.count % model.input.count == 0 else { throw FileError("\(images.count) bytes are no whole images of \(model.input.count)") }
+        guard images.count % model.input.count == 0 else {
+            throw FileError("\(images.count) bytes are no whole images of \(model.input.count)")
+        }
         let count = images.count / model.input.count
         var scores = [Float](repeating: 0, count: max(1, count * model.classes.count))
         Classifier(model, threads: threads.threads).scores(of: images, count: count, into: &scores)
@@ -73,7 +79,9 @@ struct ScoresCommand: ParsableCommand {
 
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "model", abstract: "Writes a packed model of a network with random weights and calibrated step sizes, for timing where no trained one is at hand.")
+        commandName: "model",
+        abstract:
+            "Writes a packed model of a network with random weights and calibrated step sizes, for timing where no trained one is at hand.")
 
     @Option var network = "resnet20"
     @Option(help: "Rows and columns of an image.") var side = 32
@@ -97,7 +105,8 @@ struct ModelCommand: ParsableCommand {
         let format = ImageFormat(
             height: side, width: side, channels: 3, classes: (0..<classes).map { "class \($0)" },
             normalization: PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]))
-        let model = try packedModel(graph, made.tensors, format: format, provenance: "\(network) \(weightBits)W\(activationBits)A with random weights, seed 1")
+        let model = try packedModel(
+            graph, made.tensors, format: format, provenance: "\(network) \(weightBits)W\(activationBits)A with random weights, seed 1")
         try model.write(to: output)
     }
 }

@@ -41,7 +41,8 @@ final class TrainingStep {
     init(_ recipe: Recipe, side: Int, channels: Int = 3, classes: Int, precision: Precision, threads: Int, shards: Shards? = nil) throws {
         try recipe.validate()
         let batch = recipe.batchSize
-        let engine = try Engine(threads: threads), context = shards.map { ExecutionContext(engine: engine, shards: $0) } ?? ExecutionContext(engine: engine, batch: batch)
+        let engine = try Engine(threads: threads),
+            context = shards.map { ExecutionContext(engine: engine, shards: $0) } ?? ExecutionContext(engine: engine, batch: batch)
         let shape = FeatureShape(height: side, width: side, channels: channels)
         let network = try Network(try recipe.graph(input: shape, classes: classes), precision: precision, in: context)
         network.initialize(seed: 1)
@@ -74,7 +75,11 @@ final class TrainingStep {
 
     /// Checksums of all weights, momenta, and running statistics.
     var digest: String {
-        func checksum(_ tensors: [Tensor]) -> String { crc32Hex(tensors.reduce(into: Data()) { data, tensor in tensor.values.withUnsafeBytes { data.append(contentsOf: $0) } }) }
-        return "weights \(checksum(network.parameters.map(\.value))) momenta \(checksum(network.parameters.map(\.momentum))) statistics \(checksum(network.statistics.map(\.tensor)))"
+        func checksum(_ tensors: [Tensor]) -> String {
+            crc32Hex(tensors.reduce(into: Data()) { data, tensor in tensor.values.withUnsafeBytes { data.append(contentsOf: $0) } })
+        }
+        return
+            "weights \(checksum(network.parameters.map(\.value))) momenta \(checksum(network.parameters.map(\.momentum))) statistics "
+            + "\(checksum(network.statistics.map(\.tensor)))"
     }
 }

@@ -9,8 +9,10 @@ struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Classifies images by a packed model: the five best classes of each.",
         discussion: """
-            Images are folders, all of whose image files are taken, JPEG, PNG, binary PPM or PGM files, records FILE.bin#INDEX of CIFAR-10's binary version, or \
-            images FILE-idx3-ubyte#INDEX of MNIST's files, gzipped or not. Their pixels are taken as they are stored: no colour profile, gamma or EXIF orientation is applied, and transparency plays no role. An \
+            Images are folders, all of whose image files are taken, JPEG, PNG, binary PPM or PGM files, records FILE.bin#INDEX of \
+            CIFAR-10's binary version, or \
+            images FILE-idx3-ubyte#INDEX of MNIST's files, gzipped or not. Their pixels are taken as they are stored: no colour profile, \
+            gamma or EXIF orientation is applied, and transparency plays no role. An \
             image that cannot be classified is named on standard error, the others are classified, and the exit status is 1.
             """)
 
@@ -100,7 +102,8 @@ struct Classify: ParsableCommand {
         case .none:
             guard resize else {
                 throw FileError(
-                    "\(path) has \(image.width)×\(image.height) pixels, the model takes \(width)×\(height): cut it out or scale it, or let --resize do it"
+                    "\(path) has \(image.width)×\(image.height) pixels, the model takes \(width)×\(height): cut it out or scale it, or "
+                        + "let --resize do it"
                 )
             }
             return image.resized(height: height, width: width)

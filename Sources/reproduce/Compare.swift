@@ -8,8 +8,10 @@ import Training
 
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "compare-model", abstract: "Counts how a packed model differs from the checkpoint that it was exported from, on all test images.",
-        discussion: "Integers of every layer and predicted classes are compared with the evaluation in mixed precision. Fails if any differ.")
+        commandName: "compare-model",
+        abstract: "Counts how a packed model differs from the checkpoint that it was exported from, on all test images.",
+        discussion:
+            "Integers of every layer and predicted classes are compared with the evaluation in mixed precision. Fails if any differ.")
 
     @Argument(help: "Checkpoint of a quantized run.") var checkpoint: String
     @Argument(help: ArgumentHelp("Packed model.", valueName: "model.bcgd")) var model: String

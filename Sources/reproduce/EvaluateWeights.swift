@@ -45,12 +45,15 @@ struct EvaluateWeights: ParsableCommand {
         guard resize.map({ $0 == 0 || (imageSize...2048).contains($0) }) ?? true else {
             throw ValidationError("--resize must be 0 or \(imageSize) to 2048, not \(resize ?? 0)")
         }
-        guard reference == nil || !restrict else { throw ValidationError("--reference compares all of the classifier's scores: leave --restrict out") }
+        guard reference == nil || !restrict else {
+            throw ValidationError("--reference compares all of the classifier's scores: leave --restrict out")
+        }
     }
 
     func run() throws {
         let evaluation = PretrainedEvaluation(
-            try PretrainedFile(path: weights), on: try imageNet.load(data, needsTraining: false), imageSize: imageSize, resize: resize, restrict: restrict,
+            try PretrainedFile(path: weights), on: try imageNet.load(data, needsTraining: false), imageSize: imageSize, resize: resize,
+            restrict: restrict,
             precision: precision, threads: computing.threads.count, dataWorkers: imageNet.dataWorkers, invocation: .current)
         try evaluation.run(reference: reference, record: record)
     }

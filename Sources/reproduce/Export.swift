@@ -15,7 +15,8 @@ struct ExportCommand: ParsableCommand {
         commandName: "export", abstract: "Writes a trained network as a packed model for integer inference, or as ONNX.",
         discussion: """
             The packed model (.bcgd) computes what the network's evaluation in mixed precision computes (Documentation/packed-format.md). \
-            A file named .onnx is for other programs: plain float operators, QCDQ (integer weights of 8 or fewer bits, standard operators), \
+            A file named .onnx is for other programs: plain float operators, QCDQ (integer weights of 8 or fewer bits, standard \
+            operators), \
             QONNX, or the network without the rounding of its activations (Documentation/Python.md).
             """)
 
@@ -25,7 +26,11 @@ struct ExportCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write: .bcgd or .onnx.", valueName: "file"))
     var output: String
 
-    @Option(help: ArgumentHelp("Class names of ImageNet, one a line in the order of the labels: for checkpoints that do not hold them; otherwise they must be the same.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Class names of ImageNet, one a line in the order of the labels: for checkpoints that do not hold them; otherwise they must "
+                + "be the same.",
+            valueName: "file"))
     var classNames: String?
 
     @Option(help: "Of an ONNX file: \(ONNXForm.allCases.map(\.rawValue).joined(separator: ", ")) (default: float).")
@@ -38,10 +43,16 @@ struct ExportCommand: ParsableCommand {
     var unfinished = false
 
     func validate() throws {
-        guard output.hasSuffix(".bcgd") || output.hasSuffix(".onnx") else { throw ValidationError("--output must end in .bcgd or .onnx, not \(output)") }
-        guard form == nil || output.hasSuffix(".onnx") else { throw ValidationError("--form is for ONNX files, and \(output) is a packed model: leave it out") }
+        guard output.hasSuffix(".bcgd") || output.hasSuffix(".onnx") else {
+            throw ValidationError("--output must end in .bcgd or .onnx, not \(output)")
+        }
+        guard form == nil || output.hasSuffix(".onnx") else {
+            throw ValidationError("--form is for ONNX files, and \(output) is a packed model: leave it out")
+        }
         guard weights == nil || form == .qcdq else { throw ValidationError("--weights is for --form qcdq: leave it out") }
-        guard classNames == nil || !isPacked else { throw ValidationError("--class-names is for checkpoints: the packed model \(checkpoint) holds its classes") }
+        guard classNames == nil || !isPacked else {
+            throw ValidationError("--class-names is for checkpoints: the packed model \(checkpoint) holds its classes")
+        }
     }
 
     private var isPacked: Bool { checkpoint.hasSuffix(".bcgd") }
@@ -50,7 +61,9 @@ struct ExportCommand: ParsableCommand {
         let model = try model()
         let bytes = output.hasSuffix(".onnx") ? onnx(model, form: form ?? .float, weights: weights ?? .int8) : model.bytes
         try writeAtomically(bytes, to: output)
-        say("\(output): \(bytes.count) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; \(model.provenance)")
+        say(
+            "\(output): \(bytes.count) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; \(model.provenance)"
+        )
     }
 
     private func model() throws -> PackedModel {
@@ -66,12 +79,15 @@ struct ExportCommand: ParsableCommand {
 
     private func format(_ checkpoint: Checkpoint, _ run: RunDescription) throws -> ImageFormat {
         if let format = ImageFormat(dataset: run.dataset) {
-            guard classNames == nil else { throw FileError("--class-names is for ImageNet: the classes of \(run.dataset) are known, leave it out") }
+            guard classNames == nil else {
+                throw FileError("--class-names is for ImageNet: the classes of \(run.dataset) are known, leave it out")
+            }
             try checkpoint.expectClasses(format.classes, of: run.dataset)
             return format
         }
         guard DatasetID(run.dataset).known == .imageNet, let side = run.recipe.imageSize else {
-            throw FileError("the images of \(run.dataset) are not known by name: CIFAR-10, MNIST, Fashion-MNIST and ImageNet can be exported")
+            throw FileError(
+                "the images of \(run.dataset) are not known by name: CIFAR-10, MNIST, Fashion-MNIST and ImageNet can be exported")
         }
         return .imageNet(classes: try classes(checkpoint, run), side: side)
     }
@@ -79,7 +95,10 @@ struct ExportCommand: ParsableCommand {
     private func classes(_ checkpoint: Checkpoint, _ run: RunDescription) throws -> [String] {
         guard let classNames else {
             if let held = checkpoint.classes { return held }
-            throw FileError("\(checkpoint.path) is of a version that kept no class names: name a file that lists those of \(run.dataset) with --class-names")
+            throw FileError(
+                "\(checkpoint.path) is of a version that kept no class names: name a file that lists those of \(run.dataset) with "
+                    + "--class-names"
+            )
         }
         var names = lines(of: try readText(classNames)).map { $0.trimmingCharacters(in: .whitespaces) }
         while names.last == "" { names.removeLast() }

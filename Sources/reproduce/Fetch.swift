@@ -18,10 +18,11 @@ struct Fetch: ParsableCommand {
     func run() throws {
         let isTerminal = isDrawnOnStandardError()
         func report(_ done: Int, _ total: Int) { if isTerminal { writeToStandardError("\r\(done >> 20) of \(total >> 20) MiB") } }
-        let (name, folder, options) = switch source {
-        case .cifar10: ("CIFAR-10", try CIFAR10.fetch(into: into, progress: report), "")
-        case .mnist: ("MNIST", try MNIST.fetch(into: into, progress: report), "--dataset mnist ")
-        }
+        let (name, folder, options) =
+            switch source {
+            case .cifar10: ("CIFAR-10", try CIFAR10.fetch(into: into, progress: report), "")
+            case .mnist: ("MNIST", try MNIST.fetch(into: into, progress: report), "--dataset mnist ")
+            }
         if isTerminal { note("") }
         say("\(name) is in \(folder); use it with \(options)--data \(into)")
     }

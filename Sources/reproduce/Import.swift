@@ -9,9 +9,11 @@ import Foundation
 
 struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Turns a quantized network in an ONNX file (QCDQ or QONNX, as Brevitas writes them) into a packed model.",
+        commandName: "import",
+        abstract: "Turns a quantized network in an ONNX file (QCDQ or QONNX, as Brevitas writes them) into a packed model.",
         discussion: """
-            What the images are is said by --dataset, or by --class-names, --mean and --std with the size in the file, or by the file itself \
+            What the images are is said by --dataset, or by --class-names, --mean and --std with the size in the file, or by the file \
+            itself \
             where this suite wrote it. Documentation/Python.md says which networks can be packed; what cannot is named by its node.
             """)
 
@@ -21,7 +23,9 @@ struct ImportCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("The packed model to write.", valueName: "model.bcgd"))
     var output: String
 
-    @Option(help: ArgumentHelp("The data set whose images and classes they are: \(KnownDataset.allValueStrings.joined(separator: ", ")).", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "The data set whose images and classes they are: \(KnownDataset.allValueStrings.joined(separator: ", ")).", valueName: "name"))
     var dataset: KnownDataset?
 
     @Option(help: ArgumentHelp("Class names, one a line in the order of the scores.", valueName: "file"))
@@ -43,22 +47,32 @@ struct ImportCommand: ParsableCommand {
     func run() throws {
         let bytes = [UInt8](try readFile(network, most: 1 << 30))
         do {
-            let model = try packedModel(onnx: bytes, provenance: "imported from \(URL(fileURLWithPath: network).lastPathComponent), CRC-32 \(crc32Hex(Data(bytes)))", format: format)
+            let model = try packedModel(
+                onnx: bytes,
+                provenance: "imported from \(URL(fileURLWithPath: network).lastPathComponent), CRC-32 \(crc32Hex(Data(bytes)))",
+                format: format)
             try model.write(to: output)
-            say("\(output): \(model.byteCount) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; \(model.provenance)")
+            say(
+                "\(output): \(model.byteCount) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; "
+                    + "\(model.provenance)"
+            )
         } catch let error as ONNXError { throw FileError("\(network): \(error)") }
     }
 
     private func format(_ facts: ONNXFacts) throws -> ImageFormat {
         if let dataset {
-            guard let format = ImageFormat(dataset: dataset.rawValue) else { throw FileError("the images of \(dataset) are not known by name") }
+            guard let format = ImageFormat(dataset: dataset.rawValue) else {
+                throw FileError("the images of \(dataset) are not known by name")
+            }
             return format
         }
         guard let height = facts.height, let width = facts.width, let channels = facts.channels else {
             throw FileError("\(network) leaves the images' size open: name their --dataset")
         }
         func numbers(_ option: String?, _ key: String) throws -> [Float] {
-            guard let text = option ?? facts.metadata[key] else { throw FileError("nothing says the images' \(key): give --dataset or --\(key)") }
+            guard let text = option ?? facts.metadata[key] else {
+                throw FileError("nothing says the images' \(key): give --dataset or --\(key)")
+            }
             let numbers = split(text).compactMap { Float($0) }
             guard numbers.count == channels, numbers.allSatisfy(\.isFinite), key == "mean" || numbers.allSatisfy({ $0 > 0 }) else {
                 throw FileError("the \(key) \"\(text)\": expected \(channels) numbers\(key == "std" ? " above 0" : "")")

@@ -9,7 +9,8 @@ struct List: ParsableCommand {
         abstract: "Shows the cells of all tables and figures, what they cost on this machine, and what is reported.",
         discussion: """
             The cost is measured: a few steps of each network on this machine, times the steps of the schedule, for the data set, \
-            protocol, precision and threads that `reproduce table1` (with --imagenet: table3; with --dataset mnist: table4) uses with the same options.
+            protocol, precision and threads that `reproduce table1` (with --imagenet: table3; with --dataset mnist: table4) uses with the \
+            same options.
             """)
 
     @OptionGroup var experiment: ExperimentOptions
@@ -61,7 +62,8 @@ struct List: ParsableCommand {
         }
         print(
             """
-            protocol \(cells.runProtocol.rawValue), \(planned.inWords), \(computing.threads.count) threads, \(precision.rawValue): as `reproduce \
+            protocol \(cells.runProtocol.rawValue), \(planned.inWords), \(computing.threads.count) threads, \(precision.rawValue): as \
+            `reproduce \
             \(subject.tables[0])` with the same options; a quantized cell needs its network's float cell first
 
             """)

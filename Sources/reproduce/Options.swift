@@ -21,7 +21,9 @@ extension Invocation {
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
-    @Option(name: .customLong("threads"), help: "Threads that compute (default: all processors that may be used; of a run that goes on, its own).")
+    @Option(
+        name: .customLong("threads"),
+        help: "Threads that compute (default: all processors that may be used; of a run that goes on, its own).")
     var asked: Int?
 
     var threads: ComputeThreads { ComputeThreads(asked) }
@@ -33,9 +35,11 @@ struct ThreadOptions: ParsableArguments {
 
 /// How many processes share the work.
 struct RankOptions: ParsableArguments {
-    @Option(help: ArgumentHelp(
-        "Processes that share each run, started by mpirun or srun; a power of two that divides --shards. Rank 0 writes and shows progress.",
-        discussion: "Needs a build with MPI (Documentation/Cluster.md). The results do not depend on it.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "Processes that share each run, started by mpirun or srun; a power of two that divides --shards. Rank 0 writes and shows "
+                + "progress.",
+            discussion: "Needs a build with MPI (Documentation/Cluster.md). The results do not depend on it.", valueName: "count"))
     var ranks: Int?
 
     func validate() throws {
@@ -45,14 +49,16 @@ struct RankOptions: ParsableArguments {
     /// Runs `body` as one of them.
     func asRank(_ body: (any Collective) throws -> Void) throws { try Collectives.asRank(of: ranks, isEnd: { $0 is ExitCode }, body) }
 
-    /// What one of them says of a signal: the first alone, since mpirun passes it on to all, and ends those that are left when one has died.
+    /// What one of them says of a signal: the first alone, since mpirun passes it on to all, and ends those that are left when one has
+    /// died.
     func answer(as collective: any Collective) -> @Sendable (String) -> String? {
         guard collective.ranks > 1 else { return StopSignals.answer }
         let ranks = collective.ranks, isFirst = collective.isFirst
         return { name in
             guard isFirst else { return nil }
             guard name == "SIGTERM" else { return "\(name): all \(ranks) ranks stop as soon as all is saved" }
-            return "SIGTERM: the job ends, since it was stopped or another of its \(ranks) ranks died; the same command with --resume goes on"
+            return
+                "SIGTERM: the job ends, since it was stopped or another of its \(ranks) ranks died; the same command with --resume goes on"
         }
     }
 
@@ -60,7 +66,8 @@ struct RankOptions: ParsableArguments {
     var invocation: Invocation {
         guard let ranks, ranks > 1 else { return .current }
         return Invocation(
-            commit: BuildFacts.commit, command: shellCommand(["mpirun", "-n", "\(ranks)", InstalledProgram.file] + CommandLine.arguments.dropFirst()))
+            commit: BuildFacts.commit,
+            command: shellCommand(["mpirun", "-n", "\(ranks)", InstalledProgram.file] + CommandLine.arguments.dropFirst()))
     }
 }
 
@@ -77,12 +84,15 @@ extension KnownDataset: ExpressibleByArgument {
 
 /// Where the images come from.
 struct DataOptions: ParsableArguments {
-    @Option(name: .customLong("dataset"), help: "The data set (default: with a folder cifar-10, without one fashion-mnist; of a checkpoint, its own).")
+    @Option(
+        name: .customLong("dataset"),
+        help: "The data set (default: with a folder cifar-10, without one fashion-mnist; of a checkpoint, its own).")
     var asked: KnownDataset?
 
     @Option(
         help: ArgumentHelp(
-            "Folder with CIFAR-10's binary version (cifar-10-batches-bin, or its parent) or with MNIST's four IDX files (or their folder mnist).",
+            "Folder with CIFAR-10's binary version (cifar-10-batches-bin, or its parent) or with MNIST's four IDX files (or their folder "
+                + "mnist).",
             discussion: "Also taken from the environment variable BCGD_DATA. Fashion-MNIST is always that of its Debian package.",
             valueName: "dir"))
     var data: String?
@@ -111,7 +121,9 @@ struct DataOptions: ParsableArguments {
 
 /// Where the recipes are.
 struct ExperimentOptions: ParsableArguments {
-    @Option(name: .customLong("protocol"), help: "How long to train: smoke (minutes), brief (15 + 10 epochs), short (30 + 30) or paper (the published schedule).")
+    @Option(
+        name: .customLong("protocol"),
+        help: "How long to train: smoke (minutes), brief (15 + 10 epochs), short (30 + 30) or paper (the published schedule).")
     var runProtocol = RunProtocol.smoke
 
     @OptionGroup var recipes: RecipeOptions

@@ -18,13 +18,17 @@ struct Plan: ParsableCommand {
     @OptionGroup var imageNet: ImageNetOptions
 
     func validate() throws {
-        guard ["table1", "table2", "table3", "table4", "table5"].contains(table) else { throw ValidationError("the table must be table1 to table5, not \(table)") }
+        guard ["table1", "table2", "table3", "table4", "table5"].contains(table) else {
+            throw ValidationError("the table must be table1 to table5, not \(table)")
+        }
         guard options.job.ranks == nil else { throw ValidationError("lines of a plan are one process each: leave --ranks out") }
     }
 
     func run() throws {
         let subject = table == "table3" ? Subject.imageNet : Subject(images.dataset.id)
-        guard subject.tables.contains(table) else { throw FileError("\(table) is not of \(images.dataset.rawValue): choose another --dataset") }
+        guard subject.tables.contains(table) else {
+            throw FileError("\(table) is not of \(images.dataset.rawValue): choose another --dataset")
+        }
         let cells = try options.cells(subject)
         let selected = try cells.selection(of: [try options.experiment.folder.table(table, subject)], only: options.only.map(split))
         let lines = try JobLines(selected, of: cells, seeds: try options.seedList()) { cell, seed in
@@ -38,9 +42,12 @@ struct Plan: ParsableCommand {
         func option(_ name: String, _ value: (some CustomStringConvertible)?) -> [String] { value.map { [name, $0.description] } ?? [] }
         return ["--protocol", options.experiment.runProtocol.rawValue, "--precision", options.precision.rawValue, "--out", options.out]
             + option("--experiments", options.experiment.recipes.asked)
-            + option("--threads", options.computing.asked) + option("--shards", options.shards) + option("--data", images.data) + options.watch.words
+            + option("--threads", options.computing.asked) + option("--shards", options.shards) + option("--data", images.data)
+            + options.watch.words
             + (table == "table3"
-                ? option("--classes", imageNet.classes) + ["--max-unreadable", "\(imageNet.maxUnreadable)", "--data-workers", "\(imageNet.dataWorkers)"]
+                ? option("--classes", imageNet.classes) + [
+                    "--max-unreadable", "\(imageNet.maxUnreadable)", "--data-workers", "\(imageNet.dataWorkers)"
+                ]
                 : option("--dataset", images.asked?.id.slug) + (images.allowUnofficialData ? ["--allow-unofficial-data"] : []))
     }
 }

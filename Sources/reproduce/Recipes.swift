@@ -20,6 +20,9 @@ struct Recipes: ParsableCommand {
             let about = key.about, standard = about.standard.map { "where left out: \($0)" } ?? "must be given"
             print("\(key.rawValue)\n    \(about.meaning)\n    allowed: \(about.allowed); \(standard)\n    from: \(about.source)")
         }
-        print("\nstep_size_… may stand for resolution_…, learning_rate for rate. [A] is the authors' public code, github.com/penhunt/full-quantization-DNN.")
+        print(
+            "\nstep_size_… may stand for resolution_…, learning_rate for rate. [A] is the authors' public code, "
+                + "github.com/penhunt/full-quantization-DNN."
+        )
     }
 }

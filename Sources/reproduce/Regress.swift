@@ -27,10 +27,16 @@ struct Regress: ParsableCommand {
     @Option(help: "Only this data set.")
     var only: Images?
 
-    @Option(help: "Arithmetic, \(Precision.choice); may be given again (default: f32, and the others where there are kernels for the processor).")
+    @Option(
+        help:
+            "Arithmetic, \(Precision.choice); may be given again (default: f32, and the others where there are kernels for the processor).")
     var precision: [Precision] = []
 
-    @Option(help: ArgumentHelp("Seeds a check or a recording takes (default: \(RegressionCheck.standardSeeds), or \(RegressionRecorder.standardSeeds) with --record).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Seeds a check or a recording takes (default: \(RegressionCheck.standardSeeds), or \(RegressionRecorder.standardSeeds) with "
+                + "--record).",
+            valueName: "n"))
     var seeds: Int?
 
     @OptionGroup var computing: ThreadOptions
@@ -51,7 +57,9 @@ struct Regress: ParsableCommand {
 
     func validate() throws {
         let fewest = record ? RegressionTest.fewestSeeds : 1
-        if let seeds { guard (fewest...1000).contains(seeds) else { throw ValidationError("--seeds must be \(fewest) to 1000, not \(seeds)") } }
+        if let seeds {
+            guard (fewest...1000).contains(seeds) else { throw ValidationError("--seeds must be \(fewest) to 1000, not \(seeds)") }
+        }
         if resume && !record { throw ValidationError("--resume is for --record: a check starts anew") }
         if only == .cifar10 && folder == nil { throw ValidationError("--only cifar-10 needs --data or BCGD_DATA") }
     }

@@ -12,7 +12,9 @@ struct Report: ParsableCommand {
 
     @OptionGroup var recipes: RecipeOptions
 
-    @Option(help: ArgumentHelp("File whose results block is rewritten (default: README.md for the folder results, else none).", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "File whose results block is rewritten (default: README.md for the folder results, else none).", valueName: "file"))
     var readme: String?
 
     @Flag(help: "Change nothing; name the files that would change, and fail if there are any.")

@@ -13,16 +13,18 @@ struct Reproduce: ParsableCommand {
         abstract: "Reproduces the tables of “Blended coarse gradient descent for full quantization of deep neural networks”.",
         discussion: "Recipes are those of Experiments/ where it is run, else those that were installed beside it.", version: versions,
         subcommands: [
-            TableOne.self, TableTwo.self, TableThree.self, TableFour.self, TableFive.self, Figures.self, All.self, Report.self, Evaluate.self, EvaluateWeights.self,
+            TableOne.self, TableTwo.self, TableThree.self, TableFour.self, TableFive.self, Figures.self, All.self, Report.self,
+            Evaluate.self, EvaluateWeights.self,
             ComparePrecision.self, Regress.self, List.self, Recipes.self, Fetch.self, ExportCommand.self, ImportCommand.self, Classify.self,
-            Compare.self, CompareCheckpoints.self, Plan.self,
+            Compare.self, CompareCheckpoints.self, Plan.self
         ])
 
     /// What a result depends on besides the recipe.
     private static var versions: String {
         [
-            "commit \(BuildFacts.commit)", "compiler \(BuildFacts.compiler)", "oneDNN \(Engine.version)", "OpenBLAS \(LibraryVersions.openBLAS)",
-            "GSL \(LibraryVersions.gsl)", "instruction set \(InstructionSet.best)", "packed models by \(Classifier.Path.best.rawValue)",
+            "commit \(BuildFacts.commit)", "compiler \(BuildFacts.compiler)", "oneDNN \(Engine.version)",
+            "OpenBLAS \(LibraryVersions.openBLAS)",
+            "GSL \(LibraryVersions.gsl)", "instruction set \(InstructionSet.best)", "packed models by \(Classifier.Path.best.rawValue)"
         ].joined(separator: "\n")
     }
 

@@ -34,7 +34,8 @@ struct ImageNetOptions: ParsableArguments {
     }
 
     func load(_ folder: String?, needsTraining: Bool = true) throws -> ImageNet {
-        let files = DatasetFiles(folder: self.folder(folder), classList: classes, maxUnreadable: maxUnreadable, needsTraining: needsTraining)
+        let files = DatasetFiles(
+            folder: self.folder(folder), classList: classes, maxUnreadable: maxUnreadable, needsTraining: needsTraining)
         return try ImageNet(files)
     }
 
@@ -47,11 +48,13 @@ struct ImageNetOptions: ParsableArguments {
 struct TableThree: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "table3", abstract: "Trains the cells of table 3: ImageNet, all layers quantized or the first and last one float.",
-        discussion: "Protocols: paper is 80 epochs, short 16, brief 16 at 128×128 (for a few classes and --pretrained), smoke 1. " + tableDiscussion)
+        discussion: "Protocols: paper is 80 epochs, short 16, brief 16 at 128×128 (for a few classes and --pretrained), smoke 1. "
+            + tableDiscussion)
 
     @OptionGroup var options: TrainingOptions
 
-    @Option(help: ArgumentHelp("Folder with train/ and val/ (or BCGD_IMAGENET); other numbers of classes are a stand-in.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Folder with train/ and val/ (or BCGD_IMAGENET); other numbers of classes are a stand-in.", valueName: "dir"))
     var data: String?
 
     @OptionGroup var imageNet: ImageNetOptions
@@ -77,7 +80,9 @@ struct TableThree: ParsableCommand {
         let cells = try options.cells(.imageNet)
         let file = try pretrained.map(PretrainedFile.init)
         let network = try file?.network()
-        let selected = try cells.selection(of: try options.experiment.folder.tables(.imageNet), only: options.only.map(split)).filter { file == nil || $0.recipe.network == network }
+        let selected = try cells.selection(of: try options.experiment.folder.tables(.imageNet), only: options.only.map(split)).filter {
+            file == nil || $0.recipe.network == network
+        }
         guard let first = selected.first else {
             throw FileError("\(file?.path ?? "") holds weights of \(network ?? ""), and no selected cell is of that network")
         }
@@ -86,7 +91,11 @@ struct TableThree: ParsableCommand {
         }
         try options.expectDivisible(selected, by: collective)
         let dataset = try imageNet.load(data)
-        if collective.isFirst { note("\(dataset.name): \(dataset.classes.count) classes" + (dataset.isOfficial ? "" : "; not all of ImageNet, the results say so")) }
+        if collective.isFirst {
+            note(
+                "\(dataset.name): \(dataset.classes.count) classes"
+                    + (dataset.isOfficial ? "" : "; not all of ImageNet, the results say so"))
+        }
         try options.train(
             selected, of: cells, on: dataset, collective, dataWorkers: imageNet.dataWorkers,
             pretrained: file.map { PretrainedStart($0, fineTune ? .fineTuned : .asItIs) })
@@ -96,9 +105,14 @@ struct TableThree: ParsableCommand {
     private func estimate(_ cell: ExperimentCell, of selected: [ExperimentCell]) throws -> String {
         let quantized = selected.first { !$0.isFloat && $0.recipe.network == cell.recipe.network } ?? cell
         note("measuring a training step of \(quantized.name) …")
-        let cost = try StepCost(measuring: quantized.recipe, on: PlannedImages(.imageNet), precision: options.precision, threads: options.computing.threads.count)
+        let cost = try StepCost(
+            measuring: quantized.recipe, on: PlannedImages(.imageNet), precision: options.precision,
+            threads: options.computing.threads.count)
         let epochs = quantized.recipe.epochs, time = timeInWords(cost.seconds(epochs: epochs))
-        return String(format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, options.precision.rawValue, 1000 * cost.secondsAnImage)
-            + "protocol \(options.experiment.runProtocol.rawValue), \(epochs) epoch\(epochs == 1 ? "" : "s"), would take about \(time), and \(selected.count) cells are selected"
+        return String(
+            format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, options.precision.rawValue,
+            1000 * cost.secondsAnImage)
+            + "protocol \(options.experiment.runProtocol.rawValue), \(epochs) epoch\(epochs == 1 ? "" : "s"), would take about \(time), "
+            + "and \(selected.count) cells are selected"
     }
 }

@@ -13,15 +13,13 @@ extension EventFolder: ScalarLog {}
 
 /// What to watch of a training.
 struct WatchOptions: ParsableArguments {
-    @Flag(
-        help:
-            "Keep what quantization does to each layer at every epoch's end, in OUT/diagnostics/RUN.csv and the page (Documentation/Diagnostics.md)."
-    )
+    @Flag(help: "Keep what quantization does to each layer at every epoch's end, in OUT/diagnostics/RUN.csv and the page.")
     var diagnostics = false
 
     @Option(
         help: ArgumentHelp(
-            "Folder for TensorBoard's event files, a folder in it for each run: losses, accuracies, rate, images a second, and each layer's step size and weights.",
+            "Folder for TensorBoard's event files, a folder in it for each run: losses, accuracies, rate, images a second, and each "
+                + "layer's step size and weights.",
             valueName: "dir"))
     var tensorboard: String?
 
@@ -66,7 +64,10 @@ struct TrainingOptions: ParsableArguments {
     @Flag(help: "Keep what the output folder holds of these runs, and go on.")
     var resume = false
 
-    @Option(help: ArgumentHelp("Save and end after so many steps of the first run that is not finished; 0: its checkpoint before the first.", valueName: "steps"))
+    @Option(
+        help: ArgumentHelp(
+            "Save and end after so many steps of the first run that is not finished; 0: its checkpoint before the first.",
+            valueName: "steps"))
     var stopAfter: Int?
 
     @OptionGroup var watch: WatchOptions
@@ -90,7 +91,8 @@ struct TrainingOptions: ParsableArguments {
         let subject = Subject(images.dataset.id)
         guard names.contains(where: subject.tables.contains) else {
             throw FileError(
-                "\(names.joined(separator: ", ")) is not of \(images.dataset.rawValue), whose tables are \(subject.tables.joined(separator: ", ")): choose another --dataset"
+                "\(names.joined(separator: ", ")) is not of \(images.dataset.rawValue), whose tables are "
+                    + "\(subject.tables.joined(separator: ", ")): choose another --dataset"
             )
         }
         try job.asRank { collective in
@@ -180,7 +182,8 @@ struct TableFour: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "table4",
         abstract:
-            "Trains the cells of table 4: straight-through estimators with float weights (the companion paper's table 1), on CIFAR-10 or MNIST.",
+            "Trains the cells of table 4: straight-through estimators with float weights (the companion paper's table 1), on CIFAR-10 or "
+            + "MNIST.",
         discussion: "--dataset mnist for LeNet-5; CIFAR-10 for VGG-11 and ResNet-20. " + tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions

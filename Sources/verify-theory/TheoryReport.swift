@@ -44,14 +44,18 @@ struct TheoryReport {
     /// Everything, one row a claim.
     var claims: CSVTable {
         table(
-            ["claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "seconds", "measured", "group", "as_printed", "counterexample", "proof"],
+            [
+                "claim", "statement", "source", "method", "tests", "smallest_adjusted_p", "detects", "verdict", "seconds", "measured",
+                "group", "as_printed", "counterexample", "proof"
+            ],
             report.outcomes.map { outcome in
                 [
                     outcome.claim.id, outcome.claim.statement, outcome.claim.source, outcome.claim.method,
                     "\(outcome.evidence.tests.count)", outcome.adjustedP.map { three($0) } ?? "",
                     detects(outcome), verdict(outcome), String(format: "%.3f", outcome.seconds),
                     ([outcome.evidence.summary] + outcome.evidence.violations).joined(separator: "; "),
-                    outcome.claim.group.rawValue, outcome.claim.printed ?? "", outcome.evidence.counterexample ?? "", outcome.claim.proof.rawValue,
+                    outcome.claim.group.rawValue, outcome.claim.printed ?? "", outcome.evidence.counterexample ?? "",
+                    outcome.claim.proof.rawValue
                 ]
             })
     }
@@ -76,7 +80,7 @@ struct TheoryReport {
         let rows = report.outcomes.map { outcome in
             [
                 outcome.claim.id, "\(outcome.evidence.tests.count)", three(outcome.adjustedP), detects(outcome), verdict(outcome),
-                String(format: "%.2f", outcome.seconds),
+                String(format: "%.2f", outcome.seconds)
             ]
         }
         let table = markdownTable(header: ["claim", "tests", "adjusted p", "detects", "verdict", "seconds"], rows: rows)
@@ -100,11 +104,14 @@ struct TheoryReport {
 
     private var sentence: String {
         String(
-            format: "%d of %d claims hold, %d of them refuting a statement; %d tests, probability of any false alarm %g (Holm); %.3g samples measured in %.1f s; %.1f s in all%@ (%.1f s of processor time), %d threads, seed %@",
+            format:
+                "%d of %d claims hold, %d of them refuting a statement; %d tests, probability of any false alarm %g (Holm); %.3g samples "
+                + "measured in %.1f s; %.1f s in all%@ (%.1f s of processor time), %d threads, seed %@",
             report.outcomes.count - rejected.count, report.outcomes.count,
             report.outcomes.count { $0.claim.printed != nil && !$0.rejected }, report.testCount, settings.level,
             Double(report.measuredSamples), report.measurementSeconds, seconds - report.powerSeconds,
-            power ? String(format: ", besides %.1f s for the power checks", report.powerSeconds) : "", processorSeconds, settings.threads, "\(settings.seed)")
+            power ? String(format: ", besides %.1f s for the power checks", report.powerSeconds) : "", processorSeconds, settings.threads,
+            "\(settings.seed)")
     }
 
     /// theory.md.
@@ -120,8 +127,10 @@ struct TheoryReport {
 
             Measured claims compare a formula with Monte Carlo means that use no formula (every number of Z is drawn; the true gradient \
             is measured by conditioning on the kinks). "Detects" is the smallest relative error of the formula that the run catches with \
-            \(100 * Verification.power) % probability at its error level, at the best of the claim's points; where it is words, the claim is an inequality or \
-            an exact statement, which fails at the first counterexample of that size. "Adjusted p" is the smallest of the claim's p-values after \
+            \(100 * Verification.power) % probability at its error level, at the best of the claim's points; where it is words, the claim \
+            is an inequality or \
+            an exact statement, which fails at the first counterexample of that size. "Adjusted p" is the smallest of the claim's p-values \
+            after \
             Holm's correction over all \(report.testCount) tests of the run: a value below \(settings.level) rejects.
 
 
@@ -130,12 +139,14 @@ struct TheoryReport {
             header: ["claim", "statement", "tests", "adjusted p", "detects", "verdict", "s"],
             rows: report.outcomes.map { outcome in
                 [
-                    outcome.claim.id, outcome.claim.statement, "\(outcome.evidence.tests.count)", three(outcome.adjustedP), detects(outcome),
-                    verdict(outcome), String(format: "%.2f", outcome.seconds),
+                    outcome.claim.id, outcome.claim.statement, "\(outcome.evidence.tests.count)", three(outcome.adjustedP),
+                    detects(outcome),
+                    verdict(outcome), String(format: "%.2f", outcome.seconds)
                 ]
             })
         text += "\n" + statementsSection
-        text += "The shared measurement pass took \(String(format: "%.1f", report.measurementSeconds)) s besides.\n\n## What was measured\n\n"
+        text +=
+            "The shared measurement pass took \(String(format: "%.1f", report.measurementSeconds)) s besides.\n\n## What was measured\n\n"
         for outcome in report.outcomes {
             text += "**\(outcome.claim.id)** (\(outcome.claim.source)). \(outcome.claim.method). Found: \(outcome.evidence.summary)."
             if let counterexample = outcome.evidence.counterexample { text += " As printed it is false: \(counterexample)." }
@@ -153,8 +164,10 @@ struct TheoryReport {
             let faults = verification.claims.reduce(0) { $0 + $1.faults.count }
             return "## Power\n\n`verify-theory --power` breaks the formulas in \(faults) ways and shows each one rejected.\n\n"
         }
-        return "## Power\n\nEach fault was put into one formula and the claim checked again with the same samples; it counts as caught only at Bonferroni's level, "
-            + "which is stricter than Holm's. Caught: \(report.power.count - missed.count) of \(report.power.count).\n\n"
+        return
+            "## Power\n\nEach fault was put into one formula and the claim checked again with the same samples; it counts as caught only "
+            + "at Bonferroni's level, which is stricter than Holm's. Caught: \(report.power.count - missed.count) of "
+            + "\(report.power.count).\n\n"
             + markdownTable(
                 header: ["claim", "fault", "caught", "evidence"],
                 rows: report.power.map { [$0.claim, $0.fault, $0.caught ? "yes" : "NO", $0.evidence] }) + "\n"

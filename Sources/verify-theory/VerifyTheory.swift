@@ -12,7 +12,8 @@ struct VerifyTheory: ParsableCommand {
         commandName: "verify-theory",
         abstract: "Checks the theory of coarse gradient descent claim by claim, and writes theory.csv, theory.md and figures.",
         discussion: """
-            Every claim is measured or attacked, never assumed; a statement that is false as printed must be refuted again. One probability of any false alarm (1e-6 unless --level says \
+            Every claim is measured or attacked, never assumed; a statement that is false as printed must be refuted again. One \
+            probability of any false alarm (1e-6 unless --level says \
             otherwise) holds for the whole run. The exit status is 0 when no claim is rejected, 1 when one is, 64 for bad options.
             """, version: "\(BuildFacts.commit), instruction set \(InstructionSet.best)")
 
@@ -22,9 +23,13 @@ struct VerifyTheory: ParsableCommand {
     var seed: UInt64 = 1
     @Option(help: ArgumentHelp("Threads; results do not depend on it. Default: all processors that may be used.", valueName: "count"))
     var threads: Int?
-    @Option(help: ArgumentHelp("Processes that share the samples, started by mpirun or srun; results do not depend on it.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp("Processes that share the samples, started by mpirun or srun; results do not depend on it.", valueName: "count"))
     var ranks: Int?
-    @Option(help: ArgumentHelp("Claims to check, by identifier or group (model, literature, bits, descent), separated by commas. Default: all (see --list).", valueName: "ids"))
+    @Option(
+        help: ArgumentHelp(
+            "Claims to check, by identifier or group (model, literature, bits, descent), separated by commas. Default: all (see --list).",
+            valueName: "ids"))
     var claims: String?
     @Option(help: ArgumentHelp("Hidden units × inputs of the measured points; the first is swept over the angle.", valueName: "MxN,…"))
     var dimensions = Dimensions.standard.map(\.description).joined(separator: ",")
@@ -46,7 +51,9 @@ struct VerifyTheory: ParsableCommand {
             for group in Claim.Group.allCases {
                 print("\(group.rawValue):")
                 for claim in Claim.all where claim.group == group {
-                    print("  " + claim.id.padding(toLength: width + 2, withPad: " ", startingAt: 0) + (claim.printed.map { "false: \($0)" } ?? claim.statement))
+                    print(
+                        "  " + claim.id.padding(toLength: width + 2, withPad: " ", startingAt: 0)
+                            + (claim.printed.map { "false: \($0)" } ?? claim.statement))
                 }
             }
             return
@@ -94,7 +101,9 @@ struct VerifyTheory: ParsableCommand {
         }
         let threads = threads ?? standardThreads()
         guard (1...1024).contains(threads) else { throw ValidationError("--threads expects 1 to 1024, found \(threads)") }
-        guard level > 1e-30, level < 0.5 else { throw ValidationError("--level expects a probability between 1e-30 and 0.5, found \(level)") }
+        guard level > 1e-30, level < 0.5 else {
+            throw ValidationError("--level expects a probability between 1e-30 and 0.5, found \(level)")
+        }
         return VerificationSettings(
             samples: samples, seed: seed, threads: threads, dimensions: try parsedDimensions(), level: level)
     }
@@ -104,7 +113,8 @@ struct VerifyTheory: ParsableCommand {
         return try items.map { item in
             let parts = item.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
             guard parts.count == 2, let m = parts[0], let n = parts[1], (2...64).contains(m), (2...128).contains(n) else {
-                throw ValidationError("--dimensions expects MxN with M from 2 to 64 and N from 2 to 128, such as 4x6,8x12; found \"\(item)\"")
+                throw ValidationError(
+                    "--dimensions expects MxN with M from 2 to 64 and N from 2 to 128, such as 4x6,8x12; found \"\(item)\"")
             }
             return Dimensions(m: m, n: n)
         }

@@ -7,13 +7,14 @@ import Testing
 @Suite struct ClassifierTests {
     static let paths = Classifier.Path.available
 
-    /// Odd sides; one pixel in the end; grey images; all weight bits; levels of 1, 4, 5 bits (tables end at 4) and 8; ImageNet's first unit.
+    /// Odd sides; one pixel in the end; grey images; all weight bits; levels of 1, 4, 5 bits (tables end at 4) and 8; ImageNet's first
+    /// unit.
     static let models: [RandomModel] = [
         RandomModel(), RandomModel(height: 32, width: 32), RandomModel(height: 5, width: 4, channels: 1, seed: 2),
         RandomModel(activationBits: 1), RandomModel(activationBits: 5), RandomModel(activationBits: 8), RandomModel(isFloatOutside: true),
         RandomModel(isScaledPerChannel: true), RandomModel(weightBits: 2), RandomModel(weightBits: 2, isScaledPerChannel: true),
         RandomModel(weightBits: 3), RandomModel(weightBits: 4, isFloatOutside: true), RandomModel(weightBits: 8, activationBits: 8),
-        RandomModel(height: 31, width: 45, first: (7, 2, 3)), RandomModel(height: 15, width: 29, channels: 1, first: (5, 1, 2)),
+        RandomModel(height: 31, width: 45, first: (7, 2, 3)), RandomModel(height: 15, width: 29, channels: 1, first: (5, 1, 2))
     ]
 
     @Test(arguments: paths, models)
@@ -50,7 +51,8 @@ import Testing
     @Test(arguments: paths, [false, true])
     func hugeNumbersGiveLevelsAndFiniteScores(path: Classifier.Path, isFloatOutside: Bool) throws {
         let random = RandomModel(isFloatOutside: isFloatOutside)
-        let model = try PackedModel(bytes: random.contents().changed(a: { $0 % 2 == 0 ? 1e22 : -1e22 }, b: { _ in -1e29 }, scales: { _ in 1e3 }).encoded())
+        let model = try PackedModel(
+            bytes: random.contents().changed(a: { $0 % 2 == 0 ? 1e22 : -1e22 }, b: { _ in -1e29 }, scales: { _ in 1e3 }).encoded())
         let image = random.images(1), results = Classifier(model, path: path).activations(of: image)
         #expect(results == ReferenceClassifier(model).activations(of: image))
         for activation in results {

@@ -11,8 +11,11 @@ import Testing
     static let mutations = 10_000
 
     @Test func damagedFilesNeitherCrashNorHang() throws {
-        let originals = try [RandomModel(height: 5, width: 6), RandomModel(weightBits: 2, isScaledPerChannel: true), RandomModel(weightBits: 4, isFloatOutside: true)]
-            .map { try $0.contents().encoded() }
+        let originals = try [
+            RandomModel(height: 5, width: 6), RandomModel(weightBits: 2, isScaledPerChannel: true),
+            RandomModel(weightBits: 4, isFloatOutside: true)
+        ]
+        .map { try $0.contents().encoded() }
         var random = Philox(seed: 20_180_805, stream: 1)
         var (refused, ran) = (0, 0)
         for trial in 0..<Self.mutations {
@@ -33,7 +36,9 @@ import Testing
     }
 
     /// The last but one are the largest f32 and its negative.
-    private static let interesting: [UInt64] = [0, 1, 2, 15, 16, 255, 256, 65_535, 1 << 31 - 1, 1 << 31, 1 << 32 - 1, 1 << 32, 1 << 63 - 1, 1 << 63, 0x7f7f_ffff, 0xff7f_ffff, .max]
+    private static let interesting: [UInt64] = [
+        0, 1, 2, 15, 16, 255, 256, 65_535, 1 << 31 - 1, 1 << 31, 1 << 32 - 1, 1 << 32, 1 << 63 - 1, 1 << 63, 0x7f7f_ffff, 0xff7f_ffff, .max
+    ]
 
     /// One or two changes, three of four in the header and the unit records: a byte, a bit, a field, a copied or cut piece.
     private func mutated(_ original: Data, _ random: inout Philox) -> Data {
@@ -48,7 +53,9 @@ import Testing
             case 1: bytes[at] ^= 1 << UInt8(below(8))
             case 2, 3:
                 let (size, value) = ([1, 4, 8][below(3)], Self.interesting[below(Self.interesting.count)])
-                for i in 0..<size where at / size * size + i < bytes.count { bytes[at / size * size + i] = UInt8(truncatingIfNeeded: value >> (8 * UInt64(i))) }
+                for i in 0..<size where at / size * size + i < bytes.count {
+                    bytes[at / size * size + i] = UInt8(truncatingIfNeeded: value >> (8 * UInt64(i)))
+                }
             case 4: bytes[at] = bytes[at] &+ UInt8(truncatingIfNeeded: below(5)) &- 2
             case 5:
                 let (from, count) = (below(bytes.count), below(80))

@@ -46,11 +46,15 @@ import Testing
 
     /// 1×1 pixels in the file, a first unit of `channels`, then the units, then a classifier of one class.
     private func contents(side: Int, channels: Int = 16, stride: Int = 1, units: [PackedModel.Unit]) -> PackedModelContents {
-        let first = PackedModel.Unit(name: "first", kind: .first, stride: stride, weightBits: 1, activationBits: 1, input: -1, outputChannels: channels, scaleCount: 1)
+        let first = PackedModel.Unit(
+            name: "first", kind: .first, stride: stride, weightBits: 1, activationBits: 1, input: -1, outputChannels: channels,
+            scaleCount: 1)
         func entry(_ unit: PackedModel.Unit, inputs: Int) -> PackedModelContents.Entry {
             let numbers = [Float](repeating: 0, count: unit.outputChannels)
             let integerWeights = [Int8](repeating: 1, count: inputs * unit.kernel * unit.kernel * unit.outputChannels)
-            return unit.kind == .maximum ? .init(unit) : .init(unit, integerWeights: integerWeights, scales: [1], a: unit.kind == .classifier ? [] : numbers, b: numbers)
+            return unit.kind == .maximum
+                ? .init(unit)
+                : .init(unit, integerWeights: integerWeights, scales: [1], a: unit.kind == .classifier ? [] : numbers, b: numbers)
         }
         let last = PackedModel.Unit(name: "fc", kind: .classifier, weightBits: 1, input: units.count, outputChannels: 1, scaleCount: 1)
         return PackedModelContents(
@@ -68,7 +72,9 @@ import Testing
         // 3×3 convolutions of 256 channels on 128²: 9.7·10⁹ multiply-adds each.
         func convolutions(_ count: Int) -> [PackedModel.Unit] {
             (0..<count).map {
-                .init(name: "c", kind: .convolution, kernel: 3, padding: 1, weightBits: 1, activationBits: 1, input: $0, outputChannels: 256, scaleCount: 1)
+                .init(
+                    name: "c", kind: .convolution, kernel: 3, padding: 1, weightBits: 1, activationBits: 1, input: $0, outputChannels: 256,
+                    scaleCount: 1)
             }
         }
         #expect(message(contents(side: 128, channels: 256, units: convolutions(14))) == "accepted")
@@ -81,15 +87,20 @@ import Testing
             inputs.enumerated().map { position, input in
                 let isLast = position == inputs.count - 1
                 return .init(
-                    name: "c", kind: .convolution, weightBits: 1, activationBits: 1, shortcut: isLast && shortcut != nil ? .levels : .none, input: input,
+                    name: "c", kind: .convolution, weightBits: 1, activationBits: 1, shortcut: isLast && shortcut != nil ? .levels : .none,
+                    input: input,
                     shortcutInput: isLast ? shortcut ?? -1 : -1, outputChannels: 16, scaleCount: 1)
             }
         }
         #expect(message(contents(side: 2048, units: ones([0, 1, 2]))) == "accepted")
-        #expect(message(contents(side: 2048, units: ones([0, 1, 2], shortcut: 0))).contains("its maps need 201326592 bytes, more than 134217728"))
+        #expect(
+            message(contents(side: 2048, units: ones([0, 1, 2], shortcut: 0))).contains(
+                "its maps need 201326592 bytes, more than 134217728"))
         #expect(message(contents(side: 2048, units: ones(Array(0..<8)))).contains("results up to here, more than 536870912"))
         // Wide rows are copied for a kernel: 3·(4096 + 2)·4096·4 bytes.
-        let wide = PackedModel.Unit(name: "c", kind: .convolution, kernel: 3, padding: 1, weightBits: 1, activationBits: 1, input: 0, outputChannels: 16, scaleCount: 1)
+        let wide = PackedModel.Unit(
+            name: "c", kind: .convolution, kernel: 3, padding: 1, weightBits: 1, activationBits: 1, input: 0, outputChannels: 16,
+            scaleCount: 1)
         var thin = contents(side: 1, channels: 4096, units: [wide])
         thin.input = .init(height: 1, width: 4096, channels: 1)
         thin.entries[2] = .init(thin.entries[2].unit, integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0])
@@ -100,7 +111,8 @@ import Testing
     /// file; the second unit is still within the limit, the third is not.
     @Test func sharedWeightsCountForEveryUnit() {
         var (cost, faults): (ModelCost, [String]) = (ModelCost(), [])
-        let unit = PackedModel.Unit(name: "c", kind: .convolution, weightBits: 1, activationBits: 1, input: 0, outputChannels: 1 << 14, scaleCount: 1)
+        let unit = PackedModel.Unit(
+            name: "c", kind: .convolution, weightBits: 1, activationBits: 1, input: 0, outputChannels: 1 << 14, scaleCount: 1)
         let shape = PackedModel.Shape(height: 1, width: 1, channels: 1 << 14)
         for _ in 0..<3 { faults += cost.adding(unit, weights: 1 << 28, from: shape, to: shape).map { [$0] } ?? [] }
         #expect(faults == ["805306368 bytes of weights up to here, more than 536870912"])
@@ -109,16 +121,22 @@ import Testing
     /// ResNet-152 on 448² passes with room; its numbers are four times the 11.5·10⁹ multiply-adds that torchvision states for 224².
     @Test func realNetworksPass() {
         var cost = ModelCost()
-        let unit = PackedModel.Unit(name: "c", kind: .convolution, weightBits: 1, activationBits: 4, input: 0, outputChannels: 64, scaleCount: 1)
+        let unit = PackedModel.Unit(
+            name: "c", kind: .convolution, weightBits: 1, activationBits: 4, input: 0, outputChannels: 64, scaleCount: 1)
         // As one convolution of 60·10⁶ weights with 46·10⁹ multiply-adds.
-        #expect(cost.adding(unit, weights: 60_000_000, from: .init(height: 28, width: 28, channels: 64), to: .init(height: 28, width: 28, channels: 64)) == nil)
+        #expect(
+            cost.adding(
+                unit, weights: 60_000_000, from: .init(height: 28, width: 28, channels: 64), to: .init(height: 28, width: 28, channels: 64))
+                == nil)
     }
 
     @Test func namesAreBounded() {
         var long = contents(side: 1, units: [])
         let fc = long.entries[1].unit
         long.entries[1] = .init(
-            .init(name: String(repeating: "n", count: 4097), kind: .classifier, weightBits: 1, input: fc.input, outputChannels: 1, scaleCount: 1),
+            .init(
+                name: String(repeating: "n", count: 4097), kind: .classifier, weightBits: 1, input: fc.input, outputChannels: 1,
+                scaleCount: 1),
             integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0])
         #expect(message(long).contains("a name of 4097 bytes, more than 4096"))
     }

@@ -13,14 +13,17 @@ import Testing
         let top = bits == 1 ? 1 : 1 << (bits - 1) - 1
         var random = Philox(seed: 3, stream: UInt64(bits))
         for count in [0, 1, 2, 7, 8, 9, 1001] {
-            let integerWeights = (0..<count).map { _ in Int8(bits == 1 ? (random.next() & 1 == 1 ? 1 : -1) : Int(random.next() % UInt64(2 * top + 1)) - top) }
+            let integerWeights = (0..<count).map { _ in
+                Int8(bits == 1 ? (random.next() & 1 == 1 ? 1 : -1) : Int(random.next() % UInt64(2 * top + 1)) - top)
+            }
             let bytes = IntegerWeightPacking.pack(integerWeights, bits: bits)
             #expect(bytes.count == (bits * count + 7) / 8)
             #expect(bytes.withUnsafeBytes { IntegerWeightPacking.unpack($0, at: 0, bits: bits, count: count) } == integerWeights)
         }
     }
 
-    @Test(arguments: [RandomModel(), RandomModel(weightBits: 2, isScaledPerChannel: true), RandomModel(weightBits: 5, isFloatOutside: true)])
+    @Test(arguments: [RandomModel(), RandomModel(weightBits: 2, isScaledPerChannel: true), RandomModel(weightBits: 5, isFloatOutside: true)]
+    )
     func everythingSurvives(_ random: RandomModel) throws {
         let (contents, model) = (random.contents(), try PackedModel(bytes: random.contents().encoded()))
         #expect(model.classes == contents.classes && model.provenance == "random" && model.input == contents.input)
@@ -29,7 +32,11 @@ import Testing
             #expect(model.units[index] == entry.unit)
             #expect(model.scales(index) == entry.scales)
             guard entry.unit.kind != .maximum else { continue }
-            if entry.unit.weightBits == 32 { #expect(model.floatWeights(index) == entry.weights) } else { #expect(model.integerWeights(index) == entry.integerWeights) }
+            if entry.unit.weightBits == 32 {
+                #expect(model.floatWeights(index) == entry.weights)
+            } else {
+                #expect(model.integerWeights(index) == entry.integerWeights)
+            }
             #expect(model.a(index) == entry.a && model.b(index) == entry.b)
         }
         #expect(try contents.encoded() == model.bytes)
@@ -71,7 +78,9 @@ import Testing
         #expect(try message { $0.append(0) }.contains("something was appended"))
         #expect(try message { $0[8] = 2 }.contains("version 2, this program reads version 1: use a newer program"))
         #expect(try message { $0[$0.count / 2] ^= 1 }.contains("damaged: its CRC-32"))
-        #expect(throws: PackedModelError("cannot open /nonexistent.bcgd: No such file or directory")) { try PackedModel(path: "/nonexistent.bcgd") }
+        #expect(throws: PackedModelError("cannot open /nonexistent.bcgd: No such file or directory")) {
+            try PackedModel(path: "/nonexistent.bcgd")
+        }
         #expect(throws: PackedModelError("/ is not a regular file")) { try PackedModel(path: "/") }
     }
 
@@ -85,16 +94,19 @@ import Testing
         }
         let unit = 128 + 2 * 64
         for (at, bytes, part) in [
-            (unit, [9], "does not know"), (unit + 1, [0], "a kernel of 1 to 255"), (unit + 1, [5], "a shortcut of the result's shape"), (unit + 2, [9], "a stride of 1 to 8"),
+            (unit, [9], "does not know"), (unit + 1, [0], "a kernel of 1 to 255"), (unit + 1, [5], "a shortcut of the result's shape"),
+            (unit + 2, [9], "a stride of 1 to 8"),
             (unit + 3, [2], "a kernel of 1 to 255"), (unit + 4, [9], "weights of 1 to 8 bits"),
             (unit + 4, [32], "weights of 1 to 8 bits"), (unit + 5, [9], "levels of 1 to 8 bits"), (unit + 6, [3], "a shortcut of values"),
             (unit + 8, [2, 0, 0, 0], "an earlier unit as input"), (unit + 8, [255, 255, 255, 255], "an earlier unit as input"),
             (unit + 12, [3, 0, 0, 0], "an earlier unit as shortcut"), (unit + 16, [17, 0, 0, 0], "output channels by sixteen"),
-            (unit + 20, [2, 0, 0, 0], "one scale"), (unit + 24, [0, 0, 192, 127], "not finite"), (unit + 28, [0, 0, 0, 0], "a step size above 0"),
+            (unit + 20, [2, 0, 0, 0], "one scale"), (unit + 24, [0, 0, 192, 127], "not finite"),
+            (unit + 28, [0, 0, 0, 0], "a step size above 0"),
             (unit + 32, [255, 255, 255, 255, 255, 255, 255, 127], "beyond the file"), (unit + 56, [255, 255, 255, 255], "beyond the file"),
             (128 + 4 * 64 + 6, [1, 0], "a shortcut of the result's shape"), (128 + 7 * 64 + 12, [5, 0, 0, 0], "a shortcut of values"),
-            (128 + 9 * 64 + 1, [0], "kernel 1, stride 1"), (128 + 9 * 64 + 16, [12, 0, 0, 0], "11 scores"), (128 + 8 * 64 + 5, [5], "the levels of a maximum's input"),
-            (32, [255, 255, 255, 255], "image rows"), (24, [255, 255, 0, 0], "units"), (72, [1], "reserved"),
+            (128 + 9 * 64 + 1, [0], "kernel 1, stride 1"), (128 + 9 * 64 + 16, [12, 0, 0, 0], "11 scores"),
+            (128 + 8 * 64 + 5, [5], "the levels of a maximum's input"),
+            (32, [255, 255, 255, 255], "image rows"), (24, [255, 255, 0, 0], "units"), (72, [1], "reserved")
         ] as [(Int, [UInt8], String)] {
             let found = try refused(at, bytes)
             #expect(found.contains(part) && !found.contains("\n"), "byte \(at): \(found)")
@@ -105,14 +117,25 @@ import Testing
         // 4096·9·255·127 = 1 193 840 640 fits 32 bits; twice as many channels do not.
         for (channels, fits) in [(4096, true), (8192, false)] {
             let entries: [PackedModelContents.Entry] = [
-                .init(.init(name: "a", kind: .first, kernel: 1, weightBits: 1, activationBits: 8, input: -1, outputChannels: channels, scaleCount: 1),
-                    integerWeights: [Int8](repeating: 1, count: channels), scales: [1], a: [Float](repeating: 1, count: channels), b: [Float](repeating: 0, count: channels)),
-                .init(.init(name: "b", kind: .convolution, kernel: 3, padding: 1, weightBits: 8, activationBits: 4, input: 0, outputChannels: 16, scaleCount: 1),
-                    integerWeights: [Int8](repeating: 1, count: channels * 9 * 16), scales: [1], a: [Float](repeating: 1, count: 16), b: [Float](repeating: 0, count: 16)),
-                .init(.init(name: "c", kind: .classifier, weightBits: 1, input: 1, outputChannels: 1, scaleCount: 1), integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0]),
+                .init(
+                    .init(
+                        name: "a", kind: .first, kernel: 1, weightBits: 1, activationBits: 8, input: -1, outputChannels: channels,
+                        scaleCount: 1),
+                    integerWeights: [Int8](repeating: 1, count: channels), scales: [1], a: [Float](repeating: 1, count: channels),
+                    b: [Float](repeating: 0, count: channels)),
+                .init(
+                    .init(
+                        name: "b", kind: .convolution, kernel: 3, padding: 1, weightBits: 8, activationBits: 4, input: 0,
+                        outputChannels: 16, scaleCount: 1),
+                    integerWeights: [Int8](repeating: 1, count: channels * 9 * 16), scales: [1], a: [Float](repeating: 1, count: 16),
+                    b: [Float](repeating: 0, count: 16)),
+                .init(
+                    .init(name: "c", kind: .classifier, weightBits: 1, input: 1, outputChannels: 1, scaleCount: 1),
+                    integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0])
             ]
             let bytes = try PackedModelContents(
-                input: .init(height: 1, width: 1, channels: 1), mean: [0], std: [1], fitting: .none, classes: ["x"], provenance: "", entries: entries
+                input: .init(height: 1, width: 1, channels: 1), mean: [0], std: [1], fitting: .none, classes: ["x"], provenance: "",
+                entries: entries
             ).encoded()
             let model = try? PackedModel(bytes: bytes)
             #expect((model != nil) == fits)

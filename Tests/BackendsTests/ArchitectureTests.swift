@@ -10,7 +10,7 @@ import Testing
     /// 9·(3·64 + 64·128 + 128·256 + 256² + 256·512 + 3·512²) = 9.22 million, likewise the others.
     @Test(arguments: [
         ("resnet20", 0.27), ("resnet32", 0.46), ("resnet44", 0.66), ("resnet56", 0.85), ("resnet110", 1.7), ("vgg11", 9.2),
-        ("vgg13", 9.4), ("vgg16", 14.7),
+        ("vgg13", 9.4), ("vgg16", 14.7)
     ])
     func parameterCounts(_ name: String, _ millions: Double) throws {
         let graph = try NetworkGraph.named(name, input: FeatureShape(height: 32, width: 32, channels: 3), classes: 10)
@@ -39,6 +39,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["resnet21", "resnet2", "vgg12", "alexnet", "resnet", "resnet18", "imagenet-resnet50", "imagenet-resnet", "", "vgg+11", "resnet020", "lenet"])
+    @Test(arguments: [
+        "resnet21", "resnet2", "vgg12", "alexnet", "resnet", "resnet18", "imagenet-resnet50", "imagenet-resnet", "", "vgg+11", "resnet020",
+        "lenet"
+    ])
     func unknownNames(_ name: String) { #expect(!NetworkGraph.isKnown(name)) }
 }

@@ -24,7 +24,8 @@ import Testing
         let (x, dy) = (try vector.map("x"), try vector.map("dy"))
         let batch = x.shape[0]
         let block = try Layers(
-            x.featureShape, activation: name.hasSuffix("relu") ? .relu : .quantized(try QuantizedReLU(bits: 4)), batch: batch, threads: threads
+            x.featureShape, activation: name.hasSuffix("relu") ? .relu : .quantized(try QuantizedReLU(bits: 4)), batch: batch,
+            threads: threads
         ) { $0.basicBlock("block", dy.shape[3], stride: 2, isProjected: true) }
         func plain(_ name: String) -> String { String(name.dropFirst("block.".count)) }
         for parameter in block.tensors.all { parameter.value.set(try vector.floats(plain(parameter.name))) }

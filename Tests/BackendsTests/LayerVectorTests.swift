@@ -6,10 +6,11 @@ import Testing
 
 /// Every layer's forward and backward pass against PyTorch.
 @Suite struct LayerVectorTests {
-    @Test(arguments: [
-        "conv3x3_s1", "conv3x3_s1_bias", "conv3x3_s1_16to16", "conv3x3_s1_1x1image", "conv3x3_s2", "conv3x3_s2_even", "conv1x1_s2",
-        "conv1x1_s2_bias", "conv7x7_s2", "conv7x7_s2_bias",
-    ], [1, 2])
+    @Test(
+        arguments: [
+            "conv3x3_s1", "conv3x3_s1_bias", "conv3x3_s1_16to16", "conv3x3_s1_1x1image", "conv3x3_s2", "conv3x3_s2_even", "conv1x1_s2",
+            "conv1x1_s2_bias", "conv7x7_s2", "conv7x7_s2_bias"
+        ], [1, 2])
     func convolution(_ name: String, threads: Int) throws {
         let vector = try Vector(name)
         let (x, dy) = (try vector.map("x"), try vector.map("dy"))
@@ -66,7 +67,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "maxpool2x2_28", "maxpool2x2_14", "maxpool2x2_7", "maxpool2x2_ties", "maxpool3x3_ties", "maxpool3x3", "maxpool3x3_negative",
+        "maxpool2x2_28", "maxpool2x2_14", "maxpool2x2_7", "maxpool2x2_ties", "maxpool3x3_ties", "maxpool3x3", "maxpool3x3_negative"
     ])
     func maxPool(_ name: String) throws {
         let vector = try Vector(name)

@@ -41,12 +41,13 @@ import Testing
         file.tensors["stem.conv.weight"] = StoredTensor(shape: [4, 3, 3, 3], [Float](repeating: 1, count: 108))
         for index in 0..<7 { file.tensors["layer\(index).conv1.weight"] = StoredTensor(shape: [1], [1] as [Float]) }
         let error = #expect(throws: SafetensorsError.self) { try network.takeWeights(from: file) }
-        #expect(error?.description == """
-            (not yet a file) does not hold the weights of this network: it lacks stem.bn.running_var; it has the unknown \
-            "layer0.conv1.weight", "layer1.conv1.weight", "layer2.conv1.weight", "layer3.conv1.weight", "layer4.conv1.weight" \
-            and 2 more; it has another shape or type of linear.bias (F32 [10], expected F32 [5]), stem.bn.weight (F64 [4], \
-            expected F32 [4])
-            """)
+        #expect(
+            error?.description == """
+                (not yet a file) does not hold the weights of this network: it lacks stem.bn.running_var; it has the unknown \
+                "layer0.conv1.weight", "layer1.conv1.weight", "layer2.conv1.weight", "layer3.conv1.weight", "layer4.conv1.weight" \
+                and 2 more; it has another shape or type of linear.bias (F32 [10], expected F32 [5]), stem.bn.weight (F64 [4], \
+                expected F32 [4])
+                """)
         // Nothing was taken, not even the tensors that fit.
         #expect(try network.weightsFile().encoded() == before)
     }
@@ -54,9 +55,12 @@ import Testing
     /// Weights that are no numbers, a variance below 0 and a step size that is not above 0: refused by name, and nothing is taken.
     @Test(arguments: [
         ("stem.conv.weight", 5, Float.nan, "stem.conv.weight holds nan at place 5 of 108, which is not finite"),
-        ("linear.bias", 4, .infinity, "linear.bias holds inf at place 4 of 5"), ("block1.bn1.weight", 0, -.infinity, "block1.bn1.weight holds -inf"),
-        ("stem.bn.running_mean", 3, .signalingNaN, "stem.bn.running_mean holds"), ("stem.bn.running_var", 3, -0.5, "stem.bn.running_var holds -0.5 at place 3 of 4, which is no variance"),
-        ("stem.act.resolution", 0, 0, "stem.act.resolution holds 0.0 at place 0 of 1, which is no step size"), ("stem.act.resolution", 0, -1, "stem.act.resolution holds -1.0"),
+        ("linear.bias", 4, .infinity, "linear.bias holds inf at place 4 of 5"),
+        ("block1.bn1.weight", 0, -.infinity, "block1.bn1.weight holds -inf"),
+        ("stem.bn.running_mean", 3, .signalingNaN, "stem.bn.running_mean holds"),
+        ("stem.bn.running_var", 3, -0.5, "stem.bn.running_var holds -0.5 at place 3 of 4, which is no variance"),
+        ("stem.act.resolution", 0, 0, "stem.act.resolution holds 0.0 at place 0 of 1, which is no step size"),
+        ("stem.act.resolution", 0, -1, "stem.act.resolution holds -1.0")
     ])
     func impossibleNumbersAreRefused(_ name: String, _ place: Int, _ value: Float, _ words: String) throws {
         let network = try tinyNetwork(batch: 1)
@@ -86,7 +90,9 @@ import Testing
         var file = network.weightsFile()
         file.tensors = Dictionary(uniqueKeysWithValues: file.tensors.map { (prefix + $0.key, $0.value) })
         let error = #expect(throws: SafetensorsError.self) { try network.takeWeights(from: file) }
-        #expect(error?.description.contains("every name begins with \"\(prefix)\"") == true && error?.description.contains("convert_torchvision.py") == true, "\(error?.description ?? "")")
+        #expect(
+            error?.description.contains("every name begins with \"\(prefix)\"") == true
+                && error?.description.contains("convert_torchvision.py") == true, "\(error?.description ?? "")")
         // One tensor without it, and it is no prefix.
         file.tensors["x"] = StoredTensor(shape: [1], [1] as [Float])
         #expect(#expect(throws: SafetensorsError.self) { try network.takeWeights(from: file) }?.description.contains("it lacks") == true)
@@ -102,7 +108,9 @@ import Testing
         #expect(try own.floats(named: "a", shape: [2, 2]) == [1.5, 0x1p-24, .infinity, -2])
         #expect(try own.floats(named: "b.model.c", shape: [2]) == [1.5, -.infinity])
         #expect(try own.floats(named: "d") == [3] && own.tensors.count == 3)
-        #expect(notes.count == prefix.split(separator: ".").count + 1 && notes.last?.contains("2 of 3 tensors are of 16 bits") == true, "\(notes)")
+        #expect(
+            notes.count == prefix.split(separator: ".").count + 1 && notes.last?.contains("2 of 3 tensors are of 16 bits") == true,
+            "\(notes)")
         // Not a prefix of all.
         file.tensors["e"] = StoredTensor(shape: [1], [3] as [Float])
         #expect(Set(file.asOwn().file.tensors.keys) == Set(file.tensors.keys))

@@ -13,7 +13,7 @@ import Testing
             ([1, 1, 1, 1, 1, 1, 1], 0, 1, 1),  // of equal scores the first counts as the highest
             ([1, 1, 1, 1, 1, 1, 1], 5, 0, 0),
             ([.nan, 0, 0, 0, 0, 0, 9], 6, 0, 0),
-            ([.infinity, 0, 0, 0, 0, 0, 0], 0, 0, 0),
+            ([.infinity, 0, 0, 0, 0, 0, 0], 0, 0, 0)
         ]
         for row in rows {
             let loss = SoftmaxCrossEntropy(classes: 7, in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))

@@ -7,8 +7,10 @@ import Statistics
 import Synchronization
 import Testing
 
-/// A law of normalised networks (THEORY.md B, network law): an activation that feeds only convolution and batch norm, pooling allowed, has an
-/// almost-everywhere α-gradient of zero in every mini-batch, since scaling α·k scales what batch norm divides out again (Euler). So under that
+/// A law of normalised networks (THEORY.md B, network law): an activation that feeds only convolution and batch norm, pooling allowed, has
+/// an
+/// almost-everywhere α-gradient of zero in every mini-batch, since scaling α·k scales what batch norm divides out again (Euler). So under
+/// that
 /// rule every α of VGG-11 but the last stays where it was initialised.
 @Suite struct StepSizeLawTests {
     /// A quantized ReLU that notes what its α-gradient is a sum of.
@@ -24,7 +26,8 @@ import Testing
         func stepSizeDerivative(_ x: Float, stepSize: Float) -> Float { function.stepSizeDerivative(x, stepSize: stepSize) }
 
         func backward(
-            input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>, count: Int, stepSize: Float,
+            input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>, count: Int,
+            stepSize: Float,
             threads: Int
         ) -> Double {
             var (sum, magnitude) = (0.0, 0.0)
@@ -55,7 +58,8 @@ import Testing
         return sums.all.withLock { $0.map { abs($0.sum) / $0.magnitude } }
     }
 
-    /// Batch norm's ε = 1e-5 breaks the law by about ε over the variance, and f32 sums by 1e-7: below 1e-5 (THEORY.md measured 6e-8 to 2e-6). The
+    /// Batch norm's ε = 1e-5 breaks the law by about ε over the variance, and f32 sums by 1e-7: below 1e-5 (THEORY.md measured 6e-8 to
+    /// 2e-6). The
     /// three-valued rule has no such law, nor has the last activation, which feeds the linear layer.
     @Test func stepSizesBeforeBatchNormHaveNoGradient() throws {
         let exact = try relativeGradients("vgg11", .almostEverywhere), coarse = try relativeGradients("vgg11", .threeValued)
@@ -66,7 +70,9 @@ import Testing
     /// In a residual network it holds within a block, and not where an activation feeds a shortcut as well: from the last, every second.
     @Test func shortcutsAreNoPartOfTheLaw() throws {
         let exact = try relativeGradients("resnet20", .almostEverywhere)
-        let (shortcuts, inner) = (exact.indices.filter { $0 % 2 == 0 }.map { exact[$0] }, exact.indices.filter { $0 % 2 == 1 }.map { exact[$0] })
+        let (shortcuts, inner) = (
+            exact.indices.filter { $0 % 2 == 0 }.map { exact[$0] }, exact.indices.filter { $0 % 2 == 1 }.map { exact[$0] }
+        )
         #expect(exact.count == 19 && inner.allSatisfy { $0 < 1e-5 }, "\(inner)")
         #expect(shortcuts.allSatisfy { $0 > 1e-5 }, "\(shortcuts)")
     }

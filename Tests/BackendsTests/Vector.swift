@@ -48,4 +48,6 @@ extension Tensor {
     var featureShape: FeatureShape { FeatureShape(height: shape[1], width: shape[2], channels: shape[3]) }
 }
 
-func context(batch: Int, threads: Int = 1) throws -> ExecutionContext { ExecutionContext(engine: try Engine(threads: threads), batch: batch) }
+func context(batch: Int, threads: Int = 1) throws -> ExecutionContext {
+    ExecutionContext(engine: try Engine(threads: threads), batch: batch)
+}

@@ -215,7 +215,8 @@ def read_safetensors(path):
         data = bytearray(file.read())
     header.pop("__metadata__", None)
     types = {"F32": torch.float32, "I64": torch.int64}
-    return {name: torch.frombuffer(data, dtype=types[t["dtype"]], offset=t["data_offsets"][0], count=math.prod(t["shape"])).reshape(t["shape"])
+    return {name: torch.frombuffer(data, dtype=types[t["dtype"]], offset=t["data_offsets"][0],
+            count=math.prod(t["shape"])).reshape(t["shape"])
             for name, t in header.items()}
 
 

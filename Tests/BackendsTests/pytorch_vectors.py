@@ -73,7 +73,8 @@ def save(name, run, inputs, **metadata):
     tensors = {key: stored(value) for key, value in {**inputs, **outputs}.items()}
     write_safetensors(os.path.join(OUT, name + ".safetensors"), tensors, metadata)
     print(f"\n{name}  " + ", ".join(f"{k}={v}" for k, v in sorted(metadata.items()) if "." not in k and k not in ("case", "source")))
-    print("   " + ", ".join(f"{k}{list(v.shape)}" + ("" if v.dtype == np.float32 else f":{TYPES[str(v.dtype)]}") for k, v in tensors.items()))
+    print("   " + ", ".join(f"{k}{list(v.shape)}" + ("" if v.dtype == np.float32 else f":{TYPES[str(v.dtype)]}") for k, v in
+            tensors.items()))
 
 
 def draw(seed):
@@ -137,7 +138,8 @@ def convolutions():
 def integer_convolutions():
     """Levels 0…15 times integer weights: y exact in I32. `weight_limit` 1 without zero is binary."""
     random = np.random.RandomState(150)
-    for name, limit, stride, zero in [("conv_integer_binary", 1, 1, False), ("conv_integer_ternary", 1, 2, True), ("conv_integer_4bit", 7, 1, True)]:
+    for name, limit, stride, zero in [("conv_integer_binary", 1, 1, False), ("conv_integer_ternary", 1, 2, True),
+            ("conv_integer_4bit", 7, 1, True)]:
         x = random.randint(0, 16, (2, 7, 5, 16)).astype(np.uint8)
         weight = random.randint(-limit, limit + 1, (16, 16, 3, 3)) if zero else random.choice([-1, 1], (16, 16, 3, 3))
 
@@ -165,7 +167,8 @@ def batch_norms():
                 result.update(running_mean_after=out(mean), running_var_after=out(var))
             return result
 
-        save(name, run, values, mode="train" if training else "eval", momentum=0.1, epsilon=1e-5, variance="running variance unbiased (n-1), normalisation biased (n)")
+        save(name, run, values, mode="train" if training else "eval", momentum=0.1, epsilon=1e-5,
+                variance="running variance unbiased (n-1), normalisation biased (n)")
 
     case("batchnorm_train", 200, (3, 7, 5, 6), True)
     case("batchnorm_train_16", 201, (4, 4, 4, 16), True)
@@ -241,7 +244,8 @@ def quantized_relus():
         case(f"qrelu_{bits}bit", bits, x, alpha, dy, margin=f"{margin(torch.from_numpy(x), torch.tensor([alpha]), bits):.1e}")
         # α = ½: x/α is exact in any precision, so the steps themselves can be tested.
         steps = 0.5 * np.arange(-2, top + 3, dtype=np.float32)
-        x = np.concatenate([steps, np.nextafter(steps, np.float32(9e9)), np.nextafter(steps, np.float32(-9e9)), np.float32([-0.0, 1e-30, 1e30, -1e30])])
+        x = np.concatenate([steps, np.nextafter(steps, np.float32(9e9)), np.nextafter(steps, np.float32(-9e9)),
+                np.float32([-0.0, 1e-30, 1e30, -1e30])])
         x = np.concatenate([x, np.zeros(-len(x) % 4, np.float32)]).reshape(1, 1, -1, 4).astype(np.float64)
         # Powers of two: every sum of dy × small integers is exact in float32 too, in any order.
         dy = 2.0 ** np.random.RandomState(bits).randint(-3, 3, x.shape)
@@ -264,21 +268,26 @@ def check_almost_everywhere(x, alpha, bits):
 
 
 def pools_and_friends():
-    for name, seed, shape in [("maxpool2x2_28", 400, (1, 28, 28, 2)), ("maxpool2x2_14", 401, (2, 14, 14, 3)), ("maxpool2x2_7", 402, (2, 7, 7, 16))]:
+    for name, seed, shape in [("maxpool2x2_28", 400, (1, 28, 28, 2)), ("maxpool2x2_14", 401, (2, 14, 14, 3)),
+            ("maxpool2x2_7", 402, (2, 7, 7, 16))]:
         layer_case(name, seed, shape, {}, lambda x, p: F.max_pool2d(x, 2, 2), kernel=2, stride=2, padding=0)
     # Few distinct values: ties everywhere; the gradient goes to the first maximum in scan order (row, then column).
     ties = lambda seed, *shape: np.floor(1.5 * draw(seed)(*shape)) - 1
     first_maximum_wins()
-    layer_case("maxpool2x2_ties", 403, (2, 7, 5, 4), {}, lambda x, p: F.max_pool2d(x, 2, 2), x=ties(403, 2, 7, 5, 4), kernel=2, stride=2, padding=0)
-    layer_case("maxpool3x3_ties", 404, (2, 9, 7, 4), {}, lambda x, p: F.max_pool2d(x, 3, 2, 1), x=ties(404, 2, 9, 7, 4), kernel=3, stride=2, padding=1)
+    layer_case("maxpool2x2_ties", 403, (2, 7, 5, 4), {}, lambda x, p: F.max_pool2d(x, 2, 2), x=ties(403, 2, 7, 5, 4), kernel=2, stride=2,
+            padding=0)
+    layer_case("maxpool3x3_ties", 404, (2, 9, 7, 4), {}, lambda x, p: F.max_pool2d(x, 3, 2, 1), x=ties(404, 2, 9, 7, 4), kernel=3,
+            stride=2, padding=1)
     layer_case("maxpool3x3", 405, (2, 8, 6, 16), {}, lambda x, p: F.max_pool2d(x, 3, 2, 1), kernel=3, stride=2, padding=1)
     layer_case("maxpool3x3_negative", 406, (1, 5, 5, 4), {}, lambda x, p: F.max_pool2d(x, 3, 2, 1),
                x=-np.abs(draw(406)(1, 5, 5, 4)) - 1, kernel=3, stride=2, padding=1)      # padding is −∞, not 0
     layer_case("global_average_pool", 410, (3, 7, 5, 8), {}, lambda x, p: x.mean((2, 3)), nhwc_out=False)
-    layer_case("linear", 411, (4, 24), {"weight": ((10, 24), 0.2, 0), "bias": ((10,), 0.2, 0)}, lambda x, p: F.linear(x, p["weight"], p["bias"]))
+    layer_case("linear", 411, (4, 24), {"weight": ((10, 24), 0.2, 0), "bias": ((10,), 0.2, 0)},
+            lambda x, p: F.linear(x, p["weight"], p["bias"]))
     for name, seed, shape, c_out in [("shortcut_odd", 412, (2, 7, 5, 4), 8), ("shortcut_even", 413, (2, 8, 6, 16), 32)]:
         pad = (c_out - shape[3]) // 2
-        layer_case(name, seed, shape, {}, lambda x, p: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, pad, pad)), stride=2, channels_before=pad, channels_after=pad)
+        layer_case(name, seed, shape, {}, lambda x, p: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, pad, pad)), stride=2, channels_before=pad,
+                channels_after=pad)
 
 
 def first_maximum_wins():
@@ -298,7 +307,8 @@ def cross_entropies():
         save(name, run, {"logits": logits, "labels": labels}, reduction="mean over the batch")
 
     case("cross_entropy", 2 * draw(500)(4, 10), np.array([3, 0, 9, 3]))
-    case("cross_entropy_large", np.array([[1000.0, 0, -1000, 999], [-1e4, -1e4, -1e4, -1e4], [3e4, 2, 1, 0], [88.5, 89.5, 90.5, -90], [0, 0, 0, 500]]),
+    case("cross_entropy_large", np.array([[1000.0, 0, -1000, 999], [-1e4, -1e4, -1e4, -1e4], [3e4, 2, 1, 0], [88.5, 89.5, 90.5, -90],
+            [0, 0, 0, 500]]),
          np.array([2, 1, 0, 3, 0]))
 
 
@@ -307,7 +317,8 @@ def cross_entropies():
 BITS, CLASSES = 4, 5
 #           name, c_in, c_out, stride of each basic block
 BLOCKS = [("block1", 4, 4, 1), ("block2", 4, 8, 2)]
-CONVOLUTIONS = [("stem.conv", 3, 4, 1), ("block1.conv1", 4, 4, 1), ("block1.conv2", 4, 4, 1), ("block2.conv1", 4, 8, 2), ("block2.conv2", 8, 8, 1)]
+CONVOLUTIONS = [("stem.conv", 3, 4, 1), ("block1.conv1", 4, 4, 1), ("block1.conv2", 4, 4, 1), ("block2.conv1", 4, 8, 2),
+        ("block2.conv2", 8, 8, 1)]
 NORMS = [(name.replace("conv", "bn"), c_out) for name, _, c_out, _ in CONVOLUTIONS]
 QUANTIZED = [name + ".weight" for name, *_ in CONVOLUTIONS] + ["linear.weight"]
 ALPHAS = ["stem.alpha", "block1.alpha1", "block1.alpha2", "block2.alpha1", "block2.alpha2"]
@@ -405,7 +416,8 @@ def fitted(state, x, dtype=torch.float64):
 
 NETWORK = dict(
     layers="stem.conv stem.bn stem.alpha; block1 (4 to 4, stride 1); block2 (4 to 8, stride 2); global average pool; linear",
-    block="conv1 bn1 qrelu(alpha1) conv2 bn2, + shortcut, qrelu(alpha2)", shortcut="x[:, ::s, ::s, :], zero channels (c_out-c_in)/2 on both sides",
+    block="conv1 bn1 qrelu(alpha1) conv2 bn2, + shortcut, qrelu(alpha2)",
+    shortcut="x[:, ::s, ::s, :], zero channels (c_out-c_in)/2 on both sides",
     bits=BITS, weight_bits=1, quantized_weights=" ".join(QUANTIZED), batch_norm="train, momentum 0.1, epsilon 1e-5",
     x_derivative="clipped-relu", alpha_derivative="three-valued")
 
@@ -451,7 +463,8 @@ def network_gradients():
     save("network_gradients", run, inputs, seed=seed, margin=LazyMinimum(margins), **NETWORK)
 
     save("network_alpha_init", lambda values, dtype: {"fitted." + key: value for key, value in fitted(state, x, dtype).items()},
-         {"x": x, **state}, rule="alpha = max(feature map)/(2^bits - 1), layer after layer, earlier layers quantized, weights quantized; the stored NAME.alpha are not used", **NETWORK)
+         {"x": x, **state}, rule="alpha = max(feature map)/(2^bits - 1), layer after layer, earlier layers quantized, weights quantized; "
+         "the stored NAME.alpha are not used", **NETWORK)
 
 
 class LazyMinimum:
@@ -509,7 +522,8 @@ def trajectory(name, first_seed, steps=5, **recipe):
     seed, (state, xs, labels, flips, smallest) = find_seed(first_seed, attempt)
     save(name, lambda values, dtype: train(state, xs, labels, recipe, dtype, strict=False)[0], {"x": xs, "labels": labels, **state},
          seed=seed, margin=f"{smallest:.1e}", sign_flips=flips, steps=steps, alpha_order=" ".join(ALPHAS), **recipe, **NETWORK,
-         order="quantize; gradient at (w_q, alpha); w_f = (1-blend) w_f + blend w_q; buf = momentum buf + g + weight_decay w_f; w_f -= learning_rate buf",
+         order="quantize; gradient at (w_q, alpha); w_f = (1-blend) w_f + blend w_q; "
+         "buf = momentum buf + g + weight_decay w_f; w_f -= learning_rate buf",
          weight_decay_on="all weights, batch-norm gamma and beta, linear.bias; not alpha",
          alpha_step="buf = momentum buf + g; alpha -= learning_rate alpha_rate_factor buf", decays_blended_weights="true")
 

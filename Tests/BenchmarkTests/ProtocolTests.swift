@@ -7,8 +7,10 @@ import Testing
     @Test(arguments: [(32, 32, 0), (1, 4, 7)])
     func aStepDescribesItselfAndAnswers(weightBits: Int, activationBits: Int, stepSizes: Int) throws {
         let (status, lines, errors) = try benchmarkStep(
-            ["step", "--network", "resnet8", "--batch", "2", "--side", "8", "--weight-bits", "\(weightBits)",
-                "--activation-bits", "\(activationBits)", "--threads", "1"], input: "go 1\ngo 3\n")
+            [
+                "step", "--network", "resnet8", "--batch", "2", "--side", "8", "--weight-bits", "\(weightBits)",
+                "--activation-bits", "\(activationBits)", "--threads", "1"
+            ], input: "go 1\ngo 3\n")
         try #require(status == 0 && lines.count == 3, "\(errors)")
         // ResNet-8 by hand: weights 9·(3·16 + 2·16·16 + 16·32 + 32·32 + 32·64 + 64·64) + 64·10; batch norm
         // 2·(16 + 2·16 + 2·32 + 2·64); 10 biases; one step size for each of 7 activations.
@@ -39,7 +41,7 @@ import Testing
         (["step", "--side", "4"], "", "--side must be at least 8"),
         (["peaks", "--threads", "0"], "", "--threads must be 1 to 256, not 0"),
         (["peaks"], "go 0\n", "expected \"go K\""),
-        (["peaks"], "stop\n", "expected \"go K\""),
+        (["peaks"], "stop\n", "expected \"go K\"")
     ])
     func badInput(_ arguments: [String], _ input: String, _ words: String) throws {
         let (status, lines, errors) = try benchmarkStep(arguments, input: input)

@@ -36,7 +36,9 @@ import Testing
             let text = try String(contentsOfFile: output + "/Commit.swift", encoding: .utf8)
             return String(try #require(text.firstMatch(of: /let recordedCommit = "(.*)"/)).1)
         }
-        func put(_ text: String, _ name: String) throws { try text.write(toFile: checkout + "/" + name, atomically: false, encoding: .utf8) }
+        func put(_ text: String, _ name: String) throws {
+            try text.write(toFile: checkout + "/" + name, atomically: false, encoding: .utf8)
+        }
 
         try put("a", "Sources/code")
         try put("a", "results/runs.csv")

@@ -39,9 +39,10 @@ import Testing
     /// Products are exact in f32 (8 × 8 bits), so a sum of n products errs by at most n·2⁻²⁴·Σ|products|, 1.01 covering the
     /// terms of second order; rounding to bf16 (8 significant bits) adds 2⁻⁸ of the result.
     private func agree(_ result: [Float], _ exact: [Double], size: [Double], products: Int, rounding: Double) -> Bool {
-        result.count == exact.count && zip(result, zip(exact, size)).allSatisfy {
-            abs(Double($0) - $1.0) <= 1.01 * (Double(products) * 0x1p-24 * $1.1 + rounding * abs($1.0))
-        }
+        result.count == exact.count
+            && zip(result, zip(exact, size)).allSatisfy {
+                abs(Double($0) - $1.0) <= 1.01 * (Double(products) * 0x1p-24 * $1.1 + rounding * abs($1.0))
+            }
     }
 
     @Test(arguments: InstructionSet.available, QuantizedConvolutionTests.cases)
@@ -52,11 +53,14 @@ import Testing
             let (sizeX, sizeW, sizeDY) = (x.map(abs), w.map(abs), dy.map(abs))
             typealias Reference = QuantizedConvolutionReference
             let (exactY, sizeY) = (
-                Reference.forward(x, w, c.shape, batch: c.batch), Reference.forward(sizeX, sizeW, c.shape, batch: c.batch))
+                Reference.forward(x, w, c.shape, batch: c.batch), Reference.forward(sizeX, sizeW, c.shape, batch: c.batch)
+            )
             let (exactDX, sizeDX) = (
-                Reference.inputGradient(dy, w, c.shape, batch: c.batch), Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch))
+                Reference.inputGradient(dy, w, c.shape, batch: c.batch), Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch)
+            )
             let (exactDW, sizeDW) = (
-                Reference.weightGradient(x, dy, c.shape, batch: c.batch), Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch))
+                Reference.weightGradient(x, dy, c.shape, batch: c.batch), Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch)
+            )
             let (taps, positions) = (c.kernel * c.kernel, c.shape.output.height * c.shape.output.width)
             for threads in [1, 2] {
                 let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: threads))

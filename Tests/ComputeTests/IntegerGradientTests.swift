@@ -69,7 +69,8 @@ import Testing
             #expect(BF16.float(input[inside]) == BF16.float(BF16.rounded(Float(limits.sign * limit * 9 * 32 * limits.code))))
             let weight: [Float] = data.guarded(data.integerWeights.count, 1e30) {
                 convolution.backwardWeight(
-                    levels: data.levels, outputGradient: dy, scale: 1, units: [Float](repeating: 1, count: c.output), weightGradient: $0, batch: c.batch)
+                    levels: data.levels, outputGradient: dy, scale: 1, units: [Float](repeating: 1, count: c.output), weightGradient: $0,
+                    batch: c.batch)
             }
             #expect(weight[4] == Float(Double(limit * limits.level * c.height * c.width * c.batch)))  // the tap that never leaves the image
         }
@@ -80,7 +81,9 @@ import Testing
         func limit(_ outputs: Int, code: Int) throws -> Int {
             let shape = ConvolutionShape(
                 input: .init(height: 1, width: 1, channels: 16), outputChannels: outputs, kernel: 3, stride: 1, padding: 1)
-            return QuantizedConvolution(shape, qmax: 15, maximumIntegerWeight: code, batch: 1, gradients: .s16, engine: try Engine(threads: 1)).gradientLimit
+            return QuantizedConvolution(
+                shape, qmax: 15, maximumIntegerWeight: code, batch: 1, gradients: .s16, engine: try Engine(threads: 1)
+            ).gradientLimit
         }
         #expect(try limit(512, code: 127) == 3669 && limit(512, code: 7) == 32767 && limit(16, code: 1) == 32767)
     }

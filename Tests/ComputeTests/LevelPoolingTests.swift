@@ -14,7 +14,7 @@ import Testing
         ck_pool(images: 1, height: 5, width: 4, channels: 19, window: 3, stride: 1, padding: 1),
         ck_pool(images: 2, height: 9, width: 9, channels: 16, window: 2, stride: 3, padding: 0),
         ck_pool(images: 2, height: 6, width: 5, channels: 5, window: 3, stride: 2, padding: 1),
-        ck_pool(images: 2, height: 8, width: 8, channels: 20, window: 2, stride: 2, padding: 0),
+        ck_pool(images: 2, height: 8, width: 8, channels: 20, window: 2, stride: 2, padding: 0)
     ]
 
     @Test(arguments: InstructionSet.available, shapes.indices)
@@ -27,7 +27,9 @@ import Testing
             let levels = (0..<inputs).map { _ in UInt8.random(in: 0...5, using: &random) }
             // Integers below 32: sums of at most nine are exact in bf16 (below 256), so the order of rounding leaves no trace.
             let dy = (0..<outputs).map { _ in Float(Int.random(in: -28...28, using: &random)) }
-            var (y, argmax, dx) = ([Float](repeating: -1, count: outputs), [UInt8](repeating: 99, count: outputs), [Float](repeating: -1, count: inputs))
+            var (y, argmax, dx) = (
+                [Float](repeating: -1, count: outputs), [UInt8](repeating: 99, count: outputs), [Float](repeating: -1, count: inputs)
+            )
             ck_max_pool_forward(levels.map(Float.init), &y, &argmax, p, 1)
             ck_max_pool_backward(dy, argmax, &dx, p, 1)
 

@@ -14,12 +14,13 @@ import Testing
 
     /// The three products of linear layers: forward (Wᵀ, β = 1), weights' gradient (dyᵀ), input's gradient; sizes of classifiers and of
     /// LeNet-5's layer, less than a tile, ends of tiles, single rows and columns.
-    static let problems: [Problem] = [(128, 10, 512), (64, 500, 800), (65, 257, 33), (1, 1, 1), (1, 300, 5), (130, 1, 7), (3, 2, 1000)].flatMap {
-        [
-            Problem(m: $0.0, n: $0.1, k: $0.2, isTransposedB: true, beta: 1), Problem(m: $0.0, n: $0.1, k: $0.2, isTransposedA: true),
-            Problem(m: $0.0, n: $0.1, k: $0.2), Problem(m: $0.0, n: $0.1, k: $0.2, isTransposedA: true, isTransposedB: true, beta: 0.5),
-        ]
-    }
+    static let problems: [Problem] = [(128, 10, 512), (64, 500, 800), (65, 257, 33), (1, 1, 1), (1, 300, 5), (130, 1, 7), (3, 2, 1000)]
+        .flatMap {
+            [
+                Problem(m: $0.0, n: $0.1, k: $0.2, isTransposedB: true, beta: 1), Problem(m: $0.0, n: $0.1, k: $0.2, isTransposedA: true),
+                Problem(m: $0.0, n: $0.1, k: $0.2), Problem(m: $0.0, n: $0.1, k: $0.2, isTransposedA: true, isTransposedB: true, beta: 0.5)
+            ]
+        }
 
     private func gaussians(_ count: Int, _ stream: UInt64) -> [Float] {
         var random = Philox(seed: 12, stream: stream)
@@ -32,7 +33,8 @@ import Testing
             try b.withUnsafeBufferPointer { b in
                 let (a, b) = (try #require(a.baseAddress), try #require(b.baseAddress))
                 try Engine(threads: threads).multiply(
-                    p.isTransposedA ? .transposed(a) : .plain(a), p.isTransposedB ? .transposed(b) : .plain(b), into: &c, m: p.m, n: p.n, k: p.k,
+                    p.isTransposedA ? .transposed(a) : .plain(a), p.isTransposedB ? .transposed(b) : .plain(b), into: &c, m: p.m, n: p.n,
+                    k: p.k,
                     beta: p.beta)
             }
         }
@@ -40,7 +42,8 @@ import Testing
     }
 
     /// Whatever the order of the sum and whether products are fused: k products, k additions with those of β·C, each rounded, err by
-    /// at most (k + 2)·u/(1 − (k + 2)·u) of the sum of magnitudes, u = 2⁻²⁴ (Higham, Accuracy and Stability, section 3.1). So the f32 layers
+    /// at most (k + 2)·u/(1 − (k + 2)·u) of the sum of magnitudes, u = 2⁻²⁴ (Higham, Accuracy and Stability, section 3.1). So the f32
+    /// layers
     /// differ from those on another library by rounding only. Threads share tiles, so their number leaves no trace.
     @Test(arguments: problems) func differsFromSumsInDoubleByRounding(_ p: Problem) throws {
         let (a, b, c) = (gaussians(p.m * p.k, 0), gaussians(p.k * p.n, 1), gaussians(p.m * p.n, 2))
@@ -51,7 +54,8 @@ import Testing
             for j in 0..<p.n {
                 var (sum, size) = (Double(p.beta) * Double(c[i * p.n + j]), Double(p.beta) * Double(c[i * p.n + j].magnitude))
                 for l in 0..<p.k {
-                    let x = Double(p.isTransposedA ? a[l * p.m + i] : a[i * p.k + l]), y = Double(p.isTransposedB ? b[j * p.k + l] : b[l * p.n + j])
+                    let x = Double(p.isTransposedA ? a[l * p.m + i] : a[i * p.k + l]),
+                        y = Double(p.isTransposedB ? b[j * p.k + l] : b[l * p.n + j])
                     sum += x * y
                     size += abs(x * y)
                 }
@@ -84,7 +88,9 @@ import Testing
         try none.withUnsafeBufferPointer { none in
             let factor = MatrixFactor.plain(try #require(none.baseAddress)), large = 1 << 31
             for (m, n, k) in [(large, 1, 1), (1, large, 1), (1, 1, large)] {
-                #expect { try engine.multiply(factor, factor, into: &c, m: m, n: n, k: k) } throws: { "\($0)".contains("sides up to 2147483647") }
+                #expect { try engine.multiply(factor, factor, into: &c, m: m, n: n, k: k) } throws: {
+                    "\($0)".contains("sides up to 2147483647")
+                }
             }
         }
     }

@@ -41,7 +41,9 @@ import Testing
             }
             var accMap = map(acc, spread: 100)
             if acc == CK_F32, activation != .quantizedReLU {
-                for (i, special) in [Float.nan, .infinity, -.infinity, 0, -0].enumerated() where 7 * i + 1 < count { accMap.values[7 * i + 1] = special }
+                for (i, special) in [Float.nan, .infinity, -.infinity, 0, -0].enumerated() where 7 * i + 1 < count {
+                    accMap.values[7 * i + 1] = special
+                }
                 accMap.bytes = bytes(accMap.values)
             }
             let shortcutMap = shortcut.map { map($0, spread: 4) }
@@ -51,7 +53,8 @@ import Testing
             let b = (0..<channels).map { $0 % 2 == 0 ? 2 : Float(random.normal()) * qmax / 4 }
             (self.rows, accType, shortcutType, accBytes, shortcutBytes) = (rows, acc, shortcut, accMap.bytes, shortcutMap?.bytes)
             reference = NormActivationReference(
-                channels: channels, acc: accMap.values, shortcut: shortcutMap?.values, a: a, b: b, step: shortcut == CK_U8 ? 0.5 : 0.3, qmax: qmax,
+                channels: channels, acc: accMap.values, shortcut: shortcutMap?.values, a: a, b: b, step: shortcut == CK_U8 ? 0.5 : 0.3,
+                qmax: qmax,
                 activation: activation)
             gradient = (0..<count).map { _ in BF16.rounded(Float(random.normal())) }
             other = (0..<count).map { _ in BF16.rounded(Float(random.normal())) }
@@ -63,10 +66,15 @@ import Testing
                 (shortcutBytes ?? []).withUnsafeBytes { shortcut in
                     reference.a.withUnsafeBufferPointer { a in
                         reference.b.withUnsafeBufferPointer { b in
-                            body(ck_norm_activation(
-                                acc: acc.baseAddress, acc_type: accType, rows: rows, channels: reference.channels, a: a.baseAddress, b: b.baseAddress,
-                                shortcut: shortcutBytes == nil ? nil : shortcut.baseAddress, shortcut_type: shortcutType ?? CK_U8, step: reference.step,
-                                qmax: reference.qmax, activation: [CK_QUANTIZED_RELU, CK_RELU, CK_IDENTITY][NormActivationReference.Activation.allCases.firstIndex(of: reference.activation) ?? 0]))
+                            body(
+                                ck_norm_activation(
+                                    acc: acc.baseAddress, acc_type: accType, rows: rows, channels: reference.channels, a: a.baseAddress,
+                                    b: b.baseAddress,
+                                    shortcut: shortcutBytes == nil ? nil : shortcut.baseAddress, shortcut_type: shortcutType ?? CK_U8,
+                                    step: reference.step,
+                                    qmax: reference.qmax,
+                                    activation: [CK_QUANTIZED_RELU, CK_RELU, CK_IDENTITY][
+                                        NormActivationReference.Activation.allCases.firstIndex(of: reference.activation) ?? 0]))
                         }
                     }
                 }
@@ -79,7 +87,9 @@ import Testing
         [(1, 16), (64, 48), (65, 16), (401, 32)].flatMap { rows, channels in
             [CK_S16, CK_S32, CK_F32, CK_BF16].flatMap { acc in
                 [nil, CK_U8, CK_BF16, CK_F32].flatMap { shortcut in
-                    activations.map { Problem(rows: rows, channels: channels, acc: acc, shortcut: shortcut, $0, bits: rows % 2 == 0 ? 2 : 4) }
+                    activations.map {
+                        Problem(rows: rows, channels: channels, acc: acc, shortcut: shortcut, $0, bits: rows % 2 == 0 ? 2 : 4)
+                    }
                 }
             }
         }
@@ -132,10 +142,16 @@ import Testing
                 for threads: Int32 in [1, 3] {
                     var (mean, variance) = ([Double](repeating: -1, count: channels), [Double](repeating: -1, count: channels))
                     var scratch = [Double](repeating: .nan, count: 2 * channels * Int(threads))
-                    problem.call { ck_acc_statistics($0.acc, problem.accType, problem.rows, channels, &mean, &variance, &scratch, threads, threads) }
+                    problem.call {
+                        ck_acc_statistics($0.acc, problem.accType, problem.rows, channels, &mean, &variance, &scratch, threads, threads)
+                    }
                     for c in 0..<channels {
-                        let shifted = stride(from: c, to: reference.acc.count, by: channels).map { abs(Double(reference.acc[$0]) - Double(reference.acc[c])) }
-                        let (size, squares) = (shifted.reduce(0, +) / Double(problem.rows), shifted.reduce(0) { $0 + $1 * $1 } / Double(problem.rows))
+                        let shifted = stride(from: c, to: reference.acc.count, by: channels).map {
+                            abs(Double(reference.acc[$0]) - Double(reference.acc[c]))
+                        }
+                        let (size, squares) = (
+                            shifted.reduce(0, +) / Double(problem.rows), shifted.reduce(0) { $0 + $1 * $1 } / Double(problem.rows)
+                        )
                         #expect(abs(mean[c] - expected.mean[c]) <= 66 * 0x1p-24 * size)
                         #expect(abs(variance[c] - expected.variance[c]) <= 66 * 0x1p-24 * (squares + 2 * size * size))
                     }
@@ -147,10 +163,14 @@ import Testing
     /// dz bit for bit: a sum of two bf16 rounded to f32, then to bf16. Sums as above; every rule of the coarse derivatives.
     @Test(arguments: InstructionSet.available)
     func backwardSumsAreTheDefinitions(_ set: InstructionSet) {
-        let rules = [(1, 1, 0), (1, 0, 0), (0, 0, 0), (1, 1, 1)].map { ck_coarse_derivatives(relu: $0.0, clip: $0.1, exact: $0.2, inside: 2) }
+        let rules = [(1, 1, 0), (1, 0, 0), (0, 0, 0), (1, 1, 1)].map {
+            ck_coarse_derivatives(relu: $0.0, clip: $0.1, exact: $0.2, inside: 2)
+        }
         set.limit {
             for (index, problem) in Self.problems(NormActivationReference.Activation.allCases).enumerated() {
-                let (reference, channels, rule, hasOther) = (problem.reference, problem.reference.channels, rules[index / 3 % rules.count], index % 2 == 0)
+                let (reference, channels, rule, hasOther) = (
+                    problem.reference, problem.reference.channels, rules[index / 3 % rules.count], index % 2 == 0
+                )
                 let count = reference.acc.count
                 let gradients = (0..<count).map { BF16.float(problem.gradient[$0]) + (hasOther ? BF16.float(problem.other[$0]) : 0) }
                 let derivatives = (0..<count).map { reference.derivatives($0, rule) }
@@ -161,7 +181,8 @@ import Testing
                     var scratch = [Double](repeating: .nan, count: (2 * channels + 1) * Int(threads))
                     let stepSize = problem.call { map in
                         hasOther
-                            ? ck_norm_activation_backward_sums(map, &found, problem.other, problem.mean, rule, &sum, &dot, &scratch, threads, threads)
+                            ? ck_norm_activation_backward_sums(
+                                map, &found, problem.other, problem.mean, rule, &sum, &dot, &scratch, threads, threads)
                             : ck_norm_activation_backward_sums(map, &found, nil, problem.mean, rule, &sum, &dot, &scratch, threads, threads)
                     }
                     #expect(firstDifference(found, dz) == nil)
@@ -191,7 +212,9 @@ import Testing
                     problem.call { ck_norm_activation_backward_input($0, problem.gradient, p, q, r, &found, threads) }
                     for i in found.indices where reference.acc[i].isFinite {
                         let c = i % channels
-                        let terms = [Double(p[c]) * Double(BF16.float(problem.gradient[i])), Double(q[c]) * Double(reference.acc[i]), Double(r[c])]
+                        let terms = [
+                            Double(p[c]) * Double(BF16.float(problem.gradient[i])), Double(q[c]) * Double(reference.acc[i]), Double(r[c])
+                        ]
                         let (exact, size) = (terms.reduce(0, +), terms.reduce(0) { $0 + abs($1) })
                         #expect(abs(Double(BF16.float(found[i])) - exact) <= 0x1p-8 * abs(exact) + 5 * 0x1p-24 * size)
                     }

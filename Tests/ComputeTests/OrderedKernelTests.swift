@@ -13,8 +13,11 @@ import Testing
         return (0..<count).map { _ in Float(random.normal()) }
     }
 
-    private static let shapes = [(5, 7, 3, 16, 3, 1, 1), (9, 9, 1, 32, 5, 1, 0), (12, 11, 3, 64, 7, 2, 3), (4, 4, 3, 80, 3, 2, 1), (6, 5, 2, 48, 2, 2, 0)].map {
-        ConvolutionShape(input: .init(height: $0.0, width: $0.1, channels: $0.2), outputChannels: $0.3, kernel: $0.4, stride: $0.5, padding: $0.6)
+    private static let shapes = [
+        (5, 7, 3, 16, 3, 1, 1), (9, 9, 1, 32, 5, 1, 0), (12, 11, 3, 64, 7, 2, 3), (4, 4, 3, 80, 3, 2, 1), (6, 5, 2, 48, 2, 2, 0)
+    ].map {
+        ConvolutionShape(
+            input: .init(height: $0.0, width: $0.1, channels: $0.2), outputChannels: $0.3, kernel: $0.4, stride: $0.5, padding: $0.6)
     }
 
     @Test(arguments: InstructionSet.available, shapes)
@@ -29,7 +32,9 @@ import Testing
         for n in 0..<batch {
             var image = [Float](repeating: 0, count: weights)
             let (from, to) = (n * shape.input.count, n * shape.output.count)
-            QuantizedConvolutionReference.forEachProduct(shape, batch: 1) { image[$1] = image[$1].addingProduct(x[from + $0], BF16.float(dy[to + $2])) }
+            QuantizedConvolutionReference.forEachProduct(shape, batch: 1) {
+                image[$1] = image[$1].addingProduct(x[from + $0], BF16.float(dy[to + $2]))
+            }
             for i in dw.indices { dw[i] += Double(image[i]) }
         }
         let weight = Tensor([shape.outputChannels, shape.input.channels, shape.kernel, shape.kernel])

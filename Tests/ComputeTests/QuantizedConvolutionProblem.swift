@@ -34,7 +34,8 @@ struct Problem {
         var random = Philox(seed: 60, stream: 0)
         (shape, self.level, self.code) = (c, level, code)
         levels = (0..<c.batch * c.shape.input.count).map { _ in UInt8.random(in: 0...UInt8(level), using: &random) }
-        integerWeights = (0..<c.output * c.input * c.kernel * c.kernel).map { _ in Int8.random(in: Int8(-code)...Int8(code), using: &random) }
+        integerWeights = (0..<c.output * c.input * c.kernel * c.kernel).map { _ in Int8.random(in: Int8(-code)...Int8(code), using: &random)
+        }
         gradient = (0..<c.batch * c.shape.output.count).map { _ in BF16.rounded(Float(random.normal())) }
     }
 

@@ -23,7 +23,7 @@ import Testing
         } + [
             Case(height: 32, width: 32, input: 16, output: 16, kernel: 3, stride: 1, batch: 19),  // several chunks of images
             Case(height: 4, width: 3, input: 128, output: 160, kernel: 3, stride: 1, batch: 5),  // channels shared out
-            Case(height: 16, width: 16, input: 144, output: 128, kernel: 3, stride: 1, batch: 13),  // and several chunks
+            Case(height: 16, width: 16, input: 144, output: 128, kernel: 3, stride: 1, batch: 13)  // and several chunks
         ]
 
     @Test(arguments: InstructionSet.available, cases)

@@ -9,14 +9,15 @@ import Testing
 @Suite struct SafetensorsTests {
     /// Written by Python with `json.dumps(header, separators=(",", ":"), ensure_ascii=False)` and `struct`:
     /// scalar F64 0.1, a F32 [2, 3] 0…5, h F16 [3], empty I8 [0, 4], é/x U8 [1, 2, 255], and two pairs of metadata.
-    static let fromPython = Data(base64Encoded: """
-        YAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJtYWRlIGJ5IjoiUHl0aG9uIFwianNvblwiXG4iLCLPgSI6IjFlLTUifSwic2NhbGFyIjp7\
-        ImR0eXBlIjoiRjY0Iiwic2hhcGUiOltdLCJkYXRhX29mZnNldHMiOlswLDhdfSwiYSI6eyJkdHlwZSI6IkYzMiIsInNoYXBlIjpbMiwz\
-        XSwiZGF0YV9vZmZzZXRzIjpbOCwzMl19LCJoIjp7ImR0eXBlIjoiRjE2Iiwic2hhcGUiOlszXSwiZGF0YV9vZmZzZXRzIjpbMzIsMzhd\
-        fSwiZW1wdHkiOnsiZHR5cGUiOiJJOCIsInNoYXBlIjpbMCw0XSwiZGF0YV9vZmZzZXRzIjpbMzgsMzhdfSwiw6kveCI6eyJkdHlwZSI6\
-        IlU4Iiwic2hhcGUiOlszXSwiZGF0YV9vZmZzZXRzIjpbMzgsNDFdfX0gICAgICAgmpmZmZmZuT8AAAAAAACAPwAAAEAAAEBAAACAQAAA\
-        oEAAPABAAEIBAv8=
-        """)!
+    static let fromPython = Data(
+        base64Encoded: """
+            YAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJtYWRlIGJ5IjoiUHl0aG9uIFwianNvblwiXG4iLCLPgSI6IjFlLTUifSwic2NhbGFyIjp7\
+            ImR0eXBlIjoiRjY0Iiwic2hhcGUiOltdLCJkYXRhX29mZnNldHMiOlswLDhdfSwiYSI6eyJkdHlwZSI6IkYzMiIsInNoYXBlIjpbMiwz\
+            XSwiZGF0YV9vZmZzZXRzIjpbOCwzMl19LCJoIjp7ImR0eXBlIjoiRjE2Iiwic2hhcGUiOlszXSwiZGF0YV9vZmZzZXRzIjpbMzIsMzhd\
+            fSwiZW1wdHkiOnsiZHR5cGUiOiJJOCIsInNoYXBlIjpbMCw0XSwiZGF0YV9vZmZzZXRzIjpbMzgsMzhdfSwiw6kveCI6eyJkdHlwZSI6\
+            IlU4Iiwic2hhcGUiOlszXSwiZGF0YV9vZmZzZXRzIjpbMzgsNDFdfX0gICAgICAgmpmZmZmZuT8AAAAAAACAPwAAAEAAAEBAAACAQAAA\
+            oEAAPABAAEIBAv8=
+            """)!
 
     @Test func readsPythonsFile() throws {
         let file = try SafetensorsFile(bytes: Self.fromPython, path: "python")
@@ -38,10 +39,11 @@ import Testing
     @Test(arguments: [
         (Data("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 46830571\n".utf8), "pointer of Git LFS", "git lfs pull"),
         (Data("<!DOCTYPE html><html><head><title>Access denied</title></head></html>".utf8), "a web page", "download"),
-        (Data("\n  <html lang=\"en\">".utf8), "a web page", "download"), (Data("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".utf8), "a web page", "download"),
+        (Data("\n  <html lang=\"en\">".utf8), "a web page", "download"),
+        (Data("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".utf8), "a web page", "download"),
         (Data([0x50, 0x4B, 3, 4]) + Data(count: 3000), "(.pth: a zip archive)", "convert_torchvision.py"),
         (Data([0x80, 2, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9]) + Data(count: 100), "(.pth: a pickle)", "convert_torchvision.py"),
-        (Data([0x1F, 0x8B, 8, 0]) + Data(count: 100), "compressed with gzip", "gzip --decompress"),
+        (Data([0x1F, 0x8B, 8, 0]) + Data(count: 100), "compressed with gzip", "gzip --decompress")
     ])
     func anotherFormatIsNamed(_ bytes: Data, _ what: String, _ advice: String) {
         for bytes in [bytes, (Data([1]) + bytes).dropFirst()] {
@@ -70,7 +72,7 @@ import Testing
             "weight": StoredTensor(shape: [3, 4, 5], values), "nan": StoredTensor(shape: [2], [Float.nan, -.infinity]),
             "label": StoredTensor(shape: [2], [Int64.min, 7]), "state": StoredTensor(shape: [1], [UInt64.max]),
             "count": StoredTensor(shape: [], [Int32(-5)]), "flag": StoredTensor(shape: [1], type: .bool, data: Data([1])),
-            "": StoredTensor(shape: [0], [Double]()),
+            "": StoredTensor(shape: [0], [Double]())
         ]
         try file.write(to: path)
         let copy = try SafetensorsFile(path: path)
@@ -98,7 +100,9 @@ import Testing
         let file = try SafetensorsFile(bytes: Self.fromPython, path: "weights.safetensors")
         func message(_ body: () throws -> Void) -> String? { #expect(throws: SafetensorsError.self) { try body() }?.description }
         #expect(message { _ = try file.floats(named: "b", shape: [1]) } == "weights.safetensors: no tensor \"b\", expected F32 [1]")
-        #expect(message { _ = try file.floats(named: "a", shape: [3, 2]) } == "weights.safetensors: tensor \"a\": expected F32 [3, 2], found F32 [2, 3], 24 bytes")
+        #expect(
+            message { _ = try file.floats(named: "a", shape: [3, 2]) }
+                == "weights.safetensors: tensor \"a\": expected F32 [3, 2], found F32 [2, 3], 24 bytes")
         #expect(message { _ = try file.floats(named: "h") } == "weights.safetensors: tensor \"h\": expected F32, found F16 [3], 6 bytes")
         for (path, words) in [("/no/such", "cannot read /no/such: No such file or directory"), ("/", "cannot read /: it is a folder")] {
             #expect(#expect(throws: FileError.self) { try SafetensorsFile(path: path) }?.description == words)
@@ -112,7 +116,9 @@ import Testing
     }
 
     @Test func refusesTheReservedName() {
-        #expect(throws: SafetensorsError.self) { try SafetensorsFile(tensors: ["__metadata__": StoredTensor(shape: [], [Float(1)])]).encoded() }
+        #expect(throws: SafetensorsError.self) {
+            try SafetensorsFile(tensors: ["__metadata__": StoredTensor(shape: [], [Float(1)])]).encoded()
+        }
     }
 
     /// A file with this header and `data` zero bytes after it.
@@ -123,11 +129,15 @@ import Testing
     static let good = "\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
 
     @Test func acceptsWhatTheFormatAllows() throws {
-        func read(_ header: String, data: Int) throws -> SafetensorsFile { try SafetensorsFile(bytes: Self.file(header, data: data), path: "f") }
+        func read(_ header: String, data: Int) throws -> SafetensorsFile {
+            try SafetensorsFile(bytes: Self.file(header, data: data), path: "f")
+        }
         #expect(try read("{\(Self.good)}", data: 8).floats(named: "t") == [0, 0])
         #expect(try read("{}", data: 0).tensors.isEmpty)
         #expect(try read("{ \"__metadata__\" : { } ,\n\t\(Self.good) }   ", data: 8).tensors.count == 1)
-        #expect(try read("{\"\\u00e9\\ud83e\\udd99\\/\":{\"data_offsets\":[0,0],\"shape\":[3,0],\"dtype\":\"BOOL\"}}", data: 0).tensors["é🦙/"] != nil)
+        #expect(
+            try read("{\"\\u00e9\\ud83e\\udd99\\/\":{\"data_offsets\":[0,0],\"shape\":[3,0],\"dtype\":\"BOOL\"}}", data: 0).tensors["é🦙/"]
+                != nil)
     }
 
     @Test(arguments: [
@@ -135,14 +145,21 @@ import Testing
         (file("{\(good)}", data: 8).prefix(7), "8 bytes at least"), (Data(), "8 bytes at least"), (file("", data: 0), "header of 0 bytes"),
         (file("{\(good)}", data: 8, length: .max), "header of 18446744073709551615 bytes"),
         (file("{\(good)}", data: 8, length: 1 << 63), "header of"), (file("{\(good)}", data: 8, length: 1000), "header of 1000 bytes"),
-        (file("{}", data: 0, length: 3), "header of 3 bytes, expected 2 to 2"), (file("{\(good)}", data: 8, length: 60), "bytes after the last|expected"),
+        (file("{}", data: 0, length: 3), "header of 3 bytes, expected 2 to 2"),
+        (file("{\(good)}", data: 8, length: 60), "bytes after the last|expected"),
         (file("{\(good),\(good)}", data: 8), "duplicate name \"t\""),
         (file("{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"},\(good)}", data: 8), "duplicate name \"a\""),
         (file("{\"__metadata__\":{},\"__metadata__\":{}}", data: 0), "duplicate name \"__metadata__\""),
         (file("{\"__metadata__\":{\"a\":1},\(good)}", data: 8), "expected a string, found \"1}"),
-        (file("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"shape\":[2]}}", data: 8), "tensor \"t\": duplicate name \"shape\""),
+        (
+            file("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"shape\":[2]}}", data: 8),
+            "tensor \"t\": duplicate name \"shape\""
+        ),
         (file("{\"t\":{\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]}}", data: 8), "tensor \"t\": unknown dtype \"F33\""),
-        (file("{\"t\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", data: 8), "tensor \"t\": F32 [3] takes 12 bytes, found 8"),
+        (
+            file("{\"t\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", data: 8),
+            "tensor \"t\": F32 [3] takes 12 bytes, found 8"
+        ),
         (file("{\"t\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,8],\"data_offsets\":[0,8]}}", data: 8), "takes too many bytes"),
         (file("{\"t\":{\"dtype\":\"F32\",\"shape\":[9223372036854775808],\"data_offsets\":[0,8]}}", data: 8), "expected an integer from 0"),
         (file("{\"t\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", data: 8), "expected an integer from 0"),
@@ -155,12 +172,18 @@ import Testing
         (file("{\"t\":{\"dtype\":\"F32\",\"shape\":[2]}}", data: 8), "found F32, [2], no data_offsets"),
         (file("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}", data: 8), "unknown key \"x\""),
         (file("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]}}", data: 9), "expected to begin at 0"),
-        (file("{\(good),\"u\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}", data: 12), "tensor \"u\": data_offsets [4, 12], expected to begin at 8"),
+        (
+            file("{\(good),\"u\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}", data: 12),
+            "tensor \"u\": data_offsets [4, 12], expected to begin at 8"
+        ),
         (file("{\(good),\"u\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[12,20]}}", data: 20), "expected to begin at 8"),
         (file("{\"t\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,9223372036854775807]}}", data: 8), "truncated"),
-        (file("[\(good)]", data: 8), "expected '{'"), (file(" {\(good)}", data: 8), "expected '{'"), (file("{\(good)} x", data: 8), "expected spaces"),
-        (file("{\(good),}", data: 8), "expected a string"), (file("{\"t", data: 0), "expected a JSON string"), (file("{\"t\\", data: 0), "expected a JSON string"),
-        (file("{\"\\ud83e\":{}}", data: 0), "expected a JSON string"), (file(String(repeating: "{", count: 100_000), data: 0), "expected a string"),
+        (file("[\(good)]", data: 8), "expected '{'"), (file(" {\(good)}", data: 8), "expected '{'"),
+        (file("{\(good)} x", data: 8), "expected spaces"),
+        (file("{\(good),}", data: 8), "expected a string"), (file("{\"t", data: 0), "expected a JSON string"),
+        (file("{\"t\\", data: 0), "expected a JSON string"),
+        (file("{\"\\ud83e\":{}}", data: 0), "expected a JSON string"),
+        (file(String(repeating: "{", count: 100_000), data: 0), "expected a string")
     ])
     func refusesWith(_ bytes: Data, _ message: String) throws {
         let error = try #require(throws: SafetensorsError.self) { try SafetensorsFile(bytes: bytes, path: "bad.safetensors") }

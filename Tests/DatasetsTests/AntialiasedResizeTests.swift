@@ -11,7 +11,9 @@ import Testing
         var scratch: [UInt8] = []
         return [UInt8](unsafeUninitializedCapacity: 4 * horizontal.outputs * vertical.outputs) { output, count in
             pixels.withUnsafeBufferPointer {
-                resize($0.baseAddress! + 4 * offset, stride: 4 * width, horizontal: horizontal, vertical: vertical, scratch: &scratch, to: output.baseAddress!)
+                resize(
+                    $0.baseAddress! + 4 * offset, stride: 4 * width, horizontal: horizontal, vertical: vertical, scratch: &scratch,
+                    to: output.baseAddress!)
             }
             count = output.count
         }

@@ -31,7 +31,7 @@ func reference(_ split: ImageSplit, image: Int, _ placement: Placement, padding:
         let bits: [[UInt32]] = [
             [0xc01b_75d0, 0xc01a_3836, 0x3d06_6cd9, 0x3fb9_555e, 0x4020_e6d1],
             [0xc01a_c4b0, 0xc019_8277, 0x3da2_ae81, 0x3fc1_ef42, 0x4026_31d0],
-            [0xc00e_2b4e, 0xc00c_eba5, 0x3e83_48b2, 0x3fd7_200a, 0x4030_3d22],
+            [0xc00e_2b4e, 0xc00c_eba5, 0x3e83_48b2, 0x3fd7_200a, 0x4030_3d22]
         ]
         let table = CIFAR10.normalization.table
         for channel in 0..<3 {

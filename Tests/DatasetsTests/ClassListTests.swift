@@ -15,7 +15,10 @@ import Testing
 
     /// LF, CRLF, CR, no last line end, and each with a byte-order mark: the same text.
     static func variants(of text: String) -> [String] {
-        let all = [text + "\n", text.replacingOccurrences(of: "\n", with: "\r\n") + "\r\n", text.replacingOccurrences(of: "\n", with: "\r") + "\r", text]
+        let all = [
+            text + "\n", text.replacingOccurrences(of: "\n", with: "\r\n") + "\r\n", text.replacingOccurrences(of: "\n", with: "\r") + "\r",
+            text
+        ]
         return all + all.map { "\u{FEFF}" + $0 }
     }
 
@@ -26,12 +29,16 @@ import Testing
         }
     }
 
-    private func refusal(_ text: String, numbering: ClassList.Numbering = .places) -> String { message { _ = try list(text, numbering: numbering) } }
+    private func refusal(_ text: String, numbering: ClassList.Numbering = .places) -> String {
+        message { _ = try list(text, numbering: numbering) }
+    }
 
     @Test func lineEndsDoNotMatter() throws {
         for (index, text) in Self.variants(of: Self.ten).enumerated() {
             let read = try list(text)
-            #expect(read.entries.map(\.number) == [0, 217, 482, 701] && read.entries.map(\.name) == ["tench", "English springer", "cassette player", "parachute"], "\(index)")
+            #expect(
+                read.entries.map(\.number) == [0, 217, 482, 701]
+                    && read.entries.map(\.name) == ["tench", "English springer", "cassette player", "parachute"], "\(index)")
         }
         // A comment above, and lines in no order.
         #expect(try list("# ten\r\n701 n03888257 p\r\n\r\n0 n01440764 t\r\n").entries.map(\.wnid) == ["n01440764", "n03888257"])
@@ -60,11 +67,14 @@ import Testing
     /// The order of map_clsloc.txt, of the names, or a shift by one: each would give wrong accuracies without a word.
     @Test(arguments: [
         ("n01440764 10 tench\nn02102040 9 springer", ":1: n01440764 has place 0 among ImageNet-1k's classes"),
-        ("1 n01440764 tench\n218 n02102040 springer", ":1: n01440764 has place 0"), ("0 n01440764 tench\n1 n02102040 springer", ":2: n02102040 has place 217"),
+        ("1 n01440764 tench\n218 n02102040 springer", ":1: n01440764 has place 0"),
+        ("0 n01440764 tench\n1 n02102040 springer", ":2: n02102040 has place 217"),
         ("0 n09999999 none\n217 n01440764 tench", ":2: n01440764 has place 0"),
         ("0 n01440764 tench", "holds one class"), ("# a\n\n0 n01440764 tench\n", "holds one class"), ("", "holds no class"),
-        ("0 n01440764 fish\n217 n02102040 fish", ":2: a class named fish was given before"), ("0 n01440764 a\n0 n02102040 b", ":2: 0 or n02102040 was given before"),
-        ("1000000 n09999999 a", ":1: expected a number"), ("9223372036854775807 n09999999 a", ":1: expected"), ("0 n0144076 a", ":1: expected"),
+        ("0 n01440764 fish\n217 n02102040 fish", ":2: a class named fish was given before"),
+        ("0 n01440764 a\n0 n02102040 b", ":2: 0 or n02102040 was given before"),
+        ("1000000 n09999999 a", ":1: expected a number"), ("9223372036854775807 n09999999 a", ":1: expected"),
+        ("0 n0144076 a", ":1: expected")
     ])
     func wrongListsAreRefused(_ text: String, _ words: String) throws {
         for variant in Self.variants(of: text) { #expect(refusal(variant).contains(words), "\(refusal(variant))") }
@@ -90,13 +100,16 @@ import Testing
             for index in 0..<3 {
                 let number = 3 * label + index + 1
                 try FileManager.default.moveItem(
-                    atPath: "\(tiny.folder)/val/\(wnid)/\(wnid)_\(index).JPEG", toPath: "\(tiny.folder)/val/ILSVRC2012_val_0000000\(number).JPEG")
+                    atPath: "\(tiny.folder)/val/\(wnid)/\(wnid)_\(index).JPEG",
+                    toPath: "\(tiny.folder)/val/ILSVRC2012_val_0000000\(number).JPEG")
             }
             try FileManager.default.removeItem(atPath: "\(tiny.folder)/val/\(wnid)")
         }
         let synsets = "449 n01440764 tench\n5 n02102040 springer\n1 n03888257 parachute", truth = "449\n449\n449\n5\n5\n5\n1\n1\n1"
         let direct = [0, 0, 0, 1, 1, 1, 2, 2, 2].map { TinyImageNet.wnids[$0] }.joined(separator: "\n")
-        for (index, (truth, synsets)) in (Array(zip(Self.variants(of: truth), Self.variants(of: synsets))) + Self.variants(of: direct).map { ($0, "") }).enumerated() {
+        for (index, (truth, synsets))
+            in (Array(zip(Self.variants(of: truth), Self.variants(of: synsets))) + Self.variants(of: direct).map { ($0, "") }).enumerated()
+        {
             // Blank lines at the end are no images.
             try write(Array((truth + (truth.hasSuffix("\n") ? "\n" : "")).utf8), "\(tiny.folder)/ILSVRC2012_validation_ground_truth.txt")
             try? FileManager.default.removeItem(atPath: "\(tiny.folder)/ILSVRC2012_synsets.txt")
@@ -113,14 +126,18 @@ import Testing
         for wnid in TinyImageNet.wnids.dropFirst() {
             for split in ["train", "val"] { try FileManager.default.removeItem(atPath: "\(tiny.folder)/\(split)/\(wnid)") }
         }
-        #expect(message { _ = try ImageNet(folder: tiny.folder, unreadable: UnreadableImages(limit: 0) { _ in }) }.contains("holds one class, n01440764"))
+        #expect(
+            message { _ = try ImageNet(folder: tiny.folder, unreadable: UnreadableImages(limit: 0) { _ in }) }.contains(
+                "holds one class, n01440764"))
     }
 
     /// Ids stand in the order of the scores; names in words, of which some may look like ids, say nothing of it.
     @Test func idsInAnotherOrderAreRefused() throws {
         try ImageNetClasses.expectOrder(["n01440764", "n01443537", "n15075141"], in: "list")
         try ImageNetClasses.expectOrder(["n01443537", "tench"], in: "list")
-        #expect(message { try ImageNetClasses.expectOrder(["n01440764", "n02102040", "n01443537"], in: "list") }.hasPrefix("list: n01443537 stands behind n02102040"))
+        #expect(
+            message { try ImageNetClasses.expectOrder(["n01440764", "n02102040", "n01443537"], in: "list") }.hasPrefix(
+                "list: n01443537 stands behind n02102040"))
         #expect(message { try ImageNetClasses.expectOrder(["n01440764", "n01440764"], in: "list") }.contains("stands behind"))
     }
 }

@@ -31,7 +31,8 @@ import Testing
             #expect(target == data + "/cifar-10-batches-bin")
             #expect(reports.last == release.archiveBytes && reports == reports.sorted())
             #expect(try CIFAR10.load(folder: data, allowUnofficial: false, release: release).isOfficial)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: data).sorted() == ["cifar-10-batches-bin", "cifar-10-binary.tar.gz"])
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: data).sorted() == ["cifar-10-batches-bin", "cifar-10-binary.tar.gz"])
             _ = try CIFAR10.fetch(into: data, release: release)
             #expect(server.ranges == [""])
         }

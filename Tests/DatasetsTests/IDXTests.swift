@@ -31,12 +31,14 @@ import Testing
             (images { $0[2] = 9 }, "train-images", "begins with the number 2307, expected 2051, of an IDX file of images"),
             (images { $0 = [] }, "train-images", "has 0 bytes, too few for an IDX file"),
             (images { $0.removeLast($0.count - 15) }, "train-images", "has 15 bytes, too few for an IDX file"),
-            (images { $0 = [0, 0, 8, 3, 0, 0, 0, 1] + side + TinyIDX.pixels(1) },
-             "train-images", "holds 1×28×28 bytes by its header, expected 2×28×28"),
+            (
+                images { $0 = [0, 0, 8, 3, 0, 0, 0, 1] + side + TinyIDX.pixels(1) },
+                "train-images", "holds 1×28×28 bytes by its header, expected 2×28×28"
+            ),
             (images { $0.removeLast() }, "train-images", "holds 1567 bytes behind its header, expected 2×28×28 = 1568"),
             (images { $0.append(0) }, "train-images", "goes on behind the 2×28×28 bytes of its header"),
             (labels([0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 2]), "train-labels", "holds 3 bytes by its header, expected 2"),
-            (labels([0, 0, 8, 1, 0, 0, 0, 2, 0, 10]), "train-labels", ": record 1 (counted from 0) has label 10, expected 0 to 9"),
+            (labels([0, 0, 8, 1, 0, 0, 0, 2, 0, 10]), "train-labels", ": record 1 (counted from 0) has label 10, expected 0 to 9")
         ]
         for (bad, name, words) in cases {
             try withTemporaryFolder { folder in

@@ -45,18 +45,25 @@ struct TinyImageNet {
     }
 
     private func labels(_ split: JPEGSplit) -> [String: Int32] {
-        Dictionary(uniqueKeysWithValues: (0..<split.count).map { ((split.path(of: $0) as NSString).lastPathComponent, split.label(of: $0)) })
+        Dictionary(
+            uniqueKeysWithValues: (0..<split.count).map { ((split.path(of: $0) as NSString).lastPathComponent, split.label(of: $0)) })
     }
 
     @Test func foldersAreClasses() throws {
         let tiny = try TinyImageNet()
         let data = try ImageNet(folder: tiny.folder, unreadable: silent)
-        #expect(data.name == "ImageNet, 3 classes" && data.classes == TinyImageNet.wnids && !data.isOfficial && data.numbers == [0, 217, 701])
+        #expect(
+            data.name == "ImageNet, 3 classes" && data.classes == TinyImageNet.wnids && !data.isOfficial && data.numbers == [0, 217, 701])
         let (train, test) = try data.sources(imageSize: 32)
         #expect(train.count == 30 && test.count == 9 && train.height == 32 && train.width == 32 && train.channels == 3)
         #expect(labels(data.testSplit(CenterCrop(crop: 32)))["n02102040_2.JPEG"] == 1)
         #expect(message { _ = try data.sources(imageSize: nil) }.contains("needs image_size"))
-        #expect(message { _ = try ImageDataset(name: "x", classes: [], train: syntheticSplit(count: 1), test: syntheticSplit(count: 1), isOfficial: true).sources(imageSize: 32) }.contains("leave image_size out"))
+        #expect(
+            message {
+                _ = try ImageDataset(
+                    name: "x", classes: [], train: syntheticSplit(count: 1), test: syntheticSplit(count: 1), isOfficial: true
+                ).sources(imageSize: 32)
+            }.contains("leave image_size out"))
     }
 
     /// What other systems leave beside files, and whatever else is hidden, is no image.
@@ -80,10 +87,14 @@ struct TinyImageNet {
         // The same list as the data's own.
         try FileManager.default.moveItem(atPath: "\(tiny.folder)/list.txt", toPath: "\(tiny.folder)/classes.txt")
         #expect(try ImageNet(folder: tiny.folder, unreadable: silent).numbers == [217, 701])
-        #expect(message { _ = try ImageNet(folder: tiny.folder, classList: listed("0 n01440764 t\n999 n09999999 x", in: tiny.folder), unreadable: silent) }.contains("n09999999"))
+        #expect(
+            message {
+                _ = try ImageNet(
+                    folder: tiny.folder, classList: listed("0 n01440764 t\n999 n09999999 x", in: tiny.folder), unreadable: silent)
+            }.contains("n09999999"))
         for (text, words) in [
             ("0 tench", ":1: expected a number, an id"), ("0 n01440764 a\n0 n02102040 b", ":2: 0 or n02102040 was given before"),
-            ("0 n01440764 a\n0 n01440764 b", ":2:"), ("# none\n", "holds no class"), ("-1 n01440764 a", ":1:"),
+            ("0 n01440764 a\n0 n01440764 b", ":2:"), ("# none\n", "holds no class"), ("-1 n01440764 a", ":1:")
         ] {
             #expect(message { _ = try listed(text, in: tiny.folder) }.contains(words))
         }
@@ -97,7 +108,8 @@ struct TinyImageNet {
             for index in 0..<3 {  // images 1 2 3 are of class 0, 4 5 6 of class 1, …
                 let number = 3 * label + index + 1
                 try FileManager.default.moveItem(
-                    atPath: "\(tiny.folder)/val/\(wnid)/\(wnid)_\(index).JPEG", toPath: "\(tiny.folder)/val/ILSVRC2012_val_0000000\(number).JPEG")
+                    atPath: "\(tiny.folder)/val/\(wnid)/\(wnid)_\(index).JPEG",
+                    toPath: "\(tiny.folder)/val/ILSVRC2012_val_0000000\(number).JPEG")
             }
             try FileManager.default.removeItem(atPath: "\(tiny.folder)/val/\(wnid)")
         }
@@ -118,7 +130,9 @@ struct TinyImageNet {
         // The other order of columns, in the place where the kit has it.
         try FileManager.default.removeItem(atPath: "\(tiny.folder)/ILSVRC2012_synsets.txt")
         try FileManager.default.createDirectory(atPath: "\(tiny.folder)/ILSVRC2012_devkit_t12/data", withIntermediateDirectories: true)
-        try write(Array(ids.map { "\($0.1) \($0.0) \($0.2)" }.joined(separator: "\n").utf8), "\(tiny.folder)/ILSVRC2012_devkit_t12/data/map_clsloc.txt")
+        try write(
+            Array(ids.map { "\($0.1) \($0.0) \($0.2)" }.joined(separator: "\n").utf8),
+            "\(tiny.folder)/ILSVRC2012_devkit_t12/data/map_clsloc.txt")
         #expect(try found() == expected)
         // WordNet ids need no second file.
         try write(Array(expected.map { TinyImageNet.wnids[Int($0)] }.joined(separator: "\n").utf8), truth)

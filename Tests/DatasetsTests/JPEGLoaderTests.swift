@@ -36,7 +36,8 @@ import Testing
             copies.append(
                 Copy(
                     labels: Array(UnsafeBufferPointer(start: batch.labels, count: batch.count)),
-                    images: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize).map(\.bitPattern), replaced: batch.replaced))
+                    images: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize).map(\.bitPattern),
+                    replaced: batch.replaced))
         }
         return copies
     }
@@ -70,7 +71,9 @@ import Testing
             }
             let (part, isFlipped) = augmentation.window(seed: 3, epoch: 1, image: image, height: pixels.count / 4 / width, width: width)
             func axis(_ size: Int) -> ResizeAxis { ResizeAxis(inputs: size, window: 0...Double(size), outputs: 32, kept: 0..<32) }
-            let reference = rgb(resizeReference(cut(pixels, width: width, part), width: part.width, horizontal: axis(part.width), vertical: axis(part.height)))
+            let reference = rgb(
+                resizeReference(
+                    cut(pixels, width: width, part), width: part.width, horizontal: axis(part.width), vertical: axis(part.height)))
             let table = ImageNet.normalization.table
             let expected = (0..<32 * 32 * 3).map { index -> Float in
                 let (y, x, c) = (index / 96, index / 3 % 32, index % 3)
@@ -100,7 +103,9 @@ import Testing
             #expect(try damaged == epoch(split, epochNumber, workers: 3))
         }
         #expect(heard.all.count == 3)
-        for (path, words) in [(tiny.train(0, 4), "is damaged"), (tiny.train(1, 8), "cannot be opened"), (tiny.train(2, 0), "claims 65500×65500 pixels")] {
+        for (path, words) in [
+            (tiny.train(0, 4), "is damaged"), (tiny.train(1, 8), "cannot be opened"), (tiny.train(2, 0), "claims 65500×65500 pixels")
+        ] {
             #expect(heard.all.contains { $0.hasPrefix(path) && $0.contains(words) }, "\(heard.all)")
         }
         #expect(whole.map(\.replaced).allSatisfy { $0 == 0 })
@@ -123,7 +128,9 @@ import Testing
         #expect(heard.all.count == 3 && heard.all.contains { $0.hasPrefix(tiny.train(0, 3)) }, "\(heard.all)")
         #expect(found.map(\.replaced).reduce(0, +) == 3 && found.map(\.labels) == whole.map(\.labels))
         let size = 32 * 32 * 3
-        func images(_ copies: [Copy]) -> [ArraySlice<UInt32>] { copies.flatMap { copy in copy.labels.indices.map { copy.images[$0 * size..<($0 + 1) * size] } } }
+        func images(_ copies: [Copy]) -> [ArraySlice<UInt32>] {
+            copies.flatMap { copy in copy.labels.indices.map { copy.images[$0 * size..<($0 + 1) * size] } }
+        }
         #expect(zip(images(found), images(whole)).count { !$0.elementsEqual($1) } == 3)
     }
 
@@ -131,13 +138,18 @@ import Testing
     @Test func aPNGNamedJPEGIsRead() throws {
         let tiny = try TinyImageNet()
         // 3×2 pixels, written by Pillow 13.0.0.
-        let png = try #require(Data(base64Encoded: "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGklEQVR4nAXBgQEAIAjAIOxyvXyBEHpqb5kPQ3IGgLc6VY0AAAAASUVORK5CYII="))
+        let png = try #require(
+            Data(
+                base64Encoded:
+                    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGklEQVR4nAXBgQEAIAjAIOxyvXyBEHpqb5kPQ3IGgLc6VY0AAAAASUVORK5CYII="))
         try write([UInt8](png), tiny.train(1, 4))
         try write([UInt8](png), "\(tiny.folder)/val/n02102040/n02102040_1.JPEG")
         let copies = try epoch(try split(tiny), 0, workers: 2)
         #expect(copies.map(\.replaced).allSatisfy { $0 == 0 } && copies.map(\.labels.count).reduce(0, +) == 30)
-        let data = try ImageNet(folder: tiny.folder, unreadable: UnreadableImages(limit: 0) { _ in }), test = data.testSplit(CenterCrop(crop: 32))
-        let reader = try test.reader(augmentation: nil, seed: 0), image = try #require((0..<test.count).first { test.path(of: $0).hasSuffix("n02102040_1.JPEG") })
+        let data = try ImageNet(folder: tiny.folder, unreadable: UnreadableImages(limit: 0) { _ in }),
+            test = data.testSplit(CenterCrop(crop: 32))
+        let reader = try test.reader(augmentation: nil, seed: 0),
+            image = try #require((0..<test.count).first { test.path(of: $0).hasSuffix("n02102040_1.JPEG") })
         var values = [Float](repeating: 0, count: test.imageSize)
         let read = try values.withUnsafeMutableBufferPointer { try reader.read(image, epoch: 0, into: $0.baseAddress!) }
         #expect(read.label == 1 && Set(values).count > 20)
@@ -184,7 +196,11 @@ import Testing
         func images() throws -> [Float] {
             let reader = try JPEGReader(split, Augmentation(smallestArea: 0.9), 3)
             var values = [Float](repeating: 0, count: 10 * split.imageSize)
-            for image in 0..<10 { _ = try values.withUnsafeMutableBufferPointer { try reader.read(image, epoch: 0, into: $0.baseAddress! + image * split.imageSize) } }
+            for image in 0..<10 {
+                _ = try values.withUnsafeMutableBufferPointer {
+                    try reader.read(image, epoch: 0, into: $0.baseAddress! + image * split.imageSize)
+                }
+            }
             return values
         }
         #expect(JPEGReader.reduction(of: PixelWindow(row: 0, column: 0, height: 280, width: 380), to: 32) == 8)
@@ -237,7 +253,9 @@ import Testing
             var (pixels, time): ([UInt8], Double) = ([], 0)
             for image in 0..<400 {
                 let start = seconds()
-                _ = try values.withUnsafeMutableBufferPointer { try reader.read(image * split.count / 400, epoch: 0, into: $0.baseAddress!) }
+                _ = try values.withUnsafeMutableBufferPointer {
+                    try reader.read(image * split.count / 400, epoch: 0, into: $0.baseAddress!)
+                }
                 time += seconds() - start
                 pixels += rgb(reader.window)
             }
@@ -247,8 +265,9 @@ import Testing
         split.reducesDecoding = false
         let full = try read()
         let difference = zip(reduced.pixels, full.pixels).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
-        print("\(size)×\(size): \(full.milliseconds) ms an image, with reduced decoding \(reduced.milliseconds) ms; pixels then differ by "
-            + "\(Double(difference) / Double(full.pixels.count)) of 255 on average")
+        print(
+            "\(size)×\(size): \(full.milliseconds) ms an image, with reduced decoding \(reduced.milliseconds) ms; pixels then differ by "
+                + "\(Double(difference) / Double(full.pixels.count)) of 255 on average")
         #expect(reduced.pixels.count == 400 * size * size * 3)
     }
 

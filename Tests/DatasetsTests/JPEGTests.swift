@@ -5,7 +5,8 @@ import Statistics
 import Testing
 
 @Suite struct JPEGTests {
-    private func decode(_ file: [UInt8], reduction: Int = 1, maximumPixels: Int = 1 << 20) throws -> (height: Int, width: Int, rgb: [UInt8]) {
+    private func decode(_ file: [UInt8], reduction: Int = 1, maximumPixels: Int = 1 << 20) throws -> (height: Int, width: Int, rgb: [UInt8])
+    {
         let decoder = ImageDecoder(maximumPixels: maximumPixels)
         return try file.withUnsafeBufferPointer { file in
             let pixels = try decoder.decode(file, try decoder.header(file), reduction: reduction)
@@ -33,7 +34,8 @@ import Testing
     /// A ramp decoded to a half, quarter and eighth is the ramp of block means; quality 100, so within 4 of 255.
     @Test(arguments: [2, 4, 8]) func reducedDecoding(_ reduction: Int) throws {
         let (height, width) = (50, 70)
-        let pixels = (0..<height * width).flatMap { (pixel: Int) -> [UInt8] in [UInt8(3 * (pixel % width)), UInt8(4 * (pixel / width)), 128] }
+        let pixels = (0..<height * width).flatMap { (pixel: Int) -> [UInt8] in [UInt8(3 * (pixel % width)), UInt8(4 * (pixel / width)), 128]
+        }
         let decoded = try decode(try encodeJPEG(pixels, width: width, height: height, channels: 3, quality: 100), reduction: reduction)
         #expect(decoded.height == (height + reduction - 1) / reduction && decoded.width == (width + reduction - 1) / reduction)
         for y in 0..<height / reduction {
@@ -71,7 +73,8 @@ import Testing
             }.mapError { $0 as? ImageFault ?? ImageFault("\($0)") }
         }
         let originals = [3, 1, 4].map { (channels: Int) -> [UInt8] in
-            (try? encodeJPEG((0..<24 * 20 * channels).map { hashedByte($0, seed: channels) }, width: 24, height: 20, channels: channels)) ?? []
+            (try? encodeJPEG((0..<24 * 20 * channels).map { hashedByte($0, seed: channels) }, width: 24, height: 20, channels: channels))
+                ?? []
         }
         let used = ImageDecoder(maximumPixels: 1 << 16)
         var (read, refused, random) = (0, 0, Philox(seed: 17, stream: 0))
@@ -94,7 +97,11 @@ import Testing
     /// A small file that claims 65,500 × 65,500 pixels: refused by its header, before anything is allocated.
     @Test func aBombIsRefused() throws {
         let bomb = try JPEGLoaderTests.bomb()
-        #expect(fault(bomb, maximumPixels: ImageDecoder.standardMaximumPixels) == "claims 65500×65500 pixels, more than the 67108864 that are decoded")
-        #expect(fault(try encodeJPEG([UInt8](repeating: 7, count: 300), width: 10, height: 10, channels: 3), maximumPixels: 99).contains("claims 10×10 pixels"))
+        #expect(
+            fault(bomb, maximumPixels: ImageDecoder.standardMaximumPixels)
+                == "claims 65500×65500 pixels, more than the 67108864 that are decoded")
+        #expect(
+            fault(try encodeJPEG([UInt8](repeating: 7, count: 300), width: 10, height: 10, channels: 3), maximumPixels: 99).contains(
+                "claims 10×10 pixels"))
     }
 }

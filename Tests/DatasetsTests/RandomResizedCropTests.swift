@@ -36,7 +36,9 @@ import Testing
         #expect(draw(1, 0) == draw(1, 0))
         #expect(draw(1, 0) != draw(2, 0) && draw(1, 0) != draw(1, 1) && Set(draw(1, 0).map(\.row)).count > 20)
         // N = 10,000 fair flips: 50 is one standard deviation, six of them the bound (error level 2e-9).
-        let flips = (0..<10_000).count { Augmentation(smallestArea: 0.08).window(seed: 5, epoch: 0, image: $0, height: 9, width: 9).isFlipped }
+        let flips = (0..<10_000).count {
+            Augmentation(smallestArea: 0.08).window(seed: 5, epoch: 0, image: $0, height: 9, width: 9).isFlipped
+        }
         #expect(abs(flips - 5000) < 300)
     }
 

@@ -70,7 +70,7 @@ struct TinyIDX {
 
     /// Writes the files and describes them as a release.
     func store(in folder: String, gzipped: Bool) throws -> IDXRelease {
-        let release = try IDXRelease(
+        let release = IDXRelease(
             name: "Tiny", folderName: "tiny", classes: MNIST.classes, normalization: MNIST.normalization, counts: (2, 1),
             sha256: (
                 try sha256(of: trainImages), try sha256(of: trainLabels), try sha256(of: testImages), try sha256(of: testLabels)

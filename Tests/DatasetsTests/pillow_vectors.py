@@ -60,7 +60,8 @@ def resize_cases():
 
 
 def test_cases():
-    for seed, (height, width, resize, crop) in enumerate([(30, 41, 20, 16), (50, 31, 23, 17), (24, 24, 36, 24), (29, 33, None, 24), (20, 33, None, 24)]):
+    for seed, (height, width, resize, crop) in enumerate([(30, 41, 20, 16), (50, 31, 23, 17), (24, 24, 36, 24), (29, 33, None, 24),
+            (20, 33, None, 24)]):
         steps = ([transforms.Resize(resize)] if resize else []) + [transforms.CenterCrop(crop)]
         yield {"height": height, "width": width, "seed": seed, "resize": resize, "crop": crop,
                "rgb": text(transforms.Compose(steps)(image(height, width, seed)).tobytes())}
@@ -70,7 +71,8 @@ def jpeg_cases():
     rgb = smooth(41, 58)
     inks = (*rgb.convert("CMYK").split()[:3], rgb.transpose(Image.Transpose.ROTATE_180).convert("L"))  # convert leaves black out
     for name, picture, options in [
-        ("4:2:0", rgb, {"subsampling": 2}), ("4:4:4", rgb, {"subsampling": 0}), ("4:2:2 progressive", rgb, {"subsampling": 1, "progressive": True}),
+        ("4:2:0", rgb, {"subsampling": 2}), ("4:4:4", rgb, {"subsampling": 0}), 
+            ("4:2:2 progressive", rgb, {"subsampling": 1, "progressive": True}),
         ("grey", rgb.convert("L"), {}), ("CMYK", Image.merge("CMYK", inks), {}),
     ]:
         file = io.BytesIO()

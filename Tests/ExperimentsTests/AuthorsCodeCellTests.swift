@@ -27,11 +27,16 @@ import Training
         let folder = try TemporaryFolder()
         try FileManager.default.copyItem(atPath: experiments, toPath: folder.path + "/Experiments")
         let path = folder.path + "/Experiments/cells.yaml"
-        let text = try String(contentsOfFile: path, encoding: .utf8).replacingOccurrences(of: "\nbase: paper.yaml", with: "\nbase: authors-code.yaml")
+        let text = try String(contentsOfFile: path, encoding: .utf8).replacingOccurrences(
+            of: "\nbase: paper.yaml", with: "\nbase: authors-code.yaml")
         _ = try folder.write(text, to: "Experiments/cells.yaml")
-        let (paper, authors) = (try ExperimentCells(.paper, folder: experiments), try ExperimentCells(.paper, folder: folder.path + "/Experiments"))
+        let (paper, authors) = (
+            try ExperimentCells(.paper, folder: experiments), try ExperimentCells(.paper, folder: folder.path + "/Experiments")
+        )
         for (a, b) in zip(paper.cells, authors.cells) where a.isFloat { #expect(a.recipe == b.recipe) }
-        #expect(authors.cells.allSatisfy { ["authors-code", "comparison", "ste"].contains($0.recipeName) } && authors.cells.count == paper.cells.count)
+        #expect(
+            authors.cells.allSatisfy { ["authors-code", "comparison", "ste"].contains($0.recipeName) }
+                && authors.cells.count == paper.cells.count)
     }
 
     /// Everything that `authors-code` changes is as METHOD.md has it in every cell of the paper's recipe.

@@ -21,11 +21,13 @@ import TrainingTestSupport
         (["method": "binary-relax", "weight_bits": "1", "epochs": "1"], "epochs must be at least 2 for binary-relax"),
         (["scaling": "per-image"], "scaling"), (["ternary": "paper"], "ternary"), (["evaluation": "late"], "evaluation"),
         (["quantized_layers": "outer"], "quantized_layers"), (["lloyd_iterations": "0"], "lloyd_iterations must be at least 1"),
-        (["resolution_decay": "-1"], "resolution_decay must be"), (["resolution_gradient_factor": "-1"], "resolution_gradient_factor must be"),
+        (["resolution_decay": "-1"], "resolution_decay must be"),
+        (["resolution_gradient_factor": "-1"], "resolution_gradient_factor must be"),
         (["resolution_gradient_limit": "0"], "resolution_gradient_limit must be above 0"),
         (["resolution_maximum": "1.0e-4"], "resolution_maximum must be at least resolution_minimum"),
-        (["relaxation_start": "0"], "relaxation_start must be above 0"), (["relaxation_end": "0.5"], "relaxation_end must be at least relaxation_start"),
-        (["relaxation_share": "1"], "relaxation_share must be above 0 and below 1"),
+        (["relaxation_start": "0"], "relaxation_start must be above 0"),
+        (["relaxation_end": "0.5"], "relaxation_end must be at least relaxation_start"),
+        (["relaxation_share": "1"], "relaxation_share must be above 0 and below 1")
     ])
     func aBadValueIsNamed(_ changes: [String: String], _ words: String) {
         let error = #expect(throws: RecipeError.self) { try recipe(changes) }
@@ -33,7 +35,9 @@ import TrainingTestSupport
         #expect(line.contains(words) && line.contains("recipe.yaml") && !line.contains("\n"), "\(line)")
     }
 
-    @Test(arguments: [("a: [1", "not valid YAML"), ("- 1", "must be a YAML mapping"), ("network: resnet8", "is missing"), ("a: 1\na: 2", "duplicated key")])
+    @Test(arguments: [
+        ("a: [1", "not valid YAML"), ("- 1", "must be a YAML mapping"), ("network: resnet8", "is missing"), ("a: 1\na: 2", "duplicated key")
+    ])
     func aBadFileIsNamed(_ text: String, _ words: String) throws {
         let folder = try TemporaryFolder()
         let path = try folder.write(text, to: "recipe.yaml")
@@ -58,7 +62,8 @@ import TrainingTestSupport
     private func cells(_ entries: [String]) throws -> ExperimentCells {
         let folder = try TemporaryFolder()
         let base = baseRecipe.split(separator: "\n").filter { !$0.hasPrefix("method") }.joined(separator: "\n")
-        _ = try folder.write(base + "\nfloat: { method: float }\nquantized: { method: bcgd, weight_bits: 1, activation_bits: 4 }\n", to: "base.yaml")
+        _ = try folder.write(
+            base + "\nfloat: { method: float }\nquantized: { method: bcgd, weight_bits: 1, activation_bits: 4 }\n", to: "base.yaml")
         _ = try folder.write("float: {}\nquantized: {}\n", to: "protocols/smoke.yaml")
         _ = try folder.write("base: base.yaml\ncells:\n" + entries.map { "  - { \($0) }\n" }.joined(), to: "cells.yaml")
         return try ExperimentCells(.smoke, folder: folder.path)
@@ -66,9 +71,13 @@ import TrainingTestSupport
 
     /// A cell may start from any other's run: all before it are selected, in order, and are part of its settings.
     @Test func cellsStartFromEachOther() throws {
-        let all = try cells(["cell: c, start: b", "cell: f, method: float", "cell: g, method: float, rate: 0.5", "cell: b, start: g", "cell: a"])
+        let all = try cells([
+            "cell: c, start: b", "cell: f, method: float", "cell: g, method: float, rate: 0.5", "cell: b, start: g", "cell: a"
+        ])
         let (a, b, c) = (all.cells[4], all.cells[3], all.cells[0])
-        #expect(try all.start(of: a)?.name == "f" && all.start(of: b)?.name == "g" && all.start(of: c)?.name == "b" && all.start(of: all.cells[1]) == nil)
+        #expect(
+            try all.start(of: a)?.name == "f" && all.start(of: b)?.name == "g" && all.start(of: c)?.name == "b"
+                && all.start(of: all.cells[1]) == nil)
         let digests = try [a, b, c].map { try all.settings(of: $0, startingIn: .f32).digest }
         #expect(Set(digests).count == 3)  // one recipe, other beginnings
         let folder = try TemporaryFolder()
@@ -78,24 +87,32 @@ import TrainingTestSupport
             (["cell: f, method: float", "cell: a, start: b", "cell: b, start: a"], "starts from itself, by way of"),
             (["cell: f, method: float", "cell: a, start: x"], "starts from x, which protocol smoke has no cell of"),
             (["cell: f, method: float, network: vgg11", "cell: a, start: f"], "which has another network"),
-            (["cell: f, method: float", "cell: a, start: f, validation_images: 10"], "other validation_images"),
+            (["cell: f, method: float", "cell: a, start: f, validation_images: 10"], "other validation_images")
         ] {
             let error = #expect(throws: RecipeError.self) { _ = try self.cells(entries) }
             #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
         }
     }
 
-    /// Table 1 of the companion paper: networks, bits, estimators, and its table 2: epochs, rates, milestones, batches (THEORY.md, last part).
+    /// Table 1 of the companion paper: networks, bits, estimators, and its table 2: epochs, rates, milestones, batches (THEORY.md, last
+    /// part).
     @Test func theCompanionPapersTable() throws {
         let (small, mnist) = (try ExperimentCells(.paper, folder: experiments), try ExperimentCells(.paper, folder: experiments + "/mnist"))
-        let selected = try [(small, experiments), (mnist, experiments + "/mnist")].flatMap { try $0.selection(of: [try ExperimentTable("table4", folder: $1)]) }
+        let selected = try [(small, experiments), (mnist, experiments + "/mnist")].flatMap {
+            try $0.selection(of: [try ExperimentTable("table4", folder: $1)])
+        }
         let quantized = selected.filter { !$0.isFloat }
-        #expect(selected.count == 21 && quantized.count == 18 && selected.allSatisfy { !$0.recipe.batchNormAffine && $0.recipe.momentum == 0.9 })
+        #expect(
+            selected.count == 21 && quantized.count == 18 && selected.allSatisfy { !$0.recipe.batchNormAffine && $0.recipe.momentum == 0.9 }
+        )
         for cell in quantized {
             let recipe = cell.recipe, isLeNet = recipe.network == "lenet5"
-            #expect(recipe.weightBits == 32 && [2, 4].contains(recipe.activationBits) && recipe.stepSizeRateFactor == 0 && recipe.stepSizeStart == .halfNormal)
+            #expect(
+                recipe.weightBits == 32 && [2, 4].contains(recipe.activationBits) && recipe.stepSizeRateFactor == 0
+                    && recipe.stepSizeStart == .halfNormal)
             #expect(cell.name == "\(recipe.network)-ste-\(recipe.activationBits)bit-\(recipe.inputDerivative.rawValue)")
-            #expect(recipe.epochs == (isLeNet ? 50 : 200) && recipe.milestones == (isLeNet ? [20, 40] : [80, 140]) && recipe.rateDivisor == 10)
+            #expect(
+                recipe.epochs == (isLeNet ? 50 : 200) && recipe.milestones == (isLeNet ? [20, 40] : [80, 140]) && recipe.rateDivisor == 10)
             #expect(recipe.learningRate == (isLeNet ? 0.1 : 0.01) && recipe.batchSize == (isLeNet ? 64 : 128))
             #expect(try (isLeNet ? mnist : small).start(of: cell)?.name == "\(recipe.network)-ste-float")
         }
@@ -133,9 +150,12 @@ import TrainingTestSupport
             #expect(cells.cells.allSatisfy { $0.recipe.imageSize != nil && $0.recipeName == "imagenet" })
         }
         let paper = try ExperimentCells(.paper, folder: folder).cells
-        let kinds = paper.map { "\($0.recipe.network) \($0.recipe.weightBits)W \($0.recipe.method.rawValue) \($0.recipe.quantizedLayers.rawValue)" }
+        let kinds = paper.map {
+            "\($0.recipe.network) \($0.recipe.weightBits)W \($0.recipe.method.rawValue) \($0.recipe.quantizedLayers.rawValue)"
+        }
         let expected = (0..<2).flatMap { _ in
-            ["32W float all"] + ["1W", "4W"].flatMap { bits in ["bcgd", "bc"].flatMap { method in ["all", "inner"].map { "\(bits) \(method) \($0)" } } }
+            ["32W float all"]
+                + ["1W", "4W"].flatMap { bits in ["bcgd", "bc"].flatMap { method in ["all", "inner"].map { "\(bits) \(method) \($0)" } } }
         }
         #expect(kinds.count == 18 && kinds.map { $0.split(separator: " ").dropFirst().joined(separator: " ") } == expected)
         for recipe in paper.map(\.recipe) {
@@ -152,7 +172,7 @@ import TrainingTestSupport
         #expect(try cells.selection(of: [tables[0]], only: ["resnet8-1w4a-bc"]).map(\.name) == ["resnet8-float", "resnet8-1w4a-bc"])
         #expect(
             try cells.selection(of: tables).map(\.name) == [
-                "resnet8-float", "resnet8-1w4a-bcgd", "resnet8-1w4a-bc", "resnet8-1w4a-bcgd-rho1e-3", "resnet8-1w4a-bcgd-rho1e-2",
+                "resnet8-float", "resnet8-1w4a-bcgd", "resnet8-1w4a-bc", "resnet8-1w4a-bcgd-rho1e-3", "resnet8-1w4a-bcgd-rho1e-2"
             ])
         let error = #expect(throws: RecipeError.self) { try cells.selection(of: [tables[0]], only: ["alexnet"]) }
         #expect(error?.description.contains("no cell alexnet") == true && error?.description.contains("resnet8-1w4a-bcgd") == true)
@@ -173,7 +193,9 @@ import TrainingTestSupport
                 """
             _ = try folder.write(text, to: "cells.yaml")
             let cells = try ExperimentCells(.smoke, folder: folder.path)
-            return try cells.cells.dropFirst().flatMap { cell in try [Precision.f32, .mixed].map { precision in try cells.settings(of: cell, startingIn: precision).digest } }
+            return try cells.cells.dropFirst().flatMap { cell in
+                try [Precision.f32, .mixed].map { precision in try cells.settings(of: cell, startingIn: precision).digest }
+            }
         }
         let same = try digests("")
         #expect(same[0] == same[2] && same[1] == same[3] && same[0] != same[1])
@@ -186,7 +208,7 @@ import TrainingTestSupport
         ("columns: [bits]\ncells: [a]", "needs the key title"), ("title: t\ncolumns: [bits]\ncells: [a, a]", "a is listed twice"),
         ("title: t\ncolumns: [bits]\ncells: [a]\ncomparisons: [[a, b]]", "two of the table's cells, not a, b"),
         ("title: t\ncolumns: [bits]\ncells: [a]\nrows: 3", "unknown key rows"),
-        ("title: t\ncolumns: [bits]\ncells: [a]\ncomparisons: [a]", "comparisons must be a list of lists"),
+        ("title: t\ncolumns: [bits]\ncells: [a]\ncomparisons: [a]", "comparisons must be a list of lists")
     ])
     func aBadLayoutIsNamed(_ text: String, _ words: String) throws {
         let folder = try TemporaryFolder()

@@ -23,7 +23,7 @@ import Training
 
     @Test(arguments: [
         ("a68\n", 6, 9, "marks 5 images as correct, but the run has 6"), ("a69\n", 6, 9, "for 9 images"), ("a6\n", 4, 9, "for 9 images"),
-        ("a680\n", 5, 9, "for 9 images"), ("ag8\n", 3, 9, "for 9 images"), ("a6\n8\n", 5, 9, "for 9 images"), ("", 0, 9, "for 9 images"),
+        ("a680\n", 5, 9, "for 9 images"), ("ag8\n", 3, 9, "for 9 images"), ("a6\n8\n", 5, 9, "for 9 images"), ("", 0, 9, "for 9 images")
     ])
     func badFilesAreNamed(content: String, correct: Int, images: Int, expected: String) throws {
         try withTemporaryFolder { folder in
@@ -41,7 +41,7 @@ import Training
     @Test func seedsShareAMeanOnlyWhenAllElseIsEqual() throws {
         let others = [
             try row(method: .bc), try row(seed: 4, digest: "other"), try row(seed: 5, origin: .unofficial),
-            try row(seed: 6, precision: .mixed), try row(cell: "resnet20-1w4a-bcgd-minimum", seed: 7),
+            try row(seed: 6, precision: .mixed), try row(cell: "resnet20-1w4a-bcgd-minimum", seed: 7)
         ]
         let groups = RunGroup.all(of: [try row(seed: 2, correct: 9133)] + others + [try row(seed: 1), try row(seed: 3, correct: 9143)])
         #expect(groups.map(\.seeds) == [[1, 2, 3], [1], [4], [5], [6], [7]])
@@ -53,7 +53,10 @@ import Training
     }
 
     @Test func sectionsOfADatasetStandTogether() throws {
-        let runs = [try row(dataset: "CIFAR-10"), try row(dataset: "imagenet"), try row(dataset: "CIFAR-10", origin: .unofficial), try row(dataset: "CIFAR-10")]
+        let runs = [
+            try row(dataset: "CIFAR-10"), try row(dataset: "imagenet"), try row(dataset: "CIFAR-10", origin: .unofficial),
+            try row(dataset: "CIFAR-10")
+        ]
         #expect(Section.all(of: runs).map(\.slug) == ["cifar-10-smoke", "cifar-10-smoke-unofficial", "imagenet-smoke"])
     }
 
@@ -108,9 +111,11 @@ import Training
     @Test func equalDifferencesTellNothingOfTheirSpread() throws {
         func pair(_ differences: [Int]) throws -> PairedComparison {
             func group(_ method: Recipe.Method, _ count: (Int) -> Int) throws -> RunGroup {
-                RunGroup.all(of: try differences.indices.map { try row(method: method, seed: UInt64($0), correct: count($0), best: nil) })[0]
+                RunGroup.all(of: try differences.indices.map { try row(method: method, seed: UInt64($0), correct: count($0), best: nil) })[
+                    0]
             }
-            return try #require(PairedComparison(try group(.bcgd) { 9000 + 7 * $0 + differences[$0] }, try group(.bc) { 9000 + 7 * $0 }) { _ in nil })
+            return try #require(
+                PairedComparison(try group(.bcgd) { 9000 + 7 * $0 + differences[$0] }, try group(.bc) { 9000 + 7 * $0 }) { _ in nil })
         }
         for differences in [[40, 40], [-40, -40, -40], [0, 0], [0, 0, 0]] {
             let equal = try pair(differences)
@@ -136,7 +141,9 @@ import Training
         let pair = try #require(
             PairedComparison(
                 try group(.bcgd, [1: 8]), try group(.bc, [1: 6]),
-                outcomes: { ImageOutcomes((1...12).map { [isFirst = $0.condition.method == .bcgd] image in isFirst ? image <= 8 : image >= 7 }) }))
+                outcomes: {
+                    ImageOutcomes((1...12).map { [isFirst = $0.condition.method == .bcgd] image in isFirst ? image <= 8 : image >= 7 })
+                }))
         let outcome = try #require(pair.mcNemar[0])
         #expect(outcome.onlyFirst == 6 && outcome.onlySecond == 4)
         #expect(abs(outcome.test.pValue - 772.0 / 1024) < 1e-12)
@@ -146,14 +153,15 @@ import Training
 @Suite struct ResultsTableTests {
     private func table(_ runs: [RunRow], outcomes: (RunRow) throws -> ImageOutcomes? = { _ in nil }) throws -> ResultsTable {
         try ResultsTable(
-            runs, columns: [.bits, .setting(.method), .setting(.blending)], cells: ["resnet20-1w4a-bcgd", "resnet20-1w4a-bc", "resnet20-1w4a-none"],
+            runs, columns: [.bits, .setting(.method), .setting(.blending)],
+            cells: ["resnet20-1w4a-bcgd", "resnet20-1w4a-bc", "resnet20-1w4a-none"],
             comparisons: [["resnet20-1w4a-bcgd", "resnet20-1w4a-bc"]], outcomes: outcomes)
     }
 
     /// Values by hand from the counts; the intervals of 9123 of 10000 as in `RunRowTests`.
     @Test func rowsAreTheTablesCellsInItsOrder() throws {
         let table = try table([
-            try row(method: .bc, blending: 0), try row(cell: "unlisted"), try row(precision: .mixed), try row(seed: 2), try row(),
+            try row(method: .bc, blending: 0), try row(cell: "unlisted"), try row(precision: .mixed), try row(seed: 2), try row()
         ])
         let none = "not available in the sources at hand"
         #expect(table.missing == ["resnet20-1w4a-none"])
@@ -162,7 +170,7 @@ import Training
             table.accuracies.rows == [
                 ["1W4A", "bcgd", "1e-05", "f32", "3", "1, 2", "91.23", "91.50", "–", "–", none],
                 ["1W4A", "bcgd", "1e-05", "mixed", "3", "1", accuracy, "91.50", "–", "–", none],
-                ["1W4A", "bc", "0", "f32", "3", "1", accuracy, "91.50", "–", "–", none],
+                ["1W4A", "bc", "0", "f32", "3", "1", accuracy, "91.50", "–", "–", none]
             ])
         #expect(table.differences?.rows == [["resnet20-1w4a-bcgd", "resnet20-1w4a-bc", "f32", "1", "0.00", "–", "–"]])
         #expect(table.images == nil)
@@ -186,21 +194,24 @@ import Training
             return run
         }
         let table = try table([try row(seed: 1), try row(seed: 2), try row(method: .bc, seed: 3)] + diverged)
-        #expect(table.accuracies.rows.map { $0[4...7] } == [
-            ["3", "1, 2", "91.23", "91.50"], ["0", "3", "diverged in epoch 1", "–"], ["1", "4, 5", "diverged in epoch 2", "–"],
-            ["3", "3", "91.23 [90.66, 91.78]", "91.50"],
-        ])
+        #expect(
+            table.accuracies.rows.map { $0[4...7] } == [
+                ["3", "1, 2", "91.23", "91.50"], ["0", "3", "diverged in epoch 1", "–"], ["1", "4, 5", "diverged in epoch 2", "–"],
+                ["3", "3", "91.23 [90.66, 91.78]", "91.50"]
+            ])
         #expect(table.differences == nil && table.missing == ["resnet20-1w4a-none"])
     }
 
     /// f32 differences 1, 2, 3 points: t = 2/(1/√3) = 3.4641 at 2 degrees, p = 1 − t/√(t² + 2) = 0.0742; mixed 1, 1.5, 2:
     /// t = 1.5/(0.5/√3) = 5.1962, p = 0.0351. Holm's: 2·0.0351 = 0.0702, then the larger of that and 0.0742.
     @Test func holmRunsOverTheTablesTests() throws {
-        let f32 = try (1...3).flatMap { [try row(seed: UInt64($0), correct: 9000 + 100 * $0), try row(method: .bc, seed: UInt64($0), correct: 9000)] }
+        let f32 = try (1...3).flatMap {
+            [try row(seed: UInt64($0), correct: 9000 + 100 * $0), try row(method: .bc, seed: UInt64($0), correct: 9000)]
+        }
         let mixed = try (1...3).flatMap {
             [
                 try row(seed: UInt64($0), correct: 9050 + 50 * $0, precision: .mixed),
-                try row(method: .bc, seed: UInt64($0), correct: 9000, precision: .mixed),
+                try row(method: .bc, seed: UInt64($0), correct: 9000, precision: .mixed)
             ]
         }
         let rows = try #require(try table(f32 + mixed).differences?.rows)
@@ -216,7 +227,7 @@ import Training
         let runs = try (1...3).flatMap { seed in
             [
                 try row(seed: UInt64(seed), correct: 8, best: nil, images: 12),
-                try row(method: .bc, seed: UInt64(seed), correct: [12, 0, 5][seed - 1], best: nil, images: 12),
+                try row(method: .bc, seed: UInt64(seed), correct: [12, 0, 5][seed - 1], best: nil, images: 12)
             ]
         }
         let unofficial = try row(method: .bc, seed: 1, correct: 0, best: nil, origin: .unofficial, images: 12)

@@ -11,8 +11,9 @@ import TrainingTestSupport
 @Suite struct RecipeDigestTests {
     /// The digests in results/runs.csv, of runs made before there were methods besides float, bcgd and bc.
     @Test(arguments: [
-        ("resnet20-float", "a2d42e09", RunProtocol.brief), ("resnet20-1w4a-bcgd", "773b7e4e", .brief), ("resnet20-1w4a-bc", "e4160a57", .brief),
-        ("resnet8-float", "3b7a401c", .smoke), ("resnet8-1w4a-bcgd", "3e1199da", .smoke),
+        ("resnet20-float", "a2d42e09", RunProtocol.brief), ("resnet20-1w4a-bcgd", "773b7e4e", .brief),
+        ("resnet20-1w4a-bc", "e4160a57", .brief),
+        ("resnet8-float", "3b7a401c", .smoke), ("resnet8-1w4a-bcgd", "3e1199da", .smoke)
     ])
     func committedRunsKeepTheirDigests(_ name: String, _ digest: String, _ runProtocol: RunProtocol) throws {
         let cells = try ExperimentCells(runProtocol, folder: experiments)
@@ -34,14 +35,18 @@ import TrainingTestSupport
     private static let others = [
         "scaling": "per-channel", "ternary": "authors", "lloyd_iterations": "1", "evaluation": "lagged", "resolution_decay": "1.0e-4",
         "resolution_gradient_factor": "0.01", "resolution_gradient_limit": "1", "resolution_maximum": "5", "relaxation_start": "2",
-        "layer_bits": "{ first: 32, fc: 32 }", "relaxation_end": "500", "relaxation_share": "0.5", "image_size": "64", "smallest_crop": "0.5",
-        "weight_quantizer": "dorefa", "activation_quantizer": "pact", "schedule": "cosine", "warmup_epochs": "1", "optimizer": "adam", "adam_beta2": "0.99", "adam_epsilon": "0.5", "label_smoothing": "0.1",
-        "accumulation": "2", "validation_images": "10", "batch_norm_images": "100", "batch_norm_affine": "false", "step_size_start": "half-normal", "shards": "2",
+        "layer_bits": "{ first: 32, fc: 32 }", "relaxation_end": "500", "relaxation_share": "0.5", "image_size": "64",
+        "smallest_crop": "0.5",
+        "weight_quantizer": "dorefa", "activation_quantizer": "pact", "schedule": "cosine", "warmup_epochs": "1", "optimizer": "adam",
+        "adam_beta2": "0.99", "adam_epsilon": "0.5", "label_smoothing": "0.1",
+        "accumulation": "2", "validation_images": "10", "batch_norm_images": "100", "batch_norm_affine": "false",
+        "step_size_start": "half-normal", "shards": "2"
     ]
 
     /// Without padding, which images in files do not have.
     private func description(_ changes: [String: String]) throws -> RunDescription {
-        RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(changes.merging(["crop_padding": "0"]) { $1 }), seed: 3, warmStart: nil)
+        RunDescription(
+            name: "run", dataset: "synthetic", recipe: try recipe(changes.merging(["crop_padding": "0"]) { $1 }), seed: 3, warmStart: nil)
     }
 
     @Test func keysAtTheirStandardValueAreLeftOut() throws {

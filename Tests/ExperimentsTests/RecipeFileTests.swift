@@ -19,15 +19,21 @@ import TrainingTestSupport
     /// Values that YAML 1.1 or Swift would take for others, or that no arithmetic survives. The message names the file, the
     /// line, the key, the value and the range.
     @Test(arguments: [
-        ("weight_decay", ".inf"), ("weight_decay", ".nan"), ("weight_decay", "1e39"), ("weight_decay", "-1.0e-4"), ("weight_decay", "1e-50"),
-        ("momentum", "0,95"), ("momentum", "0.9_5"), ("momentum", "\"0.9\""), ("momentum", ""), ("momentum", "~"), ("momentum", "[0.9]"), ("momentum", "nan"),
+        ("weight_decay", ".inf"), ("weight_decay", ".nan"), ("weight_decay", "1e39"), ("weight_decay", "-1.0e-4"),
+        ("weight_decay", "1e-50"),
+        ("momentum", "0,95"), ("momentum", "0.9_5"), ("momentum", "\"0.9\""), ("momentum", ""), ("momentum", "~"), ("momentum", "[0.9]"),
+        ("momentum", "nan"),
         ("momentum", "0x1p-1"), ("momentum", "!!float 0.9"), ("rate", "1:30.5"), ("rate", "1e999"), ("rate", "inf"), ("rate", "1e-400"),
-        ("epochs", "1:30"), ("epochs", "0x10"), ("epochs", "0o10"), ("epochs", "1_0"), ("epochs", "1e1"), ("epochs", "10.0"), ("epochs", "'10'"),
-        ("epochs", "99999999999999999999"), ("epochs", "0b11"), ("batch_size", "1000000000"), ("batch_size", "9223372036854775807"), ("batch_size", "-1"),
+        ("epochs", "1:30"), ("epochs", "0x10"), ("epochs", "0o10"), ("epochs", "1_0"), ("epochs", "1e1"), ("epochs", "10.0"),
+        ("epochs", "'10'"),
+        ("epochs", "99999999999999999999"), ("epochs", "0b11"), ("batch_size", "1000000000"), ("batch_size", "9223372036854775807"),
+        ("batch_size", "-1"),
         ("lloyd_iterations", "2147483648"), ("relaxation_start", "1e-44"), ("rate_divisor", ".inf"), ("resolution_rate_factor", "1e300"),
-        ("resolution_gradient_factor", "3.5e38"), ("resolution_maximum", "1e38"), ("smallest_crop", "1.0001"), ("layer_bits", "8"), ("layer_bits", "{}"), ("layer_bits", "{ fc: 9 }"), ("layer_bits", "{ fc: eight }"), ("crop_padding", "17"),
-        ("flip", "yes"), ("flip", "on"), ("flip", "no"), ("flip", "1"), ("flip", "\"true\""), ("milestones", "[010, 1:30]"), ("milestones", "[2, 2]"),
-        ("milestones", "3"), ("milestones", "[0x3]"), ("method", "Float"), ("scaling", "true"),
+        ("resolution_gradient_factor", "3.5e38"), ("resolution_maximum", "1e38"), ("smallest_crop", "1.0001"), ("layer_bits", "8"),
+        ("layer_bits", "{}"), ("layer_bits", "{ fc: 9 }"), ("layer_bits", "{ fc: eight }"), ("crop_padding", "17"),
+        ("flip", "yes"), ("flip", "on"), ("flip", "no"), ("flip", "1"), ("flip", "\"true\""), ("milestones", "[010, 1:30]"),
+        ("milestones", "[2, 2]"),
+        ("milestones", "3"), ("milestones", "[0x3]"), ("method", "Float"), ("scaling", "true")
     ])
     func aValueOutOfRangeIsTraced(_ key: String, _ value: String) throws {
         let text = recipeText([key: value])
@@ -48,14 +54,18 @@ import TrainingTestSupport
 
     /// A value of the base, the phase, the protocol or the cell is blamed on the file and line where it stands.
     @Test(arguments: [
-        ("base.yaml", "momentum: 0.9", "momentum: 0,95", "base.yaml:14: momentum"), ("base.yaml", "rate: 0.3", "rate: fast", "base.yaml:18: rate"),
+        ("base.yaml", "momentum: 0.9", "momentum: 0,95", "base.yaml:14: momentum"),
+        ("base.yaml", "rate: 0.3", "rate: fast", "base.yaml:18: rate"),
         ("protocols/smoke.yaml", "epochs: 7", "epochs: 7x", "protocols/smoke.yaml:2: epochs"),
         ("cells.yaml", "blending: 0.5", "blending: 1.5", "cells.yaml:4: blending"),
         // A rule that joins two settings is blamed on the one that it names.
-        ("cells.yaml", "blending: 0.5", "resolution_maximum: 1.0e-4", "cells.yaml:4: resolution_maximum must be at least resolution_minimum"),
+        (
+            "cells.yaml", "blending: 0.5", "resolution_maximum: 1.0e-4",
+            "cells.yaml:4: resolution_maximum must be at least resolution_minimum"
+        ),
         ("base.yaml", "flip: true", "colour: red", "base.yaml:17: unknown key colour"),
         ("cells.yaml", "blending: 0.5", "protocols: [smok]", "unknown protocol smok"),
-        ("cells.yaml", "network: resnet8", "network: resnet9", "cells.yaml:4: network must be one of"),
+        ("cells.yaml", "network: resnet8", "network: resnet9", "cells.yaml:4: network must be one of")
     ])
     func aLayeredSettingIsTraced(_ file: String, _ old: String, _ new: String, _ words: String) throws {
         let folder = try TemporaryFolder()
@@ -64,7 +74,9 @@ import TrainingTestSupport
         let files = [
             "base.yaml": "# about\n\n" + base.joined(separator: "\n") + "\nfloat: {}\nquantized: { rate: 0.3 }\n",
             "protocols/smoke.yaml": "float: {}\nquantized: { epochs: 7, milestones: [3] }\n",
-            "cells.yaml": "base: base.yaml\ncells:\n  # one\n  - { cell: a, network: resnet8, weight_bits: 1, activation_bits: 4, method: bcgd, blending: 0.5 }\n",
+            "cells.yaml":
+                "base: base.yaml\ncells:\n  # one\n  - { cell: a, network: resnet8, weight_bits: 1, activation_bits: 4, method: bcgd, "
+                + "blending: 0.5 }\n"
         ]
         for (name, text) in files { _ = try folder.write(text, to: name) }
         let cell = try #require(ExperimentCells(.smoke, folder: folder.path).cells.first)
@@ -80,19 +92,26 @@ import TrainingTestSupport
 
     /// Nine levels of nine aliases are 3.9·10⁸ nodes; as keys they would be hashed while the file is read.
     @Test(arguments: [false, true]) func aliasesAreRefusedAtOnce(asKeys: Bool) throws {
-        let levels = (1...9).map { level in "a\(level): &a\(level) [\(Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", "))]" }
+        let levels = (1...9).map { level in
+            "a\(level): &a\(level) [\(Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", "))]"
+        }
         let text = (["a0: &a0 [x]"] + levels + (asKeys ? ["b: { ? *a9 : 1, ? *a9 : 2 }"] : [])).joined(separator: "\n")
         let folder = try TemporaryFolder()
         let path = try folder.write(text, to: "recipe.yaml"), start = ContinuousClock.now
         #expect(refusal { _ = try Settings(contentsOf: path) }.contains("recipe.yaml:1: &a0 looks like an anchor or alias"))
         #expect(ContinuousClock.now - start < .seconds(5))
-        for value in ["*paper", "{ <<: *paper }", "&x 3"] { #expect(refusal { _ = try recipe(["epochs": value]) }.contains("anchor or alias")) }
+        for value in ["*paper", "{ <<: *paper }", "&x 3"] {
+            #expect(refusal { _ = try recipe(["epochs": value]) }.contains("anchor or alias"))
+        }
         #expect(refusal { _ = try recipe(["<<": "{ epochs: 3 }"]) }.contains("unknown key <<"))
         // Comments may say what they like.
         #expect(try recipe(["epochs": "3   # *three* & no more"]).epochs == 3)
     }
 
-    @Test(arguments: ["a: 1\n---\nb: 2\n", "a: 1\na: 2\n", "\"a\": 1\na: 2\n", "? [a]\n: 1\n", "a: [\n", "- a\n", "\u{0}", "a: 'x\n", String(repeating: "[", count: 100_000)])
+    @Test(arguments: [
+        "a: 1\n---\nb: 2\n", "a: 1\na: 2\n", "\"a\": 1\na: 2\n", "? [a]\n: 1\n", "a: [\n", "- a\n", "\u{0}", "a: 'x\n",
+        String(repeating: "[", count: 100_000)
+    ])
     func whatIsNoMappingIsRefused(_ text: String) throws {
         let folder = try TemporaryFolder()
         let path = try folder.write(text, to: "recipe.yaml")
@@ -105,8 +124,9 @@ import TrainingTestSupport
         let text = "# A recipe.\n" + recipeText(["method": "bcgd", "weight_bits": "1"]) + "\n"
         let expected = try Settings(contentsOf: folder.write(text, to: "lf.yaml")).recipe()
         let variants = [
-            text.replacingOccurrences(of: "\n", with: "\r\n"), text.replacingOccurrences(of: "\n", with: "\r"), "\u{FEFF}" + text, String(text.dropLast()),
-            "\u{FEFF}" + text.replacingOccurrences(of: "\n", with: "\r\n"),
+            text.replacingOccurrences(of: "\n", with: "\r\n"), text.replacingOccurrences(of: "\n", with: "\r"), "\u{FEFF}" + text,
+            String(text.dropLast()),
+            "\u{FEFF}" + text.replacingOccurrences(of: "\n", with: "\r\n")
         ]
         for (index, variant) in variants.enumerated() {
             #expect(try Settings(contentsOf: folder.write(variant, to: "\(index).yaml")).recipe() == expected, "\(index)")

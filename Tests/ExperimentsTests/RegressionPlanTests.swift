@@ -22,7 +22,9 @@ import TrainingTestSupport
 
     private func plan(_ old: String = "", _ new: String = "") throws -> RegressionPlan {
         let folder = try TemporaryFolder()
-        let base = baseRecipe.split(separator: "\n").filter { line in !["method", "weight_bits", "activation_bits"].contains { line.hasPrefix($0) } }
+        let base = baseRecipe.split(separator: "\n").filter { line in
+            !["method", "weight_bits", "activation_bits"].contains { line.hasPrefix($0) }
+        }
         _ = try folder.write(base.joined(separator: "\n") + Self.phases, to: "base.yaml")
         _ = try folder.write(old.isEmpty ? Self.regress : Self.regress.replacingOccurrences(of: old, with: new), to: "regress.yaml")
         return try RegressionPlan(folder: folder.path)
@@ -32,18 +34,25 @@ import TrainingTestSupport
         let plan = try plan()
         #expect(plan.float.recipe.learningRate == 0.02 && plan.float.recipe.method == .float && plan.float.recipe.epochs == 2)
         #expect(plan.quantized.map(\.recipe.learningRate) == [0.05, 0.05] && plan.quantized.map(\.recipe.blending) == [0.01, 0.5])
-        #expect(plan.statistics.prefix(5) == ["float.train_loss", "float.test_loss", "float.test_top1", "float.weight_movement", "weak.train_loss"])
+        #expect(
+            plan.statistics.prefix(5) == [
+                "float.train_loss", "float.test_loss", "float.test_top1", "float.weight_movement", "weak.train_loss"
+            ])
         #expect(plan.statistics.count == 4 + 9 + 6)
         // The digest stands for the recipes and for the numbers of images.
-        let changed = try [self.plan("96", "95"), self.plan("0.5", "0.4"), self.plan("0.02", "0.03"), self.plan("run: weak", "run: slack")].map(\.digest)
+        let changed = try [self.plan("96", "95"), self.plan("0.5", "0.4"), self.plan("0.02", "0.03"), self.plan("run: weak", "run: slack")]
+            .map(\.digest)
         let again = try self.plan().digest
         #expect(Set(changed + [plan.digest]).count == 5 && plan.digest == again)
     }
 
     @Test(arguments: [
-        ("train_images: 96", "train_images: none", "train_images must be a number of images, not none"), ("base: base.yaml", "", "needs the key base"),
-        ("common:", "colour:", "unknown key colour"), ("run: weak, ", "", "needs the key run"), ("run: weak", "run: strong", "two runs have the same name"),
-        ("run: weak", "run: float", "two runs have the same name"), ("blending: 0.5", "blending: 1.5", "blending must be at least 0 and below 1"),
+        ("train_images: 96", "train_images: none", "train_images must be a number of images, not none"),
+        ("base: base.yaml", "", "needs the key base"),
+        ("common:", "colour:", "unknown key colour"), ("run: weak, ", "", "needs the key run"),
+        ("run: weak", "run: strong", "two runs have the same name"),
+        ("run: weak", "run: float", "two runs have the same name"),
+        ("blending: 0.5", "blending: 1.5", "blending must be at least 0 and below 1")
     ])
     func mistakesAreNamed(old: String, new: String, expected: String) throws {
         do {
@@ -57,7 +66,8 @@ import TrainingTestSupport
         #expect(throws: (any Error).self) { try plan.images(of: syntheticDataset(train: 95)) }
         let all = syntheticDataset()
         let (images, again) = (try plan.images(of: all), try plan.images(of: all))
-        #expect(images.train.labels == Array(all.train.labels.prefix(96)) && images.train.images == Array(all.train.images.prefix(96 * 192)))
+        #expect(
+            images.train.labels == Array(all.train.labels.prefix(96)) && images.train.images == Array(all.train.images.prefix(96 * 192)))
         #expect(images.test.count == 60 && images.checksum != all.checksum && images.checksum == again.checksum)
     }
 
@@ -67,7 +77,8 @@ import TrainingTestSupport
         let images = try plan.images(of: syntheticDataset())
         let stop = StopRequest()
         func measure(_ plan: RegressionPlan, seed: UInt64 = 1) throws -> [String: Double] {
-            let values = try #require(try plan.measure(images, seed: seed, precision: precision, threads: 1, stop: stop) { _ in SilentObserver() })
+            let values = try #require(
+                try plan.measure(images, seed: seed, precision: precision, threads: 1, stop: stop) { _ in SilentObserver() })
             #expect(values.count == plan.statistics.count && values.allSatisfy(\.isFinite))
             return Dictionary(uniqueKeysWithValues: zip(plan.statistics, values))
         }

@@ -17,11 +17,15 @@ import TrainingTestSupport
 
     init() throws {
         folder = try TemporaryFolder()
-        let base = baseRecipe.split(separator: "\n").filter { line in !["method", "weight_bits", "activation_bits"].contains { line.hasPrefix($0) } }
+        let base = baseRecipe.split(separator: "\n").filter { line in
+            !["method", "weight_bits", "activation_bits"].contains { line.hasPrefix($0) }
+        }
         _ = try folder.write(
-            base.joined(separator: "\n") + "\nfloat: { method: float, weight_bits: 32, activation_bits: 32 }\nquantized: { method: bcgd }\n", to: "base.yaml")
+            base.joined(separator: "\n")
+                + "\nfloat: { method: float, weight_bits: 32, activation_bits: 32 }\nquantized: { method: bcgd }\n", to: "base.yaml")
         _ = try folder.write(
-            "base: base.yaml\ntrain_images: 32\ntest_images: 20\ncommon: { epochs: 1, milestones: [] }\nruns:\n  - { run: q, weight_bits: 1, activation_bits: 4 }\n",
+            "base: base.yaml\ntrain_images: 32\ntest_images: 20\ncommon: { epochs: 1, milestones: [] }\nruns:\n  - { run: q, weight_bits: "
+                + "1, activation_bits: 4 }\n",
             to: "regress.yaml")
         plan = try ExperimentFolder(folder.path).regressionPlan()
         images = try plan.images(of: syntheticDataset(train: 40, test: 30))
@@ -31,8 +35,11 @@ import TrainingTestSupport
         RegressionRunner(plan: plan, threads: threads, invocation: Invocation(commit: commit, command: "regress"), stop: stop)
     }
 
-    private func record(_ out: String, _ seeds: ClosedRange<UInt64>, _ precision: Precision = .f32, resume: Bool = false, _ runner: RegressionRunner? = nil) throws -> Bool {
-        try RegressionRecorder(runner ?? self.runner(), folder: "\(folder.path)/\(out)").record(images, precision, seeds: Array(seeds), resume: resume)
+    private func record(
+        _ out: String, _ seeds: ClosedRange<UInt64>, _ precision: Precision = .f32, resume: Bool = false, _ runner: RegressionRunner? = nil
+    ) throws -> Bool {
+        try RegressionRecorder(runner ?? self.runner(), folder: "\(folder.path)/\(out)").record(
+            images, precision, seeds: Array(seeds), resume: resume)
     }
 
     private func samples(_ out: String) throws -> RegressionSamples { try RegressionSamples(contentsOf: "\(folder.path)/\(out)/seeds.csv") }
@@ -60,7 +67,8 @@ import TrainingTestSupport
         refusal("is of another commit", resume: true, runner(threads: 2))
         #expect(try record("broken", 1...UInt64(max(4, done)), resume: true))
         let (whole, broken) = (try samples("whole"), try samples("broken"))
-        #expect(broken.samples.prefix(4).map(\.values) == whole.samples.map(\.values) && broken.samples.map(\.seed).prefix(4) == [1, 2, 3, 4])
+        #expect(
+            broken.samples.prefix(4).map(\.values) == whole.samples.map(\.values) && broken.samples.map(\.seed).prefix(4) == [1, 2, 3, 4])
         #expect(whole.statistics == plan.statistics && !FileManager.default.fileExists(atPath: file))
         #expect(FileManager.default.fileExists(atPath: "\(folder.path)/whole/intervals.csv"))
     }
@@ -82,8 +90,12 @@ import TrainingTestSupport
         let check = RegressionCheck(runner(), baseline: folder.path + "/a", seeds: 1)
         #expect(try check.run([images], [.f32], out: folder.path + "/out") == true)
         let verdicts = try CSVTable(contentsOf: folder.path + "/out/regress.csv")
-        #expect(verdicts.rows.count == plan.statistics.count && verdicts.rows.indices.allSatisfy { verdicts[$0, "seeds"] == "1001" && verdicts[$0, "verdict"] != "regression" })
-        #expect { try check.run([images], [.mixed], out: nil) } throws: { "\($0)".contains("no baseline for synthetic in mixed: none was recorded") }
+        #expect(
+            verdicts.rows.count == plan.statistics.count
+                && verdicts.rows.indices.allSatisfy { verdicts[$0, "seeds"] == "1001" && verdicts[$0, "verdict"] != "regression" })
+        #expect { try check.run([images], [.mixed], out: nil) } throws: {
+            "\($0)".contains("no baseline for synthetic in mixed: none was recorded")
+        }
         let stop = StopRequest()
         stop.make()
         #expect(try RegressionCheck(runner(stop: stop), baseline: folder.path + "/a", seeds: 1).run([images], [.f32], out: nil) == nil)

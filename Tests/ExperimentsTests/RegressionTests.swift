@@ -10,7 +10,9 @@ import Testing
 
 private let statistics = ["float.test_loss", "bcgd.resolution"]
 
-private func sample(seed: UInt64, precision: Precision = .f32, data: String = "0000000a", digest: String = "0000000b", _ values: [Double]) -> RegressionSample {
+private func sample(seed: UInt64, precision: Precision = .f32, data: String = "0000000a", digest: String = "0000000b", _ values: [Double])
+    -> RegressionSample
+{
     RegressionSample(
         dataset: DatasetID("Fashion-MNIST"), precision: precision, seed: seed, dataChecksum: data,
         provenance: RunProvenance(
@@ -22,7 +24,8 @@ private func sample(seed: UInt64, precision: Precision = .f32, data: String = "0
 private func recorded(_ seeds: Int = 12) -> RegressionSamples {
     var random = Philox(seed: 3, stream: 0)
     return RegressionSamples(
-        statistics: statistics, samples: (0..<seeds).map { sample(seed: UInt64($0), [1 + 0.1 * random.normal(), 0.5 + 0.01 * random.normal()]) })
+        statistics: statistics,
+        samples: (0..<seeds).map { sample(seed: UInt64($0), [1 + 0.1 * random.normal(), 0.5 + 0.01 * random.normal()]) })
 }
 
 @Suite struct RegressionSampleTests {
@@ -42,7 +45,8 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
 
     @Test(arguments: [
         (",0,0000000a", ",minus,0000000a", "row 1, seed"), ("official", "stolen", "row 1, data_origin"),
-        ("float.test_loss", "precision", "is named twice"), (",f32,", ",f64,", "row 1, precision: expected one of f32, mixed"), ("data_crc32", "crc", "expected the columns"), (",1,0000000a", ",0,0000000a", "row 2, seed: expected each seed once"),
+        ("float.test_loss", "precision", "is named twice"), (",f32,", ",f64,", "row 1, precision: expected one of f32, mixed"),
+        ("data_crc32", "crc", "expected the columns"), (",1,0000000a", ",0,0000000a", "row 2, seed: expected each seed once")
     ])
     func badFilesAreNamed(old: String, new: String, expected: String) throws {
         try withTemporaryFolder { folder in
@@ -60,7 +64,8 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
             let path = folder + "/seeds.csv"
             for bad in ["nan", "inf", "", "x"] {
                 let header = recorded(0).table.text
-                try Data((header + "Fashion-MNIST,f32,1,a,official,paper,b,1,4.0,c,h,0.5,\(bad)\n").utf8).write(to: URL(fileURLWithPath: path))
+                try Data((header + "Fashion-MNIST,f32,1,a,official,paper,b,1,4.0,c,h,0.5,\(bad)\n").utf8).write(
+                    to: URL(fileURLWithPath: path))
                 #expect(message { _ = try RegressionSamples(contentsOf: path) }.contains("row 1, bcgd.resolution: expected"))
             }
         }
@@ -68,15 +73,25 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
 
     /// What does not fit is refused, and the message says what and what to do.
     @Test func baselinesThatDoNotFit() throws {
-        func said(_ samples: RegressionSamples, precision: Precision = .f32, data: String = "0000000a", digest: String = "0000000b", _ names: [String] = statistics) -> String {
-            message { _ = try samples.baseline(RegressionGroup(DatasetID("Fashion-MNIST"), precision), statistics: names, dataChecksum: data, recipeDigest: digest) }
+        func said(
+            _ samples: RegressionSamples, precision: Precision = .f32, data: String = "0000000a", digest: String = "0000000b",
+            _ names: [String] = statistics
+        ) -> String {
+            message {
+                _ = try samples.baseline(
+                    RegressionGroup(DatasetID("Fashion-MNIST"), precision), statistics: names, dataChecksum: data, recipeDigest: digest)
+            }
         }
         let fitting = RegressionGroup(DatasetID("Fashion-MNIST"), .f32)
-        #expect(throws: Never.self) { try recorded().baseline(fitting, statistics: statistics, dataChecksum: "0000000a", recipeDigest: "0000000b") }
+        #expect(throws: Never.self) {
+            try recorded().baseline(fitting, statistics: statistics, dataChecksum: "0000000a", recipeDigest: "0000000b")
+        }
         for (found, expected) in [
-            (said(recorded(), precision: .mixed), "none was recorded"), (said(recorded(), digest: "0000000c"), "recipe 0000000b, now it is 0000000c"),
-            (said(recorded(), data: "0000000d"), "other images (CRC-32 0000000a, here 0000000d)"), (said(recorded(9)), "9 seeds, 10 are needed"),
-            (said(recorded(), ["float.test_loss", "float.rate"]), "other statistics"),
+            (said(recorded(), precision: .mixed), "none was recorded"),
+            (said(recorded(), digest: "0000000c"), "recipe 0000000b, now it is 0000000c"),
+            (said(recorded(), data: "0000000d"), "other images (CRC-32 0000000a, here 0000000d)"),
+            (said(recorded(9)), "9 seeds, 10 are needed"),
+            (said(recorded(), ["float.test_loss", "float.rate"]), "other statistics")
         ] {
             #expect(found.contains(expected) && found.contains("reproduce regress --record"), "\(found)")
         }
@@ -92,9 +107,12 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
         let test = RegressionTest(statistics: 10)
         #expect(test.tail == 2.5e-6)
         let ends = try #require(predictionInterval(baseline, newCount: 3, level: 1 - 2.5e-6))
-        for (value, isRegression) in [(ends.low - 1e-9, true), (ends.low + 1e-9, false), (ends.high - 1e-9, false), (ends.high + 1e-9, true)] {
+        for (value, isRegression) in [
+            (ends.low - 1e-9, true), (ends.low + 1e-9, false), (ends.high - 1e-9, false), (ends.high + 1e-9, true)
+        ] {
             let verdict = test.verdict("x", baseline: baseline, new: [value, value, value])
-            #expect(verdict.isRegression == isRegression && verdict.interval == ends && verdict.line.hasPrefix("REGRESSION") == isRegression)
+            #expect(
+                verdict.isRegression == isRegression && verdict.interval == ends && verdict.line.hasPrefix("REGRESSION") == isRegression)
         }
         #expect(test.verdict("x", baseline: baseline, new: [.nan]).isRegression)
         #expect(!RegressionTest(statistics: 1000).verdict("x", baseline: baseline, new: [ends.high + 1e-9]).isRegression)

@@ -19,7 +19,9 @@ import Training
         let table = reported.values.filter { $0.source.hasSuffix("table 1") }
         #expect(table.count == 36 && table.count { $0.unit == "%" } == 18 && table.allSatisfy { $0.kind == .primary })
         #expect(reported["mnist/lenet5-ste-4bit-relu"]?.value == 99.32 && reported.trainLoss("mnist/lenet5-ste-4bit-relu")?.value == 9e-4)
-        #expect(reported["cifar-10/resnet20-ste-2bit-identity"]?.value == 46.52 && reported.trainLoss("cifar-10/resnet20-ste-2bit-identity")?.value == 1.56)
+        #expect(
+            reported["cifar-10/resnet20-ste-2bit-identity"]?.value == 46.52
+                && reported.trainLoss("cifar-10/resnet20-ste-2bit-identity")?.value == 1.56)
         #expect(reported["cifar-10/vgg11-ste-4bit-clipped-relu"]?.value == 92.08)
         #expect(reported["cifar-10/resnet20-ste-2bit-relu-after-clipped-relu"]?.kind == .plot)
         #expect(reported["imagenet/resnet18-1w4a-bcgd"]?.value == 64.36)
@@ -30,11 +32,15 @@ import Training
     }
 
     @Test(arguments: [
-        ("id,value\n", "expected the columns"), ("id,quantity,value,unit,kind,source\na,q,about 3,%,primary,s\n", "row 1: expected a number"),
+        ("id,value\n", "expected the columns"),
+        ("id,quantity,value,unit,kind,source\na,q,about 3,%,primary,s\n", "row 1: expected a number"),
         ("id,quantity,value,unit,kind,source\na,q,inf,%,primary,s\n", "row 1: expected a number"),
         ("id,quantity,value,unit,kind,source\na,q,3,%,primary,\n", "must not be empty"),
-        ("id,quantity,value,unit,kind,source\na,q,3,%,hearsay,s\n", "kind must be one of primary, secondary, read off a plot, not \"hearsay\""),
-        ("id,quantity,value,unit,kind,source\na,q,3,%,primary,s\na,q,4,%,primary,s\n", "given twice"),
+        (
+            "id,quantity,value,unit,kind,source\na,q,3,%,hearsay,s\n",
+            "kind must be one of primary, secondary, read off a plot, not \"hearsay\""
+        ),
+        ("id,quantity,value,unit,kind,source\na,q,3,%,primary,s\na,q,4,%,primary,s\n", "given twice")
     ])
     func badFilesAreNamed(text: String, expected: String) throws {
         try withTemporaryFolder { folder in
@@ -143,14 +149,14 @@ import Training
             let runs = [
                 try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd"),
                 try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd-rho1e-3", blending: 1e-3),
-                try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd", precision: .mixed),
+                try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd", precision: .mixed)
             ]
             for run in runs { try RunRow.record([run], in: path) }
             #expect(try RunRow.read(from: path).map(\.condition) == runs.map(\.condition))
             #expect(
                 runs.map(\.name) == [
                     "imagenet-resnet18-1w4a-bcgd-smoke-seed1", "imagenet-resnet18-1w4a-bcgd-rho1e-3-smoke-seed1",
-                    "imagenet-resnet18-1w4a-bcgd-smoke-seed1-mixed",
+                    "imagenet-resnet18-1w4a-bcgd-smoke-seed1-mixed"
                 ])
             #expect(runs.map(\.reported) == [64.36, nil, 64.36])
         }
@@ -172,8 +178,9 @@ import Training
     /// A run that is there twice, with the same or other numbers, is no further seed, in whatever way its seed and data set are written.
     @Test(arguments: [
         ("", "", "with the same numbers"), ("12.3", "99.9", "with different seconds 12.3 and 99.9"),
-        ("smoke,1,", "smoke,01,", "with the same numbers"), ("fashion-mnist", "Fashion MNIST", "with different dataset fashion-mnist and Fashion MNIST"),
-        ("abc1234", "def5678", "with different commit abc1234 and def5678"),
+        ("smoke,1,", "smoke,01,", "with the same numbers"),
+        ("fashion-mnist", "Fashion MNIST", "with different dataset fashion-mnist and Fashion MNIST"),
+        ("abc1234", "def5678", "with different commit abc1234 and def5678")
     ])
     func repeatedRunsAreRefused(_ old: String, _ new: String, _ expected: String) throws {
         try withTemporaryFolder { folder in
@@ -188,17 +195,23 @@ import Training
 
     /// Each edit of a good file must be refused, by row and column, and must leave the file as it was when recording into it.
     @Test(arguments: [
-        ("91.2300", "91.2345", "row 1, top1_final: expected a whole number of 10000 images"), ("91.2300", "91.3300", "row 1, ci95_low: expected"),
+        ("91.2300", "91.2345", "row 1, top1_final: expected a whole number of 10000 images"),
+        ("91.2300", "91.3300", "row 1, ci95_low: expected"),
         ("91.2300", "9e999", "row 1, top1_final: expected a number"), ("91.2300", "101", "row 1, top1_final: expected a percentage"),
         (",10000,", ",0,", "row 1, n_test: expected 1"), ("official,2", "official,two", "row 1, threads: expected an integer"),
         (",official", ",mine", "row 1, data_origin: expected official or unofficial"), ("smoke,1,", "smoke,-1,", "row 1, seed: expected"),
         ("top1_best", "top1", ":1: expected the columns"), ("91.5000", "91.2000", "row 1, top1_best: expected at least top1_final"),
-        (",12.3,", ",0.0,", "row 1, seconds: expected more than 0"), (",12.3,", ",-1,", "row 1, seconds: expected more"), (",12.3,", ",nan,", "row 1, seconds: expected a number"),
-        ("official,2", "official,0", "row 1, threads: expected more than 0"), (",3,10000", ",9223372036854775807,10000", "row 1, epochs: expected at most"),
-        ("fashion-mnist", "fashion'\u{301} `x`", "row 1, dataset: expected a name"), ("fashion-mnist", "<b>", "row 1, dataset: expected a name"),
+        (",12.3,", ",0.0,", "row 1, seconds: expected more than 0"), (",12.3,", ",-1,", "row 1, seconds: expected more"),
+        (",12.3,", ",nan,", "row 1, seconds: expected a number"),
+        ("official,2", "official,0", "row 1, threads: expected more than 0"),
+        (",3,10000", ",9223372036854775807,10000", "row 1, epochs: expected at most"),
+        ("fashion-mnist", "fashion'\u{301} `x`", "row 1, dataset: expected a name"),
+        ("fashion-mnist", "<b>", "row 1, dataset: expected a name"),
         ("resnet20-1w4a-bcgd", "../x", "row 1, cell: expected a name"), ("resnet20,", "=cmd,", "row 1, network: expected a name"),
-        ("clipped-relu", "clipped\u{7}", "row 1, input_derivative: expected one of clipped-relu, relu, identity, found \"clipped\\u{7}\""), ("abc1234", "abc\u{301}", "row 1, commit: expected text without"),
-        ("not available", "=not available", "row 1, reported_source: expected text"), (",paper,", ",pa\u{202E}per,", "row 1, recipe: expected text"),
+        ("clipped-relu", "clipped\u{7}", "row 1, input_derivative: expected one of clipped-relu, relu, identity, found \"clipped\\u{7}\""),
+        ("abc1234", "abc\u{301}", "row 1, commit: expected text without"),
+        ("not available", "=not available", "row 1, reported_source: expected text"),
+        (",paper,", ",pa\u{202E}per,", "row 1, recipe: expected text")
     ])
     func editedFilesAreRefused(old: String, new: String, expected: String) throws {
         try withTemporaryFolder { folder in

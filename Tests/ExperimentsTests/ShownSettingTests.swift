@@ -27,10 +27,12 @@ import Training
             _ = try folder.write("title: t\ncolumns: [bits, \(key.rawValue)]\ncells: [a]\n", to: "t.yaml")
             let table = try ExperimentTable("t", folder: folder.path)
             #expect(table.columns == [.bits, .setting(key)])
-            let run = try row(showing: [key]), shown = ResultsTable([run], columns: table.columns, cells: [run.condition.cell], comparisons: []) { _ in nil }
+            let run = try row(showing: [key]),
+                shown = ResultsTable([run], columns: table.columns, cells: [run.condition.cell], comparisons: []) { _ in nil }
             #expect(shown.accuracies.rows[0][1] == (run.condition[key] ?? "–"), "\(key.rawValue)")
         }
-        for (columns, words) in [("colour", "unknown column colour; there are bits, network, method"), ("epochs", "unknown column epochs")] {
+        for (columns, words) in [("colour", "unknown column colour; there are bits, network, method"), ("epochs", "unknown column epochs")]
+        {
             _ = try folder.write("title: t\ncolumns: [\(columns)]\ncells: [a]\n", to: "t.yaml")
             let error = #expect(throws: RecipeError.self) { try ExperimentTable("t", folder: folder.path) }
             #expect(error?.description.contains("t.yaml: \(words)") == true, "\(error?.description ?? "")")
@@ -52,10 +54,14 @@ import Training
         #expect(table.rows.indices.map { table[$0, "scaling"] } == ["", "per-layer", ""])
         let rows = try RunRow.read(from: path)
         #expect(rows.map { $0.condition[.scaling] } == [nil, "per-layer", nil] && RunRow.table(rows) == table)
-        for (old, new, words) in [("per-layer", "per-image", "row 2, scaling: expected one of per-layer, per-channel"), (",,\"reproduce", ",per-layer,\"reproduce", "row 3, scaling: expected one of nothing")] {
+        for (old, new, words) in [
+            ("per-layer", "per-image", "row 2, scaling: expected one of per-layer, per-channel"),
+            (",,\"reproduce", ",per-layer,\"reproduce", "row 3, scaling: expected one of nothing")
+        ] {
             let good = try String(contentsOfFile: path, encoding: .utf8), lines = good.split(separator: "\n").map(String.init)
             let index = new == "per-image" ? 2 : 3
-            let edited = lines.enumerated().map { $0 == index ? $1.replacingOccurrences(of: old, with: new) : $1 }.joined(separator: "\n") + "\n"
+            let edited =
+                lines.enumerated().map { $0 == index ? $1.replacingOccurrences(of: old, with: new) : $1 }.joined(separator: "\n") + "\n"
             try #require(edited != good)
             try Data(edited.utf8).write(to: URL(fileURLWithPath: path))
             #expect { try RunRow.read(from: path) } throws: { "\($0)".contains(words) }
@@ -67,10 +73,14 @@ import Training
     @Test func earlierRowsAreCompletedByTheirCells() throws {
         let folder = try TemporaryFolder(), changed = try experimentFolder(folder)
         let lines = try String(contentsOfFile: package + "/results/runs.csv", encoding: .utf8).split(separator: "\n")
-        _ = try folder.write(([lines[0]] + lines.filter { $0.contains(",brief,1,") && $0.contains("resnet20") && $0.contains(",f32,") }).joined(separator: "\n") + "\n", to: "out/runs.csv")
+        _ = try folder.write(
+            ([lines[0]] + lines.filter { $0.contains(",brief,1,") && $0.contains("resnet20") && $0.contains(",f32,") }).joined(
+                separator: "\n") + "\n", to: "out/runs.csv")
         try ResultFiles(OutputFolder(folder.path + "/out"), experiments: changed).write()
         let table = try String(contentsOfFile: folder.path + "/out/table1.md", encoding: .utf8)
-        #expect(table.contains("| Network  | Bits   | Method | Scaling   |") && table.contains("| resnet20 | 1W4A   | bcgd   | per-layer |"), "\(table.prefix(900))")
+        #expect(
+            table.contains("| Network  | Bits   | Method | Scaling   |") && table.contains("| resnet20 | 1W4A   | bcgd   | per-layer |"),
+            "\(table.prefix(900))")
         #expect(table.contains("| resnet20 | 32W32A | float  | –         |"))
     }
 }

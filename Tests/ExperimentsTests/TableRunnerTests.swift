@@ -24,13 +24,16 @@ import TrainingTestSupport
 
     private func schedule(batch: Int, learningRate: String = "") throws {
         let phase = "{ epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1\(learningRate) }"
-        _ = try folder.write("float: \(phase)\nquantized: { epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1 }\n", to: "E/protocols/smoke.yaml")
+        _ = try folder.write(
+            "float: \(phase)\nquantized: { epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1 }\n",
+            to: "E/protocols/smoke.yaml")
     }
 
     private func output(_ name: String) throws -> OutputFolder { try OutputFolder("\(folder.path)/\(name)") }
 
     private func run(
-        _ cells: [String], seeds: [UInt64] = [1], in out: String, resume: Bool = false, on dataset: (any Dataset)? = nil, stop: StopRequest = StopRequest(),
+        _ cells: [String], seeds: [UInt64] = [1], in out: String, resume: Bool = false, on dataset: (any Dataset)? = nil,
+        stop: StopRequest = StopRequest(),
         command: String = "first", watching: Watching = Watching()
     ) throws {
         let all = ExperimentFolder(folder.path + "/E"), smoke = try all.cells(.smallImages, .smoke)
@@ -41,19 +44,26 @@ import TrainingTestSupport
     }
 
     private func names(_ seed: Int) -> [String] { ["float", "1w4a-bcgd"].map { "synthetic-resnet8-\($0)-smoke-seed\(seed)" } }
-    private func tensors(_ out: String, _ run: String) throws -> [String: StoredTensor] { try SafetensorsFile(path: "\(folder.path)/\(out)/checkpoints/\(run).safetensors").tensors }
+    private func tensors(_ out: String, _ run: String) throws -> [String: StoredTensor] {
+        try SafetensorsFile(path: "\(folder.path)/\(out)/checkpoints/\(run).safetensors").tensors
+    }
     private func curve(_ out: String, _ run: String) throws -> [[Substring]] {
-        try String(contentsOfFile: "\(folder.path)/\(out)/curves/\(run).csv", encoding: .utf8).split(separator: "\n").map { $0.split(separator: ",") }
+        try String(contentsOfFile: "\(folder.path)/\(out)/curves/\(run).csv", encoding: .utf8).split(separator: "\n").map {
+            $0.split(separator: ",")
+        }
     }
 
-    /// A run that starts from a quantized run takes its weights and step sizes; one with validation images has another data set and float run.
+    /// A run that starts from a quantized run takes its weights and step sizes; one with validation images has another data set and float
+    /// run.
     @Test func runsStartFromRunsAndValidationImagesAreAnotherDataSet() throws {
         let cells = try String(contentsOfFile: folder.path + "/E/cells.yaml", encoding: .utf8)
         let further = """
 
-              - { cell: after, method: bc, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: resnet8-1w4a-bcgd, rate: 1.0e-30 }
+              - { cell: after, method: bc, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: \
+            resnet8-1w4a-bcgd, rate: 1.0e-30 }
               - { cell: tuned-float, protocols: [smoke], network: resnet8, method: float, validation_images: 8 }
-              - { cell: tuned, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: tuned-float, validation_images: 8 }
+              - { cell: tuned, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: tuned-float, \
+            validation_images: 8 }
 
             """
         _ = try folder.write(cells + further, to: "E/cells.yaml")
@@ -64,7 +74,9 @@ import TrainingTestSupport
         #expect(rows.suffix(2).allSatisfy { $0.condition.dataset.name == "synthetic, 8 validation images" && $0.testImages == 8 })
         // At this rate nothing moves.
         let (before, after) = (try tensors("s", "synthetic-resnet8-1w4a-bcgd-smoke-seed1"), try tensors("s", "synthetic-after-smoke-seed1"))
-        for name in before.keys where name.hasSuffix(".weight") || name.hasSuffix(".resolution") { #expect(before[name] == after[name], "\(name)") }
+        for name in before.keys where name.hasSuffix(".weight") || name.hasSuffix(".resolution") {
+            #expect(before[name] == after[name], "\(name)")
+        }
         #expect(FileManager.default.fileExists(atPath: folder.path + "/s/curves/synthetic-8-validation-images-tuned-smoke-seed1.csv"))
     }
 
@@ -73,7 +85,11 @@ import TrainingTestSupport
         try run(["resnet8-1w4a-bcgd"], seeds: [2, 1], in: "a")
         let rows = try output("a").rows()
         #expect(rows.map(\.name) == names(2) + names(1))
-        #expect(rows.allSatisfy { $0.epochs == 2 && $0.testImages == 20 && $0.correctFinal != nil && $0.provenance.commit == "abc" && $0.provenance.threads == 1 })
+        #expect(
+            rows.allSatisfy {
+                $0.epochs == 2 && $0.testImages == 20 && $0.correctFinal != nil && $0.provenance.commit == "abc"
+                    && $0.provenance.threads == 1
+            })
         #expect(rows.map(\.condition.method) == [.float, .bcgd, .float, .bcgd] && rows[0].provenance.dataOrigin == .official)
         for run in rows {
             #expect(try output("a").outcomes(run)?.correct.count == 20 && output("a").validation(run)?.count == 2)
@@ -99,7 +115,8 @@ import TrainingTestSupport
         let stop = StopRequest()
         try run(["resnet8-1w4a-bcgd"], in: "b", on: StoppingDataset(data, epoch: 1, stop), stop: stop)
         #expect(stop.isMade)
-        #expect(try output("b").rows().isEmpty && Checkpoint(path: "\(folder.path)/b/checkpoints/\(names(1)[0]).safetensors").state.epoch == 1)
+        #expect(
+            try output("b").rows().isEmpty && Checkpoint(path: "\(folder.path)/b/checkpoints/\(names(1)[0]).safetensors").state.epoch == 1)
         #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/b/checkpoints/\(names(1)[1]).safetensors"))
         #expect { try run(["resnet8-1w4a-bcgd"], in: "b") } throws: { "\($0)".contains("already holds \(names(1)[0]): add --resume") }
         try run(["resnet8-1w4a-bcgd"], in: "b", resume: true, command: "second")
@@ -129,11 +146,14 @@ import TrainingTestSupport
         }
         #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/d/diagnostics/\(names(1)[0]).csv"))
         let table = try CSVTable(contentsOf: "\(folder.path)/d/diagnostics/\(names(1)[1]).csv")
-        let graph = try smokeGraph(), weighted = graph.weightedLayers, activations = graph.nodes.filter { if case .activation = $0.operation { true } else { false } }.map(\.name)
+        let graph = try smokeGraph(), weighted = graph.weightedLayers,
+            activations = graph.nodes.filter { if case .activation = $0.operation { true } else { false } }.map(\.name)
         #expect(table.rows.map { $0[3] + $0[4] } == ["1", "2"].flatMap { epoch in (activations + weighted).map { epoch + $0 } })
         for row in table.rows.indices {
             let isActivation = activations.contains(table[row, "layer"])
-            #expect((Double(table[row, "step_size"]) ?? 0 > 0) == isActivation && (Double(table[row, "weight_distance"]) ?? 0 > 0) == !isActivation)
+            #expect(
+                (Double(table[row, "step_size"]) ?? 0 > 0) == isActivation
+                    && (Double(table[row, "weight_distance"]) ?? 0 > 0) == !isActivation)
             #expect(table[row, "weight_changes_percent"].isEmpty == isActivation && table[row, "commit"] == "abc")
         }
         let page = try String(contentsOfFile: "\(folder.path)/d/index.html", encoding: .utf8)
@@ -146,7 +166,9 @@ import TrainingTestSupport
             let lastStep: Int?
             private let keep: (Int, [String: Double]) -> Void
             init(_ lastStep: Int?, _ keep: @escaping (Int, [String: Double]) -> Void) { (self.lastStep, self.keep) = (lastStep, keep) }
-            func append(step: Int, _ scalars: [(tag: String, value: Double)]) { keep(step, Dictionary(uniqueKeysWithValues: scalars.map { ($0.tag, $0.value) })) }
+            func append(step: Int, _ scalars: [(tag: String, value: Double)]) {
+                keep(step, Dictionary(uniqueKeysWithValues: scalars.map { ($0.tag, $0.value) }))
+            }
         }
         var epochs: [String: [(step: Int, scalars: [String: Double])]] = [:]
         var watching: Watching {
@@ -154,7 +176,8 @@ import TrainingTestSupport
         }
     }
 
-    /// Each epoch once, of a session without a log, too; step sizes and weights of the quantized run; none of a log that is ahead of the run.
+    /// Each epoch once, of a session without a log, too; step sizes and weights of the quantized run; none of a log that is ahead of the
+    /// run.
     @Test func logsTakeEachEpochOnce() throws {
         let (logs, stop) = (Logs(), StopRequest()), cell = ["resnet8-1w4a-bcgd"]
         try run(cell, in: "l", on: StoppingDataset(data, epoch: 1, stop), stop: stop)
@@ -163,13 +186,17 @@ import TrainingTestSupport
         let last = try #require(logs.epochs[names(1)[1]]?.last?.scalars), curve = try curve("l", names(1)[1])
         #expect(last["rate"] == Double(curve[2][4]) && abs((last["top1/test"] ?? 0) - (Double(curve[2][8]) ?? -1)) < 1e-4)
         let graph = try smokeGraph()
-        #expect(last.keys.count { $0.hasPrefix("alpha/") } == graph.nodes.count { if case .activation = $0.operation { true } else { false } })
+        #expect(
+            last.keys.count { $0.hasPrefix("alpha/") } == graph.nodes.count { if case .activation = $0.operation { true } else { false } })
         #expect(graph.weightedLayers.allSatisfy { last["weight_zero/\($0)"] == 0 && last["weight_distance/\($0)"] ?? 0 > 0 })
-        #expect { try run(cell, in: "m", watching: logs.watching) } throws: { "\($0)".contains("has 2 epochs, but the run stands after epoch 0") }
+        #expect { try run(cell, in: "m", watching: logs.watching) } throws: {
+            "\($0)".contains("has 2 epochs, but the run stands after epoch 0")
+        }
     }
 
     private func smokeGraph() throws -> NetworkGraph {
-        let cell = try #require(ExperimentFolder(folder.path + "/E").cells(.smallImages, .smoke).cells.first { $0.name == "resnet8-1w4a-bcgd" })
+        let cell = try #require(
+            ExperimentFolder(folder.path + "/E").cells(.smallImages, .smoke).cells.first { $0.name == "resnet8-1w4a-bcgd" })
         return try cell.recipe.graph(input: FeatureShape(height: 8, width: 8, channels: 3), classes: 4)
     }
 
@@ -211,7 +238,8 @@ import TrainingTestSupport
         #expect(try ResultFiles(try output("a"), experiments: all).drift().isEmpty)
         #expect(try String(contentsOfFile: "\(folder.path)/a/table1.md", encoding: .utf8).contains("| 1, 2  |"))
         let csv = try String(contentsOfFile: output("a").runs, encoding: .utf8)
-        try (csv + csv.split(separator: "\n")[1].replacing(",abc,", with: ",def,") + "\n").write(toFile: output("a").runs, atomically: true, encoding: .utf8)
+        try (csv + csv.split(separator: "\n")[1].replacing(",abc,", with: ",def,") + "\n").write(
+            toFile: output("a").runs, atomically: true, encoding: .utf8)
         #expect { try ResultFiles(try output("a"), experiments: all) } throws: { "\($0)".contains("rows 1 and 3 are the same run") }
     }
 }
@@ -242,7 +270,7 @@ private struct StoppingDataset: Dataset {
         var count: Int { split.count }
 
         func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader {
-            StoppingReader(inner: try split.reader(augmentation: augmentation, seed: seed), epoch: epoch, stop: stop)
+            StoppingReader(inner: split.reader(augmentation: augmentation, seed: seed), epoch: epoch, stop: stop)
         }
     }
 

@@ -15,8 +15,9 @@ import TrainingTestSupport
 @Suite struct CheckpointExportTests {
     private static let recipes: [(name: String, change: @Sendable (inout Recipe) -> Void)] = [
         ("plain", { _ in }), ("per channel", { $0.scaling = .perChannel }), ("inner layers", { $0.quantizedLayers = .inner }),
-        ("lagged", { $0.evaluation = .lagged }), ("convolutions, 4W8A", { ($0.quantizedLayers, $0.weightBits, $0.activationBits) = (.convolutions, 4, 8) }),
-        ("binary relax", { ($0.method, $0.epochs) = (.binaryRelax, 2) }),
+        ("lagged", { $0.evaluation = .lagged }),
+        ("convolutions, 4W8A", { ($0.quantizedLayers, $0.weightBits, $0.activationBits) = (.convolutions, 4, 8) }),
+        ("binary relax", { ($0.method, $0.epochs) = (.binaryRelax, 2) })
     ]
 
     private static func recipe() throws -> Recipe {
@@ -34,7 +35,8 @@ import TrainingTestSupport
             var random = Philox(seed: 4, stream: stream)
             let images = (0..<count * 3072).map { _ in UInt8(truncatingIfNeeded: random.next()) }
             return ImageSplit(
-                height: 32, width: 32, channels: 3, images: images, labels: (0..<count).map { UInt8($0 % 10) }, normalization: CIFAR10.normalization)
+                height: 32, width: 32, channels: 3, images: images, labels: (0..<count).map { UInt8($0 % 10) },
+                normalization: CIFAR10.normalization)
         }
         return ImageDataset(name: "CIFAR-10", classes: CIFAR10.classes, train: split(48, 1), test: split(20, 2), isOfficial: false)
     }
@@ -58,7 +60,9 @@ import TrainingTestSupport
             let model = try packedModel(of: checkpoint, format: try #require(ImageFormat(dataset: "CIFAR-10")))
             let comparison = try compare(checkpoint, with: model, on: dataset.test, threads: 1)
             #expect(comparison.differing == 0 && comparison.differingClasses == 0 && comparison.images == 20, "\(Self.recipes[index].name)")
-            #expect(model.classes == CIFAR10.classes && model.units[0].weightBits == (recipe.quantizedLayers == .inner ? 32 : recipe.weightBits))
+            #expect(
+                model.classes == CIFAR10.classes && model.units[0].weightBits == (recipe.quantizedLayers == .inner ? 32 : recipe.weightBits)
+            )
         }
     }
 
@@ -87,7 +91,9 @@ import TrainingTestSupport
     }
 
     @Test func networksThatAreNotQuantizedAreRefused() throws {
-        for (weights, activations, words) in [(32, 32, "is a float network"), (32, 4, "has float weights"), (1, 32, "has float activations")] {
+        for (weights, activations, words) in [
+            (32, 32, "is a float network"), (32, 4, "has float weights"), (1, 32, "has float activations")
+        ] {
             var recipe = try Self.recipe()
             (recipe.weightBits, recipe.activationBits) = (weights, activations)
             recipe.method = weights == 32 && activations == 32 ? .float : .bcgd

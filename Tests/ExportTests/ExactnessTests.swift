@@ -27,7 +27,10 @@ import Testing
         /// To nearest: the threshold of a level is half a step lower.
         var method = Method.projection
         enum Method: Sendable { case projection, lsq, pact, dorefa }
-        var description: String { "\(name) \(method) \(weightBits)W\(activationBits)A \(side)×\(side)×\(channels) float \(float) per channel \(isScaledPerChannel)" }
+        var description: String {
+            "\(name) \(method) \(weightBits)W\(activationBits)A \(side)×\(side)×\(channels) float \(float) per channel "
+                + "\(isScaledPerChannel)"
+        }
     }
 
     /// The packed format always fuses a·x + b, the training kernels where the processor has FMA.
@@ -39,22 +42,28 @@ import Testing
         Case(name: "resnet8", weightBits: 4, activationBits: 8), Case(name: "resnet8", activationBits: 2, float: [0]),
         Case(name: "resnet8", isScaledPerChannel: true), Case(name: "vgg11"), Case(name: "vgg11", side: 28, channels: 1, weightBits: 2),
         Case(name: "lenet5", side: 28, channels: 1), Case(name: "lenet5", weightBits: 2, activationBits: 2, isScaledPerChannel: true),
-        Case(name: "lenet5", side: 17, weightBits: 4, activationBits: 8, float: [0, 3]), Case(name: "imagenet-resnet10", side: 64, batch: 3), Case(name: "imagenet-resnet10", side: 61, batch: 3, weightBits: 4),
-        Case(name: "resnet8", weightBits: 4, method: .lsq), Case(name: "resnet8", activationBits: 2, method: .pact), Case(name: "resnet8", weightBits: 2, method: .dorefa),
-        Case(name: "lenet5", side: 28, channels: 1, weightBits: 2, isScaledPerChannel: true, method: .lsq),
+        Case(name: "lenet5", side: 17, weightBits: 4, activationBits: 8, float: [0, 3]),
+        Case(name: "imagenet-resnet10", side: 64, batch: 3), Case(name: "imagenet-resnet10", side: 61, batch: 3, weightBits: 4),
+        Case(name: "resnet8", weightBits: 4, method: .lsq), Case(name: "resnet8", activationBits: 2, method: .pact),
+        Case(name: "resnet8", weightBits: 2, method: .dorefa),
+        Case(name: "lenet5", side: 28, channels: 1, weightBits: 2, isScaledPerChannel: true, method: .lsq)
     ]
 
     /// A network with random weights, calibrated step sizes, and running statistics and affine parameters away from 0 and 1.
     static func network(_ c: Case, threads: Int = 1) throws -> Network {
         let shape = FeatureShape(height: c.side, width: c.side, channels: c.channels)
-        let quantizers: (weights: any WeightQuantizer, activations: any ActivationQuantizer) = switch c.method {
-        case .projection: (try WeightProjection(bits: c.weightBits), try QuantizedReLU(bits: c.activationBits))
-        case .lsq: (try LSQWeights(bits: c.weightBits), try LSQ(bits: c.activationBits))
-        case .pact: (try WeightProjection(bits: c.weightBits), try PACT(bits: c.activationBits))
-        case .dorefa: (try DoReFaWeights(bits: c.weightBits), try DoReFa(bits: c.activationBits))
+        let quantizers: (weights: any WeightQuantizer, activations: any ActivationQuantizer) =
+            switch c.method {
+            case .projection: (try WeightProjection(bits: c.weightBits), try QuantizedReLU(bits: c.activationBits))
+            case .lsq: (try LSQWeights(bits: c.weightBits), try LSQ(bits: c.activationBits))
+            case .pact: (try WeightProjection(bits: c.weightBits), try PACT(bits: c.activationBits))
+            case .dorefa: (try DoReFaWeights(bits: c.weightBits), try DoReFa(bits: c.activationBits))
+            }
+        let weights = WeightQuantization(quantizers.weights, isPerChannel: c.isScaledPerChannel),
+            function = ActivationFunction.quantized(quantizers.activations)
+        let graph = try NetworkGraph.named(c.name, input: shape, classes: 10).quantized(activation: { _ in function }) {
+            c.float.contains($1) ? nil : weights
         }
-        let weights = WeightQuantization(quantizers.weights, isPerChannel: c.isScaledPerChannel), function = ActivationFunction.quantized(quantizers.activations)
-        let graph = try NetworkGraph.named(c.name, input: shape, classes: 10).quantized(activation: { _ in function }) { c.float.contains($1) ? nil : weights }
         let network = try Network(graph, precision: .mixed, in: ExecutionContext(engine: try Engine(threads: threads), batch: c.batch))
         network.initialize(seed: 5)
         network.tensors.project(threads: threads)
@@ -72,7 +81,8 @@ import Testing
     static func format(_ c: Case) -> ImageFormat {
         ImageFormat(
             height: c.side, width: c.side, channels: c.channels, classes: (0..<10).map { "class \($0)" },
-            normalization: PixelNormalization(mean: [Float](repeating: 0.47, count: c.channels), std: [Float](repeating: 0.25, count: c.channels)))
+            normalization: PixelNormalization(
+                mean: [Float](repeating: 0.47, count: c.channels), std: [Float](repeating: 0.25, count: c.channels)))
     }
 
     @Test(.enabled(if: fusesMultiplyAdds, roundsTwice), arguments: cases)
@@ -82,7 +92,8 @@ import Testing
         var random = Philox(seed: 6, stream: 1)
         let count = 2 * c.batch + 1
         let split = ImageSplit(
-            height: c.side, width: c.side, channels: c.channels, images: (0..<count * c.side * c.side * c.channels).map { _ in UInt8(truncatingIfNeeded: random.next()) },
+            height: c.side, width: c.side, channels: c.channels,
+            images: (0..<count * c.side * c.side * c.channels).map { _ in UInt8(truncatingIfNeeded: random.next()) },
             labels: [UInt8](repeating: 0, count: count), normalization: Self.format(c).normalization)
         let comparison = try compare(network, batch: c.batch, with: model, on: split, threads: 1)
         for unit in comparison.units { #expect(unit.differing == 0, "\(unit.name): \(unit.differing) of \(unit.compared)") }
@@ -110,7 +121,9 @@ import Testing
     /// Sizes that are promised: packed formats of the paper's networks.
     @Test func sizesAreAsPromised() throws {
         let resnet20 = try Self.network(Case(name: "resnet20", batch: 2))
-        let small = try packedModel(resnet20.graph, resnet20.tensors, format: ImageFormat(dataset: "CIFAR-10")!, provenance: "resnet20-1w4a-bcgd, seed 1, CIFAR-10, epoch 200 of 200, description 01234567")
+        let small = try packedModel(
+            resnet20.graph, resnet20.tensors, format: ImageFormat(dataset: "CIFAR-10")!,
+            provenance: "resnet20-1w4a-bcgd, seed 1, CIFAR-10, epoch 200 of 200, description 01234567")
         #expect(small.byteCount <= 45_000)
         let c = Case(name: "imagenet-resnet18", side: 32, batch: 2)
         let resnet18 = try Self.network(c)

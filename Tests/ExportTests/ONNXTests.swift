@@ -9,16 +9,20 @@ import TestSupport
 /// ONNX files out and in again. What other programs make of them: Experiments/onnx/check.py.
 @Suite struct ONNXTests {
     static let models: [RandomModel] = [
-        RandomModel(), RandomModel(weightBits: 2, isScaledPerChannel: true), RandomModel(weightBits: 4, activationBits: 8, isFloatOutside: true),
-        RandomModel(channels: 1, weightBits: 3, activationBits: 1), RandomModel(weightBits: 8, first: (7, 2, 3)),
+        RandomModel(), RandomModel(weightBits: 2, isScaledPerChannel: true),
+        RandomModel(weightBits: 4, activationBits: 8, isFloatOutside: true),
+        RandomModel(channels: 1, weightBits: 3, activationBits: 1), RandomModel(weightBits: 8, first: (7, 2, 3))
     ]
 
     private func imported(_ model: PackedModel, _ form: ONNXForm, _ weights: ONNXWeights = .int8) throws -> PackedModel {
         try packedModel(onnx: [UInt8](onnx(model, form: form, weights: weights)), provenance: "test") { facts in
-            #expect(facts.height == model.input.height && facts.channels == model.input.channels && facts.metadata["classes"] == model.classes.joined(separator: "\n"))
+            #expect(
+                facts.height == model.input.height && facts.channels == model.input.channels
+                    && facts.metadata["classes"] == model.classes.joined(separator: "\n"))
             return ImageFormat(
                 height: model.input.height, width: model.input.width, channels: model.input.channels, classes: model.classes,
-                normalization: PixelNormalization(mean: Array(model.mean.prefix(model.input.channels)), std: Array(model.std.prefix(model.input.channels))))
+                normalization: PixelNormalization(
+                    mean: Array(model.mean.prefix(model.input.channels)), std: Array(model.std.prefix(model.input.channels))))
         }
     }
 
@@ -48,7 +52,8 @@ import TestSupport
         let weights = (0..<model.units.count).filter { model.units[$0].kind != .maximum }.reduce(0) { $0 + model.integerWeights($1).count }
         let sizes = ONNXWeights.allCases.map { onnx(model, form: .qcdq, weights: $0).count }, float = onnx(model, form: .float).count
         #expect(abs(float - sizes[0] - 3 * weights) < 12000 && abs(sizes[0] - sizes[1] - weights / 2) < 200)
-        #expect(abs(sizes[0] - sizes[2] - weights * 7 / 8) < 8000, "\(sizes), \(weights) weights")  // 2048 bytes of the table, and three nodes more a unit
+        // 2048 bytes of the table, and three nodes more a unit.
+        #expect(abs(sizes[0] - sizes[2] - weights * 7 / 8) < 8000, "\(sizes), \(weights) weights")
     }
 
     /// What cannot be packed is refused by its node, in one line.
@@ -61,7 +66,8 @@ import TestSupport
             message { _ = try packedModel(onnx: bytes, provenance: "") { _ in throw ONNXError("read") } }
         }
         let whole = [UInt8](onnx(model, form: .qcdq))
-        #expect(refusal(whole) == "read" && refusal([]).contains("holds no graph") && refusal([UInt8](whole.dropLast())).contains("damaged"))
+        #expect(
+            refusal(whole) == "read" && refusal([]).contains("holds no graph") && refusal([UInt8](whole.dropLast())).contains("damaged"))
         #expect(refusal([0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]).contains("bytes at"))
         #expect(refusal([UInt8](repeating: 0xff, count: 20)).contains("more than 64 bits"))
     }

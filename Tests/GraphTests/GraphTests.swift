@@ -9,7 +9,8 @@ import Testing
 
     private static func quantized(_ name: String, _ input: FeatureShape = image) throws -> NetworkGraph {
         try NetworkGraph.named(name, input: input, classes: 10).quantized(
-            .quantized(try QuantizedReLU(bits: 4)), WeightQuantization(try WeightProjection(bits: 2, ternary: .authors), isPerChannel: true))
+            .quantized(try QuantizedReLU(bits: 4)), WeightQuantization(try WeightProjection(bits: 2, ternary: .authors), isPerChannel: true)
+        )
     }
 
     @Test(arguments: ["resnet8", "vgg11", "imagenet-resnet18", "lenet5"]) func comesBackFromJSON(_ name: String) throws {
@@ -22,7 +23,9 @@ import Testing
     /// Sums by hand: 32² pixels · 27 · 16, then per stage 2n layers; LeNet-5: 28²·25·20 + 10²·25·20·50 … at 32×32×3: 28²·75·20 +
     /// 10²·500·50 + 1250·500 + 5000.
     @Test func multiplyAdds() throws {
-        #expect(try NetworkGraph.named("lenet5", input: Self.image, classes: 10).multiplyAdds == 784 * 75 * 20 + 100 * 500 * 50 + 1250 * 500 + 5000)
+        #expect(
+            try NetworkGraph.named("lenet5", input: Self.image, classes: 10).multiplyAdds == 784 * 75 * 20 + 100 * 500 * 50 + 1250 * 500
+                + 5000)
         // He et al.'s 41 million for ResNet-20: 27·16·1024 + 6·144·16·1024 + (144·32 + 5·288·32)·256 + (288·64 + 5·576·64)·64 + 640.
         let resnet20 = 442_368 + 6 * 2_359_296 + (144 * 32 + 5 * 288 * 32) * 256 + (288 * 64 + 5 * 576 * 64) * 64 + 640
         #expect(try NetworkGraph.named("resnet20", input: Self.image, classes: 10).multiplyAdds == resnet20)
@@ -33,11 +36,16 @@ import Testing
         let names = try Self.quantized("imagenet-resnet18").parameters.map(\.name)
         #expect(Array(names.prefix(4)) == ["conv1.weight", "bn1.weight", "bn1.bias", "act1.resolution"])
         let block = names.filter { $0.hasPrefix("layer2.0.") }.map { $0.dropFirst(9) }
-        #expect(block == [
-            "conv1.weight", "bn1.weight", "bn1.bias", "act1.resolution", "conv2.weight", "bn2.weight", "bn2.bias", "downsample.0.weight",
-            "downsample.1.weight", "downsample.1.bias", "act2.resolution",
-        ])
-        #expect(try Self.quantized("vgg11").parameters.prefix(5).map(\.name) == ["conv0.weight", "conv0.bias", "bn0.weight", "bn0.bias", "act0.resolution"])
+        #expect(
+            block == [
+                "conv1.weight", "bn1.weight", "bn1.bias", "act1.resolution", "conv2.weight", "bn2.weight", "bn2.bias",
+                "downsample.0.weight",
+                "downsample.1.weight", "downsample.1.bias", "act2.resolution"
+            ])
+        #expect(
+            try Self.quantized("vgg11").parameters.prefix(5).map(\.name) == [
+                "conv0.weight", "conv0.bias", "bn0.weight", "bn0.bias", "act0.resolution"
+            ])
     }
 
     @Test func unitsRunWhenWhatTheyReadIsThere() throws {
@@ -70,7 +78,9 @@ import Testing
         expect("kernel and a stride of 1 to 255") { $0.conv("a", 4, kernel: 3, stride: 0) }
         expect("needs a layer") { $0 }
         expect("node 1 (b)") { $0.conv("a", 1, kernel: 8, padding: 0).conv("b", 4, kernel: 2, padding: 0).norm("c") }
-        let error = #expect(throws: GraphError.self) { try NetworkGraph.named("lenet5", input: FeatureShape(height: 8, width: 8, channels: 1), classes: 2) }
+        let error = #expect(throws: GraphError.self) {
+            try NetworkGraph.named("lenet5", input: FeatureShape(height: 8, width: 8, channels: 1), classes: 2)
+        }
         #expect(error?.description.hasPrefix("lenet5 on images of 8×8×1: node") == true)
     }
 
@@ -80,10 +90,13 @@ import Testing
         for (from, to) in [
             ("\"height\":32", "\"height\":0"), ("\"height\":32", "\"height\":99999999"), ("\"channels\":16", "\"channels\":70000"),
             ("\"inputs\":[0]", "\"inputs\":[5]"), ("\"inputs\":[0]", "\"inputs\":[]"), ("\"inputs\":[0]", "\"inputs\":[-2]"),
-            ("\"bits\":4", "\"bits\":40"), ("\"kernel\":3", "\"kernel\":-3"), ("quantized-relu", "tanh"), ("\"kernel\":3", "\"kernel\":9223372036854775807"),
+            ("\"bits\":4", "\"bits\":40"), ("\"kernel\":3", "\"kernel\":-3"), ("quantized-relu", "tanh"),
+            ("\"kernel\":3", "\"kernel\":9223372036854775807")
         ] {
             #expect(text.contains(from))
-            #expect(throws: (any Error).self, "\(to)") { try JSONDecoder().decode(NetworkGraph.self, from: Data(text.replacing(from, with: to).utf8)) }
+            #expect(throws: (any Error).self, "\(to)") {
+                try JSONDecoder().decode(NetworkGraph.self, from: Data(text.replacing(from, with: to).utf8))
+            }
         }
     }
 
@@ -96,7 +109,9 @@ import Testing
         try expect("a: in low precision a batch norm follows") { $0.conv("a", 4, kernel: 3).act("b").meanPool().linear("c", 2) }
         try expect("ends with one classifier") { $0.conv("a", 4, kernel: 3).norm("b").act("c") }
         try expect("only after a convolution") { $0.norm("b").meanPool().linear("c", 2) }
-        try expect("the mean over pixels is followed by the classifier") { $0.conv("a", 4, kernel: 3).norm("b").act("c").meanPool().norm("d") }
+        try expect("the mean over pixels is followed by the classifier") {
+            $0.conv("a", 4, kernel: 3).norm("b").act("c").meanPool().norm("d")
+        }
         try expect("reads one pixel") { $0.conv("a", 4, kernel: 3).norm("b").act("c").linear("d", 2) }
     }
 }

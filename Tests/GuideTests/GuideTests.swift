@@ -19,7 +19,7 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
 /// The guides in `Documentation/` quote the examples of this folder; both are run here.
 @Suite struct GuideTests {
     @Test(arguments: [
-        ("AddingAQuantizer", "QuantizerExample"), ("AddingANetwork", "NetworkExample"), ("AddingADataset", "DatasetExample"),
+        ("AddingAQuantizer", "QuantizerExample"), ("AddingANetwork", "NetworkExample"), ("AddingADataset", "DatasetExample")
     ])
     func guideQuotesTheExample(guide: String, example: String) throws {
         let page = try String(contentsOfFile: "\(package)/Documentation/\(guide).md", encoding: .utf8)
@@ -36,7 +36,8 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
     /// One step on 40 grey images of ten classes: what it answers is no matter, that the README's lines run is.
     @Test func readmeExampleRunsAsQuoted() throws {
         let readme = try String(contentsOfFile: "\(package)/README.md", encoding: .utf8)
-        let example = try String(contentsOfFile: "\(package)/Tests/GuideTests/ReadmeExample.swift", encoding: .utf8).split(separator: "\n", maxSplits: 1)[1]
+        let example = try String(contentsOfFile: "\(package)/Tests/GuideTests/ReadmeExample.swift", encoding: .utf8).split(
+            separator: "\n", maxSplits: 1)[1]
         #expect(readme.components(separatedBy: "```swift\n").dropFirst().map { $0.components(separatedBy: "```")[0] } == [String(example)])
         #expect(readme.split(separator: "\n", omittingEmptySubsequences: false).count <= 151, "150 lines and the last one's end")
         for link in readme.matches(of: /\]\(([^):#]+)(?:#[^)]*)?\)/).map(\.1) where !link.hasPrefix("http") {
@@ -45,7 +46,8 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
         var random = Philox(seed: 5, stream: 0)
         func split(_ count: Int) -> ImageSplit {
             ImageSplit(
-                height: 28, width: 28, channels: 1, images: (0..<count * 784).map { _ in UInt8(255 * random.uniform()) }, labels: (0..<count).map { UInt8($0 % 10) },
+                height: 28, width: 28, channels: 1, images: (0..<count * 784).map { _ in UInt8(255 * random.uniform()) },
+                labels: (0..<count).map { UInt8($0 % 10) },
                 normalization: PixelNormalization(mean: [0.5], std: [0.3]))
         }
         let folder = try TemporaryFolder()
@@ -64,7 +66,8 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
     /// By hand, 2 bits: L = 3; calibration makes α = 4.5/3 = 1.5, so x/α = −2/3, 1/3, 2/3, 1, 2, 3. Then α = 1 puts 4.5
     /// and 3 on either side of the limit.
     @Test func quantizerByHand() throws {
-        let graph = try NetworkGraph(FeatureShape(height: 1, width: 1, channels: 6)) { $0.act("act") }.quantized(.quantized(NearestReLU(bits: 2)), nil)
+        let graph = try NetworkGraph(FeatureShape(height: 1, width: 1, channels: 6)) { $0.act("act") }.quantized(
+            .quantized(NearestReLU(bits: 2)), nil)
         let network = try Network(graph, in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         let x = Tensor([1, 1, 1, 6], [-1, 0.5, 1, 1.5, 3, 4.5])
         #expect(try network.forward(x, batch: 1, mode: .calibration).values == [0, 0, 1.5, 1.5, 3, 4.5])
@@ -82,7 +85,9 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
             let dataset = try loadGreyImages(folder: folder, side: 8, classes: ["a", "b"])
             let run = try description(dataset, precision)
             func trainer(_ run: RunDescription) throws -> Trainer {
-                try Trainer(run, dataset: dataset, threads: 1) { try smallNetwork($0, classes: $1).quantized(.quantized(NearestReLU(bits: 4)), nil) }
+                try Trainer(run, dataset: dataset, threads: 1) {
+                    try smallNetwork($0, classes: $1).quantized(.quantized(NearestReLU(bits: 4)), nil)
+                }
             }
             let first = try trainer(run)
             #expect(first.network.parameters.map(\.name).contains("act1.resolution"))
@@ -102,7 +107,9 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
             // Whoever reads the checkpoint without the training program gives it the quantizer.
             let (shape, own) = (again.network.input, OwnQuantizers(activations: [NearestReLU(bits: 4)]))
             #expect(try checkpoint.graph(input: shape, classes: 2, own: own) == again.network.graph)
-            #expect { try checkpoint.graph(input: shape, classes: 2) } throws: { "\($0)".contains("nearest-relu-4 is none of this suite's") }
+            #expect { try checkpoint.graph(input: shape, classes: 2) } throws: {
+                "\($0)".contains("nearest-relu-4 is none of this suite's")
+            }
 
             // The recipe's own activation is another network; and a name that recipes do not know.
             let plain = try Trainer(run, dataset: dataset, threads: 1, graph: smallNetwork)
@@ -119,7 +126,8 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
     /// Own quantizers of both kinds in both precisions: the same levels but for rounding.
     @Test func quantizersInANetworkOfTheSuite() throws {
         let shape = FeatureShape(height: 8, width: 8, channels: 3)
-        let graph = try NetworkGraph.named("resnet8", input: shape, classes: 4).quantized(.quantized(NearestReLU(bits: 4)), WeightQuantization(SignWeights()))
+        let graph = try NetworkGraph.named("resnet8", input: shape, classes: 4).quantized(
+            .quantized(NearestReLU(bits: 4)), WeightQuantization(SignWeights()))
         var random = Philox(seed: 3, stream: 0)
         let images = shape.tensor(batch: 2)
         images.set((0..<images.count).map { _ in Float(random.normal()) })
@@ -149,7 +157,9 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
             let dataset = try loadGreyImages(folder: folder, side: 8, classes: ["a", "b"])
             #expect(dataset.train.count == 400 && dataset.test.count == 200 && !dataset.isOfficial)
             #expect(dataset.test.labels[1] == bytes[65] && dataset.test.images[64] == bytes[66])
-            let values = dataset.train.images.map { (Double($0) / 255 - Double(dataset.train.normalization.mean[0])) / Double(dataset.train.normalization.std[0]) }
+            let values = dataset.train.images.map {
+                (Double($0) / 255 - Double(dataset.train.normalization.mean[0])) / Double(dataset.train.normalization.std[0])
+            }
             let mean = values.reduce(0, +) / Double(values.count), square = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
             // Mean and deviation were rounded to f32.
             #expect(abs(mean) < 1e-6 && abs(square - 1) < 1e-6)

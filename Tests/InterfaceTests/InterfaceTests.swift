@@ -36,7 +36,9 @@ import TestSupport
             for (index, unit) in model.units.enumerated() {
                 var found = bcgd_unit()
                 #expect(bcgd_describe_unit(opened, Int32(index), &found) == 0)
-                #expect(String(cString: found.name) == unit.name && Int(found.kind) == Int(unit.kind.rawValue) && found.step_size == unit.stepSize)
+                #expect(
+                    String(cString: found.name) == unit.name && Int(found.kind) == Int(unit.kind.rawValue)
+                        && found.step_size == unit.stepSize)
                 #expect(Int(found.channels) == model.shapes[index].channels && Int(found.input) == unit.input && found.step == unit.step)
             }
             var none = bcgd_unit()
@@ -71,7 +73,9 @@ import TestSupport
                 for round in 0..<40 {
                     let first = (worker * 5 + round) % 14
                     var scores = [Float](repeating: .nan, count: 3 * 11)
-                    let status = images.withUnsafeBufferPointer { bcgd_run(OpaquePointer(bitPattern: shared), $0.baseAddress! + first * size, 3, &scores, nil) }
+                    let status = images.withUnsafeBufferPointer {
+                        bcgd_run(OpaquePointer(bitPattern: shared), $0.baseAddress! + first * size, 3, &scores, nil)
+                    }
                     if status != 0 || scores != Array(expected[first..<first + 3].joined()) { wrong.add() }
                 }
             }
@@ -103,7 +107,8 @@ import TestSupport
     @Test func faultsAreToldInOneLine() throws {
         var error = [CChar](repeating: 1, count: Int(BCGD_ERROR_BYTES))
         func text() -> String { error.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } }
-        #expect(bcgd_open("/no/such/model.bcgd", 1, 1, &error) == nil && text() == "cannot open /no/such/model.bcgd: No such file or directory")
+        #expect(
+            bcgd_open("/no/such/model.bcgd", 1, 1, &error) == nil && text() == "cannot open /no/such/model.bcgd: No such file or directory")
         #expect(bcgd_open(nil, 1, 1, &error) == nil && text().contains("NULL"))
         for (threads, callers) in [(0, 1), (257, 1), (1, 0), (1, 65)] as [(Int32, Int32)] {
             #expect(bcgd_open("a", threads, callers, &error) == nil && text().hasPrefix("bcgd_open: expected 1 to"))

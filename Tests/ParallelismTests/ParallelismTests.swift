@@ -20,10 +20,12 @@ import Testing
 
     private static func region(_ threads: Int) -> Calls {
         let calls = Calls()
-        ck_parallel(Int32(threads), { context, worker, workers in
-            guard let context else { return }
-            Unmanaged<Calls>.fromOpaque(context).takeUnretainedValue().add(worker, of: workers)
-        }, Unmanaged.passUnretained(calls).toOpaque())
+        ck_parallel(
+            Int32(threads),
+            { context, worker, workers in
+                guard let context else { return }
+                Unmanaged<Calls>.fromOpaque(context).takeUnretainedValue().add(worker, of: workers)
+            }, Unmanaged.passUnretained(calls).toOpaque())
         return calls
     }
 
@@ -31,15 +33,17 @@ import Testing
     @Test func everyWorkerIsCalledOnceHoweverManyThreadsThereAre() {
         final class Inner { var calls: [Calls] = [], delivered: [Int] = []; let lock = NSLock() }
         let inner = Inner()
-        ck_parallel(2, { context, _, _ in
-            guard let context else { return }
-            let inner = Unmanaged<Inner>.fromOpaque(context).takeUnretainedValue()
-            let (calls, delivered) = (ParallelismTests.region(5), deliveredThreads(5))
-            inner.lock.withLock {
-                inner.calls.append(calls)
-                inner.delivered.append(delivered)
-            }
-        }, Unmanaged.passUnretained(inner).toOpaque())
+        ck_parallel(
+            2,
+            { context, _, _ in
+                guard let context else { return }
+                let inner = Unmanaged<Inner>.fromOpaque(context).takeUnretainedValue()
+                let (calls, delivered) = (ParallelismTests.region(5), deliveredThreads(5))
+                inner.lock.withLock {
+                    inner.calls.append(calls)
+                    inner.delivered.append(delivered)
+                }
+            }, Unmanaged.passUnretained(inner).toOpaque())
         #expect(inner.delivered == [1, 1])
         for calls in inner.calls + [Self.region(5), Self.region(1)] {
             #expect(calls.workers.sorted() == Array(0..<(calls.told.first ?? 0)) && calls.told.count == 1)

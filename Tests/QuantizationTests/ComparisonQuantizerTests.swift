@@ -58,7 +58,8 @@ import Testing
         var (y, dx, dParameter) = (x, g, 0.0)
         func activation(_ quantizer: some ActivationQuantizer, stepSize: Float, clipScale: Float = 1) {
             quantizer.forward(input: x, output: &y, count: count, stepSize: stepSize, threads: 1)
-            dParameter = quantizer.backward(input: x, outputGradient: g, inputGradient: &dx, count: count, stepSize: stepSize, threads: 1)
+            dParameter =
+                quantizer.backward(input: x, outputGradient: g, inputGradient: &dx, count: count, stepSize: stepSize, threads: 1)
                 * Double(quantizer.stepSizeGradientScale(features: count) * clipScale)
         }
         func weights(_ quantizer: some WeightQuantizer) { _ = quantizer.project(x, count: count, quantized: &y, threads: 1) }
@@ -79,7 +80,9 @@ import Testing
             try DoReFaWeights(bits: vector.bits).transform(gradient: &dx, weights: x, count: count, threads: 1)
         default: Issue.record("no quantizer \(vector.name)")
         }
-        for i in 0..<count { #expect(abs(Double(y[i]) - vector.y[i]) < 1e-6 && abs(Double(dx[i]) - vector.dx[i]) < 1e-5, "\(vector.name) \(i)") }
+        for i in 0..<count {
+            #expect(abs(Double(y[i]) - vector.y[i]) < 1e-6 && abs(Double(dx[i]) - vector.dx[i]) < 1e-5, "\(vector.name) \(i)")
+        }
         #expect(abs(dParameter - vector.dParameter) < 1e-5 * max(1, abs(vector.dParameter)), "\(vector.name)")
     }
 

@@ -40,7 +40,8 @@ private struct DefinitionOnly: WeightQuantizer {
                 quantizer.levels(input: x, levels: &levels, count: x.count, stepSize: stepSize, threads: threads)
                 let sum = dx.withUnsafeMutableBufferPointer { dx in
                     guard let base = dx.baseAddress else { return 0.0 }
-                    return quantizer.backward(input: x, outputGradient: base, inputGradient: base, count: x.count, stepSize: stepSize, threads: threads)
+                    return quantizer.backward(
+                        input: x, outputGradient: base, inputGradient: base, count: x.count, stepSize: stepSize, threads: threads)
                 }
                 // One NaN for all.
                 func patterns(_ values: [Float]) -> [UInt32] { values.map { $0.isNaN ? Float.nan.bitPattern : $0.bitPattern } }
@@ -60,18 +61,22 @@ private struct DefinitionOnly: WeightQuantizer {
     @Test func generalProjectionsEqualTheFastOnes() throws {
         let quantizers: [any WeightQuantizer] = [
             BinaryProjection(), TernaryProjection(), AuthorsTernaryProjection(), try LloydProjection(bits: 4),
-            try LloydProjection(bits: 4, maximumIterations: 1), try WeightProjection(bits: 3),
+            try LloydProjection(bits: 4, maximumIterations: 1), try WeightProjection(bits: 3)
         ]
         #expect(Set(quantizers.map(\.name)) == ["binary", "ternary", "authors-ternary", "lloyd-4", "lloyd-4-1", "lloyd-3"])
         for quantizer in quantizers {
             let own = DefinitionOnly(base: quantizer)
             // Short ones: definitions of unknown types are not specialised.
-            for (name, w) in WeightProjectionTests.cases().filter({ $0.w.count <= 432 }) + [("NaN", [1, .nan, 2]), ("infinite", [1, -.infinity])] {
+            for (name, w) in WeightProjectionTests.cases().filter({ $0.w.count <= 432 }) + [
+                ("NaN", [1, .nan, 2]), ("infinite", [1, -.infinity])
+            ] {
                 var (a, b) = (w, w)
-                let expected = quantizer.project(w, count: w.count, quantized: &a, threads: 2), found = own.project(w, count: w.count, quantized: &b, threads: 2)
+                let expected = quantizer.project(w, count: w.count, quantized: &a, threads: 2),
+                    found = own.project(w, count: w.count, quantized: &b, threads: 2)
                 #expect(found.bitPattern == expected.bitPattern || (found.isNaN && expected.isNaN), "\(name) \(quantizer.name)")
                 #expect(firstDifference(a.map { $0.isNaN ? 9 : $0 }, b.map { $0.isNaN ? 9 : $0 }) == nil, "\(name) \(quantizer.name)")
-                #expect(firstDifference(quantizer.project(w).integerWeights, own.project(w).integerWeights) == nil, "\(name) \(quantizer.name)")
+                #expect(
+                    firstDifference(quantizer.project(w).integerWeights, own.project(w).integerWeights) == nil, "\(name) \(quantizer.name)")
             }
             let w = gaussians(7 * 40, seed: 22).map { Float($0) }
             for threads in [1, 3] {
@@ -81,7 +86,8 @@ private struct DefinitionOnly: WeightQuantizer {
         }
     }
 
-    /// A threshold reaches its level and the float below it does not; for the quantized ReLU the lowest are 0's successor and those after kα.
+    /// A threshold reaches its level and the float below it does not; for the quantized ReLU the lowest are 0's successor and those after
+    /// kα.
     @Test func thresholdsAreWhereLevelsBegin() throws {
         let relu = try QuantizedReLU(bits: 2)
         #expect(relu.thresholds(stepSize: 0.5) == [.leastNonzeroMagnitude, Float(0.5).nextUp, Float(1).nextUp])
@@ -89,7 +95,9 @@ private struct DefinitionOnly: WeightQuantizer {
             let signed = try LSQ(bits: 3, isSigned: true), thresholds = signed.thresholds(stepSize: stepSize)
             #expect(thresholds.count == 7 && thresholds == thresholds.sorted())
             for (level, threshold) in zip(-3...3, thresholds) {
-                #expect(signed.level(threshold, stepSize: stepSize) == level && signed.level(threshold.nextDown, stepSize: stepSize) == level - 1)
+                #expect(
+                    signed.level(threshold, stepSize: stepSize) == level
+                        && signed.level(threshold.nextDown, stepSize: stepSize) == level - 1)
             }
         }
     }

@@ -24,7 +24,7 @@ import Testing
         // Two bits, α = 0.5: the steps of METHOD.md part 1 end at 0.5, 1 and 1.5.
         let quantizer = try QuantizedReLU(bits: 2)
         let table: [(x: Float, y: Float)] = [
-            (-1, 0), (0, 0), (0.1, 0.5), (0.5, 0.5), (0.51, 1), (1, 1), (1.2, 1.5), (1.5, 1.5), (1.51, 1.5), (9, 1.5),
+            (-1, 0), (0, 0), (0.1, 0.5), (0.5, 0.5), (0.51, 1), (1, 1), (1.2, 1.5), (1.5, 1.5), (1.51, 1.5), (9, 1.5)
         ]
         for (x, y) in table {
             #expect(quantizer.forward(x, stepSize: 0.5) == y)

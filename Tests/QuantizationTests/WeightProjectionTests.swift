@@ -34,7 +34,7 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     /// Small cases with ties, zeros and equal magnitudes, then Gaussians (seed 4).
     static func cases(_ n: Int) -> [[Double]] {
         let special: [[Double]] = [
-            [3, 1, 1, 1], [0, 0, 2, -2], [1, 1, 1, 1], [-0.5, 1.5, 2.5, -3.5], [100, 1, 1, 1], [7, -7, 0, 1e-3],
+            [3, 1, 1, 1], [0, 0, 2, -2], [1, 1, 1, 1], [-0.5, 1.5, 2.5, -3.5], [100, 1, 1, 1], [7, -7, 0, 1e-3]
         ]
         return special.map { Array($0.prefix(n)) } + (0..<12).map { gaussians(n, seed: 4, stream: UInt64($0)) }
     }
@@ -56,7 +56,8 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
         let top = projection.maximumIntegerWeight
         for w in Self.cases(n) {
             let (scale, integerWeights) = projection.referenceProject(w)
-            #expect(abs(squaredError(w, scale, integerWeights) - Self.bruteForce(w, integerWeights: Array(-top...top))) <= Self.tolerance(w))
+            #expect(
+                abs(squaredError(w, scale, integerWeights) - Self.bruteForce(w, integerWeights: Array(-top...top))) <= Self.tolerance(w))
         }
     }
 
@@ -71,8 +72,11 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
             #expect(found >= least - Self.tolerance(w))
             above += found > least + Self.tolerance(w) ? 1 : 0
             // Fixed point: the scale is the best for the integer weights, and the integer weights are the nearest for the scale.
-            #expect(zip(w, lloyd.integerWeights).allSatisfy { abs($0 - lloyd.scale * Double($1)) <= lloyd.scale * 0.5000001
-                    || abs($1) == projection.maximumIntegerWeight })
+            #expect(
+                zip(w, lloyd.integerWeights).allSatisfy {
+                    abs($0 - lloyd.scale * Double($1)) <= lloyd.scale * 0.5000001
+                        || abs($1) == projection.maximumIntegerWeight
+                })
         }
         #expect(above > 0, "a sweep that is never better than Lloyd would be Lloyd")
     }
@@ -90,9 +94,10 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
     static func cases() -> [(name: String, w: [Float])] {
         var list: [(String, [Float])] = [
             ("one", [-0.75]), ("zero", [0]), ("zeros", [0, -0.0, 0]), ("tie of two k", [3, -1, 1, 1]),
-            ("equal", [Float](repeating: 0.1, count: 1000)), ("denormal", [.leastNonzeroMagnitude, -2 * .leastNonzeroMagnitude, 0, 7 * .leastNonzeroMagnitude]),
+            ("equal", [Float](repeating: 0.1, count: 1000)),
+            ("denormal", [.leastNonzeroMagnitude, -2 * .leastNonzeroMagnitude, 0, 7 * .leastNonzeroMagnitude]),
             ("huge", [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e38, 1]),
-            ("halves", [7.5, 0.5, 1.5, 2.5, -3.5, 0, -0.0]),
+            ("halves", [7.5, 0.5, 1.5, 2.5, -3.5, 0, -0.0])
         ]
         for n in [2, 15, 16, 17, 432, 40_003, 200_000] {
             let normal = gaussians(n, seed: 7, stream: UInt64(n))
@@ -195,7 +200,9 @@ func gaussians(_ count: Int, seed: UInt64, stream: UInt64 = 0) -> [Double] {
                 let (scales, integerWeights) = projection.referenceProject(w, slices: slices)
                 for slice in [0, slices - 1] {
                     let alone = projection.referenceProject(Array(w[slice * length..<(slice + 1) * length]))
-                    #expect(alone.scale == scales[slice] && firstDifference(alone.integerWeights, Array(integerWeights[slice * length..<(slice + 1) * length])) == nil)
+                    #expect(
+                        alone.scale == scales[slice]
+                            && firstDifference(alone.integerWeights, Array(integerWeights[slice * length..<(slice + 1) * length])) == nil)
                 }
                 for threads in [1, 2, 3] {
                     let found = projection.project(w, slices: slices, threads: threads)

@@ -2,7 +2,8 @@
 """Prints ComparisonVectors.swift: LSQ, PACT and DoReFa as their papers write them, differentiated by PyTorch's autograd in f64.
 
 Regenerate with: python3 pytorch_comparison.py > ComparisonVectors.swift
-LSQ is its paper's own pseudocode (arXiv:1902.08153, appendix A): detached differences make the coarse gradients. Floats are exact (hexadecimal).
+LSQ is its paper's own pseudocode (arXiv:1902.08153, appendix A): detached differences make the coarse gradients. Floats
+are exact (hexadecimal).
 """
 import re
 
@@ -67,7 +68,8 @@ def vector(name, bits, function, x, parameter=None):
     p = None if parameter is None else parameter.clone().requires_grad_()
     y = function(x) if p is None else function(x, p)
     (g * y).sum().backward()
-    fields = [f'name: "{name}", bits: {bits}, parameter: {exact(0 if p is None else p.detach())}', f"x: {floats(x.detach())}", f"g: {floats(g)}"]
+    fields = [f'name: "{name}", bits: {bits}, parameter: {exact(0 if p is None else p.detach())}', f"x: {floats(x.detach())}",
+            f"g: {floats(g)}"]
     fields += [f"y: {floats(y.detach())}", f"dx: {floats(x.grad)}", f"dParameter: {exact(0 if p is None else p.grad)}"]
     return "        Case(\n            " + ",\n            ".join(fields) + "),"
 
@@ -80,7 +82,8 @@ cases = []
 for bits in [2, 4]:
     x = single(torch.randn(COUNT))
     cases.append(vector("lsq", bits, lambda v, s: lsq(v, s, bits, False), x, initial(x.clamp(min=0), 2**bits - 1)))
-    cases.append(vector("lsq-signed", bits, lambda v, s: lsq(v, s, bits, True), single(0.1 * x), initial(single(0.1 * x), 2 ** (bits - 1) - 1)))
+    cases.append(vector("lsq-signed", bits, lambda v, s: lsq(v, s, bits, True), single(0.1 * x),
+            initial(single(0.1 * x), 2 ** (bits - 1) - 1)))
     cases.append(vector("pact", bits, lambda v, a: pact(v, a, bits), x, single(torch.tensor(1.3))))
     cases.append(vector("dorefa", bits, lambda v: dorefa(v, bits), single(0.7 * x)))
     cases.append(vector("dorefa-weights", bits, lambda v: dorefa_weights(v, bits), single(0.3 * x)))

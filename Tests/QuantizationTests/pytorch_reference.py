@@ -106,7 +106,8 @@ print(f"// Printed by pytorch_reference.py with PyTorch {torch.__version__.split
 print("enum PyTorchVectors {")
 print("    struct Relu {\n        let bits: Int\n        let stepSize: Float\n        let x, output: [Float]")
 print("        let inputDerivatives, stepSizeDerivatives: [String: [Float]]\n    }")
-print("    struct Projection {\n        let kind: String\n        let w: [Float]\n        let scale: Float\n        let integerWeights: [Int]\n    }")
+print("    struct Projection {\n        let kind: String\n        let w: [Float]\n        let scale: Float\n"
+      "        let integerWeights: [Int]\n    }")
 print("    static let relu: [Relu] = [")
 for bits, resolution in [(1, 0.75), (2, 0.25), (2, 0.1), (4, 0.1946)]:
     print(relu_case(bits, resolution))

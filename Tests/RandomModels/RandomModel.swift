@@ -21,11 +21,15 @@ package struct RandomModel: CustomStringConvertible, Sendable {
         height: Int = 9, width: Int = 13, channels: Int = 3, weightBits: Int = 1, activationBits: Int = 4, isFloatOutside: Bool = false,
         isScaledPerChannel: Bool = false, first: (Int, Int, Int) = (3, 1, 1), seed: UInt64 = 1
     ) {
-        (self.height, self.width, self.channels, self.weightBits, self.activationBits) = (height, width, channels, weightBits, activationBits)
+        (self.height, self.width, self.channels, self.weightBits, self.activationBits) = (
+            height, width, channels, weightBits, activationBits
+        )
         (self.isFloatOutside, self.isScaledPerChannel, self.first, self.seed) = (isFloatOutside, isScaledPerChannel, first, seed)
     }
 
-    package var description: String { "\(weightBits)W\(activationBits)A \(height)×\(width)×\(channels), first \(first), float outside \(isFloatOutside)" }
+    package var description: String {
+        "\(weightBits)W\(activationBits)A \(height)×\(width)×\(channels), first \(first), float outside \(isFloatOutside)"
+    }
 
     package func contents() -> PackedModelContents {
         var random = Philox(seed: seed, stream: 7)
@@ -46,18 +50,25 @@ package struct RandomModel: CustomStringConvertible, Sendable {
             entries.append(PackedModelContents.Entry(unit, integerWeights: integerWeights, weights: weights, scales: scales, a: a, b: b))
         }
         func scales(_ outputs: Int) -> Int { isScaledPerChannel ? outputs : 1 }
-        func convolution(_ outputs: Int, kernel: Int = 3, stride: Int = 1, from input: Int, inputs: Int, bits: Int? = nil, shortcut: (PackedModel.Unit.Shortcut, Int, stride: Int)? = nil) {
+        func convolution(
+            _ outputs: Int, kernel: Int = 3, stride: Int = 1, from input: Int, inputs: Int, bits: Int? = nil,
+            shortcut: (PackedModel.Unit.Shortcut, Int, stride: Int)? = nil
+        ) {
             add(
                 .init(
-                    name: "conv\(entries.count)", kind: .convolution, kernel: kernel, stride: stride, padding: kernel / 2, weightBits: weightBits,
-                    activationBits: bits ?? activationBits, shortcut: shortcut?.0 ?? .none, shortcutStride: shortcut?.stride ?? 0, input: input,
-                    shortcutInput: shortcut?.1 ?? -1, outputChannels: outputs, scaleCount: scales(outputs), step: shortcut == nil ? 0 : Float(0.5 + random.uniform()),
+                    name: "conv\(entries.count)", kind: .convolution, kernel: kernel, stride: stride, padding: kernel / 2,
+                    weightBits: weightBits,
+                    activationBits: bits ?? activationBits, shortcut: shortcut?.0 ?? .none, shortcutStride: shortcut?.stride ?? 0,
+                    input: input,
+                    shortcutInput: shortcut?.1 ?? -1, outputChannels: outputs, scaleCount: scales(outputs),
+                    step: shortcut == nil ? 0 : Float(0.5 + random.uniform()),
                     stepSize: bits == 0 ? 1 : 0.37),
                 inputs: inputs)
         }
         add(
             .init(
-                name: "first", kind: .first, kernel: first.kernel, stride: first.stride, padding: first.padding, weightBits: isFloatOutside ? 32 : weightBits,
+                name: "first", kind: .first, kernel: first.kernel, stride: first.stride, padding: first.padding,
+                weightBits: isFloatOutside ? 32 : weightBits,
                 activationBits: activationBits, input: -1, outputChannels: 16, scaleCount: isFloatOutside ? 0 : scales(16), stepSize: 0.21),
             inputs: channels)
         convolution(16, from: 0, inputs: 16)
@@ -67,13 +78,20 @@ package struct RandomModel: CustomStringConvertible, Sendable {
         convolution(48, stride: 2, from: 4, inputs: 32)
         convolution(48, kernel: 1, stride: 2, from: 4, inputs: 32, bits: 0)
         convolution(48, from: 5, inputs: 48, shortcut: (.values, 6, stride: 0))
-        add(.init(name: "max", kind: .maximum, kernel: 3, stride: 2, padding: 1, activationBits: activationBits, input: 7, outputChannels: 48), inputs: 48)
         add(
-            .init(name: "fc", kind: .classifier, weightBits: isFloatOutside ? 32 : weightBits, input: 8, outputChannels: 11, scaleCount: isFloatOutside ? 0 : scales(11)),
+            .init(
+                name: "max", kind: .maximum, kernel: 3, stride: 2, padding: 1, activationBits: activationBits, input: 7,
+                outputChannels: 48),
+            inputs: 48)
+        add(
+            .init(
+                name: "fc", kind: .classifier, weightBits: isFloatOutside ? 32 : weightBits, input: 8, outputChannels: 11,
+                scaleCount: isFloatOutside ? 0 : scales(11)),
             inputs: 48)
         return PackedModelContents(
             input: .init(height: height, width: width, channels: channels), mean: (0..<channels).map { 0.4 + 0.05 * Float($0) },
-            std: (0..<channels).map { 0.2 + 0.03 * Float($0) }, fitting: .none, classes: (0..<11).map { "class \($0), é" }, provenance: "random",
+            std: (0..<channels).map { 0.2 + 0.03 * Float($0) }, fitting: .none, classes: (0..<11).map { "class \($0), é" },
+            provenance: "random",
             entries: entries)
     }
 
@@ -92,7 +110,8 @@ package struct RandomModel: CustomStringConvertible, Sendable {
 extension PackedModelContents {
     /// With other numbers, by their position, wherever there are such numbers.
     package func changed(
-        step: Float? = nil, weights: ((Int) -> Float)? = nil, a: ((Int) -> Float)? = nil, b: ((Int) -> Float)? = nil, scales: ((Int) -> Float)? = nil
+        step: Float? = nil, weights: ((Int) -> Float)? = nil, a: ((Int) -> Float)? = nil, b: ((Int) -> Float)? = nil,
+        scales: ((Int) -> Float)? = nil
     ) -> PackedModelContents {
         var contents = self
         func change(_ values: [Float], _ new: ((Int) -> Float)?) -> [Float] { new.map { values.indices.map($0) } ?? values }
@@ -104,7 +123,8 @@ extension PackedModelContents {
                 shortcutInput: u.shortcutInput, outputChannels: u.outputChannels, scaleCount: u.scaleCount,
                 step: u.shortcut == .none ? u.step : step ?? u.step, stepSize: u.stepSize)
             return Entry(
-                unit, integerWeights: entry.integerWeights, weights: change(entry.weights, weights), scales: change(entry.scales, scales), a: change(entry.a, a),
+                unit, integerWeights: entry.integerWeights, weights: change(entry.weights, weights), scales: change(entry.scales, scales),
+                a: change(entry.a, a),
                 b: change(entry.b, b))
         }
         return contents

@@ -8,8 +8,10 @@ import Testing
 
 @Suite struct RasterImageTests {
     /// 3×2 pixels: red, green, blue; white, grey 128, black. Written by Pillow 13.0.0 (`Image.fromarray(…).save`), as RGB and as L.
-    static let png = Data(base64Encoded: "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGklEQVR4nAXBgQEAIAjAIOxyvXyBEHpqb5kPQ3IGgLc6VY0AAAAASUVORK5CYII=")!
-    static let grey = Data(base64Encoded: "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAEElEQVR4nGNkMDJimHbiPwAGhwLD7bQTrAAAAABJRU5ErkJggg==")!
+    static let png = Data(
+        base64Encoded: "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGklEQVR4nAXBgQEAIAjAIOxyvXyBEHpqb5kPQ3IGgLc6VY0AAAAASUVORK5CYII=")!
+    static let grey = Data(
+        base64Encoded: "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAEElEQVR4nGNkMDJimHbiPwAGhwLD7bQTrAAAAABJRU5ErkJggg==")!
     static let pixels: [UInt8] = [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 128, 128, 128, 0, 0, 0]
 
     @Test func readsPNG() throws {
@@ -46,8 +48,12 @@ import Testing
         let file = try folder.write(Data(repeating: 9, count: 3073) + Data([3] + planes), to: "test_batch.bin")
         let image = try RasterImage(path: file + "#1", channels: 3)
         #expect(image.height == 32 && image.width == 32 && image.pixels[3 * 100..<3 * 100 + 3] == [100, 107, 114])
-        #expect(throws: FileError("\(file) has 2 images, counted from 0, and none is 2")) { try RasterImage(path: file + "#2", channels: 3) }
-        #expect(throws: FileError("\(file) has 2 images, counted from 0, and none is x")) { try RasterImage(path: file + "#x", channels: 3) }
+        #expect(throws: FileError("\(file) has 2 images, counted from 0, and none is 2")) {
+            try RasterImage(path: file + "#2", channels: 3)
+        }
+        #expect(throws: FileError("\(file) has 2 images, counted from 0, and none is x")) {
+            try RasterImage(path: file + "#x", channels: 3)
+        }
     }
 
     @Test func readsImagesOfIDXFiles() throws {
@@ -55,12 +61,17 @@ import Testing
         let file = try folder.write(Data(header + Array(100..<130)), to: "t10k-images-idx3-ubyte")
         try #require(try runTool("gzip", ["--keep", file], package: "gzip").status == 0)
         for name in [file, file + ".gz"] {
-            #expect(try RasterImage(path: name + "#1", channels: 1) == RasterImage(height: 3, width: 5, channels: 1, pixels: Array(115..<130)))
+            #expect(
+                try RasterImage(path: name + "#1", channels: 1) == RasterImage(height: 3, width: 5, channels: 1, pixels: Array(115..<130)))
             #expect(try RasterImage(path: name + "#0", channels: 3).pixels.prefix(6) == [100, 100, 100, 101, 101, 101])
-            #expect(throws: FileError("\(name) has 2 images, counted from 0, and none is -1")) { try RasterImage(path: name + "#-1", channels: 1) }
+            #expect(throws: FileError("\(name) has 2 images, counted from 0, and none is -1")) {
+                try RasterImage(path: name + "#-1", channels: 1)
+            }
         }
         let labels = try folder.write(Data([0, 0, 8, 1, 0, 0, 0, 1, 7]), to: "labels-idx3-ubyte")
-        #expect { try RasterImage(path: labels + "#0", channels: 1) } throws: { "\($0)".contains("begins with the number 2049, expected 2051") }
+        #expect { try RasterImage(path: labels + "#0", channels: 1) } throws: {
+            "\($0)".contains("begins with the number 2049, expected 2051")
+        }
         let flat = try folder.write(Data([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 5]), to: "flat-idx3-ubyte")
         #expect { try RasterImage(path: flat + "#0", channels: 1) } throws: { "\($0)".contains("claims 5×0 pixels") }
     }
@@ -79,7 +90,8 @@ import Testing
         #expect(try message(Data("P6 2 2 255\n".utf8) + Data(count: 11)).contains("11 bytes of pixels, expected 12"))
         #expect(try message(Data("P6 2 2 65535\n".utf8)).contains("expected 255"))
         #expect(try message(Data("P6 999999999 999999999 255\n".utf8)).contains("999999999×999999999"))
-        #expect(try message(Data("P5 70000 1 255\n".utf8) + Data(count: 70000)).contains("claims 70000×1 pixels, more than the 65535 a side"))
+        #expect(
+            try message(Data("P5 70000 1 255\n".utf8) + Data(count: 70000)).contains("claims 70000×1 pixels, more than the 65535 a side"))
         #expect(try message(Data("P6 2".utf8)).contains("lacks a number"))
         for cut in stride(from: 5, to: Self.png.count - 12, by: 3) { #expect(try message(Self.png.prefix(cut)) != "accepted") }
     }
@@ -99,14 +111,16 @@ import Testing
             let path = try folder.write(picture.file, to: "a.png")
             for (channels, expected) in [(3, picture.rgb), (1, picture.grey)] {
                 let image = try RasterImage(path: path, channels: channels)
-                #expect(image.height == vectors.height && image.width == vectors.width && image.pixels == [UInt8](expected), "\(picture.name)")
+                #expect(
+                    image.height == vectors.height && image.width == vectors.width && image.pixels == [UInt8](expected), "\(picture.name)")
             }
         }
     }
 
     /// The beginning of a PNG that claims a size: more is not looked at.
     private func png(width: UInt32, height: UInt32) -> Data {
-        Self.png.prefix(16) + [width, height].flatMap { value in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } } + Self.png[24...]
+        Self.png.prefix(16) + [width, height].flatMap { value in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } }
+            + Self.png[24...]
     }
 
     @Test func sizesAreBoundedBeforeMemoryIsTaken() throws {
@@ -114,7 +128,7 @@ import Testing
         for (width, height, words) in [
             (1, 200_000, "claims 1×200000 pixels, more than the 65535 a side"), (16_384, 16_384, "more than the 67108864 that are decoded"),
             (0, 3, "claims 0×3 pixels"), (.max, .max, "more than the 65535 a side"),
-            (5, 7, "is a damaged PNG"),  // the checksum of the first chunk is wrong
+            (5, 7, "is a damaged PNG")  // the checksum of the first chunk is wrong
         ] as [(UInt32, UInt32, String)] {
             let path = try folder.write(png(width: width, height: height), to: "a.png")
             #expect { try RasterImage(path: path, channels: 3) } throws: { "\($0)".hasPrefix(path) && "\($0)".contains(words) }
@@ -148,7 +162,10 @@ import Testing
     @Test func resizesAsPillow() throws {
         let image = RasterImage(height: 5, width: 7, channels: 1, pixels: (0..<35).map { UInt8($0 * $0 % 251) })
         let smaller: [UInt8] = [25, 38, 61, 84, 168, 69, 93, 151, 121, 122, 100, 152]
-        let larger: [UInt8] = [0, 1, 2, 5, 9, 14, 21, 29, 36, 37, 45, 55, 65, 77, 91, 106, 121, 136, 135, 150, 104, 42, 64, 86, 111, 135, 157, 193, 217, 133, 22, 53, 85, 118, 152, 182, 150, 182, 134, 68, 108, 100, 127, 171, 208, 31, 69, 114, 161, 208, 62, 56, 107, 152]
+        let larger: [UInt8] = [
+            0, 1, 2, 5, 9, 14, 21, 29, 36, 37, 45, 55, 65, 77, 91, 106, 121, 136, 135, 150, 104, 42, 64, 86, 111, 135, 157, 193, 217, 133,
+            22, 53, 85, 118, 152, 182, 150, 182, 134, 68, 108, 100, 127, 171, 208, 31, 69, 114, 161, 208, 62, 56, 107, 152
+        ]
         for (result, expected) in [(image.resized(height: 3, width: 4), smaller), (image.resized(height: 6, width: 9), larger)] {
             #expect(result.pixels == expected)
         }

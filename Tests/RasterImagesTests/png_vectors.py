@@ -50,7 +50,8 @@ def variants(kind):
     background = {0: b"\0\1", 2: b"\0\1\0\2\0\3", 3: b"\0", 4: b"\0\1", 6: b"\0\1\0\2\0\3"}[kind]
     white = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
     yield "plain", b"", b""
-    yield "gAMA sBIT bKGD", chunk(b"gAMA", struct.pack(">I", 100000)) + chunk(b"sBIT", bytes([1] * {2: 3, 3: 3}.get(kind, CHANNELS[kind]))), chunk(b"bKGD", background)
+    yield "gAMA sBIT bKGD", chunk(b"gAMA", struct.pack(">I", 100000)) + chunk(
+        b"sBIT", bytes([1] * {2: 3, 3: 3}.get(kind, CHANNELS[kind]))), chunk(b"bKGD", background)
     yield "gAMA cHRM", chunk(b"gAMA", struct.pack(">I", 45455)) + chunk(b"cHRM", white), b""
     yield "sRGB", chunk(b"sRGB", b"\0"), b""
     yield "iCCP", chunk(b"iCCP", b"none\0\0" + zlib.compress(b"no profile" * 13)), b""

@@ -41,7 +41,7 @@ import Testing
         ("a,b\n1,x\"y\n", "t.csv:2: a quote inside a field that does not start with one"),
         ("a,b\n1,\"x\"y\n", "t.csv:2: expected a comma or the end of the line after the closing quote"),
         ("a,b\n1,\"x\n2,3\n", "t.csv:2: the quote opened here is never closed"),
-        ("a,b\n1,\"", "t.csv:2: the quote opened here is never closed"),
+        ("a,b\n1,\"", "t.csv:2: the quote opened here is never closed")
     ])
     func badTextIsNamed(text: String, expected: String) {
         #expect(message { _ = try CSVTable(parsing: text, name: "t.csv") } == expected)
@@ -69,7 +69,9 @@ import Testing
 
     @Test func filesThatCannotBeReadAreNamed() throws {
         try withTemporaryFolder { folder in
-            #expect(message { _ = try CSVTable(contentsOf: folder + "/none.csv") } == "cannot read \(folder)/none.csv: No such file or directory")
+            #expect(
+                message { _ = try CSVTable(contentsOf: folder + "/none.csv") }
+                    == "cannot read \(folder)/none.csv: No such file or directory")
             #expect(message { _ = try CSVTable(contentsOf: folder) }.contains("a folder"))
             try Data([0x61, 0xFF, 0x0A]).write(to: URL(fileURLWithPath: folder + "/latin.csv"))
             #expect(message { _ = try CSVTable(contentsOf: folder + "/latin.csv") }.contains("expected UTF-8"))

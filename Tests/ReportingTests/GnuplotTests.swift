@@ -5,8 +5,10 @@ import TestSupport
 import Testing
 
 private let curves = [
-    ValidationCurve(label: "it's_a {b} } 1W4A", runs: (0..<3).map { run in Dictionary(uniqueKeysWithValues: (1...5).map { ($0, 80 + Double($0 + run)) }) }),
-    ValidationCurve(label: "$x@y `date` \\", runs: [[1: 70]]),
+    ValidationCurve(
+        label: "it's_a {b} } 1W4A",
+        runs: (0..<3).map { run in Dictionary(uniqueKeysWithValues: (1...5).map { ($0, 80 + Double($0 + run)) }) }),
+    ValidationCurve(label: "$x@y `date` \\", runs: [[1: 70]])
 ]
 
 @Suite struct GnuplotTests {
@@ -42,7 +44,9 @@ private let curves = [
     }
 
     @Test func missingGnuplotSaysWhatToDo() {
-        #expect(message { _ = try Gnuplot(path: "/nonexistent:/dev") } == "figures need gnuplot, which is not on the PATH; install it by ./setup.sh")
+        #expect(
+            message { _ = try Gnuplot(path: "/nonexistent:/dev") }
+                == "figures need gnuplot, which is not on the PATH; install it by ./setup.sh")
         #expect(message { _ = try Gnuplot(path: "") }.contains("./setup.sh"))
     }
 
@@ -70,8 +74,10 @@ private let curves = [
     /// name may hold anything.
     @Test func nothingInATextRuns() throws {
         let texts = [
-            "A'\u{301} noenhanced; `touch pwned` #", "'; system 'touch pwned'; '", "\"; system(\"touch pwned\")", "`touch pwned`", "@pwned $(touch pwned)",
-            "' . system('touch pwned') . '", "''; system ''touch pwned''", "'''`touch pwned`'''", "a''`touch pwned`''''b", "{/=20 x} \\", "x\\' noenhanced; `touch pwned`",
+            "A'\u{301} noenhanced; `touch pwned` #", "'; system 'touch pwned'; '", "\"; system(\"touch pwned\")", "`touch pwned`",
+            "@pwned $(touch pwned)",
+            "' . system('touch pwned') . '", "''; system ''touch pwned''", "'''`touch pwned`'''", "a''`touch pwned`''''b", "{/=20 x} \\",
+            "x\\' noenhanced; `touch pwned`"
         ]
         try withTemporaryFolder { folder in
             let place = folder + "/it's `touch pwned` \"e\u{301}\"\n\\x"
@@ -94,7 +100,8 @@ private let curves = [
             try Gnuplot().draw(figure, in: folder + "/out")
             let fake = folder + "/bin/gnuplot"
             try FileManager.default.createDirectory(atPath: folder + "/bin", withIntermediateDirectories: true)
-            let script = "#!/bin/sh\ncd '\(folder)/out'\nfor e in svg png; do cp '\(whole)'/f.$e f.$e.part; done\ntruncate -s -1 f.\(cut).part\n"
+            let script =
+                "#!/bin/sh\ncd '\(folder)/out'\nfor e in svg png; do cp '\(whole)'/f.$e f.$e.part; done\ntruncate -s -1 f.\(cut).part\n"
             try Data(script.utf8).write(to: URL(fileURLWithPath: fake))
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: fake)
             // One byte is a line end in SVG's case, and may be missing; two are the tag's.
@@ -121,7 +128,8 @@ private let curves = [
     @Test func pictureFilesAreCheckedToTheirEnds() throws {
         try withTemporaryFolder { folder in
             try Gnuplot().draw(Figure(name: "f", body: "plot x", data: []), in: folder)
-            let png = try Data(contentsOf: URL(fileURLWithPath: folder + "/f.png")), svg = try Data(contentsOf: URL(fileURLWithPath: folder + "/f.svg"))
+            let png = try Data(contentsOf: URL(fileURLWithPath: folder + "/f.png")),
+                svg = try Data(contentsOf: URL(fileURLWithPath: folder + "/f.svg"))
             func isWhole(_ data: Data, _ name: String) throws -> Bool {
                 try data.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
                 return isWholePicture("\(folder)/\(name)")

@@ -12,10 +12,17 @@ struct PageTests {
         var page = Page("Results", introduction: hostile, refresh: refresh)
         let table = TextTable(
             header: ["Network", "Bits", "Top-1, %"],
-            rows: [["resnet20", "1W4A", "9.5"], ["vgg11", "1W4A", "89.38 [88.8, 90.0]"], ["resnet20", "4W4A", "–"], [hostile, "2W4A", "−1.5"]])
-        page.add("Runs", .table("Runs", table, last: table.rows.map { .details("source", [("command", $0[0])]) }, lastTitle: "Source", filters: ["Network", "Bits"]))
+            rows: [
+                ["resnet20", "1W4A", "9.5"], ["vgg11", "1W4A", "89.38 [88.8, 90.0]"], ["resnet20", "4W4A", "–"], [hostile, "2W4A", "−1.5"]
+            ])
+        page.add(
+            "Runs",
+            .table(
+                "Runs", table, last: table.rows.map { .details("source", [("command", $0[0])]) }, lastTitle: "Source",
+                filters: ["Network", "Bits"]))
         let curves = [
-            ValidationCurve(label: "bcgd", runs: [[1: 50, 2: 60, 3: 70], [1: 54, 2: 60, 3: 72]]), ValidationCurve(label: hostile, runs: [[1: 40, 2: 10, 3: 40]]),
+            ValidationCurve(label: "bcgd", runs: [[1: 50, 2: 60, 3: 70], [1: 54, 2: 60, 3: 72]]),
+            ValidationCurve(label: hostile, runs: [[1: 40, 2: 10, 3: 40]])
         ]
         page.add("Learning curves", .joined([.heading(hostile), .chart("cells", unit: "top-1, %", curves), .progress(3, of: 10)]))
         page.add("Pictures", .picture(png: Data([137, 80, 78, 71]), caption: hostile, alternative: hostile))
@@ -28,7 +35,9 @@ struct PageTests {
         let page = page(refresh: 30)
         // The page's own script and the numbers of one chart; none of the hostile text's.
         #expect(page.unicodeScalars.split(separator: "<").count { String($0).hasPrefix("script") } == 2)
-        #expect(!page.contains("<b>") && page.contains("http-equiv=\"refresh\" content=\"30\"") && !self.page().contains("http-equiv=\"refresh\""))
+        #expect(
+            !page.contains("<b>") && page.contains("http-equiv=\"refresh\" content=\"30\"")
+                && !self.page().contains("http-equiv=\"refresh\""))
     }
 
     /// Nothing is loaded from a network: no address but data within the page.
@@ -42,7 +51,8 @@ struct PageTests {
     private static let reader = """
         <script>
         const lines = [];
-        const visible = () => [...document.querySelectorAll("tbody tr")].filter((row) => !row.hidden).map((row) => row.cells[2].textContent).join(",");
+        const visible = () => [...document.querySelectorAll("tbody tr")].filter((row) => !row.hidden).map((row) => \
+        row.cells[2].textContent).join(",");
         const [network, bits] = document.querySelectorAll("select");
         lines.push("all " + visible());
         const sorters = [...document.querySelectorAll("th button")];
@@ -58,7 +68,8 @@ struct PageTests {
         lines.push("hover " + readout());
         const legend = document.querySelector(".legend button");
         legend.click();
-        lines.push("without the first " + readout() + " " + legend.getAttribute("aria-pressed") + " " + document.querySelector("g.series").style.display);
+        lines.push("without the first " + readout() + " " + legend.getAttribute("aria-pressed") + " " + \
+        document.querySelector("g.series").style.display);
         svg.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
         lines.push("key " + readout());
         const line = document.querySelectorAll(".curve")[1], before = line.getAttribute("points"), smooth = document.querySelector("input");
@@ -73,7 +84,11 @@ struct PageTests {
         </script>
         """
 
-    static var browser: String? { ["chromium", "chromium-browser", "google-chrome"].map { "/usr/bin/\($0)" }.first { FileManager.default.isExecutableFile(atPath: $0) } }
+    static var browser: String? {
+        ["chromium", "chromium-browser", "google-chrome"].map { "/usr/bin/\($0)" }.first {
+            FileManager.default.isExecutableFile(atPath: $0)
+        }
+    }
 
     @Test(.enabled(if: PageTests.browser != nil, "install the Debian package chromium to try the page in a browser"))
     func aBrowserFiltersSortsAndHovers() throws {
@@ -81,18 +96,24 @@ struct PageTests {
         let file = try folder.write(page().replacing("</body>", with: Self.reader + "</body>"), to: "index.html")
         let run = Process(), output = Pipe()
         run.executableURL = URL(fileURLWithPath: browser)
-        run.arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=\(folder.path)/profile", "--window-size=1000,800", "--dump-dom", "file://\(file)"]
+        run.arguments = [
+            "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=\(folder.path)/profile", "--window-size=1000,800", "--dump-dom",
+            "file://\(file)"
+        ]
         (run.standardOutput, run.standardError) = (output, FileHandle.nullDevice)
         try run.run()
         let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         run.waitUntilExit()
-        let lines = text.components(separatedBy: "\n").drop { !$0.hasSuffix("BEGIN") }.dropFirst().prefix { $0 != "END</pre>" && !$0.hasPrefix("END") }
+        let lines = text.components(separatedBy: "\n").drop { !$0.hasSuffix("BEGIN") }.dropFirst().prefix {
+            $0 != "END</pre>" && !$0.hasPrefix("END")
+        }
         // 52 = (50 + 54)/2 and so on; smoothed over up to five epochs, three points of the second curve are all 30.
         let expected = [
-            "all 9.5,89.38 [88.8, 90.0],–,−1.5", "ascending −1.5,9.5,89.38 [88.8, 90.0],– ascending", "descending 89.38 [88.8, 90.0],9.5,−1.5,–",
+            "all 9.5,89.38 [88.8, 90.0],–,−1.5", "ascending −1.5,9.5,89.38 [88.8, 90.0],– ascending",
+            "descending 89.38 [88.8, 90.0],9.5,−1.5,–",
             "filtered 9.5,– 2 of 4 rows #Network=resnet20", "hover epoch 2 · bcgd: 60 · \(hostile): 10",
             "without the first epoch 2 · \(hostile): 10 false none", "key epoch 3 · \(hostile): 40", "smoothed 1", "title Results",
-            "parts Runs,Learning curves,Pictures", "images true",
+            "parts Runs,Learning curves,Pictures", "images true"
         ]
         // Literally, as the overlay joins the semicolon before it, too.
         let seen = lines.map { line in

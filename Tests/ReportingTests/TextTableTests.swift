@@ -46,7 +46,8 @@ import Testing
             rows: [["1", String(repeating: "word ", count: 12) + "x²", name], ["2", "y_q", "c"]], formulas: [1], overPages: true)
         let paragraph = ">{\\raggedright\\arraybackslash}p"
         #expect(table.hasPrefix("\\begin{longtable}{r\(paragraph){10em}\(paragraph){17em}}\n\\toprule\n"))
-        #expect(table.contains("\\begin{tabular}[b]{@{}r@{}}mean\\\\top-1, \\%\\end{tabular} & a note & run \\\\\n\\midrule\n\\endhead\n1 & "))
+        #expect(
+            table.contains("\\begin{tabular}[b]{@{}r@{}}mean\\\\top-1, \\%\\end{tabular} & a note & run \\\\\n\\midrule\n\\endhead\n1 & "))
         #expect(table.contains("2 & $y_{\\mathrm{q}}$ & c \\\\\n") && table.hasSuffix("\\bottomrule\n\\end{longtable}\n"))
     }
 
@@ -56,7 +57,7 @@ import Testing
         ("v*ᵀPw* in 4x6", "$v^{*}{}^{\\top}Pw^{*}$ in $4\\times6$"),
         ("(2π)^{3/2}, B^(−1/2), η_α", "(2$\\pi$)$^{\\mathrm{3/2}}$, $B^{\\mathrm{-1/2}}$, $\\eta_{\\mathrm{\\alpha}}$"),
         ("a layer's slope -0.5 at 1e-12, two-valued", "a layer's slope $-$0.5 at 1e$-$12, two-valued"),
-        ("α x, 95 % & α‖w‖", "$\\alpha$ $x$, 95 \\% \\& $\\alpha\\Vert w\\Vert$"), ("p̂ u ← q", "$\\hat p$ $u$ $\\leftarrow$ $q$"),
+        ("α x, 95 % & α‖w‖", "$\\alpha$ $x$, 95 \\% \\& $\\alpha\\Vert w\\Vert$"), ("p̂ u ← q", "$\\hat p$ $u$ $\\leftarrow$ $q$")
     ])
     func formulas(text: String, latex: String) { #expect(formulaForLaTeX(text) == latex) }
 
@@ -75,8 +76,9 @@ import Testing
 
     /// By hand from the CommonMark specification: no HTML, no link, no entity, no second line.
     @Test(arguments: [
-        ("<script>x</script>", "\\<script>x\\</script>"), ("[a](b) [c]: d [95 %]", "[a\\](b) [c\\]: d [95 %]"), ("&lt; & R&D &#60;", "\\&lt; & R\\&D \\&#60;"),
-        ("a\nb\r\nc\u{2028}d\u{0}e", "a b  c d e"),
+        ("<script>x</script>", "\\<script>x\\</script>"), ("[a](b) [c]: d [95 %]", "[a\\](b) [c\\]: d [95 %]"),
+        ("&lt; & R&D &#60;", "\\&lt; & R\\&D \\&#60;"),
+        ("a\nb\r\nc\u{2028}d\u{0}e", "a b  c d e")
     ])
     func markdownStaysText(_ text: String, _ expected: String) { #expect(escapedForMarkdown(text) == expected) }
 

@@ -17,18 +17,19 @@ import Testing
         (["--dataset", "mnist"], "table1 is not of MNIST, whose tables are table4"),
         (["--dataset", "imagenet"], "--dataset"),
         (["--experiments", "/no/such/folder"], "no folder /no/such/folder"),
-        (["--out", "/dev/null/results"], "/dev/null/results"),
+        (["--out", "/dev/null/results"], "/dev/null/results")
     ])
     func table1(_ arguments: [String], _ words: String) throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try expectRefusal(["table1"] + (arguments.contains("--out") ? [] : ["--out", folder]) + arguments, words)
     }
 
-    @Test(arguments: [
-        ([], "reproduce fetch mnist"),
-        (["--data", "/no/such/folder"], "MNIST: there is no /no/such/folder/train-images-idx3-ubyte, nor the same with .gz"),
-        (["--only", "resnet20-ste-float"], "no cell resnet20-ste-float"),
-    ] as [([String], String)])
+    @Test(
+        arguments: [
+            ([], "reproduce fetch mnist"),
+            (["--data", "/no/such/folder"], "MNIST: there is no /no/such/folder/train-images-idx3-ubyte, nor the same with .gz"),
+            (["--only", "resnet20-ste-float"], "no cell resnet20-ste-float")
+        ] as [([String], String)])
     func table4(_ arguments: [String], _ words: String) throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try expectRefusal(["table4", "--dataset", "mnist", "--out", folder] + arguments, words)
@@ -46,16 +47,21 @@ import Testing
     /// A comma for a point, a number without end, and batches that no machine holds: traced to their line, before anything is trained.
     @Test(arguments: [
         ("paper.yaml", "momentum: 0.95", "momentum: 0,95", "paper.yaml:11: momentum must be at least 0 and below 1, not 0,95"),
-        ("paper.yaml", "weight_decay: 1.0e-4", "weight_decay: .inf", "paper.yaml:12: weight_decay must be at least 0 and at most 1000000, not .inf"),
+        (
+            "paper.yaml", "weight_decay: 1.0e-4", "weight_decay: .inf",
+            "paper.yaml:12: weight_decay must be at least 0 and at most 1000000, not .inf"
+        ),
         ("protocols/smoke.yaml", "batch_size: 128", "batch_size: 1000000000", "smoke.yaml:"),
-        ("paper.yaml", "batch_size: 128", "batch_size: 60000", "with batches of 60000 images would take about"),
+        ("paper.yaml", "batch_size: 128", "batch_size: 60000", "with batches of 60000 images would take about")
     ])
     func impossibleRecipes(_ file: String, _ old: String, _ new: String, _ words: String) throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.copyItem(atPath: Program.package.path + "/Experiments", toPath: folder)
         let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
         // A protocol that says nothing of the batch gets a line of its own.
-        let changed = text.contains(old) ? text.replacingOccurrences(of: old, with: new) : text.replacingOccurrences(of: "{ epochs", with: "{ \(new), epochs")
+        let changed =
+            text.contains(old)
+            ? text.replacingOccurrences(of: old, with: new) : text.replacingOccurrences(of: "{ epochs", with: "{ \(new), epochs")
         try #require(changed != text)
         try changed.write(toFile: "\(folder)/\(file)", atomically: true, encoding: .utf8)
         for command in [["list"], ["table1", "--out", folder + "/out"]] {
@@ -82,7 +88,9 @@ import Testing
         let products = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString
         let shell = Process(), pipe = Pipe()
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        shell.arguments = ["-c", "ulimit -v 600000; exec \(products.deletingLastPathComponent)/reproduce list --protocol paper --precision f32 --threads 1"]
+        shell.arguments = [
+            "-c", "ulimit -v 600000; exec \(products.deletingLastPathComponent)/reproduce list --protocol paper --precision f32 --threads 1"
+        ]
         shell.currentDirectoryURL = Program.package
         (shell.standardOutput, shell.standardError) = (pipe, pipe)
         try shell.run()
@@ -93,7 +101,11 @@ import Testing
 
     /// The data set, protocol and precision are those of `table1` with the same options.
     @Test func listPlansTheTable() throws {
-        for (more, words) in [([], "Fashion-MNIST (60000 training and 10000 test images), 1 threads, f32"), (["--data", "/anywhere"], "CIFAR-10 (50000 training and 10000 test images), 1 threads, f32"), (["--data", "/anywhere", "--dataset", "mnist"], "MNIST (60000 training and 10000 test images), 1 threads, f32")] {
+        for (more, words) in [
+            ([], "Fashion-MNIST (60000 training and 10000 test images), 1 threads, f32"),
+            (["--data", "/anywhere"], "CIFAR-10 (50000 training and 10000 test images), 1 threads, f32"),
+            (["--data", "/anywhere", "--dataset", "mnist"], "MNIST (60000 training and 10000 test images), 1 threads, f32")
+        ] {
             let listed = try Program("reproduce", ["list", "--threads", "1", "--precision", "f32"] + more).finish()
             #expect(listed.status == 0 && listed.output.contains("protocol smoke, \(words)"), "\(listed.output.prefix(300))")
         }
@@ -103,8 +115,9 @@ import Testing
         (["--threads", "0"], "--threads must be 1 to 256, not 0"), (["--seeds", "0"], "--seeds must be 1 to 1000"),
         (["--record", "--seeds", "9"], "--seeds must be 10 to 1000, not 9"), (["--resume"], "--resume is for --record"),
         (["--only", "cifar-10"], "--only cifar-10 needs --data"), (["--only", "mnist"], "--only"), (["--precision", "f64"], "--precision"),
-        (["--data", "/no/such/folder"], "/no/such/folder"), (["--baseline", "/no/such/folder"], "no baseline for Fashion-MNIST in f32: none was recorded"),
-        (["--experiments", "/no/such/folder"], "/no/such/folder/regress.yaml"),
+        (["--data", "/no/such/folder"], "/no/such/folder"),
+        (["--baseline", "/no/such/folder"], "no baseline for Fashion-MNIST in f32: none was recorded"),
+        (["--experiments", "/no/such/folder"], "/no/such/folder/regress.yaml")
     ])
     func regress(_ arguments: [String], _ words: String) throws { try expectRefusal(["regress", "--precision", "f32"] + arguments, words) }
 

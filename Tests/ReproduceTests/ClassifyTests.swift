@@ -18,7 +18,8 @@ import Testing
 
     private func image(_ name: String, side: Int) throws -> String {
         let path = "\(folder)/\(name)"
-        try (Data("P6 \(side) \(side) 255\n".utf8) + Data((0..<side * side * 3).map { UInt8(truncatingIfNeeded: $0 * 7) })).write(to: URL(fileURLWithPath: path))
+        try (Data("P6 \(side) \(side) 255\n".utf8) + Data((0..<side * side * 3).map { UInt8(truncatingIfNeeded: $0 * 7) })).write(
+            to: URL(fileURLWithPath: path))
         return path
     }
 
@@ -56,11 +57,21 @@ import Testing
         let (bad, pipe) = ("\(folder)/bad.png", "\(folder)/pipe.jpg")
         try Data([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]).write(to: URL(fileURLWithPath: bad))
         try #require(mkfifo(pipe, 0o600) == 0)
-        let (status, output) = try Program("reproduce", ["classify", model, bad, good, folder + "/none.png", pipe, "/proc/self/fdinfo", other]).finish()
+        let (status, output) = try Program(
+            "reproduce", ["classify", model, bad, good, folder + "/none.png", pipe, "/proc/self/fdinfo", other]
+        ).finish()
         let lines = output.split(separator: "\n").map(String.init)
         #expect(status == 1 && lines.count == 16, "\(output)")
         let errors = lines.filter { $0.hasPrefix("Error: ") }
-        #expect(errors.count == 4 && zip(errors, ["bad.png is a damaged PNG", "none.png: No such file", "pipe.jpg: it is no regular file", "/proc/self/fdinfo holds no images"]).allSatisfy { $0.contains($1) }, "\(output)")
+        #expect(
+            errors.count == 4
+                && zip(
+                    errors,
+                    [
+                        "bad.png is a damaged PNG", "none.png: No such file", "pipe.jpg: it is no regular file",
+                        "/proc/self/fdinfo holds no images"
+                    ]
+                ).allSatisfy { $0.contains($1) }, "\(output)")
         #expect(lines.filter { $0 == good || $0 == other } == [good, other])
     }
 
@@ -77,11 +88,15 @@ import Testing
         try "\(good)\r\n\n\(folder)/none.png\n\(other)".write(toFile: list, atomically: true, encoding: .utf8)
         let plain = try Program("reproduce", ["classify", model, "--list", list]).finish()
         #expect(plain.status == 1 && plain.output.split(separator: "\n").count == 13, "\(plain.output)")
-        let (status, output) = try Program(shell: "\"$reproduce\" classify --json --scores --top 2 --list - '\(model)' '\(other)' <'\(list)' 2>/dev/null").finish()
+        let (status, output) = try Program(
+            shell: "\"$reproduce\" classify --json --scores --top 2 --list - '\(model)' '\(other)' <'\(list)' 2>/dev/null"
+        ).finish()
         let lines = try output.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
         #expect(status == 1 && lines.map(\.image) == [other, good, folder + "/none.png", other], "\(output)")
         #expect(lines.map { $0.error != nil } == [false, false, true, false] && lines[2].classes == nil && lines[2].scores == nil)
-        #expect(lines[0].classes?.count == 2 && lines[0].scores?.count == 10 && lines[0].classes?.first?.probability ?? 0 >= lines[0].classes?.last?.probability ?? 1)
+        #expect(
+            lines[0].classes?.count == 2 && lines[0].scores?.count == 10
+                && lines[0].classes?.first?.probability ?? 0 >= lines[0].classes?.last?.probability ?? 1)
         try expectRefusal(["classify", model, "--list", folder + "/none.txt"], "none.txt: No such file")
     }
 
@@ -102,9 +117,14 @@ import Testing
         let bytes = try PackedModelContents(
             input: .init(height: 1, width: 1, channels: 2), mean: [0, 0], std: [1, 1], fitting: .none, classes: ["x"], provenance: "",
             entries: [
-                .init(.init(name: "a", kind: .first, weightBits: 1, activationBits: 1, input: -1, outputChannels: 16, scaleCount: 1), integerWeights: [Int8](repeating: 1, count: 32), scales: [1], a: one, b: one),
-                .init(.init(name: "b", kind: .classifier, weightBits: 1, input: 0, outputChannels: 1, scaleCount: 1), integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0]),
-            ]).encoded()
+                .init(
+                    .init(name: "a", kind: .first, weightBits: 1, activationBits: 1, input: -1, outputChannels: 16, scaleCount: 1),
+                    integerWeights: [Int8](repeating: 1, count: 32), scales: [1], a: one, b: one),
+                .init(
+                    .init(name: "b", kind: .classifier, weightBits: 1, input: 0, outputChannels: 1, scaleCount: 1),
+                    integerWeights: [Int8](repeating: 1, count: 16), scales: [1], b: [0])
+            ]
+        ).encoded()
         try bytes.write(to: URL(fileURLWithPath: folder + "/two.bcgd"))
         try expectRefusal(["classify", folder + "/two.bcgd", image("a.ppm", side: 1)], "takes images of 2 channels")
     }

@@ -23,7 +23,9 @@ import Testing
         #expect(table.contains("diverged in epoch 1") && table.contains("Without a run: resnet8-1w4a-bcgd,"), "\(table)")
 
         let second = try Program("reproduce", arguments + ["--resume"]).finish()
-        #expect(second.status == 0 && second.output.contains("diverged before, in epoch 1") && second.output.contains("not run, since"), "\(second)")
+        #expect(
+            second.status == 0 && second.output.contains("diverged before, in epoch 1") && second.output.contains("not run, since"),
+            "\(second)")
         #expect(try String(contentsOfFile: out + "/table1.md", encoding: .utf8) == table)
 
         // With another recipe the setting is named; where the old recipe was lost, that is said.

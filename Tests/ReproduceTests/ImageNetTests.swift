@@ -24,18 +24,23 @@ import Training
                     let pixels = (0..<40 * 48 * 3).map { (position: Int) -> UInt8 in
                         UInt8(truncatingIfNeeded: 70 * label + position % 3 * 20 + position / 3 % 48 + 5 * index)
                     }
-                    try Data(try encodeJPEG(pixels, width: 48, height: 40, channels: 3)).write(to: URL(fileURLWithPath: "\(data)/\(split)/\(wnid)/\(index).JPEG"))
+                    try Data(try encodeJPEG(pixels, width: 48, height: 40, channels: 3)).write(
+                        to: URL(fileURLWithPath: "\(data)/\(split)/\(wnid)/\(index).JPEG"))
                 }
             }
         }
         try "5 n00000003 c\n1 n00000001 a\n2 n00000002 b\n".write(toFile: list, atomically: true, encoding: .utf8)
         let network = try Network(
-            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: 6), in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
+            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: 6),
+            in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         network.initialize(seed: 7)
         try network.weightsFile().write(to: weights)
         try FileManager.default.copyItem(atPath: Program.package.path + "/Experiments", toPath: folder + "/Experiments")
         try edit("cells.yaml") { $0.replacingOccurrences(of: "imagenet-resnet18", with: "imagenet-resnet10") }
-        try edit("protocols/smoke.yaml") { _ in "float: { epochs: 2, milestones: [1], image_size: 32, batch_size: 4 }\nquantized: { epochs: 3, milestones: [2], image_size: 32, batch_size: 4 }\n" }
+        try edit("protocols/smoke.yaml") { _ in
+            "float: { epochs: 2, milestones: [1], image_size: 32, batch_size: 4 }\nquantized: { epochs: 3, milestones: [2], image_size: "
+                + "32, batch_size: 4 }\n"
+        }
         try body()
     }
 
@@ -47,7 +52,7 @@ import Training
     private func table3(_ out: String, _ more: [String] = []) -> [String] {
         [
             "table3", "--experiments", folder + "/Experiments", "--data", data, "--classes", list, "--pretrained", weights, "--only",
-            "resnet18-1w4a-bcgd", "--precision", "mixed", "--threads", "1", "--out", "\(folder)/\(out)",
+            "resnet18-1w4a-bcgd", "--precision", "mixed", "--threads", "1", "--out", "\(folder)/\(out)"
         ] + more
     }
 
@@ -76,7 +81,9 @@ import Training
             #expect(same && !a.tensors.isEmpty)
             #expect(try curve("a") == curve("b") && curve("a").count == 4)
             let table = try String(contentsOfFile: "\(folder)/a/table3.md", encoding: .utf8)
-            #expect(table.contains("A stand-in: only some of ImageNet's 1000 classes") && table.contains("Top-5, % [95 %]") && !table.contains("64.36"))
+            #expect(
+                table.contains("A stand-in: only some of ImageNet's 1000 classes") && table.contains("Top-5, % [95 %]")
+                    && !table.contains("64.36"))
         }
     }
 
@@ -87,7 +94,9 @@ import Training
             let bytes = try Data(contentsOf: URL(fileURLWithPath: victim))
             try bytes.dropLast(60).write(to: URL(fileURLWithPath: victim))
             let run = try Program("reproduce", table3("a")).finish()
-            #expect(run.status == 0 && run.output.contains("warning: \(victim) is damaged (Premature end of JPEG file") && run.output.contains("3 replaced"), "\(run)")
+            #expect(
+                run.status == 0 && run.output.contains("warning: \(victim) is damaged (Premature end of JPEG file")
+                    && run.output.contains("3 replaced"), "\(run)")
             #expect(try curve("a").allSatisfy { $0.count == 10 })
             try expectRefusal(table3("b", ["--max-unreadable", "0"]), "\(victim) is damaged")
             let test = "\(data)/val/n00000001/0.JPEG"
@@ -109,12 +118,16 @@ import Training
             #expect(rows.count == 2 && rows[1].hasPrefix("\"ImageNet, 3 classes\",imagenet-resnet10,32,32,float,smoke,1,0,12,"), "\(rows)")
             try expectRefusal(arguments + ["--resume", "--fine-tune"], "with recipe")
             let tuned = try Program("reproduce", table3("b", ["--fine-tune"])).finish()
-            #expect(tuned.status == 0 && tuned.output.contains("from the weights of imagenet-3-classes-resnet18-float-smoke-seed1-mixed"), "\(tuned)")
+            #expect(
+                tuned.status == 0 && tuned.output.contains("from the weights of imagenet-3-classes-resnet18-float-smoke-seed1-mixed"),
+                "\(tuned)")
             // Without a class list nothing tells which of the six classes the three are.
             let unlisted = arguments.filter { !["--classes", list].contains($0) }.map { $0.replacingOccurrences(of: "/a", with: "/c") }
             try expectRefusal(unlisted, "say with --classes")
             let evaluate = ["evaluate-weights", weights, "--data", data, "--classes", list, "--image-size", "32", "--threads", "1"]
-            for (more, words) in [([], "6 classes to choose from"), (["--restrict"], "3 classes to choose from"), (["--resize", "0"], "without resizing")] {
+            for (more, words) in [
+                ([], "6 classes to choose from"), (["--restrict"], "3 classes to choose from"), (["--resize", "0"], "without resizing")
+            ] {
                 let evaluated = try Program("reproduce", evaluate + more + ["--record", folder + "/e.csv"]).finish()
                 #expect(evaluated.status == 0 && evaluated.output.contains(words) && evaluated.output.contains("top-5"), "\(evaluated)")
             }
@@ -126,7 +139,10 @@ import Training
     /// Weights that are no numbers, in a file and beyond it: no accuracy, and nothing is recorded.
     @Test func weightsThatAreNoNumbersHaveNoAccuracy() throws {
         try withTrial {
-            let evaluate = ["evaluate-weights", weights, "--data", data, "--classes", list, "--image-size", "32", "--threads", "1", "--record", folder + "/e.csv"]
+            let evaluate = [
+                "evaluate-weights", weights, "--data", data, "--classes", list, "--image-size", "32", "--threads", "1", "--record",
+                folder + "/e.csv"
+            ]
             let whole = try SafetensorsFile(path: weights)
             func refuse(_ name: String, _ words: String, _ change: (inout [Float]) -> Void) throws {
                 var (file, values) = (whole, try whole.floats(named: name))
@@ -146,14 +162,18 @@ import Training
             try file.write(to: weights)
             try expectRefusal(evaluate, "n00000001/0.JPEG, validation image 1 of 12, has scores that are not finite")
             #expect(!FileManager.default.fileExists(atPath: folder + "/e.csv"))
-            try expectRefusal(table3("m").map { $0 == "resnet18-1w4a-bcgd" ? "resnet18-float" : $0 }, "the scores of test image 1 of 12 are not finite")
+            try expectRefusal(
+                table3("m").map { $0 == "resnet18-1w4a-bcgd" ? "resnet18-float" : $0 }, "the scores of test image 1 of 12 are not finite")
         }
     }
 
     /// A checkpoint's classes go into its model; a list in another order is refused, for old checkpoints by its digest.
     @Test func theModelsClassesAreTheRuns() throws {
         try withTrial {
-            try edit("protocols/smoke.yaml") { _ in "float: { epochs: 1, milestones: [], image_size: 32, batch_size: 12 }\nquantized: { epochs: 1, milestones: [], image_size: 32, batch_size: 12 }\n" }
+            try edit("protocols/smoke.yaml") { _ in
+                "float: { epochs: 1, milestones: [], image_size: 32, batch_size: 12 }\nquantized: { epochs: 1, milestones: [], "
+                    + "image_size: 32, batch_size: 12 }\n"
+            }
             let trained = try Program("reproduce", table3("a")).finish()
             try #require(trained.status == 0, "\(trained)")
             let (names, sorted, model) = (folder + "/names.txt", folder + "/sorted.txt", folder + "/model.bcgd")
@@ -183,13 +203,20 @@ import Training
     /// What `list` plans is what the table would run: the folder's classes and images, the precision.
     @Test func listPlansTheFolder() throws {
         try withTrial {
-            let arguments = ["list", "--imagenet", "--experiments", folder + "/Experiments", "--data", data, "--classes", list, "--precision", "f32", "--threads", "1"]
-            try edit("cells.yaml") { _ in "base: imagenet.yaml\ncells:\n  - { cell: resnet18-float, network: imagenet-resnet10, method: float }\n" }
+            let arguments = [
+                "list", "--imagenet", "--experiments", folder + "/Experiments", "--data", data, "--classes", list, "--precision", "f32",
+                "--threads", "1"
+            ]
+            try edit("cells.yaml") { _ in
+                "base: imagenet.yaml\ncells:\n  - { cell: resnet18-float, network: imagenet-resnet10, method: float }\n"
+            }
             for table in ["table3", "figure4"] {
                 try edit(table + ".yaml") { _ in "title: t\ncolumns: [network]\ncells: [resnet18-float]\n" }
             }
             let listed = try Program("reproduce", arguments).finish()
-            #expect(listed.status == 0 && listed.output.contains("ImageNet, 3 classes (36 training and 12 test images), 1 threads, f32"), "\(listed)")
+            #expect(
+                listed.status == 0 && listed.output.contains("ImageNet, 3 classes (36 training and 12 test images), 1 threads, f32"),
+                "\(listed)")
         }
     }
 
@@ -199,7 +226,10 @@ import Training
             let arguments = ["table3", "--experiments", folder + "/Experiments", "--only", "resnet18-1w4a-bcgd", "--out", folder + "/x"]
             let (status, output) = try Program("reproduce", arguments).finish()
             #expect(status != 0, "\(output)")
-            for words in ["image-net.org", "138 GB", "6.3 GB", "train/n01440764", "ILSVRC2012_validation_ground_truth.txt", "protocol smoke, 3 epochs, would take about"] {
+            for words in [
+                "image-net.org", "138 GB", "6.3 GB", "train/n01440764", "ILSVRC2012_validation_ground_truth.txt",
+                "protocol smoke, 3 epochs, would take about"
+            ] {
                 #expect(output.contains(words), "\(words): \(output)")
             }
             #expect(!FileManager.default.fileExists(atPath: folder + "/x"))

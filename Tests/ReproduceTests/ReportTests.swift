@@ -42,13 +42,18 @@ import Testing
 
             // Each change is named, alone; so is a picture that is missing, that a full disk cut off, or that is another one.
             let tex = try #require(FileManager.default.contentsOfDirectory(atPath: results).first { $0.hasSuffix(".tex") })
-            func changed(_ old: String, _ new: String) -> (Data) -> Data? { { Data(String(decoding: $0, as: UTF8.self).replacingOccurrences(of: old, with: new).utf8) } }
+            func changed(_ old: String, _ new: String) -> (Data) -> Data? {
+                { Data(String(decoding: $0, as: UTF8.self).replacingOccurrences(of: old, with: new).utf8) }
+            }
             let other = try #require(FileManager.default.contents(atPath: results + "/figures/" + (try curvePicture())))
             let changes: [(String, (Data) -> Data?)] = [
-                ("results/table1.md", changed("95", "96")), ("results/table1.csv", changed("bcgd", "bc")), ("results/\(tex)", changed("tabular", "table")),
-                ("results/figures/figure3-1.csv", changed("1.0", "2.0")), ("results/figures/figure3.gp", changed("plot", "splot")), ("page.md", changed("1W4A", "3W4A")),
-                ("results/figures/figure3.svg", { _ in nil }), ("results/figures/figure3.png", { $0.prefix($0.count / 2) }), ("results/figures/figure3.png", { _ in other }),
-                ("results/MANIFEST", { _ in nil }), ("results/MANIFEST", { _ in Data() }), ("results/table1.md", { _ in Data("old".utf8) }),
+                ("results/table1.md", changed("95", "96")), ("results/table1.csv", changed("bcgd", "bc")),
+                ("results/\(tex)", changed("tabular", "table")),
+                ("results/figures/figure3-1.csv", changed("1.0", "2.0")), ("results/figures/figure3.gp", changed("plot", "splot")),
+                ("page.md", changed("1W4A", "3W4A")),
+                ("results/figures/figure3.svg", { _ in nil }), ("results/figures/figure3.png", { $0.prefix($0.count / 2) }),
+                ("results/figures/figure3.png", { _ in other }),
+                ("results/MANIFEST", { _ in nil }), ("results/MANIFEST", { _ in Data() }), ("results/table1.md", { _ in Data("old".utf8) })
             ]
             for (index, (file, change)) in changes.enumerated() {
                 let old = try #require(FileManager.default.contents(atPath: folder + "/" + file)), new = change(old)
@@ -66,7 +71,9 @@ import Testing
     }
 
     private func curvePicture() throws -> String {
-        try #require(FileManager.default.contentsOfDirectory(atPath: results + "/figures").first { $0.hasPrefix("figure1-") && $0.hasSuffix(".png") })
+        try #require(
+            FileManager.default.contentsOfDirectory(atPath: results + "/figures").first { $0.hasPrefix("figure1-") && $0.hasSuffix(".png") }
+        )
     }
 
     /// The report's verdicts, numbers and tables follow the CSVs of the theory and of the benchmarks; without them they are
@@ -78,25 +85,29 @@ import Testing
             try FileManager.default.createDirectory(atPath: results + "/theory", withIntermediateDirectories: true)
             let how = "verify-theory --samples 1"
             try """
-                claim,statement,source,method,tests,smallest_adjusted_p,detects,verdict,measured,commit,how
-                one,f ≥ 0,item 1,by hand,3,0.5,0.1,holds,24 points,abc,\(how)
-                two,f ≤ 0,item 2,by hand,4,1e-9,–,REJECTED,f = 1,abc,\(how)
+            claim,statement,source,method,tests,smallest_adjusted_p,detects,verdict,measured,commit,how
+            one,f ≥ 0,item 1,by hand,3,0.5,0.1,holds,24 points,abc,\(how)
+            two,f ≤ 0,item 2,by hand,4,1e-9,–,REJECTED,f = 1,abc,\(how)
 
-                """.write(toFile: results + "/theory/theory.csv", atomically: true, encoding: .utf8)
+            """.write(toFile: results + "/theory/theory.csv", atomically: true, encoding: .utf8)
             try "claim,caught\none,yes\none,NO\n".write(toFile: results + "/theory/theory-power.csv", atomically: true, encoding: .utf8)
             #expect(try report().status == 0)
             let verdicts = try text("theory-verdicts"), macros = try text("macros")
             #expect(verdicts.contains("one & $f$ $\\ge$ 0 & 3 & 0.5 & 0.1 & 1 of 2 & holds \\\\"), "\(verdicts)")
             #expect(verdicts.contains("& -- & REJECTED \\\\"), "\(verdicts)")
-            for (name, value) in [("Claims", "2"), ("Hold", "1"), ("Tests", "7"), ("Faults", "2"), ("FaultsCaught", "1"), ("Command", how)] {
+            for (name, value) in [("Claims", "2"), ("Hold", "1"), ("Tests", "7"), ("Faults", "2"), ("FaultsCaught", "1"), ("Command", how)]
+            {
                 #expect(macros.contains("{\\theory\(name)}{\(value)}\n"), "\(name): \(macros)")
             }
             // The fastest PyTorch of those that were timed in turns, from the committed training.csv.
             let table = try CSVRows(results + "/benchmarks/training.csv")
             let row = try #require(
-                table.rows.filter { $0["network"] == "vgg11" && $0["engine"] == "pytorch" && $0["precision"] == "f32" && $0["stage"] == "interleaved" }
-                    .min { Double($0["median_ms"] ?? "") ?? 0 < Double($1["median_ms"] ?? "") ?? 0 })
-            #expect(try text("benchmarks").contains("PyTorch & f32 & \(row["median_ms"] ?? "?") & \(row["pytorch_f32_over_this"] ?? "?") &"))
+                table.rows.filter {
+                    $0["network"] == "vgg11" && $0["engine"] == "pytorch" && $0["precision"] == "f32" && $0["stage"] == "interleaved"
+                }
+                .min { Double($0["median_ms"] ?? "") ?? 0 < Double($1["median_ms"] ?? "") ?? 0 })
+            #expect(
+                try text("benchmarks").contains("PyTorch & f32 & \(row["median_ms"] ?? "?") & \(row["pytorch_f32_over_this"] ?? "?") &"))
             #expect(try text("benchmarks").contains("\\resultfigure{Benchmark, drawn by float/training.gp}{benchmarks/float/training.png}"))
 
             try edit("results/paper/macros.tex", "{2}", "{3}")
@@ -141,7 +152,9 @@ import Testing
             #expect(kept.count > 2)
             try (kept.joined(separator: "\n") + "\n").write(toFile: results + "/runs.csv", atomically: true, encoding: .utf8)
             #expect(try report().status == 0)
-            let files = try FileManager.default.contentsOfDirectory(atPath: results) + FileManager.default.contentsOfDirectory(atPath: results + "/figures")
+            let files =
+                try FileManager.default.contentsOfDirectory(atPath: results)
+                + FileManager.default.contentsOfDirectory(atPath: results + "/figures")
             #expect(files.contains("table1.md") && files.contains { $0.hasPrefix("figure1-") && $0.hasSuffix(".svg") })
             #expect(!files.contains { $0.hasPrefix("table2") || $0.hasPrefix("figure2") })
         }
@@ -158,7 +171,8 @@ import Testing
                 for (name, value) in [("cell", "resnet20-1w4a-bcgd-rho1e\(rho)"), ("blending", rho == "-3" ? "0.001" : "0.01")] {
                     fields[try #require(columns.firstIndex(of: name))] = value
                 }
-                for (name, value) in [("top1_final", ""), ("ci95_low", ""), ("ci95_high", ""), ("top1_best", ""), ("epochs", "4")] where diverged {
+                for (name, value) in [("top1_final", ""), ("ci95_low", ""), ("ci95_high", ""), ("top1_best", ""), ("epochs", "4")]
+                where diverged {
                     fields[try #require(columns.firstIndex(of: name))] = value
                 }
                 return fields.joined(separator: ",")
@@ -213,8 +227,9 @@ import Testing
 
     @Test(arguments: [
         (["evaluate", "/no/such.safetensors"], "/no/such.safetensors"), (["evaluate", "x", "--threads", "0"], "--threads must be 1 to 256"),
-        (["table2", "--only", "resnet8-1w4a-bc"], "no cell resnet8-1w4a-bc"), (["figures", "--only", "resnet8-1w4a-bcgd-minimum"], "no cell"),
-        (["all", "--seeds", "x"], "--seeds must be whole numbers"),
+        (["table2", "--only", "resnet8-1w4a-bc"], "no cell resnet8-1w4a-bc"),
+        (["figures", "--only", "resnet8-1w4a-bcgd-minimum"], "no cell"),
+        (["all", "--seeds", "x"], "--seeds must be whole numbers")
     ])
     func refusals(_ arguments: [String], _ words: String) throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -227,7 +242,9 @@ private struct CSVRows {
     let rows: [[String: String]]
 
     init(_ path: String) throws {
-        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        }
         rows = lines.dropFirst().map { Dictionary(zip(lines[0], $0)) { first, _ in first } }
     }
 }

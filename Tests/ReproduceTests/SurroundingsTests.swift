@@ -35,12 +35,12 @@ import Testing
     /// The parser's own output as well as ours; a full disk (/dev/full), a closed stream, a pipe without its reader.
     @Test(arguments: [
         "\"$reproduce\" list", "\"$reproduce\" recipes", "\"$reproduce\" --help", "\"$reproduce\" --generate-completion-script bash",
-        "\"$verify\" --list", "\"$verify\" --help", "\"$benchmark\" --help",
+        "\"$verify\" --list", "\"$verify\" --help", "\"$benchmark\" --help"
     ])
     func lostOutputIsNoSuccess(_ command: String) throws {
         for (redirected, reason) in [
             ("\(command) >/dev/full", "No space left on device"), ("\(command) >&-", "Bad file descriptor"),
-            ("{ sleep 0.2; \(command); echo \"status $?\" >&2; } | true", "Broken pipe"),
+            ("{ sleep 0.2; \(command); echo \"status $?\" >&2; } | true", "Broken pipe")
         ] {
             let (status, output) = try Program(shell: redirected).finish()
             let lines = output.split(separator: "\n")
@@ -56,7 +56,9 @@ import Testing
             #expect(status != 0 && output.hasSuffix("not \"\(name)\"\n") && output.split(separator: "\n").count == 1, "\(status) \(output)")
         }
         #expect(try Program(shell: "BCGD_ISA=portable \(command)").finish().status == 0)
-        #expect(try Program(shell: "BCGD_ISA=portable \"$reproduce\" --version").finish().output.hasSuffix("\ninstruction set portable\npacked models by portable\n"))
+        #expect(
+            try Program(shell: "BCGD_ISA=portable \"$reproduce\" --version").finish().output.hasSuffix(
+                "\ninstruction set portable\npacked models by portable\n"))
     }
 
     @Test func nothingToSayIsNothingLost() throws {

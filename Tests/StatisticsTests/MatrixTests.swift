@@ -31,7 +31,9 @@ import Testing
         #expect(a.transposedTimes(a) == a.transposed * a)
         #expect(a.transposed * a == Matrix(rows: 3, columns: 3, entries: [17, 22, 27, 22, 29, 36, 27, 36, 45]))
         #expect(Matrix(rows: 2, columns: 0, entries: []) * [] == [0, 0] && (Matrix(rows: 0, columns: 2, entries: []) * [1, 2]).isEmpty)
-        #expect(Matrix(rows: 1, columns: 0, entries: []) * Matrix(rows: 0, columns: 2, entries: []) == Matrix(rows: 1, columns: 2, entries: [0, 0]))
+        #expect(
+            Matrix(rows: 1, columns: 0, entries: []) * Matrix(rows: 0, columns: 2, entries: [])
+                == Matrix(rows: 1, columns: 2, entries: [0, 0]))
         let nan = Matrix(rows: 2, columns: 2, entries: [0, .nan, 0, 1]) * Matrix(rows: 2, columns: 2, entries: [1, 1, 0, 1])
         #expect(nan[0, 0].isNaN && nan[0, 1].isNaN && nan[1, 0] == 0 && nan[1, 1] == 1)
     }
@@ -39,7 +41,9 @@ import Testing
     /// Odd sizes against the sums written out, which err by at most (k + 1)·2⁻⁵³ of the magnitudes' sum in either order.
     @Test func productsOfOddSizes() {
         var random = Philox(seed: 13, stream: 0)
-        func gaussian(_ rows: Int, _ columns: Int) -> Matrix { Matrix(rows: rows, columns: columns, entries: (0..<rows * columns).map { _ in random.normal() }) }
+        func gaussian(_ rows: Int, _ columns: Int) -> Matrix {
+            Matrix(rows: rows, columns: columns, entries: (0..<rows * columns).map { _ in random.normal() })
+        }
         let (a, b) = (gaussian(37, 61), gaussian(61, 19)), c = a * b
         for i in 0..<37 {
             let x = a * b.transposed.entries[0..<61].map { $0 }
@@ -55,7 +59,9 @@ import Testing
         // The minor of order 2 is 1 − 4 < 0.
         let indefinite = Matrix(rows: 3, columns: 3, entries: [1, 2, 0, 2, 1, 0, 0, 0, 1])
         #expect(throws: LinearAlgebraError.notPositiveDefinite(minor: 2, order: 3)) { try indefinite.solvedPositive([1, 1, 1]) }
-        #expect(throws: LinearAlgebraError.notPositiveDefinite(minor: 1, order: 1)) { try Matrix(rows: 1, columns: 1, entries: [0]).solvedPositive([1]) }
+        #expect(throws: LinearAlgebraError.notPositiveDefinite(minor: 1, order: 1)) {
+            try Matrix(rows: 1, columns: 1, entries: [0]).solvedPositive([1])
+        }
         // Row 3 is the sum of the others; the pivot that rounding leaves is 1e-16 of 2.
         let singular = Matrix(rows: 3, columns: 3, entries: [1, 0, 1, 0, 1, 1, 1, 1, 2 + 4e-16])
         #expect(throws: LinearAlgebraError.singular(row: 3, order: 3)) { try singular.solvedPositive([1, 1, 1]) }

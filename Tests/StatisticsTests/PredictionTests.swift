@@ -7,7 +7,9 @@ import Testing
     /// `m + [-1, 1]*stats.t.ppf(1 - tail/2, 9)*s*sqrt(1/10 + 1/k)`, m = 1.58, s = 1.2299503, and their ends to 1e-6.
     private let sleep = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
 
-    @Test(arguments: [(1, 0.05, -1.338251, 4.498251), (3, 0.05, -0.251628, 3.411628), (3, 0.0001, -3.758787, 6.918787), (1, 1e-06, -13.4318, 16.5918)])
+    @Test(arguments: [
+        (1, 0.05, -1.338251, 4.498251), (3, 0.05, -0.251628, 3.411628), (3, 0.0001, -3.758787, 6.918787), (1, 1e-06, -13.4318, 16.5918)
+    ])
     func sleepData(newCount: Int, tail: Double, low: Double, high: Double) throws {
         let found = try #require(predictionInterval(sleep, newCount: newCount, level: 1 - tail))
         #expect(abs(found.low - low) < 1e-5 && abs(found.high - high) < 1e-5)
@@ -49,7 +51,7 @@ import Testing
         ([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4], 0.8605102, 0.0271826),
         ([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 1.9, 1.4], 0.2759809, 0.6577887),
         ([1.0, 8.0, 27.0, 64.0, 125.0, 216.0, 343.0, 512.0, 729.0, 1000.0, 1331.0, 1728.0], 0.7782008, 0.0433788),
-        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], 0.1519627, 0.9605615),
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], 0.1519627, 0.9605615)
     ])
     func againstStatsmodels(values: [Double], statistic: Double, p: Double) {
         let found = andersonDarlingNormality(values)

@@ -17,11 +17,12 @@ public enum RealData: Sendable {
     /// `nil` also where a folder that several data sets share has none of this one.
     public var path: String? {
         guard let path = ProcessInfo.processInfo.environment[variable] else { return nil }
-        let files: [String] = switch self {
-        case .cifar10: ["cifar-10-batches-bin", "test_batch.bin"]
-        case .mnist: ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"].flatMap { [$0, "mnist/" + $0] }
-        case .imageNet, .pretrained: []
-        }
+        let files: [String] =
+            switch self {
+            case .cifar10: ["cifar-10-batches-bin", "test_batch.bin"]
+            case .mnist: ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"].flatMap { [$0, "mnist/" + $0] }
+            case .imageNet, .pretrained: []
+            }
         return files.isEmpty || files.contains { exists("\(path)/\($0)") } ? path : nil
     }
 

@@ -11,7 +11,9 @@ public final class ThreadRank: Collective {
     fileprivate init(_ rank: Int, _ meeting: Meeting) { (self.rank, self.meeting) = (rank, meeting) }
 
     public func allGather(_ own: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
-        for (rank, bytes) in try meeting.meet(rank, Data(own)).enumerated() { bytes.copyBytes(to: UnsafeMutableRawBufferPointer(rebasing: all[rank * own.count..<(rank + 1) * own.count])) }
+        for (rank, bytes) in try meeting.meet(rank, Data(own)).enumerated() {
+            bytes.copyBytes(to: UnsafeMutableRawBufferPointer(rebasing: all[rank * own.count..<(rank + 1) * own.count]))
+        }
     }
 
     public func exchange(_ values: UnsafePointer<Float>, cuts: [Int], into parts: UnsafeMutablePointer<Float>) throws {

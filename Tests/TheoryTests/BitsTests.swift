@@ -18,9 +18,10 @@ import Testing
             let cuts = [h, step - width, step, step + width, h + 12].map { min(max($0, h), h + 12) }
             let expected = try zip(cuts, cuts.dropFirst()).reduce(0) { sum, piece in
                 guard piece.1 > piece.0 else { return sum }
-                return sum + (try integrate(from: piece.0, to: piece.1, relative: 1e-12, absolute: 1e-14) {
-                    normalDensity($0) * normalCumulative((cos(theta) * $0 - k) / sin(theta))
-                })
+                return sum
+                    + (try integrate(from: piece.0, to: piece.1, relative: 1e-12, absolute: 1e-14) {
+                        normalDensity($0) * normalCumulative((cos(theta) * $0 - k) / sin(theta))
+                    })
             }
             #expect(abs(upperOrthant(h, k, theta: theta) - expected) < 1e-13, "h = \(h), k = \(k)")
         }
@@ -74,7 +75,9 @@ import Testing
         let reference = levelReference(place, samples: samples, seed: 4, experiment: 5)
         for quantity in LevelQuantity.all {
             let expected = try #require(reference[quantity])
-            #expect(distance(estimates.moments(quantity).mean, expected) < 1e-5 * (1 + dot(expected, expected).squareRoot()), "\(quantity.name)")
+            #expect(
+                distance(estimates.moments(quantity).mean, expected) < 1e-5 * (1 + dot(expected, expected).squareRoot()), "\(quantity.name)"
+            )
         }
     }
 
@@ -150,7 +153,8 @@ private func levelReference(_ place: LevelPoint, samples: Int, seed: UInt64, exp
             let rest = r - point.v[i] * place.alpha * own[i] + point.vStar[i] * target[i]
             for k in 0..<Int(top) {
                 let t = Double(k) * place.alpha / point.normW, row = zip(across, point.u).map { $0 + t * $1 }
-                let there = rest + point.v[i] * place.alpha * (Double(k) + 0.5)
+                let there =
+                    rest + point.v[i] * place.alpha * (Double(k) + 0.5)
                     - point.vStar[i] * place.alphaStar * code(dot(row, point.wStar), place.alphaStar)
                 let jump = point.v[i] * place.alpha / point.normW * normalDensity(t) * there
                 for j in 0..<n { gradient[j] += jump * row[j] }

@@ -59,7 +59,7 @@ import Testing
     /// E Zᵀ(μ′(a) ⊙ v)(vᵀσ(a) − v*ᵀσ(b)) by quadrature over x; μ′ = 1 on low < a < high.
     @Test(arguments: points) func coarseGradients(point: TwoLayerPoint) throws {
         let cases: [(Quantity, Double, Double)] = [
-            (.coarseReLU, 0, .infinity), (.coarseClipped, 0, 1), (.coarseIdentity, -.infinity, .infinity),
+            (.coarseReLU, 0, .infinity), (.coarseClipped, 0, 1), (.coarseIdentity, -.infinity, .infinity)
         ]
         for (quantity, low, high) in cases {
             let (a, b) = (max(-12, low / point.normW), min(12, high / point.normW))
@@ -101,7 +101,8 @@ import Testing
             let found = try ClippedIntegrals(theta: theta, normW: length)
             func direct(_ start: Double, _ weight: (Double) -> Double) throws -> Double {
                 // q(0, w) is 0 by cancellation: an absolute error is all that can be asked for.
-                try integrate(from: start, to: .pi / 2, absolute: 1e-12) { weight($0) * ClippedIntegrals.xi(1 / (cos($0) * length)) } / (2 * .pi)
+                try integrate(from: start, to: .pi / 2, absolute: 1e-12) { weight($0) * ClippedIntegrals.xi(1 / (cos($0) * length)) }
+                    / (2 * .pi)
             }
             #expect(abs(found.p - (try direct(theta - .pi / 2, cos))) < 1e-11)
             #expect(abs(found.q - (try direct(theta - .pi / 2, sin))) < 1e-11)
@@ -114,7 +115,9 @@ import Testing
         for theta in [0, 1e-6, 0.01, 0.3, 1.5, 2.8, .pi - 1e-6, .pi] {
             for length in [0.01, 0.1, 0.7, 2, 100] {
                 let found = ClippedMoments(theta: theta, normW: length), expected = try ClippedIntegrals(theta: theta, normW: length)
-                for (x, y) in [(found.p, expected.p), (found.q, expected.q), (found.p0, expected.p0)] { #expect(abs(x - y) < 1e-12 + 1e-11 * abs(y)) }
+                for (x, y) in [(found.p, expected.p), (found.q, expected.q), (found.p0, expected.p0)] {
+                    #expect(abs(x - y) < 1e-12 + 1e-11 * abs(y))
+                }
             }
         }
     }

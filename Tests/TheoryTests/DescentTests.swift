@@ -19,7 +19,7 @@ import Testing
             reduced.step()
             let pairs = [
                 (reduced.overlap, next.overlap), (reduced.sumV, next.sumV), (reduced.squareV, dot(next.v, next.v)),
-                (reduced.theta, next.theta), (reduced.normW, next.normW),
+                (reduced.theta, next.theta), (reduced.normW, next.normW)
             ]
             for (found, expected) in pairs { #expect(abs(found - expected) < 1e-12 * (1 + abs(expected))) }
         }

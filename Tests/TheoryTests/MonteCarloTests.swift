@@ -36,7 +36,9 @@ import Testing
     @Test(arguments: [70, 40]) func ranksGiveTheBitsOfOne(_ blocks: Int) throws {
         let point = randomPoint(m: 3, n: 5, theta: 1, length: 1.2, seed: 5), samples = blocks * MonteCarlo.blockSize
         let alone = try MonteCarlo(seed: 7, threads: 2).estimate(point, samples: samples, experiment: 3).blocks
-        for shared in try onRanks(3, { try MonteCarlo(seed: 7, threads: 1, collective: $0).estimate(point, samples: samples, experiment: 3).blocks }) {
+        for shared in try onRanks(
+            3, { try MonteCarlo(seed: 7, threads: 1, collective: $0).estimate(point, samples: samples, experiment: 3).blocks })
+        {
             #expect(shared.mean == alone.mean && shared.covariance == alone.covariance)
         }
     }
@@ -75,7 +77,9 @@ import Testing
             let samples = 1024
             let estimates = try MonteCarlo(seed: 4, threads: 1).estimate(point, samples: samples, experiment: 5)
             var sums: [Quantity: [Double]] = [:]
-            func add(_ quantity: Quantity, _ x: [Double]) { sums[quantity] = zip(sums[quantity] ?? x.map { _ in 0 }, x).map { $0 + $1 / Double(samples) } }
+            func add(_ quantity: Quantity, _ x: [Double]) {
+                sums[quantity] = zip(sums[quantity] ?? x.map { _ in 0 }, x).map { $0 + $1 / Double(samples) }
+            }
             for sample in 0..<samples {
                 let z = referenceNormals(seed: 4, experiment: 5, sample: sample, entries: m * n)
                 let rows = (0..<m).map { Array(z[($0 * n)..<(($0 + 1) * n)]) }
@@ -103,7 +107,8 @@ import Testing
                 add(.gradientW, gradient)
             }
             for (quantity, expected) in sums {
-                #expect(distance(estimates.moments(quantity).mean, expected) < 5e-6 * (1 + dot(expected, expected).squareRoot()), "\(quantity)")
+                #expect(
+                    distance(estimates.moments(quantity).mean, expected) < 5e-6 * (1 + dot(expected, expected).squareRoot()), "\(quantity)")
             }
         }
     }

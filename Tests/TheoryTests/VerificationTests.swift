@@ -11,7 +11,7 @@ import Testing
     private static let cheap = [
         "positivity", "bound", "critical-points", "identity-leaves", "sufficient-descent", "proposition-1", "lemma-3", "lemma-5", "lemma-7",
         "step-size", "norm-law", "norm-start", "lemma-10", "figure-1", "bits-identities", "network-law", "angular-theorem",
-        "full-positivity", "alpha-sign", "threshold", "blending-sharp", "blending-weight-decay", "blending-momentum", "blending-inexact",
+        "full-positivity", "alpha-sign", "threshold", "blending-sharp", "blending-weight-decay", "blending-momentum", "blending-inexact"
     ]
 
     /// A small run (seed 1) of every other claim: the theory holds.
@@ -30,7 +30,10 @@ import Testing
     /// Broken formulas fail: dropped terms, wrong signs and p ↔ q need few samples; factors of 1.01 are shown by
     /// `verify-theory --power` at the default sample size.
     @Test func brokenFormulasFail() throws {
-        let measured = ["loss", "gradient-v", "gradient-w", "coarse-relu", "coarse-clipped", "coarse-identity", "correlation-relu", "correlation-clipped", "correlation-identity", "correlation-sign"]
+        let measured = [
+            "loss", "gradient-v", "gradient-w", "coarse-relu", "coarse-clipped", "coarse-identity", "correlation-relu",
+            "correlation-clipped", "correlation-identity", "correlation-sign"
+        ]
         let settings = VerificationSettings(samples: 1 << 21, seed: 2, threads: 2, dimensions: [.init(m: 4, n: 6)])
         let report = try Verification(settings: settings, claims: try measured.map(claim)).run(withPower: true) { _, _, _ in }
         let rows = try Verification(
@@ -69,7 +72,8 @@ import Testing
         func run(_ threads: Int) throws -> [[Double]] {
             let settings = VerificationSettings(samples: 1 << 16, seed: 4, threads: threads, dimensions: [.init(m: 3, n: 4)])
             let claims = try [
-                "coarse-relu", "correlation-clipped", "sufficient-descent", "positivity", "remark-2", "bits-formulas", "alpha-sign", "norm-law", "blending-weight-decay",
+                "coarse-relu", "correlation-clipped", "sufficient-descent", "positivity", "remark-2", "bits-formulas", "alpha-sign",
+                "norm-law", "blending-weight-decay"
             ].map(claim)
             let outcomes = try Verification(settings: settings, claims: claims).run(withPower: false) { _, _, _ in }.outcomes
             texts.append(outcomes.map(\.evidence.summary))

@@ -13,5 +13,6 @@ public func syntheticDataset(name: String = "synthetic", train: Int = 150, test:
         let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2])
         return ImageSplit(height: 8, width: 8, channels: 3, images: images, labels: labels, normalization: normalization)
     }
-    return ImageDataset(name: name, classes: ["a", "b", "c", "d"], train: split(train, stream: 1), test: split(test, stream: 2), isOfficial: true)
+    return ImageDataset(
+        name: name, classes: ["a", "b", "c", "d"], train: split(train, stream: 1), test: split(test, stream: 2), isOfficial: true)
 }

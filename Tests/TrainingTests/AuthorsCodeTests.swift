@@ -26,7 +26,7 @@ import TrainingTestSupport
     @Test func stepSizesFollowTheirFormula() throws {
         let changes = quantizedChanges.merging([
             "resolution_gradient_factor": "0.01", "resolution_gradient_limit": "1", "resolution_decay": "0.1", "resolution_maximum": "5",
-            "resolution_minimum": "0.5", "resolution_rate_factor": "1",
+            "resolution_minimum": "0.5", "resolution_rate_factor": "1"
         ]) { $1 }
         let (network, descent) = try network(try recipe(changes))
         let stepSize = try #require(network.parameters.first { $0.kind == .stepSize })
@@ -58,7 +58,8 @@ import TrainingTestSupport
         let changes = quantizedChanges.merging(["weight_bits": bits, "ternary": "authors", "lloyd_iterations": "1"]) { $1 }
         let weight = try #require(try network(try recipe(changes)).0.weights.first)
         let w = weight.value.values
-        let (scale, integerWeights) = bits == "2"
+        let (scale, integerWeights) =
+            bits == "2"
             ? AuthorsTernaryProjection().project(w)
             : try WeightProjection(bits: 4, maximumIterations: 1).project(w)
         let quantized = try #require(weight.quantized).values

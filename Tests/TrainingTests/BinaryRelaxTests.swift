@@ -72,7 +72,7 @@ import TrainingTestSupport
         let hits = try #require(trainer.state.curve.last).testHits
         let loss = try #require(trainer.state.curve.last).testLoss
         // By hand: the same evaluation with every weight tensor quantized; and the relaxed ones give another loss.
-        let descent = try CoarseGradientDescent(trainer.network, recipe: recipe, threads: 1)
+        let descent = CoarseGradientDescent(trainer.network, recipe: recipe, threads: 1)
         descent.useQuantizedWeights()
         for weight in trainer.network.weights {
             let (scale, integerWeights) = try WeightProjection(bits: 1).project(weight.value.values)

@@ -28,7 +28,9 @@ import TrainingTestSupport
     /// The words of the training state and of the run in a checkpoint, as programs before this one wrote them (commit 891c822): what was
     /// written stays readable, and is written so again.
     @Test func theWordsOfEarlierCheckpointsStay() throws {
-        let record = #"{"epoch":1,"rate":0.1,"seconds":37.5,"testCount":10000,"testHits":4302,"testLoss":1.5,"testTop5Hits":9105,"trainLoss":1.75,"trainTop1":33.5}"#
+        let record =
+            #"{"epoch":1,"rate":0.1,"seconds":37.5,"testCount":10000,"testHits":4302,"testLoss":1.5,"testTop5Hits":9105,"#
+            + #""trainLoss":1.75,"trainTop1":33.5}"#
         let text = #"{"batch":25,"curve":[\#(record)],"epoch":1,"hits":2930,"images":3200,"lossSum":440.5,"seconds":40,"threads":2}"#
         let state = try JSONDecoder().decode(TrainingState.self, from: Data(text.utf8))
         #expect(state.curve.map(\.learningRate) == [0.1] && state.curve.map(\.testHits) == [4302] && state.batch == 25)
@@ -38,7 +40,9 @@ import TrainingTestSupport
         let folder = try TemporaryFolder()
         let file = try SafetensorsFile(path: try saved(folder, changes: ["method": "bcgd", "weight_bits": "1", "activation_bits": "4"]).1)
         let words = try #require(file.metadata["run"])
-        for key in ["rate", "rate_divisor", "resolution_derivative", "resolution_minimum", "resolution_rate_factor"] { #expect(words.contains("\"\(key)\":")) }
+        for key in ["rate", "rate_divisor", "resolution_derivative", "resolution_minimum", "resolution_rate_factor"] {
+            #expect(words.contains("\"\(key)\":"))
+        }
         #expect(file.tensors.keys.contains { $0.hasSuffix(".resolution") })
     }
 
@@ -103,7 +107,7 @@ import TrainingTestSupport
     @Test(arguments: [
         ("conv1.weight", Float.nan, "conv1.weight holds nan at place 1"), ("fc.bias", .infinity, "fc.bias holds inf at place 1"),
         ("conv1.weight.momentum", -.infinity, "conv1.weight.momentum holds -inf"), ("bn1.running_mean", .nan, "bn1.running_mean holds nan"),
-        ("bn1.running_var", -0.5, "bn1.running_var holds -0.5 at place 1 of 16, which is no variance"),
+        ("bn1.running_var", -0.5, "bn1.running_var holds -0.5 at place 1 of 16, which is no variance")
     ])
     func impossibleNumbersAreRefused(_ name: String, _ value: Float, _ words: String) throws {
         let folder = try TemporaryFolder()
@@ -119,11 +123,15 @@ import TrainingTestSupport
         expectRefusal(words) { try trainer.restore(checkpoint) }
         let input = FeatureShape(height: 8, width: 8, channels: 3)
         expectRefusal(words) {
-            _ = try checkpoint.evaluationNetwork(input: input, classes: 4, precision: .f32, in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
+            _ = try checkpoint.evaluationNetwork(
+                input: input, classes: 4, precision: .f32, in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         }
         guard !name.hasSuffix("momentum") else { return }
-        let quantized = RunDescription(name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: trainer.run)
-        expectRefusal(words) { try Trainer(quantized, dataset: syntheticDataset(), threads: 1).warmStart(from: checkpoint, of: trainer.run) }
+        let quantized = RunDescription(
+            name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: trainer.run)
+        expectRefusal(words) {
+            try Trainer(quantized, dataset: syntheticDataset(), threads: 1).warmStart(from: checkpoint, of: trainer.run)
+        }
     }
 
     @Test(arguments: [Float(0), -1, .nan]) func aStepSizeIsAboveZero(_ value: Float) throws {
@@ -147,7 +155,9 @@ import TrainingTestSupport
     @Test func anImpossibleRecipeIsRefused() throws {
         let folder = try TemporaryFolder()
         let (_, path) = try saved(folder)
-        let checkpoint = try changed(path) { $0.metadata["run"] = $0.metadata["run"]?.replacingOccurrences(of: "\"momentum\":0.9", with: "\"momentum\":1.9") }
+        let checkpoint = try changed(path) {
+            $0.metadata["run"] = $0.metadata["run"]?.replacingOccurrences(of: "\"momentum\":0.9", with: "\"momentum\":1.9")
+        }
         expectRefusal("momentum must be at least 0 and below 1, not 1.9") { _ = try checkpoint.description() }
     }
 
@@ -192,7 +202,10 @@ import TrainingTestSupport
     /// 65536 images of resnet1202's maps are terabytes: said before they are allocated.
     @Test func aBatchThatDoesNotFitIsRefusedBeforeTraining() throws {
         let run = RunDescription(
-            name: "run", dataset: "synthetic", recipe: try recipe(["batch_size": "65536", "network": "resnet1202"]), seed: 3, warmStart: nil)
-        expectRefusal("resnet1202 (run) with batches of 65536 images would take about") { _ = try Trainer(run, dataset: syntheticDataset(), threads: 1) }
+            name: "run", dataset: "synthetic", recipe: try recipe(["batch_size": "65536", "network": "resnet1202"]), seed: 3, warmStart: nil
+        )
+        expectRefusal("resnet1202 (run) with batches of 65536 images would take about") {
+            _ = try Trainer(run, dataset: syntheticDataset(), threads: 1)
+        }
     }
 }

@@ -24,7 +24,8 @@ import Training
         descent.project()
         let weight = try #require(network.weights.dropLast().last)
         var reference = CoarseGradientDescentReference(
-            weights: weight.value.values.map(Double.init), momentum: weight.momentum.values.map(Double.init), projection: try WeightProjection(bits: bits))
+            weights: weight.value.values.map(Double.init), momentum: weight.momentum.values.map(Double.init),
+            projection: try WeightProjection(bits: bits))
         var random = Philox(seed: 5, stream: 0)
         for _ in 0..<3 {
             let gradient = (0..<weight.value.count).map { _ in Float(0.1 * random.normal()) }
@@ -57,7 +58,9 @@ import Training
 
     @Test(arguments: [1, 2, 4], [Precision.f32, .mixed])
     func noResultDependsOnThreads(bits: Int, precision: Precision) throws {
-        let (one, two) = try (run(bits: bits, precision: precision, threads: 1).fast, run(bits: bits, precision: precision, threads: 2).fast)
+        let (one, two) = try (
+            run(bits: bits, precision: precision, threads: 1).fast, run(bits: bits, precision: precision, threads: 2).fast
+        )
         let same = one.value.values == two.value.values && one.momentum.values == two.momentum.values
         #expect(same && one.scales[0] == two.scales[0])
     }

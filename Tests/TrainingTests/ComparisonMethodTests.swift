@@ -11,12 +11,23 @@ import TrainingTestSupport
 /// LSQ, PACT and DoReFa in networks, by recipe.
 @Suite(.serialized) struct ComparisonMethodTests {
     static let methods = [
-        "lsq": ["weight_bits": "2", "activation_bits": "4", "weight_quantizer": "lsq", "activation_quantizer": "lsq", "resolution_rate_factor": "1",
-                "resolution_minimum": "1.0e-6"],
-        "lsq per channel": ["weight_bits": "4", "activation_bits": "2", "weight_quantizer": "lsq", "scaling": "per-channel", "resolution_minimum": "1.0e-6"],
-        "pact": ["weight_bits": "2", "activation_bits": "4", "weight_quantizer": "dorefa", "activation_quantizer": "pact", "resolution_rate_factor": "1",
-                 "resolution_decay": "1.0e-4"],
-        "dorefa": ["weight_bits": "1", "activation_bits": "2", "weight_quantizer": "dorefa", "activation_quantizer": "dorefa", "resolution_decay": "1"],
+        "lsq": [
+            "weight_bits": "2", "activation_bits": "4", "weight_quantizer": "lsq", "activation_quantizer": "lsq",
+            "resolution_rate_factor": "1",
+            "resolution_minimum": "1.0e-6"
+        ],
+        "lsq per channel": [
+            "weight_bits": "4", "activation_bits": "2", "weight_quantizer": "lsq", "scaling": "per-channel", "resolution_minimum": "1.0e-6"
+        ],
+        "pact": [
+            "weight_bits": "2", "activation_bits": "4", "weight_quantizer": "dorefa", "activation_quantizer": "pact",
+            "resolution_rate_factor": "1",
+            "resolution_decay": "1.0e-4"
+        ],
+        "dorefa": [
+            "weight_bits": "1", "activation_bits": "2", "weight_quantizer": "dorefa", "activation_quantizer": "dorefa",
+            "resolution_decay": "1"
+        ]
     ]
 
     private func trainer(_ method: String, _ precision: Precision) throws -> Trainer {
@@ -38,7 +49,9 @@ import TrainingTestSupport
         #expect(try checkpoint.graph(input: resumed.network.input, classes: resumed.network.classes) == resumed.network.graph)
         try resumed.restore(checkpoint)
         for trainer in [unbroken, resumed] { try trainer.train(checkpoint: nil, observer: &observer) }
-        let same = zip(unbroken.network.parameters, resumed.network.parameters).allSatisfy { $0.value.values == $1.value.values && $0.momentum.values == $1.momentum.values }
+        let same = zip(unbroken.network.parameters, resumed.network.parameters).allSatisfy {
+            $0.value.values == $1.value.values && $0.momentum.values == $1.momentum.values
+        }
         #expect(same && unbroken.isFinished)
         let losses = unbroken.state.curve.map(\.trainLoss)
         #expect(try #require(losses.last) < 0.8 * losses[0], "\(losses)")
@@ -49,19 +62,23 @@ import TrainingTestSupport
         var observer = SilentObserver()
         for method in ["lsq", "lsq per channel"] {
             let trainer = try trainer(method, precision), slices = method == "lsq" ? 1 : 8
-            let weight = try #require(trainer.network.weights.first), steps = try #require(trainer.network.parameters.first { $0.name == weight.name + ".resolution" })
-            #expect(weight.name == "conv1.weight" && steps.kind == .stepSize && steps.value.count == (slices == 1 ? 1 : weight.value.shape[0]))
+            let weight = try #require(trainer.network.weights.first),
+                steps = try #require(trainer.network.parameters.first { $0.name == weight.name + ".resolution" })
+            #expect(
+                weight.name == "conv1.weight" && steps.kind == .stepSize && steps.value.count == (slices == 1 ? 1 : weight.value.shape[0]))
             let function = try LSQ(bits: method == "lsq" ? 2 : 4, isSigned: true), length = weight.value.count / steps.value.count
             // 2⟨|w|⟩/√qmax of the first slice.
-            let mean = weight.value.values.prefix(length).reduce(0.0) { $0 + Double($1.magnitude) } / Double(length), before = steps.value.values
+            let mean = weight.value.values.prefix(length).reduce(0.0) { $0 + Double($1.magnitude) } / Double(length),
+                before = steps.value.values
             #expect(abs(Double(before[0]) - 2 * mean / Double(function.grid.upperBound).squareRoot()) < 1e-6)
             try trainer.train(checkpoint: nil, stepLimit: 3, observer: &observer)
             #expect(zip(steps.value.values, before).allSatisfy { $0 != $1 })
             let integers = try #require(weight.integerWeights)
-            #expect((0..<weight.value.count).allSatisfy { i in
-                let step = steps.value.values[i / length]
-                return weight.scales[i / length] == step && Int(integers[i]) == function.level(weight.value.values[i], stepSize: step)
-            })
+            #expect(
+                (0..<weight.value.count).allSatisfy { i in
+                    let step = steps.value.values[i / length]
+                    return weight.scales[i / length] == step && Int(integers[i]) == function.level(weight.value.values[i], stepSize: step)
+                })
         }
         let dorefa = try trainer("dorefa", precision)
         try dorefa.train(checkpoint: nil, stepLimit: 3, observer: &observer)
@@ -70,8 +87,10 @@ import TrainingTestSupport
 
     /// The gradient in a learned step size is the function's, of the gradient in the quantized weights, times 1/√(N·qmax).
     @Test func gradientsOfLearnedStepSizes() throws {
-        let graph = try NetworkGraph(FeatureShape(height: 4, width: 4, channels: 3)) { $0.conv("conv", 4, kernel: 3).norm("bn").act("act").meanPool().linear("fc", 3) }
-            .quantized(.quantized(try LSQ(bits: 4)), WeightQuantization(try LSQWeights(bits: 3)))
+        let graph = try NetworkGraph(FeatureShape(height: 4, width: 4, channels: 3)) {
+            $0.conv("conv", 4, kernel: 3).norm("bn").act("act").meanPool().linear("fc", 3)
+        }
+        .quantized(.quantized(try LSQ(bits: 4)), WeightQuantization(try LSQWeights(bits: 3)))
         let network = try Network(graph, in: ExecutionContext(engine: try Engine(threads: 1), batch: 2))
         network.initialize(seed: 2)
         network.tensors.project(threads: 1)
@@ -79,7 +98,8 @@ import TrainingTestSupport
         _ = try network.forward(images, batch: 2, mode: .calibration)
         let scores = try network.forward(images, batch: 2, mode: .training)
         try network.backward(scores, batch: 2)
-        let weight = network.weights[0], steps = network.tensors["conv.weight.resolution"], (w, g) = (weight.value.values, weight.gradient.values)
+        let weight = network.weights[0], steps = network.tensors["conv.weight.resolution"],
+            (w, g) = (weight.value.values, weight.gradient.values)
         network.tensors.takeCoarseGradients(threads: 1)
         let function = try LSQ(bits: 3, isSigned: true), s = steps.value.values[0]
         let sum = zip(w, g).reduce(0.0) { $0 + Double(function.stepSizeDerivative($1.0, stepSize: s)) * Double($1.1) }
@@ -92,7 +112,8 @@ import TrainingTestSupport
     /// Twenty channels, which low precision pads to 32: the padding takes no part in the first step size, nor in N.
     @Test func bothPrecisionsCountTheSameNumbers() throws {
         let graph = try NetworkGraph(FeatureShape(height: 6, width: 6, channels: 3)) {
-            $0.conv("conv1", 20, kernel: 3).norm("bn1").act("act1").conv("conv2", 20, kernel: 3).norm("bn2").act("act2").meanPool().linear("fc", 3)
+            $0.conv("conv1", 20, kernel: 3).norm("bn1").act("act1").conv("conv2", 20, kernel: 3).norm("bn2").act("act2").meanPool().linear(
+                "fc", 3)
         }.quantized(.quantized(try LSQ(bits: 4)), WeightQuantization(try LSQWeights(bits: 3)))
         let images = Tensor([2, 6, 6, 3], (0..<216).map { Float($0 * $0 % 11) / 5 - 1 })
         let found = try Precision.allCases.map { precision in
@@ -110,7 +131,7 @@ import TrainingTestSupport
 
     @Test(arguments: [
         (["weight_bits": "1", "weight_quantizer": "lsq"], "weight_bits must be 2 to 8, or 32, with weight_quantizer: lsq, not 1"),
-        (["weight_bits": "8", "weight_quantizer": "dorefa"], "weight_bits must be 1 to 7, or 32, with weight_quantizer: dorefa, not 8"),
+        (["weight_bits": "8", "weight_quantizer": "dorefa"], "weight_bits must be 1 to 7, or 32, with weight_quantizer: dorefa, not 8")
     ]) func impossibleBits(_ changes: [String: String], _ words: String) {
         #expect(message { _ = try recipe(changes.merging(["method": "bc", "activation_bits": "4"]) { $1 }) } == words)
     }

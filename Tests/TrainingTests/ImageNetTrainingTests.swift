@@ -30,9 +30,12 @@ import TrainingTestSupport
         return try ImageNet(folder: folder.path, unreadable: UnreadableImages(limit: 3) { _ in })
     }
 
-    private func run(_ data: ImageNet, epochs: Int = 2, changes: [String: String] = [:], precision: Precision = .mixed) throws -> RunDescription {
+    private func run(_ data: ImageNet, epochs: Int = 2, changes: [String: String] = [:], precision: Precision = .mixed) throws
+        -> RunDescription
+    {
         let base = [
-            "network": "imagenet-resnet10", "image_size": "32", "crop_padding": "0", "batch_size": "8", "epochs": "\(epochs)", "milestones": "[1]",
+            "network": "imagenet-resnet10", "image_size": "32", "crop_padding": "0", "batch_size": "8", "epochs": "\(epochs)",
+            "milestones": "[1]"
         ]
         return RunDescription(
             name: "run", dataset: data.name, recipe: try recipe(base.merging(quantizedChanges) { $1 }.merging(changes) { $1 }), seed: 3,
@@ -41,7 +44,8 @@ import TrainingTestSupport
 
     private func weights(classes: Int) throws -> SafetensorsFile {
         let network = try Network(
-            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: classes), in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
+            NetworkGraph.named("imagenet-resnet10", input: FeatureShape(height: 32, width: 32, channels: 3), classes: classes),
+            in: ExecutionContext(engine: try Engine(threads: 1), batch: 1))
         network.initialize(seed: 7)
         return network.weightsFile()
     }
@@ -73,7 +77,9 @@ import TrainingTestSupport
         try resumed.train(checkpoint: path, observer: &observer)
         let same = bits(resumed) == bits(unbroken)
         #expect(same)
-        #expect(resumed.state.curve.map(\.replaced) == [1, 1] && resumed.state.curve.allSatisfy { $0.testCount == 9 && ($0.testTop5Hits ?? -1) == 9 })
+        #expect(
+            resumed.state.curve.map(\.replaced) == [1, 1]
+                && resumed.state.curve.allSatisfy { $0.testCount == 9 && ($0.testTop5Hits ?? -1) == 9 })
         #expect(resumed.loading.work.bytes > 0)
     }
 
@@ -120,7 +126,10 @@ import TrainingTestSupport
         let large = RunDescription(
             name: "run", dataset: "synthetic", recipe: try recipe(["image_size": "32", "crop_padding": "0"]), seed: 3, warmStart: nil)
         #expect(throws: ImageSizeError.self) { try Trainer(large, dataset: syntheticDataset(), threads: 1) }
-        for changes in [["image_size": "31", "crop_padding": "0"], ["image_size": "32", "crop_padding": "4"], ["smallest_crop": "0"], ["smallest_crop": "1.5"]] {
+        for changes in [
+            ["image_size": "31", "crop_padding": "0"], ["image_size": "32", "crop_padding": "4"], ["smallest_crop": "0"],
+            ["smallest_crop": "1.5"]
+        ] {
             #expect(throws: RecipeError.self) { try recipe(changes) }
         }
     }

@@ -20,7 +20,8 @@ import TrainingTestSupport
     }
 
     @Test func layersHaveTheBitsThatAreNamed() throws {
-        let graph = try recipe(["first": 8, "fc": 4, "layer1.0.conv1": 32, "act1": 8, "layer2.0.act2": 32]).graph(input: Self.input, classes: 4)
+        let graph = try recipe(["first": 8, "fc": 4, "layer1.0.conv1": 32, "act1": 8, "layer2.0.act2": 32]).graph(
+            input: Self.input, classes: 4)
         var (weights, activations): ([String: Int], [String: Int]) = ([:], [:])
         for node in graph.nodes {
             switch node.operation {
@@ -38,7 +39,9 @@ import TrainingTestSupport
 
     @Test func unknownLayersAreRefused() throws {
         let error = #expect(throws: RecipeError.self) { try recipe(["conv9": 8]).graph(input: Self.input, classes: 4) }
-        #expect(error?.description.contains("layer_bits names conv9, which resnet8 does not have; there are act1, conv1, fc, first, last, layer1.0.act1") == true)
+        #expect(
+            error?.description.contains(
+                "layer_bits names conv9, which resnet8 does not have; there are act1, conv1, fc, first, last, layer1.0.act1") == true)
         #expect(throws: RecipeError.self) { try recipe(["fc": 9]) }
         #expect(throws: RecipeError.self) { try recipe(["fc": 8], ["method": "float", "weight_bits": "32", "activation_bits": "32"]) }
     }

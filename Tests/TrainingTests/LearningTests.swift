@@ -18,7 +18,7 @@ import TrainingTestSupport
     @Test(arguments: [
         ["method": "bc"], ["method": "binary-relax"], ["method": "binary-relax", "weight_bits": "4"], ["scaling": "per-channel"],
         ["scaling": "per-channel", "weight_bits": "2"], ["scaling": "per-channel", "method": "binary-relax", "weight_bits": "3"],
-        ["quantized_layers": "inner"], ["quantized_layers": "convolutions", "ternary": "authors", "weight_bits": "2"],
+        ["quantized_layers": "inner"], ["quantized_layers": "convolutions", "ternary": "authors", "weight_bits": "2"]
     ])
     func methodsAndVariantsLearn(_ changes: [String: String]) throws {
         for precision in Precision.allCases { try expectLearning(changes, precision) }

@@ -14,13 +14,14 @@ import TrainingTestSupport
         "authors-code": [
             "method": "bcgd", "weight_bits": "4", "activation_bits": "4", "evaluation": "lagged", "quantized_layers": "convolutions",
             "lloyd_iterations": "1", "resolution_decay": "1.0e-4", "resolution_gradient_factor": "0.01", "resolution_gradient_limit": "1",
-            "resolution_maximum": "5", "resolution_rate_factor": "1", "rate": "0.1",
+            "resolution_maximum": "5", "resolution_rate_factor": "1", "rate": "0.1"
         ],
         "adam": [
-            "method": "bcgd", "weight_bits": "1", "activation_bits": "4", "optimizer": "adam", "rate": "0.001", "schedule": "cosine", "warmup_epochs": "1",
-            "label_smoothing": "0.1", "accumulation": "2", "batch_norm_images": "60", "batch_norm_affine": "false",
+            "method": "bcgd", "weight_bits": "1", "activation_bits": "4", "optimizer": "adam", "rate": "0.001", "schedule": "cosine",
+            "warmup_epochs": "1",
+            "label_smoothing": "0.1", "accumulation": "2", "batch_norm_images": "60", "batch_norm_affine": "false"
         ],
-        "lagged binary-relax": ["method": "binary-relax", "weight_bits": "2", "activation_bits": "4", "evaluation": "lagged"],
+        "lagged binary-relax": ["method": "binary-relax", "weight_bits": "2", "activation_bits": "4", "evaluation": "lagged"]
     ]
 
     /// Everything that a run is, and the projection that its next evaluation sees.
@@ -46,7 +47,8 @@ import TrainingTestSupport
     func interruptedRunEqualsUnbroken(_ how: (method: String, precision: Precision), cut: Int) throws {
         let folder = try TemporaryFolder()
         let changes = try #require(Self.methods[how.method])
-        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: nil, precision: how.precision)
+        let run = RunDescription(
+            name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: nil, precision: how.precision)
         func fresh() throws -> Trainer { try Trainer(run, dataset: syntheticDataset(), threads: 1) }
         var observer = SilentObserver()
         let (unbroken, path) = (try fresh(), "\(folder.path)/run.safetensors")

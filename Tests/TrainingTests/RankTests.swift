@@ -14,28 +14,43 @@ import TrainingTestSupport
     struct Case: Sendable, CustomTestStringConvertible {
         var changes: [String: String]
         var precision = Precision.f32, threads = 1
-        var testDescription: String { "\(changes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")), \(precision), \(threads) threads" }
+        var testDescription: String {
+            "\(changes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")), \(precision), \(threads) "
+                + "threads"
+        }
     }
 
     /// 150 images in batches of 32: the last one has 22, which are 8, 8, 6 and 0 of four shards, so that one of four ranks has none.
     static let cases = [
-        Case(changes: quantizedChanges), Case(changes: quantizedChanges, precision: .mixed), Case(changes: quantizedChanges, precision: .mixed, threads: 2),
+        Case(changes: quantizedChanges), Case(changes: quantizedChanges, precision: .mixed),
+        Case(changes: quantizedChanges, precision: .mixed, threads: 2),
         Case(changes: quantizedChanges, precision: .s16, threads: 2),
         Case(changes: [:]), Case(changes: [:], precision: .mixed),
-        Case(changes: quantizedChanges.merging(["accumulation": "2", "batch_norm_images": "64", "optimizer": "adam", "momentum": "0.9"]) { $1 }),
-        Case(changes: ["method": "bcgd", "weight_bits": "2", "activation_bits": "4", "weight_quantizer": "lsq", "activation_quantizer": "lsq"], precision: .mixed),
-        Case(changes: quantizedChanges.merging(["evaluation": "lagged"]) { $1 }, precision: .mixed),
+        Case(
+            changes: quantizedChanges.merging(["accumulation": "2", "batch_norm_images": "64", "optimizer": "adam", "momentum": "0.9"]) {
+                $1
+            }),
+        Case(
+            changes: [
+                "method": "bcgd", "weight_bits": "2", "activation_bits": "4", "weight_quantizer": "lsq", "activation_quantizer": "lsq"
+            ], precision: .mixed),
+        Case(changes: quantizedChanges.merging(["evaluation": "lagged"]) { $1 }, precision: .mixed)
     ]
 
     /// Trains for some steps on ranks and writes a checkpoint; a quantized run starts, calibrated, from a float one's weights.
     private func train(_ c: Case, shards: Int, ranks: Int, steps: Int = .max, resuming: Bool = false, to path: String) throws {
-        let before = RunDescription(name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "1", "milestones": "[]"]), seed: 3, warmStart: nil)
+        let before = RunDescription(
+            name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "1", "milestones": "[]"]), seed: 3, warmStart: nil)
         let isFloat = c.changes["method"] == nil, floatPath = path + ".float"
         var quiet = SilentObserver()
-        if !isFloat && !resuming { try Trainer(before, dataset: syntheticDataset(), threads: 1).train(checkpoint: floatPath, observer: &quiet) }
+        if !isFloat && !resuming {
+            try Trainer(before, dataset: syntheticDataset(), threads: 1).train(checkpoint: floatPath, observer: &quiet)
+        }
         _ = try onRanks(ranks) { collective in
             let changes = c.changes.merging(["epochs": "2", "milestones": "[1]", "shards": "\(shards)"]) { $1 }
-            let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: isFloat ? nil : before, precision: c.precision)
+            let run = RunDescription(
+                name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: isFloat ? nil : before,
+                precision: c.precision)
             let trainer = try Trainer(run, dataset: syntheticDataset(), threads: c.threads, collective: collective)
             if resuming {
                 try trainer.restore(Checkpoint(path: path, for: collective))
@@ -95,7 +110,8 @@ import TrainingTestSupport
     // MARK: Planted faults
 
     enum Fault: String, CaseIterable, Sendable {
-        case localBatchNorm = "local batch norm", localN = "local N in the loss", droppedShard = "a dropped shard", scaleTwice = "γ summed twice"
+        case localBatchNorm = "local batch norm", localN = "local N in the loss", droppedShard = "a dropped shard", scaleTwice =
+            "γ summed twice"
         case clampedEarly = "α clamped before the sum", swapped = "shards swapped between ranks"
     }
 
@@ -124,12 +140,14 @@ import TrainingTestSupport
                 if fault == .scaleTwice {
                     for scale in network.parameters where scale.name.hasSuffix("bn1.weight") {
                         let all = try collective.gather(scale.gradient.values)
-                        scale.gradient.set((0..<scale.gradient.count).map { c in (0..<ranks).reduce(0) { $0 + all[$1 * scale.gradient.count + c] } })
+                        scale.gradient.set(
+                            (0..<scale.gradient.count).map { c in (0..<ranks).reduce(0) { $0 + all[$1 * scale.gradient.count + c] } })
                     }
                 }
                 descent.step(learningRate: 0.01)
             }
-            return network.parameters.flatMap { $0.value.values.map(\.bitPattern) } + network.statistics.flatMap { $0.tensor.values.map(\.bitPattern) }
+            return network.parameters.flatMap { $0.value.values.map(\.bitPattern) }
+                + network.statistics.flatMap { $0.tensor.values.map(\.bitPattern) }
         }[0]
     }
 

@@ -32,8 +32,10 @@ import TrainingTestSupport
         #expect(refusal { try wild.validate() }.contains("weight_decay must be at least 0 and at most 1000000, not inf"))
         #expect(refusal { _ = try Trainer(run, dataset: syntheticDataset(), threads: 1) }.contains("weight_decay"))
         for change: (inout Recipe) -> Void in [
-            { $0.momentum = .nan }, { $0.batchSize = .max }, { $0.epochs = 0 }, { $0.milestones = [3, 3] }, { $0.learningRate = .nan }, { $0.relaxationStart = .leastNonzeroMagnitude },
-            { $0.imageSize = -1 }, { $0.stepSizeGradientLimit = .infinity }, { $0.weightBits = 9 }, { $0.lloydIterations = .max }, { $0.smallestCrop = .nan },
+            { $0.momentum = .nan }, { $0.batchSize = .max }, { $0.epochs = 0 }, { $0.milestones = [3, 3] }, { $0.learningRate = .nan },
+            { $0.relaxationStart = .leastNonzeroMagnitude },
+            { $0.imageSize = -1 }, { $0.stepSizeGradientLimit = .infinity }, { $0.weightBits = 9 }, { $0.lloydIterations = .max },
+            { $0.smallestCrop = .nan }
         ] {
             var other = try recipe()
             change(&other)

@@ -23,8 +23,9 @@ import TrainingTestSupport
     }
     /// Fifty steps; one-, two- and four-bit weights; shortcuts, maxima, biases.
     static let cases = [
-        Case(network: "resnet20", weightBits: 1, side: 12, steps: 50, checksum: "7f310973"), Case(network: "resnet20", weightBits: 2, side: 8, steps: 50, checksum: "c0568eaa"),
-        Case(network: "vgg11", weightBits: 4, side: 32, steps: 50, batch: 2, checksum: "67d693a0"),
+        Case(network: "resnet20", weightBits: 1, side: 12, steps: 50, checksum: "7f310973"),
+        Case(network: "resnet20", weightBits: 2, side: 8, steps: 50, checksum: "c0568eaa"),
+        Case(network: "vgg11", weightBits: 4, side: 32, steps: 50, batch: 2, checksum: "67d693a0")
     ]
 
     /// All weights and statistics after some steps on noise: seed 63.
@@ -47,7 +48,8 @@ import TrainingTestSupport
             try network.backward(loss.gradient, batch: batch)
             descent.step(learningRate: 0.01)
         }
-        return network.parameters.flatMap { $0.value.values.map(\.bitPattern) } + network.statistics.flatMap { $0.tensor.values.map(\.bitPattern) }
+        return network.parameters.flatMap { $0.value.values.map(\.bitPattern) }
+            + network.statistics.flatMap { $0.tensor.values.map(\.bitPattern) }
     }
 
     @Test(arguments: cases) func sameBitsOnEverySetAndThreadCount(_ c: Case) throws {
@@ -59,7 +61,9 @@ import TrainingTestSupport
             let isPlain = set.description == "portable"
             let expected = isPlain ? try bits(c, .s16, threads: 1, steps: 5) : best
             for threads in isPlain ? [2] : [2, 3] {
-                #expect(try set.limit { try bits(c, .s16, threads: threads, steps: isPlain ? 5 : c.steps) } == expected, "\(set), \(threads) threads")
+                #expect(
+                    try set.limit { try bits(c, .s16, threads: threads, steps: isPlain ? 5 : c.steps) } == expected,
+                    "\(set), \(threads) threads")
             }
         }
         // A check of the check: a precision that promises less has other bits.

@@ -10,15 +10,18 @@ import TrainingTestSupport
 @Suite(.serialized) struct ResumeTests {
     /// Everything that a run is: parameters, momenta, statistics, state without the clock.
     private func bits(_ trainer: Trainer) -> [[UInt32]] {
-        let tensors = trainer.network.parameters.flatMap { [$0.value, $0.momentum] + [$0.quantized].compactMap { $0 } } + trainer.network.statistics.map(\.tensor)
+        let tensors =
+            trainer.network.parameters.flatMap { [$0.value, $0.momentum] + [$0.quantized].compactMap { $0 } }
+            + trainer.network.statistics.map(\.tensor)
         return tensors.map { $0.values.map(\.bitPattern) } + [
             trainer.state.curve.map { Float($0.trainLoss).bitPattern }, trainer.state.curve.map { Float($0.testLoss).bitPattern },
-            [UInt32(trainer.state.epoch), UInt32(trainer.state.batch), Float(trainer.state.lossSum).bitPattern],
+            [UInt32(trainer.state.epoch), UInt32(trainer.state.batch), Float(trainer.state.lossSum).bitPattern]
         ]
     }
 
     private func float(threads: Int, _ folder: TemporaryFolder) throws -> (RunDescription, String) {
-        let run = RunDescription(name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "1", "milestones": "[]"]), seed: 3, warmStart: nil)
+        let run = RunDescription(
+            name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "1", "milestones": "[]"]), seed: 3, warmStart: nil)
         let path = "\(folder.path)/float.safetensors"
         var observer = SilentObserver()
         try Trainer(run, dataset: syntheticDataset(), threads: threads).train(checkpoint: path, observer: &observer)
@@ -27,13 +30,16 @@ import TrainingTestSupport
 
     /// 5 steps an epoch (the last one smaller) and 4 epochs; the run is cut at steps within, at the end of, and after epochs.
     /// In mixed precision maps are levels with activations of 4 bits, bf16 with 32.
-    @Test(arguments: [(1, Precision.f32, 4), (2, .f32, 4), (1, .mixed, 4), (2, .mixed, 4), (1, .mixed, 32), (2, .mixed, 32), (2, .s16, 4)], [1, 5, 7, 14])
+    @Test(
+        arguments: [(1, Precision.f32, 4), (2, .f32, 4), (1, .mixed, 4), (2, .mixed, 4), (1, .mixed, 32), (2, .mixed, 32), (2, .s16, 4)],
+        [1, 5, 7, 14])
     func interruptedRunEqualsUnbroken(_ machine: (threads: Int, precision: Precision, activationBits: Int), cut: Int) throws {
         let threads = machine.threads
         let folder = try TemporaryFolder()
         let (float, floatPath) = try float(threads: threads, folder)
         let changes = quantizedChanges.merging(["activation_bits": "\(machine.activationBits)"]) { $1 }
-        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: float, precision: machine.precision)
+        let run = RunDescription(
+            name: "run", dataset: "synthetic", recipe: try recipe(changes), seed: 3, warmStart: float, precision: machine.precision)
         var observer = SilentObserver()
         func fresh() throws -> Trainer {
             let trainer = try Trainer(run, dataset: syntheticDataset(), threads: threads)

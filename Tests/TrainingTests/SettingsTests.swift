@@ -19,7 +19,9 @@ import TrainingTestSupport
         #expect(a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= tolerance * max(1, abs($1)) }, "\(a) against \(b)")
     }
 
-    @Test(arguments: [("cosine", "1", SettingsVectors.cosine), ("linear", "1", SettingsVectors.linear), ("cosine", "0", SettingsVectors.plainCosine)])
+    @Test(arguments: [
+        ("cosine", "1", SettingsVectors.cosine), ("linear", "1", SettingsVectors.linear), ("cosine", "0", SettingsVectors.plainCosine)
+    ])
     func learningRates(_ schedule: String, _ warmup: String, _ expected: [Double]) throws {
         let recipe = try recipe(["schedule": schedule, "warmup_epochs": warmup, "epochs": "5", "rate": "0.4", "milestones": "[1]"])
         expectEqual((0..<20).map { recipe.learningRate(epoch: $0 / 4, batch: $0 % 4, of: 4) }, expected)
@@ -40,7 +42,8 @@ import TrainingTestSupport
         var squares = [Double](repeating: 0, count: 6)
         for (index, gradient) in SettingsVectors.adamGradients.enumerated() {
             reference.adamStep(
-                gradient: gradient, squares: &squares, number: index + 1, blending: 0, beta1: 0.9, beta2: 0.99, epsilon: 1e-3, decay: 0.1, learningRate: 0.05)
+                gradient: gradient, squares: &squares, number: index + 1, blending: 0, beta1: 0.9, beta2: 0.99, epsilon: 1e-3, decay: 0.1,
+                learningRate: 0.05)
             expectEqual(reference.weights, SettingsVectors.adamPath[index])
         }
     }
@@ -48,8 +51,9 @@ import TrainingTestSupport
     /// The kernel with a blend, on every instruction set, for any number of threads, whole layer or output channels.
     @Test(arguments: [1, 2], ["per-layer", "per-channel"]) func adamsKernelIsItsDefinition(bits: Int, scaling: String) throws {
         let recipe = try recipe([
-            "method": "bcgd", "weight_bits": "\(bits)", "activation_bits": "4", "optimizer": "adam", "blending": "0.25", "adam_beta2": "0.99",
-            "scaling": scaling, "momentum": "0.75",
+            "method": "bcgd", "weight_bits": "\(bits)", "activation_bits": "4", "optimizer": "adam", "blending": "0.25",
+            "adam_beta2": "0.99",
+            "scaling": scaling, "momentum": "0.75"
         ])
         func run(threads: Int) throws -> (Parameter, [CoarseGradientDescentReference]) {
             let context = ExecutionContext(engine: try Engine(threads: threads), batch: 2)
@@ -61,7 +65,8 @@ import TrainingTestSupport
             let weight = try #require(network.weights.dropLast().last), length = weight.value.count / weight.slices
             var parts = try (0..<weight.slices).map { slice in
                 CoarseGradientDescentReference(
-                    weights: weight.value.values[slice * length..<(slice + 1) * length].map(Double.init), momentum: [Double](repeating: 0, count: length),
+                    weights: weight.value.values[slice * length..<(slice + 1) * length].map(Double.init),
+                    momentum: [Double](repeating: 0, count: length),
                     projection: try WeightProjection(bits: bits))
             }
             var squares = [[Double]](repeating: [Double](repeating: 0, count: length), count: weight.slices)
@@ -73,7 +78,8 @@ import TrainingTestSupport
                 for slice in parts.indices {
                     parts[slice].adamStep(
                         gradient: gradient[slice * length..<(slice + 1) * length].map(Double.init), squares: &squares[slice], number: step,
-                        blending: Double(recipe.blending), beta1: 0.75, beta2: Double(recipe.adamBeta2), epsilon: Double(recipe.adamEpsilon),
+                        blending: Double(recipe.blending), beta1: 0.75, beta2: Double(recipe.adamBeta2),
+                        epsilon: Double(recipe.adamEpsilon),
                         decay: Double(recipe.weightDecay), learningRate: 0.01)
                 }
             }
@@ -82,7 +88,8 @@ import TrainingTestSupport
         for set in InstructionSet.available {
             let (fast, parts) = try set.limit { try run(threads: 2) }
             let weights = parts.flatMap(\.weights)
-            // Steps are up to 0.01 of quotients with a few f32 roundings (6e-8) each, and √v of tiny g is as exact: 3 steps, 5e-8 at most; a
+            // Steps are up to 0.01 of quotients with a few f32 roundings (6e-8) each, and √v of tiny g is as exact: 3 steps, 5e-8 at most;
+            // a
             // correction for bias left out, or ε within the root, is off by more than 1e-4.
             #expect(zip(fast.value.values, weights).allSatisfy { abs(Double($0) - $1) < 1e-7 })
             let one = try set.limit { try run(threads: 1) }.0
@@ -113,7 +120,10 @@ import TrainingTestSupport
     /// Without momentum and decay the step of two mini-batches is −η times the mean of their gradients at the weights before, by images.
     @Test func accumulatedGradientsAreTheirMean() throws {
         let folder = try TemporaryFolder(), path = folder.path + "/start.safetensors"
-        let changes = ["momentum": "0", "weight_decay": "0", "batch_size": "100", "crop_padding": "0", "flip": "false", "rate": "0.5", "milestones": "[]"]
+        let changes = [
+            "momentum": "0", "weight_decay": "0", "batch_size": "100", "crop_padding": "0", "flip": "false", "rate": "0.5",
+            "milestones": "[]"
+        ]
         let start = try trainer(changes)
         try start.save(to: path)
         let before = start.network.weights[0].value.values
@@ -133,11 +143,12 @@ import TrainingTestSupport
         #expect(parts.train.count == 120 && parts.test.count == 30)
         func pixels(_ source: any ImageSource) throws -> Set<[Float]> {
             let reader = try source.reader(augmentation: nil, seed: 1)
-            return Set(try (0..<source.count).map { image in
-                var pixels = [Float](repeating: 0, count: source.imageSize)
-                _ = try reader.read(image, epoch: 0, into: &pixels)
-                return pixels
-            })
+            return Set(
+                try (0..<source.count).map { image in
+                    var pixels = [Float](repeating: 0, count: source.imageSize)
+                    _ = try reader.read(image, epoch: 0, into: &pixels)
+                    return pixels
+                })
         }
         let (train, validation, all) = (try pixels(parts.train), try pixels(parts.test), try pixels(whole.train))
         #expect(train.count == 120 && train.isDisjoint(with: validation) && train.union(validation) == all)
@@ -181,7 +192,9 @@ import TrainingTestSupport
     @Test func changesOfIntegersAreCounted() throws {
         let trainer = try trainer(["method": "bc", "weight_bits": "1", "activation_bits": "4", "rate": "0.5"])
         func signs() -> [Int8] {
-            trainer.network.weights.flatMap { weight in weight.integerWeights.map { Array(UnsafeBufferPointer(start: $0, count: weight.value.count)) } ?? [] }
+            trainer.network.weights.flatMap { weight in
+                weight.integerWeights.map { Array(UnsafeBufferPointer(start: $0, count: weight.value.count)) } ?? []
+            }
         }
         var before = signs(), shares: [Double] = []
         while !trainer.state.curve.contains(where: { $0.epoch == 1 }) {
@@ -217,7 +230,8 @@ import TrainingTestSupport
         var observer = SilentObserver()
         try float.train(checkpoint: path, observer: &observer)
         let quantized = try trainer([
-            "method": "bc", "activation_bits": "2", "resolution_rate_factor": "0", "step_size_start": "half-normal", "resolution_minimum": "0.001",
+            "method": "bc", "activation_bits": "2", "resolution_rate_factor": "0", "step_size_start": "half-normal",
+            "resolution_minimum": "0.001"
         ])
         try quantized.warmStart(from: Checkpoint(path: path), of: float.run)
         func stepSizes() -> [Float] { quantized.network.parameters.filter { $0.kind == .stepSize }.map { $0.value.pointer[0] } }

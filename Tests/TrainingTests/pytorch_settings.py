@@ -54,7 +54,8 @@ loss.backward()
 
 print("// SPDX-License-Identifier: GPL-3.0-or-later\n// Made by pytorch_settings.py with PyTorch " + torch.__version__ + ".\n")
 print("enum SettingsVectors {")
-print(f"    static let cosine = {array(cosine)}\n    static let linear = {array(linear)}\n    static let plainCosine = {array(plain_cosine)}")
+print(f"    static let cosine = {array(cosine)}\n    static let linear = {array(linear)}\n"
+      f"    static let plainCosine = {array(plain_cosine)}")
 print(f"    static let adamStart = {array(start)}")
 print("    static let adamGradients = [\n" + "".join(f"        {array(g)},\n" for g in gradients) + "    ]")
 print("    static let adamPath = [\n" + "".join(f"        {array(w)},\n" for w in path) + "    ]")

@@ -118,7 +118,8 @@ def crc(data):
 
 def _checksum(metadata, arrays):
     parts = [f"{key}={value}" for key, value in sorted(metadata.items()) if key != "checksum"]
-    parts += [f"{name} [{', '.join(map(str, array.shape))}] {crc(np.ascontiguousarray(array).tobytes())}" for name, array in sorted(arrays.items())]
+    parts += [f"{name} [{', '.join(map(str, array.shape))}] {crc(np.ascontiguousarray(array).tobytes())}"
+            for name, array in sorted(arrays.items())]
     return crc("\n".join(parts).encode())
 
 

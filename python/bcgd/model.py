@@ -112,9 +112,11 @@ class Model:
         if images.dtype != np.uint8:
             raise Error(f"expected uint8 images, found {images.dtype}: bytes 0 to 255 as they are, not normalised")
         height, width, channels = self.input_shape
-        fits = [name for name, shape in [("NHWC", (height, width, channels)), ("NCHW", (channels, height, width))] if images.shape[1:] == shape]
+        fits = [name for name, shape in [("NHWC", (height, width, channels)), ("NCHW", (channels, height, width))]
+                if images.shape[1:] == shape]
         if images.ndim != 4 or not fits:
-            raise Error(f"expected images [N, {height}, {width}, {channels}] or [N, {channels}, {height}, {width}], found {list(images.shape)}")
+            raise Error(f"expected images [N, {height}, {width}, {channels}] or "
+                        f"[N, {channels}, {height}, {width}], found {list(images.shape)}")
         if layout not in (None, "NHWC", "NCHW") or layout and layout not in fits:
             raise Error(f"expected the layout {' or '.join(fits)} of images {list(images.shape)}, found {layout}")
         if layout is None and len(fits) > 1 and channels > 1:
@@ -140,7 +142,8 @@ class Model:
         kernel = () if KINDS[unit.kind] == "classifier" else (unit.kernel, unit.kernel)
         shape = (unit.channels, unit.input_channels) + kernel
         return Layer(
-            unit.name.decode(), KINDS[unit.kind], unit.kernel, unit.stride, unit.padding, unit.weight_bits, unit.activation_bits, unit.input,
+            unit.name.decode(), KINDS[unit.kind], unit.kernel, unit.stride, unit.padding, unit.weight_bits,
+            unit.activation_bits, unit.input,
             unit.shortcut_input, SHORTCUTS[unit.shortcut], unit.shortcut_stride, (unit.height, unit.width, unit.channels),
             self._numbers(index, INTEGER_WEIGHTS, shape), self._numbers(index, FLOAT_WEIGHTS, shape), self._numbers(index, SCALES),
             self._numbers(index, FACTORS), self._numbers(index, TERMS), unit.step, unit.step_size)

@@ -50,8 +50,10 @@ def from_torch(state_dict, graph):
     if faults:
         raise Error("the state_dict does not hold the weights of this network: it " + "; it ".join(faults))
     for name, value in given.items():
-        if not np.isfinite(value).all() or name.endswith(".running_var") and (value < 0).any() or name.endswith(".resolution") and (value <= 0).any():
-            raise Error(f"the state_dict holds no usable weights: {name} has a number that is not finite, a variance below 0, or a step size that is not above 0")
+        if not np.isfinite(value).all() or name.endswith(".running_var") and (value < 0).any() or \
+                name.endswith(".resolution") and (value <= 0).any():
+            raise Error(f"the state_dict holds no usable weights: {name} has a number that is not finite, a variance "
+                        "below 0, or a step size that is not above 0")
     arrays = dict(given)
     for name in parameters:
         for state in ["momentum"] + (["second_moment"] if _recipe(graph).get("optimizer") == "adam" else []):

@@ -25,7 +25,8 @@ def reproduce():
 @pytest.fixture(scope="session")
 def checkpoint_path():
     """Of Fashion-MNIST, as the README's first command leaves it, or the one that BCGD_CHECKPOINT names."""
-    found = [os.environ.get("BCGD_CHECKPOINT", "")] + glob.glob(os.path.join(ROOT, "runs/checkpoints/fashion-mnist-resnet8-1w4a-bcgd-smoke-seed1*.safetensors"))
+    found = [os.environ.get("BCGD_CHECKPOINT", "")] + glob.glob(os.path.join(ROOT,
+            "runs/checkpoints/fashion-mnist-resnet8-1w4a-bcgd-smoke-seed1*.safetensors"))
     found = [path for path in found if os.path.exists(path)]
     if not found:
         pytest.skip("no checkpoint: run the README's first command, or name one of Fashion-MNIST by BCGD_CHECKPOINT")
@@ -36,7 +37,8 @@ def checkpoint_path():
 def digits():
     """The first 1000 test images of Fashion-MNIST, uint8 [N, 28, 28, 1]."""
     import gzip
-    found = glob.glob("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte*") + glob.glob("/usr/share/**/t10k-images-idx3-ubyte*", recursive=True)
+    found = glob.glob("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte*") + glob.glob("/usr/share/**/t10k-images-idx3-ubyte*",
+            recursive=True)
     if not found:
         pytest.skip("no Fashion-MNIST: setup.sh installs it")
     with (gzip.open if found[0].endswith(".gz") else open)(found[0], "rb") as file:

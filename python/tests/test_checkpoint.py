@@ -21,7 +21,8 @@ def test_written_as_read(checkpoint_path, tmp_path):
     checkpoint = bcgd.read_checkpoint(checkpoint_path)
     checkpoint.write(tmp_path / "again.safetensors")
     again = bcgd.read_checkpoint(tmp_path / "again.safetensors")
-    assert again.metadata == checkpoint.metadata and again.keys() == checkpoint.keys() and all((again[n] == checkpoint[n]).all() for n in again)
+    assert again.metadata == checkpoint.metadata and again.keys() == checkpoint.keys()
+    assert all((again[n] == checkpoint[n]).all() for n in again)
 
 
 def test_damaged_files_are_one_line(checkpoint_path, tmp_path):
@@ -89,7 +90,8 @@ def test_from_torch_gives_what_can_be_packed(checkpoint_path, reproduce, tmp_pat
         subprocess.run([reproduce, "export", source, "-o", str(tmp_path / f"{name}.bcgd")], check=True, capture_output=True)
     a, b = (bcgd.load(tmp_path / f"{name}.bcgd") for name in "ab")
     for one, other in zip(a.layers, b.layers):
-        assert (one.integer_weights == other.integer_weights).all() and (one.a is None or (one.a == other.a).all()) and (one.b == other.b).all()
+        assert (one.integer_weights == other.integer_weights).all()
+        assert (one.a is None or (one.a == other.a).all()) and (one.b == other.b).all()
 
 
 def test_a_run_goes_on_from_a_torch_module(checkpoint_path, reproduce, tmp_path):
@@ -101,7 +103,8 @@ def test_a_run_goes_on_from_a_torch_module(checkpoint_path, reproduce, tmp_path)
     again = bcgd.from_torch(bcgd.to_torch(checkpoint).state_dict(), checkpoint.graph)
     os.makedirs(tmp_path / "runs/checkpoints")
     again.write(tmp_path / "runs/checkpoints" / (checkpoint.run["name"] + ".safetensors"))
-    said = subprocess.run([reproduce, "table1", "--protocol", "smoke", "--only", "resnet8-1w4a-bcgd", "--resume", "--out", str(tmp_path / "runs")],
+    said = subprocess.run([reproduce, "table1", "--protocol", "smoke", "--only", "resnet8-1w4a-bcgd", "--resume", "--out",
+            str(tmp_path / "runs")],
                           capture_output=True, text=True, cwd=os.path.join(os.path.dirname(__file__), "..", ".."), timeout=600).stderr
     assert f"{checkpoint.run['name']}: going on from epoch 1, batch 1" in said
 
@@ -116,7 +119,8 @@ def test_names_of_wrappers_and_faults(checkpoint_path):
     lacking = {name: value for name, value in state.items() if name != "fc.bias"}
     lacking["x"] = state["fc.bias"]
     lacking["fc.weight"] = state["fc.weight"][:5]
-    with pytest.raises(bcgd.Error, match=r"lacks fc.bias; it has the unknown x; it has another shape of fc.weight \[5, 64\], expected \[10, 64\]"):
+    with pytest.raises(bcgd.Error, match=r"lacks fc.bias; it has the unknown x; "
+                       r"it has another shape of fc.weight \[5, 64\], expected \[10, 64\]"):
         bcgd.from_torch(lacking, checkpoint.graph)
     with pytest.raises(bcgd.Error, match="not finite"):
         bcgd.from_torch({**state, "fc.bias": state["fc.bias"] * float("nan")}, checkpoint.graph)

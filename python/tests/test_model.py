@@ -110,7 +110,8 @@ def test_the_lock_of_the_interpreter_is_released(model_path):
     assert during > 10  # half a second or more of computing; a held lock leaves 1
 
 
-@pytest.mark.parametrize("content, words", [(b"", "is empty"), (b"nothing", "not a packed model"), (None, "No such file"), ("cut", "truncated"), ("flipped", "CRC-32")])
+@pytest.mark.parametrize("content, words", [(b"", "is empty"), (b"nothing", "not a packed model"), (None, "No such file"),
+        ("cut", "truncated"), ("flipped", "CRC-32")])
 def test_bad_files_are_one_line(model_path, tmp_path, content, words):
     path, good = tmp_path / "bad.bcgd", open(model_path, "rb").read()
     if content == "cut":
@@ -129,10 +130,12 @@ def test_bad_files_are_one_line(model_path, tmp_path, content, words):
 @pytest.mark.parametrize("static", [False, True])
 def test_the_example_in_c(model_path, tmp_path, static):
     library, image = os.path.join(ROOT, ".build-library", "lib"), random_images(1, (32, 32, 3))[0]
-    link = [os.path.join(library, "libbcgd.a"), "-Wl,--gc-sections", "-lgomp", "-lz", "-lstdc++"] if static else ["-L" + library, "-l:libbcgd.so", "-Wl,-rpath," + library]
+    link = [os.path.join(library, "libbcgd.a"), "-Wl,--gc-sections", "-lgomp", "-lz", "-lstdc++"] if static else ["-L" + library,
+            "-l:libbcgd.so", "-Wl,-rpath," + library]
     program = str(tmp_path / "classify")
     try:
-        subprocess.run(["gcc", "-std=c11", "-O2", "-Wall", "-Werror", "-I" + library, os.path.join(ROOT, "python/example/classify.c"), "-o", program]
+        subprocess.run(["gcc", "-std=c11", "-O2", "-Wall", "-Werror", "-I" + library, os.path.join(ROOT, "python/example/classify.c"),
+                "-o", program]
                        + link + ["-lm", "-lpthread"], check=True, capture_output=True)
     except FileNotFoundError:
         pytest.skip("no gcc")

@@ -22,7 +22,8 @@ final class ClassifierUnit {
         let (shape, batch) = (map.shape, context.batch)
         func pixel(_ channels: Int) -> FeatureShape { FeatureShape(height: 1, width: 1, channels: channels) }
         pool = ck_pool(images: 0, height: shape.height, width: shape.width, channels: shape.channels, window: 0, stride: 0, padding: 0)
-        linear = LinearLayer(pixel(channels), weight: tensors[unit.name + ".weight"], bias: tensors[unit.name + ".bias"], isOrdered: isOrdered, in: context)
+        linear = LinearLayer(
+            pixel(channels), weight: tensors[unit.name + ".weight"], bias: tensors[unit.name + ".bias"], isOrdered: isOrdered, in: context)
         means = pixel(shape.channels).tensor(batch: batch)
         features = channels == shape.channels ? means : pixel(channels).tensor(batch: batch)
         gradient = Buffer(shape.count * batch, zero: 0)

@@ -52,11 +52,13 @@ final class FirstConvolution {
             kernels = .ordered(OrderedConvolution(shape, engine: engine))
         } else if hasBF16 {
             kernels = .bf16(
-                Convolution(shape, hasBias: false, maps: .bf16, engine: engine), images: Buffer(shape.input.count * batch, zero: 0), wide: wide())
+                Convolution(shape, hasBias: false, maps: .bf16, engine: engine), images: Buffer(shape.input.count * batch, zero: 0),
+                wide: wide())
         } else {
             kernels = .f32(wide(), gradient: shape.output.tensor(batch: batch))
         }
-        results = hasBF16 && !isInteger
+        results =
+            hasBF16 && !isInteger
             ? .bf16(Buffer(shape.output.count * batch, zero: 0)) : .f32(shape.output.tensor(batch: batch))
         (threads, shards) = (context.threads, context.shards)
     }
@@ -80,12 +82,14 @@ final class FirstConvolution {
             switch (kernels, results) {
             case (.bf16(let convolution, let rounded, _), .bf16(let results)):
                 try convolution.forward(
-                    input: rounded.pointer + part.lowerBound * shape.input.count, weight: weight, output: results.pointer + first, batch: part.count)
+                    input: rounded.pointer + part.lowerBound * shape.input.count, weight: weight, output: results.pointer + first,
+                    batch: part.count)
             case (.f32(let wide, _), .f32(let results)), (.bf16(_, _, let wide), .f32(let results)):
                 try wide.forward(input: images, weight: weight, bias: nil, output: results, from: part.lowerBound, batch: part.count)
             case (.ordered(let ordered), .f32(let results)):
                 ordered.forward(
-                    input: images.pointer + part.lowerBound * shape.input.count, weight: weight, output: results.pointer + first, batch: part.count)
+                    input: images.pointer + part.lowerBound * shape.input.count, weight: weight, output: results.pointer + first,
+                    batch: part.count)
             case (.f32, .bf16), (.ordered, .bf16): preconditionFailure("results in bf16 are of kernels in bf16")
             }
         }

@@ -18,7 +18,9 @@ final class FirstUnit {
         convolution = FirstConvolution(
             plan.shape(index), weight: tensors[unit.name + ".weight"], bias: tensors.optional(unit.name + ".bias"), isInteger: isInteger,
             isOrdered: plan.gradients == .s16, in: context)
-        norm = NormActivationUnit(unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, isOrdered: plan.gradients == .s16, in: context)
+        norm = NormActivationUnit(
+            unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, isOrdered: plan.gradients == .s16, in: context
+        )
         (ones, self.accGradient) = (Buffer(unit.output.padded.channels, zero: 1), accGradient)
     }
 
@@ -29,7 +31,7 @@ final class FirstUnit {
     }
 
     func backward(_ gradient: GradientMap, batch: Int) throws {
-        try norm.backward(
+        _ = try norm.backward(
             gradient, acc: convolution.acc, units: ones, factors: ones, shortcut: shortcut, into: .bf16(accGradient), batch: batch)
         try convolution.backward(accGradient, batch: batch)
     }

@@ -25,7 +25,9 @@ package struct LowPrecisionPlan {
         func hasIntegerWeights(_ unit: FusedUnit) -> Bool { !relaxesWeights && graph.nodes[unit.node].operation.weights != nil }
         // Convolutions that read a unit's map, directly or through maxima.
         func readers(_ unit: Int) -> [Int] {
-            units.indices.filter { units[$0].input == unit }.flatMap { units[$0].kind == .maximum ? readers($0) : units[$0].kind == .convolution ? [$0] : [] }
+            units.indices.filter { units[$0].input == unit }.flatMap {
+                units[$0].kind == .maximum ? readers($0) : units[$0].kind == .convolution ? [$0] : []
+            }
         }
         var types: [ck_number] = []
         for (index, unit) in units.enumerated() {
@@ -37,7 +39,9 @@ package struct LowPrecisionPlan {
                 types.append(isExact ? CK_F32 : CK_BF16)
             } else {
                 let readers = readers(index)
-                let areLevels = graph.qmax(unit) != nil && (readers.isEmpty ? hasIntegerWeights(unit) : readers.allSatisfy { hasIntegerWeights(units[$0]) })
+                let areLevels =
+                    graph.qmax(unit) != nil
+                    && (readers.isEmpty ? hasIntegerWeights(unit) : readers.allSatisfy { hasIntegerWeights(units[$0]) })
                 types.append(areLevels ? CK_U8 : CK_BF16)
             }
         }
@@ -50,9 +54,13 @@ package struct LowPrecisionPlan {
     package func numbers(_ unit: Int) -> Numbers { types[unit] == CK_U8 ? .levels : types[unit] == CK_F32 ? .values : .rounded }
 
     /// The forward pass of a unit's convolution is exact.
-    package func isInteger(_ unit: Int) -> Bool { units[unit].kind == .convolution && units[unit].input >= 0 && types[units[unit].input] == CK_U8 }
+    package func isInteger(_ unit: Int) -> Bool {
+        units[unit].kind == .convolution && units[unit].input >= 0 && types[units[unit].input] == CK_U8
+    }
 
-    func keepsIntegerWeightsOnly(_ weight: String) -> Bool { units.indices.contains { isInteger($0) && units[$0].name + ".weight" == weight } }
+    func keepsIntegerWeightsOnly(_ weight: String) -> Bool {
+        units.indices.contains { isInteger($0) && units[$0].name + ".weight" == weight }
+    }
 
     /// The highest level of what a unit reads; `nil` where it is no map of levels.
     package func qmax(readBy unit: Int) -> Int? { origin(units[unit].input).flatMap(graph.qmax) }
@@ -67,7 +75,8 @@ package struct LowPrecisionPlan {
     package func shape(_ unit: Int) -> ConvolutionShape {
         let unit = units[unit]
         return ConvolutionShape(
-            input: graph.shape(graph.nodes[unit.node].inputs[0]), outputChannels: unit.output.channels, kernel: unit.kernel, stride: unit.stride,
+            input: graph.shape(graph.nodes[unit.node].inputs[0]), outputChannels: unit.output.channels, kernel: unit.kernel,
+            stride: unit.stride,
             padding: unit.padding)
     }
 
@@ -75,10 +84,14 @@ package struct LowPrecisionPlan {
         let unit = units[index]
         if unit.kind != .convolution {
             guard unit.input >= 0 else { throw GraphError("\(unit.name): low precision begins with a convolution") }
-            guard types[unit.input] != CK_F32 else { throw GraphError("\(unit.name): in low precision it reads a map that an activation made") }
+            guard types[unit.input] != CK_F32 else {
+                throw GraphError("\(unit.name): in low precision it reads a map that an activation made")
+            }
             return
         }
-        if unit.input >= 0, types[unit.input] == CK_F32 { throw GraphError("\(unit.name): in low precision a convolution reads a map that an activation made") }
+        if unit.input >= 0, types[unit.input] == CK_F32 {
+            throw GraphError("\(unit.name): in low precision a convolution reads a map that an activation made")
+        }
         if case .subsampled(let source, _) = unit.shortcut {
             guard units[source].output.channels % 16 == 0, unit.output.channels % 16 == 0 else {
                 throw GraphError("\(unit.name): in low precision a subsampled shortcut takes channels by sixteen")

@@ -6,7 +6,8 @@ import Quantization
 
 /// Batch norm, residual addition and activation fused, between a convolution's results and the next map.
 ///
-/// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ, of each channel), the layers `BatchNormLayer`, `QuantizedActivationLayer`
+/// With `y = unit·acc + bias` the convolution's output (unit = unit_in·δ, of each channel), the layers `BatchNormLayer`,
+/// `QuantizedActivationLayer`
 /// and `ReLULayer` are this one's readable reference; their formulas hold with
 ///
 ///     t = z/α − o = a·acc + b + (α_s/α)·L_s,   a = γ·unit/(s·α),   b = (β + γ(bias − μ)/s)/α − o
@@ -80,9 +81,13 @@ final class NormActivationUnit {
     }
 
     /// The same of some of the images.
-    private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, images: Range<Int>, _ activation: ck_activation) -> ck_norm_activation {
+    private func map(_ acc: UnsafeRawPointer, _ shortcut: FeatureMap?, images: Range<Int>, _ activation: ck_activation)
+        -> ck_norm_activation
+    {
         var part = map(acc + images.lowerBound * output.shape.count * type.bytes, shortcut, batch: images.count, activation)
-        if let shortcut { part.shortcut = UnsafeRawPointer(shortcut.pointer) + images.lowerBound * output.shape.count * shortcut.type.bytes }
+        if let shortcut {
+            part.shortcut = UnsafeRawPointer(shortcut.pointer) + images.lowerBound * output.shape.count * shortcut.type.bytes
+        }
         return part
     }
 
@@ -100,7 +105,8 @@ final class NormActivationUnit {
             let (channels, pixels) = (output.shape.channels, output.shape.height * output.shape.width)
             try shards.moments(channels: channels, rows: pixels, into: moments.pointer) { images, moments in
                 ck_acc_statistics(
-                    acc + images.lowerBound * output.shape.count * type.bytes, type, images.count * pixels, channels, moments, moments + channels,
+                    acc + images.lowerBound * output.shape.count * type.bytes, type, images.count * pixels, channels, moments,
+                    moments + channels,
                     scratch.pointer, parts, threads)
             }
             if mode == .training { updateRunning(units: units, bias: bias, rows: shards.images * pixels) }
@@ -173,7 +179,8 @@ final class NormActivationUnit {
             let first = images.lowerBound * output.shape.count
             sums[2 * padded] = ck_norm_activation_backward_sums(
                 map(acc, shortcut, images: images, activation), gradient.values.pointer + first,
-                gradient.shortcut.map { UnsafePointer($0.pointer + first) }, mean.pointer, function?.kernelDerivatives ?? ck_coarse_derivatives(),
+                gradient.shortcut.map { UnsafePointer($0.pointer + first) }, mean.pointer,
+                function?.kernelDerivatives ?? ck_coarse_derivatives(),
                 sums, sums + padded, scratch.pointer, parts, threads)
         }
         if function != nil { stepSize?.gradient.fill(Float(sums.pointer[2 * padded])) }

@@ -54,7 +54,8 @@ final class OwnActivation {
         try shards.sum(1, into: &sum) { images, sum in
             let z = z.pointer + images.lowerBound * shape.padded.count, dz = gradient.pointer + images.lowerBound * shape.padded.count
             sum[0] = quantizer.backward(
-                input: z, outputGradient: dz, inputGradient: dz, count: images.count * shape.padded.count, stepSize: stepSize.value.pointer[0],
+                input: z, outputGradient: dz, inputGradient: dz, count: images.count * shape.padded.count,
+                stepSize: stepSize.value.pointer[0],
                 threads: threads)
         }
         stepSize.takeGradient(sum, of: quantizer, features: shape.count)

@@ -32,11 +32,14 @@ final class UnitConvolution {
         lowering = Lowering(shape)
         self.weight = weight
         let (convolution, isDirect, count) = (lowering.convolution, lowering.keepsWeights, lowering.weightCount)
-        let room = scratch(QuantizedConvolution.scratchBytes(convolution, batch: batch, gradients: levels == nil ? .bf16 : gradients, engine: engine))
+        let room = scratch(
+            QuantizedConvolution.scratchBytes(convolution, batch: batch, gradients: levels == nil ? .bf16 : gradients, engine: engine))
         if let levels {
             let top = weight.spec.quantization?.quantizer.maximumIntegerWeight ?? 1
             kernels = .integer(
-                QuantizedConvolution(convolution, qmax: levels, maximumIntegerWeight: top, batch: batch, gradients: gradients, engine: engine, scratch: room),
+                QuantizedConvolution(
+                    convolution, qmax: levels, maximumIntegerWeight: top, batch: batch, gradients: gradients,
+                    engine: engine, scratch: room),
                 integerWeights: isDirect ? nil : Buffer(count, zero: 0))
         } else {
             kernels = .bf16(
@@ -73,7 +76,8 @@ final class UnitConvolution {
         switch kernels {
         case .integer(let convolution, let integerWeights):
             if let integerWeights { lowering.spread(weight.requiredIntegerWeights, integerWeights.pointer) }
-            convolution.setIntegerWeights(integerWeights.map { UnsafePointer($0.pointer) } ?? weight.requiredIntegerWeights, training: training)
+            convolution.setIntegerWeights(
+                integerWeights.map { UnsafePointer($0.pointer) } ?? weight.requiredIntegerWeights, training: training)
             for o in 0..<channels { scales.pointer[o] = weight.scale(of: o) }
         case .bf16(let convolution, let weights):
             let isExact = weight.integerWeights != nil && weight.slices == 1 && weight.relaxationShare == 1 && weight.scales[0] > 0
@@ -112,14 +116,17 @@ final class UnitConvolution {
             switch (kernels, outputGradient) {
             case (.integer(let convolution, _), .s16):
                 convolution.backwardWeight(
-                    levels: input.levels + images.lowerBound * from, outputGradient: outputGradient.integers + images.lowerBound * to, scale: scale,
+                    levels: input.levels + images.lowerBound * from, outputGradient: outputGradient.integers + images.lowerBound * to,
+                    scale: scale,
                     units: units.pointer, weightGradient: result, batch: images.count)
             case (.integer(let convolution, _), .bf16):
                 convolution.backwardWeight(
-                    levels: input.levels + images.lowerBound * from, outputGradient: dy, units: units.pointer, weightGradient: result, batch: images.count)
+                    levels: input.levels + images.lowerBound * from, outputGradient: dy, units: units.pointer, weightGradient: result,
+                    batch: images.count)
             case (.bf16(let convolution, _), _):
                 convolution.backwardWeight(
-                    input: input.bf16 + images.lowerBound * from, outputGradient: dy, units: units.pointer, weightGradient: result, batch: images.count)
+                    input: input.bf16 + images.lowerBound * from, outputGradient: dy, units: units.pointer, weightGradient: result,
+                    batch: images.count)
             }
         }
         if let gradient { lowering.collect(gradient.pointer, weight.gradient.pointer) }

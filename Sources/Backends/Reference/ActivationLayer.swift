@@ -78,7 +78,8 @@ extension Parameter {
     func calibrate(_ quantizer: any ActivationQuantizer, _ inputs: UnsafePointer<Float>, features: Int, _ shards: Shards) throws {
         guard quantizer.fixedStepSize == nil else { return }
         let parts = try shards.ofEach { images in
-            quantizer.initialStepSize(UnsafeBufferPointer(start: inputs + images.lowerBound * features, count: images.count * features)) ?? 0
+            quantizer.initialStepSize(UnsafeBufferPointer(start: inputs + images.lowerBound * features, count: images.count * features))
+                ?? 0
         }
         if let first = quantizer.initialStepSize(ofParts: parts) { value.fill(first) }
     }

@@ -68,7 +68,8 @@ final class BatchNormLayer: Layer {
         let (pixels, channels) = (output.height * output.width, output.channels)
         try shards.moments(channels: channels, rows: pixels, into: all) { images, moments in
             ck_batch_norm_statistics(
-                input.pointer + images.lowerBound * output.count, images.count * pixels, channels, mean.pointer, variance.pointer, scratch.baseAddress, threads)
+                input.pointer + images.lowerBound * output.count, images.count * pixels, channels, mean.pointer, variance.pointer,
+                scratch.baseAddress, threads)
             for i in 0..<channels { (moments[i], moments[channels + i]) = (Double(mean.pointer[i]), Double(variance.pointer[i])) }
         }
         for i in 0..<channels { (mean.pointer[i], variance.pointer[i]) = (Float(all[i]), Float(all[channels + i])) }
@@ -105,11 +106,13 @@ final class BatchNormLayer: Layer {
     /// Fills the gradients dβ and dγ with those of the mini-batch.
     private func sumBackward(_ input: Tensor, _ outputGradient: Tensor) throws {
         guard let all = sums.baseAddress else { return }
-        let (pixels, channels) = (output.height * output.width, output.channels), (sum, dot) = (shift.gradient.pointer, scale.gradient.pointer)
+        let (pixels, channels) = (output.height * output.width, output.channels),
+            (sum, dot) = (shift.gradient.pointer, scale.gradient.pointer)
         try shards.sum(2 * channels, into: all) { images, sums in
             let first = images.lowerBound * output.count
             ck_batch_norm_backward_sums(
-                input.pointer + first, outputGradient.pointer + first, images.count * pixels, channels, mean.pointer, inverse.pointer, sum, dot,
+                input.pointer + first, outputGradient.pointer + first, images.count * pixels, channels, mean.pointer, inverse.pointer, sum,
+                dot,
                 scratch.baseAddress, threads)
             for i in 0..<channels { (sums[i], sums[channels + i]) = (Double(sum[i]), Double(dot[i])) }
         }

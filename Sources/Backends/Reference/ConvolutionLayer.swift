@@ -43,7 +43,8 @@ final class ConvolutionLayer: Layer {
         guard let inputGradient else { return outputGradient }
         try shards.forEach { images in
             try convolution.backwardInput(
-                outputGradient: outputGradient, weight: weight.effective, inputGradient: inputGradient, from: images.lowerBound, batch: images.count)
+                outputGradient: outputGradient, weight: weight.effective, inputGradient: inputGradient, from: images.lowerBound,
+                batch: images.count)
         }
         return inputGradient
     }

@@ -42,7 +42,8 @@ package final class Reference: Executable {
         switch node.operation {
         case .convolution(let channels, let kernel, let stride, let padding, let hasBias, _):
             let shape = ConvolutionShape(input: input, outputChannels: channels, kernel: kernel, stride: stride, padding: padding)
-            return ConvolutionLayer(shape, weight: parameter(".weight"), bias: hasBias ? parameter(".bias") : nil, isFirst: isFirst, in: context)
+            return ConvolutionLayer(
+                shape, weight: parameter(".weight"), bias: hasBias ? parameter(".bias") : nil, isFirst: isFirst, in: context)
         case .linear: return LinearLayer(input, weight: parameter(".weight"), bias: parameter(".bias"), in: context)
         case .batchNorm:
             return BatchNormLayer(

@@ -117,6 +117,7 @@ void ck_conv_pack(const int8_t *integer_weights, struct ck_conv c, void *forward
 }
 
 void ck_conv_pack_bf16(const float *weights, float factor, struct ck_conv c, void *forward, void *backward, int threads) {
-    struct packing packing = {.weights = weights, .factor = factor, .shape = c, .forward = forward, .backward = backward, .copy = ck_copy()};
+    struct packing packing = {.weights = weights, .factor = factor, .shape = c, .forward = forward, .backward = backward,
+            .copy = ck_copy()};
     ck_parallel(threads, run_worker, &packing);
 }

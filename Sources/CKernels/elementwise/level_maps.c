@@ -101,7 +101,8 @@ CK_WORKER(mean_backward) {
     for (size_t n = begin; n < end; ++n)
         for (size_t i = 0; i < pixels; ++i)
             for (size_t c = 0; c < channels; ++c)
-                ((uint16_t *)j->y)[(n * pixels + i) * channels + c] = bf16_from_float(((const float *)j->x)[n * channels + c] / (float)pixels);
+                ((uint16_t *)j->y)[(n * pixels + i) * channels + c] =
+                    bf16_from_float(((const float *)j->x)[n * channels + c] / (float)pixels);
 }
 
 void ck_map_mean_backward(const float *dmean, uint16_t *gradient, struct ck_pool shape, int threads) {

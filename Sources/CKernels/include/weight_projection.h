@@ -26,7 +26,8 @@ void ck_ternary_integer_weights(const float *w, size_t count, float threshold, f
                       int threads);
 
 /// q = clamp(round-half-even(w / step), ±qmax): quantized = scale·q, integer weights = q.
-void ck_rounded_integer_weights(const float *w, size_t count, float step, float qmax, float scale, float *quantized, int8_t *integer_weights,
+void ck_rounded_integer_weights(const float *w, size_t count, float step, float qmax, float scale, float *quantized,
+        int8_t *integer_weights,
                       int threads);
 
 /// ⟨w,q⟩ and ⟨q,q⟩ for the q of `ck_rounded_codes`.

@@ -88,7 +88,8 @@ void ck_batch_norm_statistics(const float *x, size_t rows, size_t channels, floa
 
 void ck_batch_norm_backward_sums(const float *x, const float *dy, size_t rows, size_t channels, const float *mean,
                                  const float *inverse, float *sum, float *dot, double *scratch, int threads) {
-    struct job j = {.copy = ck_copy(), .x = x, .dy = dy, .mean = mean, .inverse = inverse, .scratch = scratch, .rows = rows, .channels = channels};
+    struct job j = {.copy = ck_copy(), .x = x, .dy = dy, .mean = mean, .inverse = inverse, .scratch = scratch, .rows = rows,
+            .channels = channels};
     collect(&j, threads);
     for (size_t c = 0; c < channels; ++c) {
         sum[c] = (float)scratch[c];

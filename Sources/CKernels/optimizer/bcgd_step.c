@@ -101,7 +101,8 @@ static void slices_worker(void *context, int worker, int workers) {
 void ck_bcgd_step(float *w, int8_t *integer_weights, const float *scales, const float *gradient, float *m, size_t count, size_t slices,
                   struct ck_bcgd step, int binary, struct ck_magnitudes *magnitudes, int threads) {
     struct call c = {
-        .w = w, .m = m, .gradient = gradient, .integer_weights = integer_weights, .scale = integer_weights ? scales[0] : 0, .count = count / slices, .step = step};
+        .w = w, .m = m, .gradient = gradient, .integer_weights = integer_weights, .scale = integer_weights ? scales[0] : 0,
+                .count = count / slices, .step = step};
     int blends = integer_weights && step.blending > 0;
     binary = integer_weights && binary;
     c.block = (blends ? (binary ? blended_signed_block : blended_block) : binary ? signed_block : plain_block)[ck_copy()];

@@ -29,7 +29,8 @@ static void relax_worker(void *context, int worker, int workers) {
 
 void ck_relaxed_weights(const float *w, const int8_t *integer_weights, const float *scales, size_t count, size_t slices, float share,
                         float *out, int threads) {
-    struct call c = {.w = w, .scales = scales, .integer_weights = integer_weights, .length = count / slices, .slices = slices, .share = share, .out = out,
+    struct call c = {.w = w, .scales = scales, .integer_weights = integer_weights, .length = count / slices, .slices = slices,
+            .share = share, .out = out,
                      .copy = ck_copy()};
     ck_parallel(useful_threads(count, threads), relax_worker, &c);
 }

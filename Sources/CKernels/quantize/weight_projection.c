@@ -127,7 +127,8 @@ struct ck_kept ck_kept(const float *w, size_t count, float threshold, int thread
 
 struct ck_products ck_rounded_products(const float *w, size_t count, float step, float qmax, int threads) {
     double cross[MAX_BLOCKS], square[MAX_BLOCKS];
-    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .qmax = qmax, .first_blocks = cross, .second_blocks = square};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .qmax = qmax, .first_blocks = cross,
+            .second_blocks = square};
     ck_parallel(useful_threads(count, threads), products_worker, &call);
     return (struct ck_products){ordered_sum(cross, block_count(count)), ordered_sum(square, block_count(count))};
 }
@@ -185,13 +186,16 @@ void ck_binary_integer_weights(const float *w, size_t count, float scale, float 
 
 void ck_ternary_integer_weights(const float *w, size_t count, float threshold, float scale, float *quantized, int8_t *integer_weights,
                       int threads) {
-    struct call call = {.copy = ck_copy(), .w = w, .count = count, .low = threshold, .scale = scale, .out = quantized, .integer_weights = integer_weights};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .low = threshold, .scale = scale, .out = quantized,
+            .integer_weights = integer_weights};
     ck_parallel(useful_threads(count, threads), ternary_worker, &call);
 }
 
-void ck_rounded_integer_weights(const float *w, size_t count, float step, float qmax, float scale, float *quantized, int8_t *integer_weights,
+void ck_rounded_integer_weights(const float *w, size_t count, float step, float qmax, float scale, float *quantized,
+        int8_t *integer_weights,
                       int threads) {
-    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .qmax = qmax, .scale = scale, .out = quantized, .integer_weights = integer_weights};
+    struct call call = {.copy = ck_copy(), .w = w, .count = count, .step = step, .qmax = qmax, .scale = scale, .out = quantized,
+            .integer_weights = integer_weights};
     ck_parallel(useful_threads(count, threads), rounded_worker, &call);
 }
 

@@ -20,8 +20,8 @@ typedef struct {
 } ck_two_layer_model;
 
 /// Which random numbers: sample s of the pass is a pure function of (seed, experiment, first_sample + s).
-/// Entries 4b … 4b+3 of Z (row-major; then the normals whose squares make Student's radii, ν a row) come from the Philox4x32-10 block with the counter
-/// (b, experiment, sample mod 2³², sample / 2³²) and the key `seed`.
+/// Entries 4b … 4b+3 of Z (row-major; then the normals whose squares make Student's radii, ν a row) come from the Philox4x32-10 block with
+/// the counter (b, experiment, sample mod 2³², sample / 2³²) and the key `seed`.
 typedef struct {
     uint64_t seed;
     uint32_t experiment;
@@ -44,8 +44,8 @@ static inline size_t ck_monte_carlo_dimension(int m, int n, int levels) {
 /// Into how many chunks so many blocks are cut; fixed, so that sums do not depend on threads or ranks.
 size_t ck_monte_carlo_chunks(size_t blocks);
 
-/// Of each of the chunks `first` to `last` − 1, the sums over its blocks of the block means x (dimension d) and of x xᵀ (d×d, row-major, lower
-/// triangle). A pass over `blocks` blocks is the sum of those of its chunks, in order.
+/// Of each of the chunks `first` to `last` − 1, the sums over its blocks of the block means x (dimension d) and of x xᵀ (d×d, row-major,
+/// lower triangle). A pass over `blocks` blocks is the sum of those of its chunks, in order.
 ///
 /// A block is `block_size` consecutive samples, a multiple of the lane count. The result does not depend on `threads`.
 /// `products` may be NULL. Returns 0, or −1 when memory is short.

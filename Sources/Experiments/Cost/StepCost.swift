@@ -24,7 +24,8 @@ public struct StepCost {
         let graph = try recipe.graph(input: shape, classes: images.classes)
         numbers = graph.parameters.reduce(0) { $0 + $1.count }
         messages = ClusterCost.messages(graph)
-        let memory = try NetworkMemory(graph, name: recipe.network, precision: precision, relaxesWeights: recipe.relaxesWeights, threads: threads)
+        let memory = try NetworkMemory(
+            graph, name: recipe.network, precision: precision, relaxesWeights: recipe.relaxesWeights, threads: threads)
         try memory.expectRoom(
             batch: recipe.batchSize, besides: 2 * (BatchLoader.depth + 2) * 4 * shape.count, for: recipe.network)
         let batch = recipe.imageSize == nil ? recipe.batchSize : min(recipe.batchSize, 32)
@@ -51,7 +52,7 @@ public struct StepCost {
         func passes(_ recipe: Recipe) -> [AnyHashable] {
             [
                 recipe.network, recipe.activationBits, recipe.weightBits == 32, recipe.method == .binaryRelax, recipe.quantizedLayers,
-                recipe.layerBits, recipe.batchSize, recipe.imageSize,
+                recipe.layerBits, recipe.batchSize, recipe.imageSize
             ]
         }
         return passes(recipe) == passes(other)

@@ -22,7 +22,9 @@ public struct CheckpointComparison {
                 continue
             }
             let (one, other) = (try Checkpoint(path: x), try Checkpoint(path: y)), differences = one.differences(from: other)
-            lines += differences.isEmpty ? ["\(name.isEmpty ? first : name): equal (\(one.extent))"] : differences.map { "\(name.isEmpty ? first : name): \($0)" }
+            lines +=
+                differences.isEmpty
+                ? ["\(name.isEmpty ? first : name): equal (\(one.extent))"] : differences.map { "\(name.isEmpty ? first : name): \($0)" }
             areEqual = areEqual && differences.isEmpty
         }
         (self.lines, self.areEqual) = (lines, areEqual)

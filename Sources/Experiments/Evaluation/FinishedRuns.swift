@@ -11,13 +11,16 @@ public struct FinishedRuns {
     private let dataWorkers: Int
 
     /// - Parameter dataWorkers: threads that prepare images.
-    public init(_ output: OutputFolder, threads: ComputeThreads, dataWorkers: Int) { (self.output, self.threads, self.dataWorkers) = (output, threads, dataWorkers) }
+    public init(_ output: OutputFolder, threads: ComputeThreads, dataWorkers: Int) {
+        (self.output, self.threads, self.dataWorkers) = (output, threads, dataWorkers)
+    }
 
     /// Writes `correct/RUN.txt`, named after the checkpoint.
     /// - Throws: `CheckpointError` for a run that is not finished, or that comes to another number of images than it recorded.
     /// - Returns: the file, and which images are right.
     public func evaluate(_ checkpoint: Checkpoint, on dataset: any Dataset) throws -> (file: String, outcomes: ImageOutcomes) {
-        let trainer = try Trainer(checkpoint.description(), dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), dataWorkers: dataWorkers)
+        let trainer = try Trainer(
+            checkpoint.description(), dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), dataWorkers: dataWorkers)
         try trainer.restore(checkpoint)
         let outcomes = ImageOutcomes(try trainer.finalCorrect())
         let file = output.correct(((checkpoint.path as NSString).lastPathComponent as NSString).deletingPathExtension)

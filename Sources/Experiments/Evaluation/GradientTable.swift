@@ -10,7 +10,7 @@ import Training
 public struct GradientTable {
     private static let header = [
         "run", "parameter", "elements", "batches", "error", "noise", "slope", "slope_low", "slope_high", "drift", "seed",
-        "recipe_digest", "data_origin", "threads", "commit", "how",
+        "recipe_digest", "data_origin", "threads", "commit", "how"
     ]
 
     private let path: String
@@ -43,7 +43,9 @@ public struct GradientTable {
         }
     }
 
-    private func fields(_ row: PrecisionComparison.Row, _ run: RunDescription, _ batches: Int, _ origin: RunProvenance.DataOrigin) -> [String] {
+    private func fields(_ row: PrecisionComparison.Row, _ run: RunDescription, _ batches: Int, _ origin: RunProvenance.DataOrigin)
+        -> [String]
+    {
         let numbers = [row.error, row.noise, row.slope, row.slopeInterval?.low, row.slopeInterval?.high, row.drift]
         return [run.name, row.parameter, "\(row.count)", "\(batches)"] + numbers.map { $0.map { String(format: "%.6f", $0) } ?? "" }
             + ["\(run.seed)", run.digest, origin.rawValue, "\(threads)", invocation.commit, invocation.command]
@@ -52,7 +54,9 @@ public struct GradientTable {
     private func table() throws -> CSVTable {
         guard FileManager.default.fileExists(atPath: path) else { return CSVTable(header: Self.header) }
         let table = try CSVTable(contentsOf: path)
-        guard table.header == Self.header else { throw FileError("\(path) is another table: its columns are \(table.header.joined(separator: ","))") }
+        guard table.header == Self.header else {
+            throw FileError("\(path) is another table: its columns are \(table.header.joined(separator: ","))")
+        }
         return table
     }
 }

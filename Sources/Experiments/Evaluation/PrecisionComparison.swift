@@ -40,8 +40,10 @@ public struct PrecisionComparison {
             throw CheckpointError(description: "\(checkpoint.path) was trained on \(run.dataset), not on \(dataset.name)")
         }
         try checkpoint.expectClasses(dataset.classes, of: dataset.name)
-        let (f32, mixed) = (try GradientRecord(checkpoint, run, .f32, dataset, batches, threads),
-            try GradientRecord(checkpoint, run, precision, dataset, batches, threads))
+        let (f32, mixed) = (
+            try GradientRecord(checkpoint, run, .f32, dataset, batches, threads),
+            try GradientRecord(checkpoint, run, precision, dataset, batches, threads)
+        )
         rows = f32.names.indices.map { Self.row(f32.names[$0], f32.gradients.map(\.[$0]), mixed.gradients.map(\.[$0])) }
         lossDifference = studentInterval(zip(mixed.losses, f32.losses).map { $0 - $1 })
         self.batches = f32.losses.count
@@ -96,7 +98,9 @@ private struct GradientRecord {
         }
         for (batch, gradient) in gradients.enumerated() {
             guard let index = gradient.firstIndex(where: { !$0.allSatisfy(\.isFinite) }) else { continue }
-            throw DivergenceError(description: "\(run.name) in \(precision.rawValue): the gradient of \(names[index]) in mini-batch \(batch + 1) is not finite")
+            throw DivergenceError(
+                description:
+                    "\(run.name) in \(precision.rawValue): the gradient of \(names[index]) in mini-batch \(batch + 1) is not finite")
         }
         (self.gradients, self.losses) = (gradients, losses)
     }

@@ -19,7 +19,8 @@ public struct PretrainedEvaluation {
     public let invocation: Invocation
 
     public init(
-        _ file: PretrainedFile, on dataset: ImageNet, imageSize: Int, resize: Int?, restrict: Bool, precision: Precision, threads: Int, dataWorkers: Int,
+        _ file: PretrainedFile, on dataset: ImageNet, imageSize: Int, resize: Int?, restrict: Bool, precision: Precision, threads: Int,
+        dataWorkers: Int,
         invocation: Invocation
     ) {
         (self.file, self.dataset, self.imageSize, self.resize, self.restrict) = (file, dataset, imageSize, resize, restrict)
@@ -52,7 +53,9 @@ public struct PretrainedEvaluation {
         }
         try withLock(on: (record as NSString).deletingLastPathComponent) {
             var table = FileManager.default.fileExists(atPath: record) ? try CSVTable(contentsOf: record) : CSVTable(header: Self.columns)
-            guard table.header == Self.columns else { throw FileError("\(record):1: expected the columns \(Self.columns.joined(separator: ","))") }
+            guard table.header == Self.columns else {
+                throw FileError("\(record):1: expected the columns \(Self.columns.joined(separator: ","))")
+            }
             table.appendOrReplace(fields("this suite, \(precision.rawValue)", top1, top5, comparison?.fields), key: Self.key)
             if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, nil), key: Self.key) }
             try table.write(to: record)
@@ -61,8 +64,9 @@ public struct PretrainedEvaluation {
 
     private static let key = ["dataset", "network", "preprocessing", "classes", "engine"]
     private static let columns = [
-        "dataset", "n_test", "network", "preprocessing", "classes", "engine", "top1", "top1_low", "top1_high", "top5", "top5_low", "top5_high",
+        "dataset", "n_test", "network", "preprocessing", "classes", "engine", "top1", "top1_low", "top1_high", "top5", "top5_low",
+        "top5_high",
         "mean_pixel_difference", "differing_predictions", "differing_predictions_same_pixels", "relative_score_difference_same_pixels",
-        "commit", "how",
+        "commit", "how"
     ]
 }

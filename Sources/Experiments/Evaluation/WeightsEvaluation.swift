@@ -54,9 +54,11 @@ public final class WeightsEvaluation {
             }
             result.labels += UnsafeBufferPointer(start: batch.labels, count: batch.count)
             result.predictions += predictions(scores, count: batch.count)
-            result.pixels += ImageNet.normalization.bytes(of: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize))
+            result.pixels += ImageNet.normalization.bytes(
+                of: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize))
             let seen = Double(result.total.count)
-            bar.update(epoch: 1, images: result.total.count, loss: result.total.lossSum / seen, accuracy: 100 * Double(result.total.top1) / seen)
+            bar.update(
+                epoch: 1, images: result.total.count, loss: result.total.lossSum / seen, accuracy: 100 * Double(result.total.top1) / seen)
         }
         return result
     }

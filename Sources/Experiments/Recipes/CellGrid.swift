@@ -50,11 +50,15 @@ extension Settings {
         }
         func point(_ word: String?, _ value: Node) throws -> (String, Setting) {
             guard let word else {
-                throw RecipeError("\(place): \(key): a value of the grid that is no word or number needs a word before it, as in { word: value }, not \(value.shown)")
+                throw RecipeError(
+                    "\(place): \(key): a value of the grid that is no word or number needs a word before it, as in { word: value }, not "
+                        + "\(value.shown)"
+                )
             }
             return (word, Setting(key: key, value: value, place: self.place(of: value, or: place)))
         }
-        let points = try values.sequence?.map { try point($0.plainText(orQuoted: true), $0) }
+        let points =
+            try values.sequence?.map { try point($0.plainText(orQuoted: true), $0) }
             ?? values.mapping?.map { try point($0.plainText(orQuoted: true), $1) } ?? []
         guard !points.isEmpty else {
             throw RecipeError("\(place): \(key) must be a list of values, or a mapping of words to values, not \(values.shown)")
@@ -67,10 +71,14 @@ extension Settings {
         let text = name.value.plainText(orQuoted: true) ?? ""
         let named = text.matches(of: /\{([^{}]*)\}/).map { Recipe.Key.storedName(String($0.1)) }
         if let unknown = named.first(where: { !axes.contains($0) }) {
-            throw RecipeError("\(name.place): cell names {\(unknown)}, which is no axis of the grid; there are \(axes.joined(separator: ", "))")
+            throw RecipeError(
+                "\(name.place): cell names {\(unknown)}, which is no axis of the grid; there are \(axes.joined(separator: ", "))")
         }
         if let missing = axes.first(where: { !named.contains($0) }) {
-            throw RecipeError("\(name.place): cell must name every axis of the grid, and {\(missing)} is missing in \(name.value.shown): several cells would have one name")
+            throw RecipeError(
+                "\(name.place): cell must name every axis of the grid, and {\(missing)} is missing in \(name.value.shown): several cells "
+                    + "would have one name"
+            )
         }
         return text
     }

@@ -29,7 +29,8 @@ public struct ExperimentCell: Equatable, Sendable {
 
 /// All cells of `Experiments/cells.yaml` that one protocol runs.
 ///
-/// An entry with a `grid` stands for several cells (`CellGrid.swift`). A cell's recipe is the base recipe, overridden by the base's section for the phase (`float` or `quantized`), by the
+/// An entry with a `grid` stands for several cells (`CellGrid.swift`). A cell's recipe is the base recipe, overridden by the base's section
+/// for the phase (`float` or `quantized`), by the
 /// protocol's section, and by the cell: each file holds only what differs.
 public struct ExperimentCells: Sendable {
     public let runProtocol: RunProtocol
@@ -59,7 +60,10 @@ public struct ExperimentCells: Sendable {
             guard isPlainText(baseName) else { throw RecipeError("\(cell.source): base must be \(plainTextRule)") }
             if let only = try cell.take(strings: "protocols") {
                 if let unknown = only.first(where: { RunProtocol(rawValue: $0) == nil }) {
-                    throw RecipeError("\(cell.source): unknown protocol \(unknown); there are \(RunProtocol.allCases.map(\.rawValue).joined(separator: ", "))")
+                    throw RecipeError(
+                        "\(cell.source): unknown protocol \(unknown); there are "
+                            + "\(RunProtocol.allCases.map(\.rawValue).joined(separator: ", "))"
+                    )
                 }
                 guard only.contains(runProtocol.rawValue) else { return nil }
             }
@@ -187,7 +191,8 @@ public struct BaseRecipe: Equatable, Sendable {
         return try files.filter { $0.hasSuffix(".yaml") }.sorted().compactMap { file in
             let path = "\(folder)/\(file)"
             guard try Settings(contentsOf: path).hasPhases else { return nil }
-            let about = lines(of: try readText(path)).prefix { $0.hasPrefix("#") }.map { $0.drop { $0 == "#" || $0 == " " } }.joined(separator: " ")
+            let about = lines(of: try readText(path)).prefix { $0.hasPrefix("#") }.map { $0.drop { $0 == "#" || $0 == " " } }.joined(
+                separator: " ")
             return BaseRecipe(name: (file as NSString).deletingPathExtension, path: path, about: about)
         }
     }

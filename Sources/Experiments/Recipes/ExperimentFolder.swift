@@ -51,7 +51,9 @@ public struct ExperimentFolder: Sendable {
         return try ExperimentCells(runProtocol, folder: folder(of: subject))
     }
 
-    public func table(_ name: String, _ subject: Subject) throws -> ExperimentTable { try ExperimentTable(name, folder: folder(of: subject)) }
+    public func table(_ name: String, _ subject: Subject) throws -> ExperimentTable {
+        try ExperimentTable(name, folder: folder(of: subject))
+    }
     public func tables(_ subject: Subject) throws -> [ExperimentTable] { try subject.tables.map { try table($0, subject) } }
 
     /// The settings that the subject's tables show: runs keep them.

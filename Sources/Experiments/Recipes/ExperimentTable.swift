@@ -45,7 +45,8 @@ public struct ExperimentTable: Equatable, Sendable {
         }
         figure = try file.take(string: "figure").map { [source = file.source] name in
             guard let kind = FigureKind(rawValue: name) else {
-                throw RecipeError("\(source): figure must be one of \(FigureKind.allCases.map(\.rawValue).joined(separator: ", ")), not \(name)")
+                throw RecipeError(
+                    "\(source): figure must be one of \(FigureKind.allCases.map(\.rawValue).joined(separator: ", ")), not \(name)")
             }
             return kind
         }

@@ -24,7 +24,9 @@ public struct Settings {
     /// - Throws: `FileError` when the file cannot be read, `RecipeError` when it is not a YAML mapping.
     public init(contentsOf path: String) throws {
         let text = try readText(path)
-        guard text.utf8.count <= 1 << 20 else { throw RecipeError("\(path) has \(text.utf8.count) bytes; recipes are read up to \(1 << 20)") }
+        guard text.utf8.count <= 1 << 20 else {
+            throw RecipeError("\(path) has \(text.utf8.count) bytes; recipes are read up to \(1 << 20)")
+        }
         // Before it is parsed: aliases of aliases grow without bound.
         if let (line, word) = Self.alias(in: text) {
             throw RecipeError("\(path):\(line): \(word) looks like an anchor or alias, which recipes do not have: write the value out")
@@ -59,7 +61,9 @@ public struct Settings {
         for (index, line) in lines(of: text).enumerated() {
             guard line.utf8.contains(where: { "&*".utf8.contains($0) }), line.wholeMatch(of: /\s*#.*/) == nil else { continue }
             var code = line[...]
-            if !line.contains("\""), !line.contains("'"), let comment = line.firstMatch(of: /\s#/) { code = line[..<comment.range.lowerBound] }
+            if !line.contains("\""), !line.contains("'"), let comment = line.firstMatch(of: /\s#/) {
+                code = line[..<comment.range.lowerBound]
+            }
             if let match = code.firstMatch(of: /(?:^|[\s\[\]{},?:\-])([&*][^\s\[\]{},&*]+)/) { return (index + 1, match.1) }
         }
         return nil
@@ -108,14 +112,17 @@ public struct Settings {
     mutating func take(images key: String, upTo most: Int) throws -> Int? {
         guard let setting = take(key) else { return nil }
         guard let count = setting.value.coreInteger, (1...most).contains(count) else {
-            throw RecipeError("\(setting.place): \(key) must be a number of images, not \(setting.value.shown) (1 to \(most), a whole number)")
+            throw RecipeError(
+                "\(setting.place): \(key) must be a number of images, not \(setting.value.shown) (1 to \(most), a whole number)")
         }
         return count
     }
 
     mutating func take(strings key: String) throws -> [String]? {
         guard let setting = take(key) else { return nil }
-        guard let list = setting.value.strings else { throw RecipeError("\(setting.place): \(key) must be a list of strings, not \(setting.value.shown)") }
+        guard let list = setting.value.strings else {
+            throw RecipeError("\(setting.place): \(key) must be a list of strings, not \(setting.value.shown)")
+        }
         return list
     }
 
@@ -123,7 +130,9 @@ public struct Settings {
     mutating func take(stringLists key: String) throws -> [[String]] {
         guard let setting = take(key) else { return [] }
         let lists = setting.value.sequence?.map(\.strings)
-        guard let lists, lists.allSatisfy({ $0 != nil }) else { throw RecipeError("\(setting.place): \(key) must be a list of lists of strings") }
+        guard let lists, lists.allSatisfy({ $0 != nil }) else {
+            throw RecipeError("\(setting.place): \(key) must be a list of lists of strings")
+        }
         return lists.compactMap { $0 }
     }
 
@@ -148,7 +157,9 @@ public struct Settings {
             return recipe
         } catch DecodingError.keyNotFound(let key, _) {
             throw RecipeError("\(source): the key \(key.stringValue) is missing")
-        } catch DecodingError.typeMismatch(_, let context), DecodingError.dataCorrupted(let context), DecodingError.valueNotFound(_, let context) {
+        } catch DecodingError.typeMismatch(_, let context), DecodingError.dataCorrupted(let context), DecodingError.valueNotFound(
+            _, let context)
+        {
             let key = context.codingPath.first?.stringValue
             throw RecipeError("\(place(of: key)): \(key ?? "") cannot be read: \(context.debugDescription)")
         } catch let error as RecipeError {

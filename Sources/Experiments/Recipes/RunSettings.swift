@@ -58,7 +58,10 @@ public struct RunSettings: Codable, Equatable, Sendable {
             }
             return texts(run.recipe, "") + texts(run.floatRun, " of the float run")
                 + (run.earlierRuns ?? []).flatMap { texts($0, " of an earlier run") }
-                + [("precision of the float run", run.startingIn.rawValue), ("first weights", run.pretrained.isEmpty ? "drawn" : run.pretrained)]
+                + [
+                    ("precision of the float run", run.startingIn.rawValue),
+                    ("first weights", run.pretrained.isEmpty ? "drawn" : run.pretrained)
+                ]
         }
         return zip(settings(other), settings(self)).filter { $0.value != $1.value }
             .map { "\($0.key): \($0.value), now \($1.value)" }

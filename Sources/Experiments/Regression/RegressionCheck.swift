@@ -28,11 +28,17 @@ public struct RegressionCheck {
     /// - Throws: `FileError` where there is no baseline for these images and this plan.
     public func run(_ sets: [ImageDataset], _ precisions: [Precision], out: String?) throws -> Bool? {
         let plan = runner.plan
-        let recorded = FileManager.default.fileExists(atPath: file) ? try RegressionSamples(contentsOf: file) : RegressionSamples(statistics: plan.statistics)
+        let recorded =
+            FileManager.default.fileExists(atPath: file)
+            ? try RegressionSamples(contentsOf: file) : RegressionSamples(statistics: plan.statistics)
         let expected = try sets.flatMap { images in
             try precisions.map { precision in
-                (images, precision, try recorded.baseline(
-                    RegressionGroup(images.id, precision), statistics: plan.statistics, dataChecksum: images.checksum, recipeDigest: plan.digest))
+                (
+                    images, precision,
+                    try recorded.baseline(
+                        RegressionGroup(images.id, precision), statistics: plan.statistics, dataChecksum: images.checksum,
+                        recipeDigest: plan.digest)
+                )
             }
         }
         if let out { try makeFolder(out) }
@@ -64,7 +70,7 @@ public struct RegressionCheck {
 
     private static let columns = [
         "dataset", "precision", "statistic", "verdict", "value", "expected_low", "expected_high", "t", "p", "seeds", "baseline_seeds",
-        "data_crc32", "data_origin", "recipe", "recipe_digest", "threads", "commit", "baseline_commit", "how",
+        "data_crc32", "data_origin", "recipe", "recipe_digest", "threads", "commit", "baseline_commit", "how"
     ]
 
     /// Of the file of verdicts.
@@ -74,8 +80,9 @@ public struct RegressionCheck {
         return [new[0].dataset.name, new[0].precision.rawValue, verdict.statistic, verdict.outcome.rawValue]
             + numbers.map { $0.map { String(format: "%.6g", $0) } ?? "" }
             + [
-                new.map { "\($0.seed)" }.joined(separator: " "), "\(baseline.count)", new[0].dataChecksum, facts.dataOrigin.rawValue, facts.recipe,
-                facts.recipeDigest, "\(facts.threads)", facts.commit, baseline[0].provenance.commit, facts.how,
+                new.map { "\($0.seed)" }.joined(separator: " "), "\(baseline.count)", new[0].dataChecksum, facts.dataOrigin.rawValue,
+                facts.recipe,
+                facts.recipeDigest, "\(facts.threads)", facts.commit, baseline[0].provenance.commit, facts.how
             ]
     }
 }

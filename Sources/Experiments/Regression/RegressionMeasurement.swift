@@ -19,7 +19,8 @@ extension RegressionPlan {
     ) throws -> [Double]? {
         let folder = FileManager.default.temporaryDirectory.path + "/bcgd-regress-\(UUID().uuidString)"
         return try withTemporaryFolder(folder) {
-            try measure(images, seed: seed, precision: precision, threads: threads, stop: stop, float: "\(folder)/float.safetensors", observer)
+            try measure(
+                images, seed: seed, precision: precision, threads: threads, stop: stop, float: "\(folder)/float.safetensors", observer)
         }
     }
 
@@ -81,7 +82,8 @@ private struct NetworkSnapshot {
         return NetworkChange(
             weightMovement: (moved / size).squareRoot(), weightDistance: (end.residual / end.norm).squareRoot(),
             distanceInMomenta: (end.residual / end.momentum).squareRoot(),
-            integerWeightsChanged: Double(zip(integerWeights.joined(), end.integerWeights.joined()).count { $0 != $1 }) / Double(integerWeights.joined().count),
+            integerWeightsChanged: Double(zip(integerWeights.joined(), end.integerWeights.joined()).count { $0 != $1 })
+                / Double(integerWeights.joined().count),
             stepSize: exp(end.logStepSizes.reduce(0, +) / layers),
             stepSizeDrift: zip(logStepSizes, end.logStepSizes).reduce(0.0) { $0 + $1.1 - $1.0 } / layers)
     }

@@ -55,7 +55,9 @@ public struct RegressionPlan: Codable, Equatable, Sendable {
     /// The images that the plan uses.
     /// - Throws: `FileError` when the data set has fewer, or is not in memory.
     public func images(of dataset: any Dataset) throws -> ImageDataset {
-        guard let dataset = dataset as? ImageDataset else { throw FileError("\(dataset.name) is read from files of many sizes: regress takes images in memory") }
+        guard let dataset = dataset as? ImageDataset else {
+            throw FileError("\(dataset.name) is read from files of many sizes: regress takes images in memory")
+        }
         guard dataset.train.count >= trainImages, dataset.test.count >= testImages else {
             throw FileError(
                 "\(dataset.name) has \(dataset.train.count) training and \(dataset.test.count) test images, regress.yaml wants "

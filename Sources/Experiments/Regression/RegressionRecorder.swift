@@ -27,7 +27,9 @@ public struct RegressionRecorder {
         try makeFolder(folder)
         let partial = "\(folder)/recording-\(images.name.lowercased())-\(precision.rawValue).csv"
         func refusal(_ holder: String) -> String { "\(partial) is being recorded by \(holder): wait for its end" }
-        return try withLock(file: partial + ".lock", refusal: refusal) { try record(images, precision, seeds: seeds, resume: resume, in: partial) }
+        return try withLock(file: partial + ".lock", refusal: refusal) {
+            try record(images, precision, seeds: seeds, resume: resume, in: partial)
+        }
     }
 
     private func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool, in partial: String) throws -> Bool {
@@ -39,7 +41,8 @@ public struct RegressionRecorder {
                 return false
             }
             guard sample.values.allSatisfy(\.isFinite) else {
-                throw FileError("\(images.name) in \(precision.rawValue), seed \(seed), has values that are no numbers: nothing to expect from it")
+                throw FileError(
+                    "\(images.name) in \(precision.rawValue), seed \(seed), has values that are no numbers: nothing to expect from it")
             }
             recording.append(sample)
             try recording.table.write(to: partial)
@@ -58,7 +61,8 @@ public struct RegressionRecorder {
         try kept.replacing(by: recording).table.write(to: file)
         // From the file, so that they belong to the digits that it holds.
         let test = RegressionTest(statistics: statistics.count)
-        try RegressionSamples(contentsOf: file).intervals(test, newSeeds: RegressionCheck.standardSeeds).write(to: "\(folder)/intervals.csv")
+        try RegressionSamples(contentsOf: file).intervals(test, newSeeds: RegressionCheck.standardSeeds).write(
+            to: "\(folder)/intervals.csv")
     }
 
     private func unfinished(_ partial: String, resume: Bool) throws -> RegressionSamples? {
@@ -66,10 +70,14 @@ public struct RegressionRecorder {
         guard resume else { throw FileError("\(partial) holds a recording that was stopped: add --resume to go on with it, or delete it") }
         let recording = try RegressionSamples(contentsOf: partial)
         let (commit, digest, threads) = (runner.invocation.commit, runner.plan.digest, runner.threads)
-        let isOurs = recording.samples.map(\.provenance).allSatisfy { $0.commit == commit && $0.recipeDigest == digest && $0.threads == threads }
+        let isOurs = recording.samples.map(\.provenance).allSatisfy {
+            $0.commit == commit && $0.recipeDigest == digest && $0.threads == threads
+        }
         guard recording.statistics == statistics, isOurs else {
             throw FileError(
-                "\(partial) is of another commit, recipe or number of threads than this (\(commit), \(digest), \(threads)): delete it to start again")
+                "\(partial) is of another commit, recipe or number of threads than this (\(commit), \(digest), \(threads)): delete it to "
+                    + "start again"
+            )
         }
         return recording
     }

@@ -37,7 +37,7 @@ public struct RegressionSample: Equatable, Sendable {
 /// `seeds.csv`: one row a data set, precision and seed; where each row comes from, then one column a statistic.
 public struct RegressionSamples: Equatable, Sendable {
     static let columns = [
-        "dataset", "precision", "seed", "data_crc32", "data_origin", "recipe", "recipe_digest", "threads", "seconds", "commit", "how",
+        "dataset", "precision", "seed", "data_crc32", "data_origin", "recipe", "recipe_digest", "threads", "seconds", "commit", "how"
     ]
 
     public let statistics: [String]
@@ -66,8 +66,9 @@ public struct RegressionSamples: Equatable, Sendable {
             rows: samples.map { sample in
                 let facts = sample.provenance
                 return [
-                    sample.dataset.name, sample.precision.rawValue, "\(sample.seed)", sample.dataChecksum, facts.dataOrigin.rawValue, facts.recipe,
-                    facts.recipeDigest, "\(facts.threads)", String(format: "%.1f", facts.seconds), facts.commit, facts.how,
+                    sample.dataset.name, sample.precision.rawValue, "\(sample.seed)", sample.dataChecksum, facts.dataOrigin.rawValue,
+                    facts.recipe,
+                    facts.recipeDigest, "\(facts.threads)", String(format: "%.1f", facts.seconds), facts.commit, facts.how
                 ] + sample.values.map(sixDigits)
             })
     }
@@ -77,7 +78,10 @@ public struct RegressionSamples: Equatable, Sendable {
     public init(contentsOf path: String) throws {
         let table = try CSVTable(contentsOf: path)
         guard table.header.starts(with: Self.columns), table.header.count > Self.columns.count else {
-            throw FileError("\(path):1: expected the columns \(Self.columns.joined(separator: ",")) and then statistics, found \(table.header.joined(separator: ","))")
+            throw FileError(
+                "\(path):1: expected the columns \(Self.columns.joined(separator: ",")) and then statistics, found "
+                    + "\(table.header.joined(separator: ","))"
+            )
         }
         statistics = Array(table.header.dropFirst(Self.columns.count))
         samples = []
@@ -101,10 +105,12 @@ public struct RegressionSamples: Equatable, Sendable {
                 throw error("precision", "one of \(Precision.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             let sample = RegressionSample(
-                dataset: DatasetID(table[row, "dataset"]), precision: precision, seed: try number("seed", "an integer that is not negative"), dataChecksum: table[row, "data_crc32"],
+                dataset: DatasetID(table[row, "dataset"]), precision: precision,
+                seed: try number("seed", "an integer that is not negative"), dataChecksum: table[row, "data_crc32"],
                 provenance: RunProvenance(
                     seconds: try number("seconds", "a number"), threads: try number("threads", "an integer"),
-                    commit: table[row, "commit"], recipe: table[row, "recipe"], recipeDigest: table[row, "recipe_digest"], dataOrigin: origin,
+                    commit: table[row, "commit"], recipe: table[row, "recipe"], recipeDigest: table[row, "recipe_digest"],
+                    dataOrigin: origin,
                     how: table[row, "how"]),
                 values: values)
             guard !samples.contains(where: { ($0.group, $0.seed) == (sample.group, sample.seed) }) else {
@@ -116,7 +122,9 @@ public struct RegressionSamples: Equatable, Sendable {
 
     /// The seeds that expectations for these images and this plan may come from.
     /// - Throws: `FileError` saying what does not fit, and that it must be recorded again.
-    public func baseline(_ group: RegressionGroup, statistics: [String], dataChecksum: String, recipeDigest: String) throws -> [RegressionSample] {
+    public func baseline(_ group: RegressionGroup, statistics: [String], dataChecksum: String, recipeDigest: String) throws
+        -> [RegressionSample]
+    {
         let members = samples.filter { $0.group == group }
         func unfit(_ reason: String) -> FileError {
             FileError("no baseline for \(group): \(reason); record one with `reproduce regress --record`")

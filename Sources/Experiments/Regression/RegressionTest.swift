@@ -38,7 +38,8 @@ public struct RegressionTest: Sendable {
 
     /// For each statistic the probability by Anderson and Darling's test, and after Holm's adjustment over all of them.
     static func normality(of samples: [RegressionSample]) -> (single: [Double], adjusted: [Double]) {
-        let single = (samples.first?.values ?? []).indices.map { index in andersonDarlingNormality(samples.map { $0.values[index] }).pValue }
+        let single = (samples.first?.values ?? []).indices.map { index in andersonDarlingNormality(samples.map { $0.values[index] }).pValue
+        }
         return (single, holmAdjusted(single))
     }
 
@@ -80,14 +81,16 @@ public struct RegressionVerdict: Equatable, Sendable {
         return switch outcome {
         case .ok: "ok \(statistic): \(sixDigits(value)) in \(range)"
         case .regression: "REGRESSION \(statistic): \(sixDigits(value)), expected in \(range)\(p)"
-        case .notTested: "not tested (recorded seeds are \(interval == nil ? "all the same" : "not normal")) \(statistic): \(sixDigits(value))"
+        case .notTested:
+            "not tested (recorded seeds are \(interval == nil ? "all the same" : "not normal")) \(statistic): \(sixDigits(value))"
         }
     }
 }
 
 extension RegressionSamples {
     /// What is expected of the mean of `newSeeds` new seeds, from the recorded ones: one row a data set, precision and
-    /// statistic, with Anderson and Darling's test that the recorded values are normal (Holm's adjustment over a data set's and precision's).
+    /// statistic, with Anderson and Darling's test that the recorded values are normal (Holm's adjustment over a data set's and
+    /// precision's).
     public func intervals(_ test: RegressionTest, newSeeds: Int) -> CSVTable {
         func text(_ value: Double?) -> String { value.map(sixDigits) ?? "" }
         let groups = samples.map(\.group).reduce(into: [RegressionGroup]()) { if !$0.contains($1) { $0.append($1) } }
@@ -100,17 +103,18 @@ extension RegressionSamples {
                 let values = members.map { $0.values[index] }
                 let (mean, interval) = studentInterval(values)
                 let expected = predictionInterval(values, newCount: newSeeds, level: 1 - test.tail)
-                return [group.dataset.name, group.precision.rawValue, statistics[index], "\(values.count)"] + [mean, interval?.low, interval?.high].map(text) + ["\(newSeeds)"]
+                return [group.dataset.name, group.precision.rawValue, statistics[index], "\(values.count)"]
+                    + [mean, interval?.low, interval?.high].map(text) + ["\(newSeeds)"]
                     + [expected?.low, expected?.high, normality.single[index], normality.adjusted[index]].map(text)
                     + [
                         normality.adjusted[index] >= RegressionTest.normalityLevel ? "yes" : "no", members[0].provenance.recipeDigest,
-                        members[0].dataChecksum, commits,
+                        members[0].dataChecksum, commits
                     ]
             }
         }
         let header = [
             "dataset", "precision", "statistic", "seeds", "mean", "ci95_low", "ci95_high", "new_seeds", "expected_low", "expected_high",
-            "p_normal", "p_normal_holm", "tested", "recipe_digest", "data_crc32", "commit",
+            "p_normal", "p_normal_holm", "tested", "recipe_digest", "data_crc32", "commit"
         ]
         return CSVTable(header: header, rows: rows)
     }

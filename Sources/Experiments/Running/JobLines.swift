@@ -9,7 +9,9 @@ public struct JobLines {
     public let stages: [[String]]
 
     /// - Parameter command: a line for a cell and a seed.
-    public init(_ selected: [ExperimentCell], of cells: ExperimentCells, seeds: [UInt64], command: (_ cell: String, _ seed: UInt64) -> [String]) throws {
+    public init(
+        _ selected: [ExperimentCell], of cells: ExperimentCells, seeds: [UInt64], command: (_ cell: String, _ seed: UInt64) -> [String]
+    ) throws {
         var stages: [[String]] = []
         for cell in selected {
             let stage = try cells.predecessors(of: cell).count
@@ -39,9 +41,11 @@ public struct JobLines {
         }
         return """
             #!/bin/sh
-            # Slurm: an array of one task a line for each stage, a stage after the one before it. What is said to this script goes to sbatch:
+            # Slurm: an array of one task a line for each stage, a stage after the one before it. What is said to this script goes to
+            # sbatch:
             #     sh submit.sh --partition=cpu --cpus-per-task=8 --time=24:00:00
-            # A task is told five minutes before its time is up (SIGUSR1), saves and ends; submit again and it goes on. A stage follows when all tasks
+            # A task is told five minutes before its time is up (SIGUSR1), saves and ends; submit again and it goes on. A stage follows when
+            # all tasks
             # of the one before it have finished their runs.
             set -eu
             cd \(shellCommand([package]))
@@ -50,7 +54,8 @@ public struct JobLines {
             submit() {
                 file=$1 count=$2
                 shift 2
-                job=$(sbatch --parsable --array=1-"$count" --signal=B:USR1@300 "$@" --wrap "eval \\"exec \\$(sed -n \\"\\${SLURM_ARRAY_TASK_ID}p\\" $lines/$file)\\"")
+                job=$(sbatch --parsable --array=1-"$count" --signal=B:USR1@300 "$@" --wrap "eval \\"exec \\$(sed -n \
+            \\"\\${SLURM_ARRAY_TASK_ID}p\\" $lines/$file)\\"")
                 job=${job%%;*}
                 echo "$file: job $job"
             }

@@ -24,7 +24,9 @@ public struct OutputFolder: Sendable {
     /// An existing folder, to be read.
     public init(existing path: String) throws {
         self.path = path
-        guard FileManager.default.fileExists(atPath: runs) else { throw FileError("\(path) holds no runs.csv: nothing was run with --out \(path)") }
+        guard FileManager.default.fileExists(atPath: runs) else {
+            throw FileError("\(path) holds no runs.csv: nothing was run with --out \(path)")
+        }
     }
 
     public var runs: String { "\(path)/runs.csv" }
@@ -42,8 +44,12 @@ public struct OutputFolder: Sendable {
 
     /// In which settings those of the digest differ, in words.
     func changes(to settings: RunSettings, from digest: String) -> String {
-        guard FileManager.default.fileExists(atPath: recipe(digest)) else { return "which settings changed is not known: there is no \(recipe(digest))" }
-        do { return try settings.changes(from: RunSettings(contentsOf: recipe(digest))).joined(separator: "; ") } catch { return "\(error)" }
+        guard FileManager.default.fileExists(atPath: recipe(digest)) else {
+            return "which settings changed is not known: there is no \(recipe(digest))"
+        }
+        do { return try settings.changes(from: RunSettings(contentsOf: recipe(digest))).joined(separator: "; ") } catch {
+            return "\(error)"
+        }
     }
 
     private func lock(_ run: String) -> String { "\(path)/checkpoints/\(run).lock" }
@@ -70,16 +76,17 @@ public struct OutputFolder: Sendable {
     func write(_ curve: [EpochRecord], of run: RunDescription, _ invocation: Invocation) throws {
         // ImageNet's second measure, and what its files may lack.
         let isFromFiles = run.recipe.imageSize != nil, hasChanges = curve.contains { $0.integerChanges != nil }
-        let header = [
-            "run", "recipe_digest", "seed", "epoch", "rate", "train_loss", "train_top1", "test_loss", "test_top1", "n_test", "seconds",
-        ] + (hasChanges ? ["integer_changes"] : []) + ["commit", "how"] + (isFromFiles ? ["test_top5", "replaced_images"] : [])
+        let header =
+            [
+                "run", "recipe_digest", "seed", "epoch", "rate", "train_loss", "train_top1", "test_loss", "test_top1", "n_test", "seconds"
+            ] + (hasChanges ? ["integer_changes"] : []) + ["commit", "how"] + (isFromFiles ? ["test_top5", "replaced_images"] : [])
         let rows = curve.map { record in
             let more = isFromFiles ? [record.testTop5.map { decimal($0, 4) } ?? "", "\(record.replaced ?? 0)"] : []
             let changes = hasChanges ? [record.integerChanges.map { decimal($0, 6) } ?? ""] : []
             let measured = [
                 run.name, run.digest, "\(run.seed)", "\(record.epoch)", "\(record.learningRate)", decimal(record.trainLoss, 6),
                 decimal(record.trainTop1, 4), decimal(record.testLoss, 6), decimal(record.testTop1, 4), "\(record.testCount)",
-                decimal(record.seconds, 1),
+                decimal(record.seconds, 1)
             ]
             return measured + changes + [invocation.commit, invocation.command] + more
         }
@@ -93,7 +100,9 @@ public struct OutputFolder: Sendable {
     public func validation(_ run: RunRow) throws -> [Int: Double]? {
         guard let final = run.top1Final, FileManager.default.fileExists(atPath: curve(run.name)) else { return nil }
         let table = try CSVTable(contentsOf: curve(run.name))
-        guard ["epoch", "test_top1"].allSatisfy(table.header.contains) else { throw FileError("\(curve(run.name)): expected the columns epoch and test_top1") }
+        guard ["epoch", "test_top1"].allSatisfy(table.header.contains) else {
+            throw FileError("\(curve(run.name)): expected the columns epoch and test_top1")
+        }
         let points = Self.accuracies(table)
         guard points.map(\.epoch) == Array(1...max(1, run.epochs)), let last = points.last?.top1 else { return nil }
         guard abs(last - final) < 1e-4 else {

@@ -47,9 +47,11 @@ struct PlannedRun {
         switch start {
         case .scratch, .run:
             settings = try cells.settings(of: cell, startingIn: start.run?.precision ?? .f32, pretrained: file?.digest ?? "")
-            description = RunDescription(name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: start.run, precision: precision)
+            description = RunDescription(
+                name: name, dataset: dataset, recipe: cell.recipe, seed: seed, warmStart: start.run, precision: precision)
         case .file(let file), .fileAsItIs(let file):
-            settings = pretrained?.use == .asItIs
+            settings =
+                pretrained?.use == .asItIs
                 ? cells.settings(of: cell, from: file.digest)
                 : try cells.settings(of: cell, startingIn: .f32, pretrained: file.digest)
             description = RunDescription(

@@ -43,9 +43,12 @@ public struct PretrainedFile {
         let (input, classes) = (FeatureShape(height: 224, width: 224, channels: 3), try classCount())
         let found = try ["imagenet-resnet10", "imagenet-resnet18", "imagenet-resnet34"].first { name in
             let names = try NetworkGraph.named(name, input: input, classes: classes).parameters.map(\.name)
-            return names.allSatisfy { weights.tensors[$0] != nil } && weights.tensors.keys.count { $0.hasSuffix(".conv1.weight") } == names.count { $0.hasSuffix(".conv1.weight") }
+            return names.allSatisfy { weights.tensors[$0] != nil }
+                && weights.tensors.keys.count { $0.hasSuffix(".conv1.weight") } == names.count { $0.hasSuffix(".conv1.weight") }
         }
-        guard let found else { throw SafetensorsError("\(path) holds the weights of another network than torchvision's ResNet-18 and ResNet-34") }
+        guard let found else {
+            throw SafetensorsError("\(path) holds the weights of another network than torchvision's ResNet-18 and ResNet-34")
+        }
         return found
     }
 

@@ -31,7 +31,8 @@ struct RunWatch {
     private let log: (any ScalarLog)?
     private var logged: Int
 
-    /// - Throws: `MemoryError` when there is no room for the network that looks at activations, `FileError` when the log is ahead of the run.
+    /// - Throws: `MemoryError` when there is no room for the network that looks at activations, `FileError` when the log is ahead of the
+    ///   run.
     init(_ watching: Watching, _ trainer: Trainer, output: OutputFolder, commit: String) throws {
         let (name, isQuantized) = (trainer.run.name, trainer.network.graph.hasQuantizers)
         (self.trainer, self.output, self.commit) = (trainer, output, commit)
@@ -40,7 +41,8 @@ struct RunWatch {
         logged = log?.lastStep ?? 0
         guard logged <= trainer.state.epoch else {
             throw FileError(
-                "the log of \(name) has \(logged) epochs, but the run stands after epoch \(trainer.state.epoch): name another folder, or remove the one with its log"
+                "the log of \(name) has \(logged) epochs, but the run stands after epoch \(trainer.state.epoch): name another folder, or "
+                    + "remove the one with its log"
             )
         }
         if probe != nil { try makeFolder("\(output.path)/diagnostics") }

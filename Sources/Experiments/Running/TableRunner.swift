@@ -34,7 +34,8 @@ public struct TableRunner {
     /// - Throws: `FileError` or `RecipeError` when the folder's tables or published numbers cannot be read.
     public init(
         cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, dataWorkers: Int = 1, precision: Precision,
-        pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation, watching: Watching = Watching(),
+        pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation,
+        watching: Watching = Watching(),
         stop: StopRequest, stepLimit: Int? = nil, collective: any Collective = Alone()
     ) throws {
         (self.cells, self.dataset, self.threads, self.dataWorkers, self.precision) = (cells, dataset, threads, dataWorkers, precision)
@@ -110,7 +111,9 @@ public struct TableRunner {
     private func isDone(_ run: PlannedRun, isStartedFrom: Bool) throws -> Bool {
         let rows = try output.rows(), name = run.description.name
         if let row = try finishedRow(run, in: rows), row.divergedEpoch != nil || !isStartedFrom || output.hasCheckpoint(run.description) {
-            let end = row.divergedEpoch.map { "diverged before, in epoch \($0)" } ?? String(format: "finished before, %.2f %%", row.top1Final ?? 0)
+            let end =
+                row.divergedEpoch.map { "diverged before, in epoch \($0)" }
+                ?? String(format: "finished before, %.2f %%", row.top1Final ?? 0)
             note("\(name): \(end)")
             return true
         }
@@ -137,7 +140,8 @@ public struct TableRunner {
         let (name, path) = (run.description.name, output.checkpoint(run.description.name))
         let checkpoint = try checkpoint(of: run.description)
         let trainer = try Trainer(
-            run.description, dataset: dataset, threads: try collective.fromFirst { threads.count(goingOnFrom: checkpoint) }, dataWorkers: dataWorkers,
+            run.description, dataset: dataset, threads: try collective.fromFirst { threads.count(goingOnFrom: checkpoint) },
+            dataWorkers: dataWorkers,
             collective: collective)
         switch run.start {
         case .fileAsItIs(let file): return try evaluate(file, run, trainer)
@@ -154,7 +158,8 @@ public struct TableRunner {
         }
         guard collective.isFirst else {
             var quiet = QuietObserver()
-            do { try trainer.train(checkpoint: path, stop: stop, stepLimit: stepLimit ?? .max, observer: &quiet) } catch is DivergenceError { return }
+            do { try trainer.train(checkpoint: path, stop: stop, stepLimit: stepLimit ?? .max, observer: &quiet) } catch is DivergenceError
+            { return }
             if trainer.isFinished { _ = try trainer.finalCorrect() }
             return
         }
@@ -180,8 +185,10 @@ public struct TableRunner {
     /// - Parameter last: the record of the last epoch; nil for a run that diverged.
     private func row(_ run: PlannedRun, _ trainer: Trainer, last: EpochRecord?) -> RunRow {
         RunRow(
-            condition: run.condition, seed: run.description.seed, epochs: trainer.state.epoch, testImages: trainer.testImages, correctFinal: last?.testHits,
-            correctBest: last.flatMap { _ in trainer.state.curve.map(\.testHits).max() }, trainLoss: last?.trainLoss, top5Final: run.condition.dataset.known == .imageNet ? last?.testTop5Hits : nil,
+            condition: run.condition, seed: run.description.seed, epochs: trainer.state.epoch, testImages: trainer.testImages,
+            correctFinal: last?.testHits,
+            correctBest: last.flatMap { _ in trainer.state.curve.map(\.testHits).max() }, trainLoss: last?.trainLoss,
+            top5Final: run.condition.dataset.known == .imageNet ? last?.testTop5Hits : nil,
             reportedIn: reported, provenance: provenance(run, trainer, seconds: trainer.state.seconds))
     }
 
@@ -193,8 +200,10 @@ public struct TableRunner {
         let (total, correct) = try trainer.evaluate()
         try record(
             RunRow(
-                condition: run.condition, seed: run.description.seed, epochs: 0, testImages: total.count, correctFinal: total.top1, correctBest: nil,
-                top5Final: total.top5, reportedIn: reported, provenance: provenance(run, trainer, seconds: (ContinuousClock.now - start) / .seconds(1))),
+                condition: run.condition, seed: run.description.seed, epochs: 0, testImages: total.count, correctFinal: total.top1,
+                correctBest: nil,
+                top5Final: total.top5, reportedIn: reported,
+                provenance: provenance(run, trainer, seconds: (ContinuousClock.now - start) / .seconds(1))),
             correct)
     }
 
@@ -213,16 +222,18 @@ public struct TableRunner {
             SystemFacts.peakMegabytes)
         guard work.bytes > 0, work.images > 0 else { return base }
         let rate = Double(work.images) / work.seconds * Double(dataWorkers)
-        return base + String(
-            format: "; loaded %d images (%.1f MB of files, %d replaced), %.2f ms each, so up to %.0f a second; %.0f MB of batches held",
-            work.images, Double(work.bytes) / 1e6, work.replaced, 1000 * work.seconds / Double(work.images), rate, Double(held) / 1e6)
+        return base
+            + String(
+                format: "; loaded %d images (%.1f MB of files, %d replaced), %.2f ms each, so up to %.0f a second; %.0f MB of batches held",
+                work.images, Double(work.bytes) / 1e6, work.replaced, 1000 * work.seconds / Double(work.images), rate, Double(held) / 1e6)
     }
 
     private var origin: RunProvenance.DataOrigin { .init(dataset) }
 
     private func provenance(_ run: PlannedRun, _ trainer: Trainer, seconds: Double) -> RunProvenance {
         RunProvenance(
-            seconds: seconds, threads: trainer.threads, commit: invocation.commit, recipe: run.recipeName, recipeDigest: run.settings.digest,
+            seconds: seconds, threads: trainer.threads, commit: invocation.commit, recipe: run.recipeName,
+            recipeDigest: run.settings.digest,
             dataOrigin: origin, how: (trainer.state.engine.map { "engine: \(oneLine($0)); then " } ?? "") + invocation.command)
     }
 

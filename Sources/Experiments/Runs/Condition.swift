@@ -29,7 +29,9 @@ public struct Condition: Hashable, Sendable {
     static let showable = Recipe.Key.allCases.filter { $0 != .epochs }
 
     /// - Parameter shown: settings beyond those of every row.
-    public init(_ cell: ExperimentCell, on dataset: DatasetID, _ runProtocol: RunProtocol, _ precision: Precision, showing shown: [Recipe.Key] = []) {
+    public init(
+        _ cell: ExperimentCell, on dataset: DatasetID, _ runProtocol: RunProtocol, _ precision: Precision, showing shown: [Recipe.Key] = []
+    ) {
         var recipe = cell.recipe
         recipe.blending = recipe.effectiveBlending
         self.init(cell: cell.name, dataset, runProtocol, precision, recipe.network, recipe.method, recipe.weightBits, recipe.activationBits)
@@ -52,14 +54,17 @@ public struct Condition: Hashable, Sendable {
             try read(column, oneOf(known.map(\.rawValue))) { text in known.first { $0.rawValue == text } }
         }
         func bits(_ key: Recipe.Key) throws -> Int {
-            try read(key.rawValue, oneOf((1...8).map { "\($0)" } + ["32"])) { text in Int(text).flatMap { key.about.allowed.contains(Double($0)) ? $0 : nil } }
+            try read(key.rawValue, oneOf((1...8).map { "\($0)" } + ["32"])) { text in
+                Int(text).flatMap { key.about.allowed.contains(Double($0)) ? $0 : nil }
+            }
         }
         let dataset = try read("dataset", "a name of letters, digits, blanks and -_.,()+&") { isLabel($0) ? DatasetID($0) : nil }
         let (weightBits, activationBits) = (try bits(.weightBits), try bits(.activationBits))
         let isFloat = weightBits == 32 && activationBits == 32
         self.init(
             cell: try name("cell"), dataset, try choice("protocol", RunProtocol.allCases), try choice("precision", Precision.allCases),
-            try name(Recipe.Key.network.rawValue), try choice(Recipe.Key.method.rawValue, Recipe.Method.allCases.filter { ($0 == .float) == isFloat }),
+            try name(Recipe.Key.network.rawValue),
+            try choice(Recipe.Key.method.rawValue, Recipe.Method.allCases.filter { ($0 == .float) == isFloat }),
             weightBits, activationBits)
         for key in Self.showable where !Self.core.contains(key) {
             let text = word(key.rawValue)

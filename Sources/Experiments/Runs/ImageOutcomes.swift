@@ -24,7 +24,9 @@ public struct ImageOutcomes: Equatable, Sendable {
     public init(contentsOf path: String, of run: RunRow) throws {
         let lines = lines(of: try readText(path)), digits = (lines.first ?? "").map(\.hexDigitValue)
         let bits = digits.flatMap { digit in [3, 2, 1, 0].map { (digit ?? 0) >> $0 & 1 == 1 } }
-        guard lines.count <= 1, !digits.contains(nil), digits.count == (run.testImages + 3) / 4, !bits.dropFirst(run.testImages).contains(true) else {
+        guard lines.count <= 1, !digits.contains(nil), digits.count == (run.testImages + 3) / 4,
+            !bits.dropFirst(run.testImages).contains(true)
+        else {
             throw FileError("\(path): expected one line of hexadecimal digits for \(run.testImages) images, four each")
         }
         correct = Array(bits.prefix(run.testImages))

@@ -38,19 +38,29 @@ public struct ReportedValues: Equatable, Sendable {
         let table = try CSVTable(contentsOf: path)
         let columns = ["id", "quantity", "value", "unit", "kind", "source"]
         guard table.header == columns else {
-            throw FileError("\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
+            throw FileError(
+                "\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
         }
         values = try table.rows.enumerated().map { index, row in
             let place = "\(path): row \(index + 1)"
-            guard let value = Double(row[2]), value.isFinite else { throw FileError("\(place): expected a number as value, found \"\(row[2])\"") }
-            guard !row[0].isEmpty, !row[3].isEmpty, !row[5].isEmpty else { throw FileError("\(place): id, unit and source must not be empty") }
+            guard let value = Double(row[2]), value.isFinite else {
+                throw FileError("\(place): expected a number as value, found \"\(row[2])\"")
+            }
+            guard !row[0].isEmpty, !row[3].isEmpty, !row[5].isEmpty else {
+                throw FileError("\(place): id, unit and source must not be empty")
+            }
             guard let kind = ReportedValue.Kind(rawValue: row[4]) else {
-                throw FileError("\(place): kind must be one of \(ReportedValue.Kind.allCases.map(\.rawValue).joined(separator: ", ")), not \"\(row[4])\"")
+                throw FileError(
+                    "\(place): kind must be one of \(ReportedValue.Kind.allCases.map(\.rawValue).joined(separator: ", ")), not "
+                        + "\"\(row[4])\""
+                )
             }
             return ReportedValue(id: row[0], quantity: row[1], value: value, unit: row[3], kind: kind, source: row[5])
         }
         let ids = values.map(\.id)
-        if let twice = ids.first(where: { id in ids.filter { $0 == id }.count > 1 }) { throw FileError("\(path): the id \"\(twice)\" is given twice") }
+        if let twice = ids.first(where: { id in ids.filter { $0 == id }.count > 1 }) {
+            throw FileError("\(path): the id \"\(twice)\" is given twice")
+        }
     }
 
     /// The published number of a cell, or nil: then say `ReportedValue.notAvailable`, never a number from memory.

@@ -33,7 +33,8 @@ public struct RunProvenance: Equatable, Sendable {
     }
 }
 
-/// One training run, a row of `runs.csv`: a condition, the seed, the outcome and where it comes from. The result is the accuracy after the last epoch; the best epoch's is picked on
+/// One training run, a row of `runs.csv`: a condition, the seed, the outcome and where it comes from. The result is the accuracy after the
+/// last epoch; the best epoch's is picked on
 /// the test images, so it is no result, and is kept for comparison with work that reports it.
 /// A run that diverged has no accuracy: its weights are no longer numbers.
 public struct RunRow: Equatable, Sendable {
@@ -47,7 +48,8 @@ public struct RunRow: Equatable, Sendable {
     public var correctFinal: Int?
     /// The same after the epoch that did best on them; nil when not every epoch was evaluated.
     public var correctBest: Int?
-    /// Mean loss of the training images in the last epoch, as they were trained on, in nats; nil for a run that diverged or was not trained,
+    /// Mean loss of the training images in the last epoch, as they were trained on, in nats; nil for a run that diverged or was not
+    /// trained,
     /// and in rows from before it was kept.
     public var trainLoss: Double?
     /// Test images with their label among the five highest scores after the last epoch; nil where that is no measure of the
@@ -67,7 +69,8 @@ public struct RunRow: Equatable, Sendable {
         let value = published[condition.reportedID]
         self.init(
             condition: condition, seed: seed, epochs: epochs, testImages: testImages, correctFinal: correctFinal, correctBest: correctBest,
-            trainLoss: trainLoss, top5Final: top5Final, reported: value?.value, reportedSource: value?.origin ?? ReportedValue.notAvailable, provenance: provenance)
+            trainLoss: trainLoss, top5Final: top5Final, reported: value?.value, reportedSource: value?.origin ?? ReportedValue.notAvailable,
+            provenance: provenance)
     }
 
     init(

@@ -10,8 +10,9 @@ import Training
 extension RunRow {
     public static let columns = [
         "dataset", "network", "weight_bits", "activation_bits", "method", "protocol", "seed", "epochs", "n_test", "top1_final",
-        "ci95_low", "ci95_high", "top1_best", "top5_final", "top5_low", "top5_high", "reported", "reported_source", "seconds", "commit", "recipe", "recipe_digest",
-        "data_origin", "threads", "precision", "cell", "quantized_layers", "blending", "input_derivative", "resolution_derivative", "how",
+        "ci95_low", "ci95_high", "top1_best", "top5_final", "top5_low", "top5_high", "reported", "reported_source", "seconds", "commit",
+        "recipe", "recipe_digest",
+        "data_origin", "threads", "precision", "cell", "quantized_layers", "blending", "input_derivative", "resolution_derivative", "how"
     ]
     /// Of top-5, which files from before ImageNet lack.
     private static let top5Columns = ["top5_final", "top5_low", "top5_high"]
@@ -47,13 +48,15 @@ extension RunRow {
         func ends(_ accuracy: (value: Double, interval: Interval)?) -> [String] {
             [accuracy?.interval.low, accuracy?.interval.high].map { $0.map(fixed) ?? "" }
         }
-        let what = [condition.dataset.name] + [.network, .weightBits, .activationBits, .method].map { (key: Recipe.Key) in condition[key] ?? "" }
+        let what =
+            [condition.dataset.name] + [.network, .weightBits, .activationBits, .method].map { (key: Recipe.Key) in condition[key] ?? "" }
         let count = [condition.runProtocol.rawValue, "\(seed)", "\(epochs)", "\(testImages)"]
-        let accuracies = [top1Final.map(fixed) ?? ""] + ends(top1) + [top1Best.map(fixed) ?? "", top5.map { fixed($0.value) } ?? ""] + ends(top5)
+        let accuracies =
+            [top1Final.map(fixed) ?? ""] + ends(top1) + [top1Best.map(fixed) ?? "", top5.map { fixed($0.value) } ?? ""] + ends(top5)
         let seconds = String(format: "%.1f", max(provenance.seconds, 0.1))  // more than 0
         let origin = [
             seconds, provenance.commit, provenance.recipe, provenance.recipeDigest, provenance.dataOrigin.rawValue, "\(provenance.threads)",
-            condition.precision.rawValue, condition.cell,
+            condition.precision.rawValue, condition.cell
         ]
         let settings = Condition.kept.map { condition[$0] ?? "" } + further
         return what + count + accuracies + [reported.map { "\($0)" } ?? "", reportedSource] + origin + settings + [provenance.how]
@@ -64,9 +67,11 @@ extension RunRow {
     ///   count of `n_test` images, or when an interval does not belong to its accuracy.
     public static func read(from path: String) throws -> [RunRow] {
         let table = try CSVTable(contentsOf: path)
-        let settings = Condition.showable.map(\.rawValue) + ["train_loss"], known = table.header.filter { columns.contains($0) || !settings.contains($0) }
+        let settings = Condition.showable.map(\.rawValue) + ["train_loss"],
+            known = table.header.filter { columns.contains($0) || !settings.contains($0) }
         guard known == columns || known == columns.filter({ !top5Columns.contains($0) }) else {
-            throw FileError("\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
+            throw FileError(
+                "\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
         }
         let rows = try table.rows.indices.map { try RunRow(Fields(table: table, row: $0, path: path)) }
         try refuseRepetitions(in: rows, path)
@@ -78,10 +83,13 @@ extension RunRow {
         var places: [String: Int] = [:]
         for (index, row) in rows.enumerated() {
             guard let first = places.updateValue(index, forKey: "\(row.name) \(row.provenance.dataOrigin)") else { continue }
-            let differing = zip(columns, zip(rows[first].fields, row.fields)).filter { $1.0 != $1.1 }.map { "\($0) \(visible($1.0)) and \(visible($1.1))" }
+            let differing = zip(columns, zip(rows[first].fields, row.fields)).filter { $1.0 != $1.1 }.map {
+                "\($0) \(visible($1.0)) and \(visible($1.1))"
+            }
             throw FileError(
                 "\(path): rows \(first + 1) and \(index + 1) are the same run, \(row.name), "
-                    + (differing.isEmpty ? "with the same numbers: delete one" : "with different \(differing.joined(separator: ", ")): keep one"))
+                    + (differing.isEmpty
+                        ? "with the same numbers: delete one" : "with different \(differing.joined(separator: ", ")): keep one"))
         }
     }
 
@@ -132,7 +140,8 @@ extension RunRow {
             trainLoss: try fields.text("train_loss") == nil ? nil : fields.number("train_loss"), top5Final: try fields.top5(of: testImages),
             reported: fields["reported"].isEmpty ? nil : try fields.number("reported"), reportedSource: fields["reported_source"],
             provenance: RunProvenance(
-                seconds: seconds, threads: threads, commit: fields["commit"], recipe: fields["recipe"], recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
+                seconds: seconds, threads: threads, commit: fields["commit"], recipe: fields["recipe"],
+                recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
         if let correctBest, let correctFinal, correctBest < correctFinal { throw fields.error("top1_best", "at least top1_final") }
         var ends: [(String, Double, Int)] = []
         if let interval, let correctFinal { ends += [("ci95_low", interval.low, correctFinal), ("ci95_high", interval.high, correctFinal)] }

@@ -14,7 +14,7 @@ public func blendingFigure(name: String, title: String, series: [(label: String,
     let plots = series.indices.flatMap {
         [
             "\"\(files[$0])\" using \"x\":\"mean\" with linespoints linetype \($0 + 1) title \(gnuplotString(series[$0].label))",
-            "\"\(files[$0])\" using \"x\":\"mean\":\"low\":\"high\" with yerrorbars linetype \($0 + 1) notitle",
+            "\"\(files[$0])\" using \"x\":\"mean\":\"low\":\"high\" with yerrorbars linetype \($0 + 1) notitle"
         ]
     }
     let body = """
@@ -34,8 +34,9 @@ public func blendingFigure(name: String, title: String, series: [(label: String,
                 guard let (mean, interval) = group.top1 else { return nil }
                 let rho = group.condition.blending ?? 0
                 return [
-                    "\(rho)", "\(rho == 0 ? zero : rho)", fixed(mean), interval.map { fixed($0.low) } ?? "", interval.map { fixed($0.high) } ?? "",
-                    "\(group.runs.count)",
+                    "\(rho)", "\(rho == 0 ? zero : rho)", fixed(mean), interval.map { fixed($0.low) } ?? "",
+                    interval.map { fixed($0.high) } ?? "",
+                    "\(group.runs.count)"
                 ]
             })
     }

@@ -14,10 +14,11 @@ func comparisonQuantizerFigure(name: String) throws -> Figure {
         return step % 8 == 0 ? [x - 0x1p-14, x, x + 0x1p-14] : [x]
     }
     let functions = grid.map { x in
-        [x] + activations.flatMap { quantizer in
-            [quantizer.forward(x, stepSize: stepSize), quantizer.inputDerivative(x, stepSize: stepSize)]
-                + [quantizer.stepSizeDerivative(x, stepSize: stepSize)]
-        }
+        [x]
+            + activations.flatMap { quantizer in
+                [quantizer.forward(x, stepSize: stepSize), quantizer.inputDerivative(x, stepSize: stepSize)]
+                    + [quantizer.stepSizeDerivative(x, stepSize: stepSize)]
+            }
     }
     let count = 401, weights: [any WeightQuantizer] = [try LSQWeights(bits: bits), try DoReFaWeights(bits: bits)]
     let w = (0..<count).map { Float(-Distribution.normalQuantile(tail: (Double($0) + 0.5) / Double(count)) / 2) }
@@ -56,6 +57,6 @@ func comparisonQuantizerFigure(name: String) throws -> Figure {
         name: name, body: body,
         data: [
             (first, table(header, functions)),
-            (second, table(["w"] + weights.map { "\($0.name) weights" }, w.indices.map { i in [w[i]] + columns.map { $0[i] } })),
+            (second, table(["w"] + weights.map { "\($0.name) weights" }, w.indices.map { i in [w[i]] + columns.map { $0[i] } }))
         ])
 }

@@ -81,7 +81,8 @@ struct HeroFigure {
     func figure(named name: String) -> Figure {
         let (curveFiles, speedFile) = (curves.curves.indices.map { "\(name)-\($0 + 1).csv" }, "\(name)-speed.csv")
         let bands = curves.curves.indices.filter { curves.curves[$0].points[0].range != nil }.map {
-            "\"\(curveFiles[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 noborder notitle"
+            "\"\(curveFiles[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 "
+                + "noborder notitle"
         }
         let lines = curves.curves.indices.map {
             "\"\(curveFiles[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves.curves[$0].label))"
@@ -94,13 +95,15 @@ struct HeroFigure {
                 String(
                     format: "%@:\"speed\(index + 1)\":(%.4f) with boxes fill solid 0.85 linetype \(index + 3) title ", place, 0.92 * width)
                     + gnuplotString(Self.engines[index].0),
-                "\(place):\"speed\(index + 1)\":(sprintf(\"%.1f\", column(\"speed\(index + 1)\"))) with labels offset 0,0.6 font \",9\" notitle"
+                "\(place):\"speed\(index + 1)\":(sprintf(\"%.1f\", column(\"speed\(index + 1)\"))) with labels offset 0,0.6 font \",9\" "
+                    + "notitle"
             ]
         }
         let ticks = speeds.rows.map { "\(gnuplotString($0[1])) \($0[0])" }
         let theory = correlations.indices.flatMap { index in
             [
-                "\"\(name)-formula-\(index + 1).csv\" using \"theta\":\"formula\" with lines linetype \(index + 1) title \(gnuplotString(correlations[index].name))",
+                "\"\(name)-formula-\(index + 1).csv\" using \"theta\":\"formula\" with lines linetype \(index + 1) title "
+                    + "\(gnuplotString(correlations[index].name))",
                 "\"\(name)-measured-\(index + 1).csv\" using \"theta\":\"measured\" with points linetype \(index + 1) notitle"
             ]
         }

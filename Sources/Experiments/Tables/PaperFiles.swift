@@ -46,7 +46,7 @@ struct PaperFiles {
             ("coverage", Self.coverage(rows, protocols)), ("reported", Self.reported(rows, try experiments.reported().values)),
             ("provenance", Self.provenance(rows)), ("schedules", try Self.schedules(protocols)),
             ("recipes", try Self.recipes(protocols[2])), ("benchmarks", try Self.benchmarks(output.path)),
-            ("macros", Self.macros(Self.numbers(rows, quantized) + (theory?.numbers ?? []))),
+            ("macros", Self.macros(Self.numbers(rows, quantized) + (theory?.numbers ?? [])))
         ] + (theory.map { [("theory-verdicts", $0.verdicts), ("theory-refuted", $0.refuted), ("theory-findings", $0.findings)] } ?? [])
     }
 
@@ -54,7 +54,8 @@ struct PaperFiles {
 
     private static func theory(_ folder: String) throws -> TheoryTables? {
         guard let claims = try CSVTable.ifPresent("\(folder)/theory/theory.csv", columns: TheoryTables.columns) else { return nil }
-        return TheoryTables(claims: claims, faults: try CSVTable.ifPresent("\(folder)/theory/theory-power.csv", columns: ["claim", "caught"]))
+        return TheoryTables(
+            claims: claims, faults: try CSVTable.ifPresent("\(folder)/theory/theory-power.csv", columns: ["claim", "caught"]))
     }
 
     // MARK: Runs
@@ -63,7 +64,9 @@ struct PaperFiles {
     private static func coverage(_ rows: [RunRow], _ protocols: [ExperimentCells]) -> String {
         let names = protocols.flatMap(\.cells).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         func seeds(_ cell: String, _ runProtocol: RunProtocol) -> String {
-            let found = rows.filter { $0.condition.cell == cell && $0.condition.runProtocol == runProtocol && $0.condition.dataset == KnownDataset.cifar10.id }
+            let found = rows.filter {
+                $0.condition.cell == cell && $0.condition.runProtocol == runProtocol && $0.condition.dataset == KnownDataset.cifar10.id
+            }
             let precisions = Dictionary(grouping: found, by: \.condition.precision.rawValue).sorted { $0.key < $1.key }
             return precisions.isEmpty ? "–" : precisions.map { "\($0.key): \($0.value.count)" }.joined(separator: ", ")
         }
@@ -79,12 +82,17 @@ struct PaperFiles {
             header: ["Cell", "Quantity", "Reported", "Kind", "Source", "Measured here"],
             rows: values.map { value in
                 let ours = groups.filter { $0.condition.reportedID.lowercased() == value.id.lowercased() }.map { group in
-                    let top1 = group.top1.map { top1 in
-                        String(format: "%.2f %%", top1.mean) + (top1.interval.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "")
-                    } ?? "diverged"
+                    let top1 =
+                        group.top1.map { top1 in
+                            String(format: "%.2f %%", top1.mean)
+                                + (top1.interval.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "")
+                        } ?? "diverged"
                     return "\(top1), protocol \(group.condition.runProtocol.rawValue)"
                 }
-                return [value.id, value.quantity, "\(value.value) \(value.unit)", value.kind.rawValue, value.source, ours.isEmpty ? "no run" : ours.joined(separator: "; ")]
+                return [
+                    value.id, value.quantity, "\(value.value) \(value.unit)", value.kind.rawValue, value.source,
+                    ours.isEmpty ? "no run" : ours.joined(separator: "; ")
+                ]
             })
     }
 
@@ -97,7 +105,7 @@ struct PaperFiles {
                 let facts = run.provenance
                 return [
                     run.name, "\(facts.recipe) (\(facts.recipeDigest))", facts.dataOrigin.rawValue, String(format: "%.0f", facts.seconds),
-                    "\(facts.threads)", facts.commit, "\((commands.firstIndex(of: facts.how) ?? 0) + 1)",
+                    "\(facts.threads)", facts.commit, "\((commands.firstIndex(of: facts.how) ?? 0) + 1)"
                 ]
             }, overPages: true)
         guard !commands.isEmpty else { return "No run yet.\n" }
@@ -107,7 +115,9 @@ struct PaperFiles {
     // MARK: Recipes
 
     private static func recipe(_ cell: String, _ cells: ExperimentCells) throws -> Recipe {
-        guard let found = cells.cells.first(where: { $0.name == cell }) else { throw RecipeError("cells.yaml has no cell \(cell), which Paper/ describes") }
+        guard let found = cells.cells.first(where: { $0.name == cell }) else {
+            throw RecipeError("cells.yaml has no cell \(cell), which Paper/ describes")
+        }
         return found.recipe
     }
 
@@ -116,19 +126,26 @@ struct PaperFiles {
             header: ["Protocol", "float epochs", "divided after", "quantized epochs", "divided after"],
             rows: try protocols.map { cells in
                 let phases = try ["resnet20-float", "resnet20-1w4a-bcgd"].map { try recipe($0, cells) }
-                return [cells.runProtocol.rawValue] + phases.flatMap { ["\($0.epochs)", $0.milestones.map { "\($0)" }.joined(separator: ", ")] }
+                return [cells.runProtocol.rawValue]
+                    + phases.flatMap { ["\($0.epochs)", $0.milestones.map { "\($0)" }.joined(separator: ", ")] }
             })
     }
 
     /// The settings that cells and protocols do not change, side by side.
     private static func recipes(_ cells: ExperimentCells) throws -> String {
-        let shown = try [("paper, float", "resnet20-float"), ("paper, quantized", "resnet20-1w4a-bcgd"), ("authors-code, quantized", "resnet20-1w4a-bcgd-authors-code")]
-            .map { (title: $0.0, texts: try recipe($0.1, cells).texts) }
-        let varied: Set<Recipe.Key> = [.network, .method, .weightBits, .activationBits, .epochs, .milestones, .relaxationStart, .relaxationEnd, .relaxationShare]
+        let shown = try [
+            ("paper, float", "resnet20-float"), ("paper, quantized", "resnet20-1w4a-bcgd"),
+            ("authors-code, quantized", "resnet20-1w4a-bcgd-authors-code")
+        ]
+        .map { (title: $0.0, texts: try recipe($0.1, cells).texts) }
+        let varied: Set<Recipe.Key> = [
+            .network, .method, .weightBits, .activationBits, .epochs, .milestones, .relaxationStart, .relaxationEnd, .relaxationShare
+        ]
         let keys = Recipe.Key.allCases.filter { !varied.contains($0) }
         return latexTable(
             header: ["Key", "Meaning"] + shown.map(\.title),
-            rows: keys.map { key in [key.rawValue, key.about.meaning] + shown.map { $0.texts[key.rawValue] ?? key.about.standard ?? "–" } }, formulas: [1], overPages: true)
+            rows: keys.map { key in [key.rawValue, key.about.meaning] + shown.map { $0.texts[key.rawValue] ?? key.about.standard ?? "–" } },
+            formulas: [1], overPages: true)
     }
 
     // MARK: Benchmarks
@@ -145,7 +162,9 @@ struct PaperFiles {
             add("Training steps, from benchmarks/\(file)", BenchmarkTables.training(csv))
         }
         for file in files where file.hasSuffix(".png") {
-            text += "\\resultfigure{\(escapedForLaTeX("Benchmark, drawn by \((file as NSString).deletingPathExtension).gp"))}{benchmarks/\(file)}\n"
+            text +=
+                "\\resultfigure{\(escapedForLaTeX("Benchmark, drawn by \((file as NSString).deletingPathExtension).gp"))}"
+                + "{benchmarks/\(file)}\n"
         }
         if let csv = try CSVTable.ifPresent("\(folder)/theory/benchmark.csv", columns: BenchmarkTables.monteCarloColumns) {
             add("The Monte Carlo pass of verify-theory, from theory/benchmark.csv", BenchmarkTables.monteCarlo(csv))
@@ -158,9 +177,11 @@ struct PaperFiles {
     private static func numbers(_ rows: [RunRow], _ quantized: Recipe) -> [(name: String, value: String)] {
         let origins = Set(rows.filter { $0.condition.dataset == KnownDataset.cifar10.id }.map(\.provenance.dataOrigin))
         return [
-            ("runCount", "\(rows.count)"), ("defaultRho", "\(quantized.blending)".replacingOccurrences(of: "1e-05", with: "10⁻⁵")), ("quantizedRate", "\(quantized.learningRate)"),
-            ("rhoOverEta", String(format: "%g", Double(quantized.blending) / quantized.learningRate)), ("batchSize", "\(quantized.batchSize)"),
-            ("dataOrigins", origins.map(\.rawValue).sorted().joined(separator: " and ")),
+            ("runCount", "\(rows.count)"), ("defaultRho", "\(quantized.blending)".replacingOccurrences(of: "1e-05", with: "10⁻⁵")),
+            ("quantizedRate", "\(quantized.learningRate)"),
+            ("rhoOverEta", String(format: "%g", Double(quantized.blending) / quantized.learningRate)),
+            ("batchSize", "\(quantized.batchSize)"),
+            ("dataOrigins", origins.map(\.rawValue).sorted().joined(separator: " and "))
         ]
     }
 

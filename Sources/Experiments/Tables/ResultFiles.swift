@@ -26,10 +26,13 @@ public struct ResultFiles {
     public init(_ output: OutputFolder, experiments: ExperimentFolder) throws {
         folder = output.path
         var rows = try output.rows()
-        let subjects = Subject.allCases.filter { subject in subject == .smallImages || rows.contains { Subject($0.condition.dataset) == subject } }
+        let subjects = Subject.allCases.filter { subject in
+            subject == .smallImages || rows.contains { Subject($0.condition.dataset) == subject }
+        }
         let layouts = try subjects.flatMap { subject in try experiments.tables(subject).map { (subject: subject, table: $0) } }
         figures += [
-            try quantizedReLUFigure(name: "figure3"), try weightQuantizerFigure(name: "figure5"), try comparisonQuantizerFigure(name: "figure7"),
+            try quantizedReLUFigure(name: "figure3"), try weightQuantizerFigure(name: "figure5"),
+            try comparisonQuantizerFigure(name: "figure7")
         ]
         if FileManager.default.fileExists(atPath: "\(folder)/regress/seeds.csv") {
             let recorded = try RegressionSamples(contentsOf: "\(folder)/regress/seeds.csv")
@@ -51,15 +54,20 @@ public struct ResultFiles {
                 let table = try ResultsTable(
                     runs, columns: layout.columns, cells: layout.cells.filter(known.contains), comparisons: layout.comparisons,
                     reported: reported, outcomes: output.outcomes)
-                // Shared cells alone, all of them in an earlier table, make no table or sweep of their own; nor curves, in an earlier figure.
+                // Shared cells alone, all of them in an earlier table, make no table or sweep of their own; nor curves, in an earlier
+                // figure.
                 let names = Set(table.groups.map(\.condition.cell))
-                guard !names.isEmpty, layout.isCurves ? !drawn.contains(where: names.isSubset) : !names.isSubset(of: shown) else { continue }
+                guard !names.isEmpty, layout.isCurves ? !drawn.contains(where: names.isSubset) : !names.isSubset(of: shown) else {
+                    continue
+                }
                 if layout.isCurves { drawn.append(names) } else { shown.formUnion(names) }
                 let name = "\(layout.name)-\(section.slug)", title = "\(layout.title), \(section.title)"
                 let figure = try layout.figure?.figure(named: name, title: title, table.groups, output)
                 if !layout.isCurves {
-                    pages[layout.name, default: []].append((section, "## \(escapedForMarkdown(section.title))\n\n\(section.caution)\(table.markdown)"))
-                    texts += [("", table.latex), ("-differences", table.differences?.latex), ("-images", table.images?.latex)].compactMap { part, text in
+                    pages[layout.name, default: []].append(
+                        (section, "## \(escapedForMarkdown(section.title))\n\n\(section.caution)\(table.markdown)"))
+                    texts += [("", table.latex), ("-differences", table.differences?.latex), ("-images", table.images?.latex)].compactMap {
+                        part, text in
                         text.map { ("\(name)\(part).tex", Self.mark("%", "") + $0) }
                     }
                     paper.add(table, title: title, name: name)
@@ -83,12 +91,16 @@ public struct ResultFiles {
             let body = ["# \(escapedForMarkdown(layout.title))"] + sections.map(\.text) + [sources]
             texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
         }
-        texts += try paper.texts(rows, output: output, experiments: experiments).map { ("paper/\($0.name).tex", Self.mark("%", "") + $0.text) }
+        texts += try paper.texts(rows, output: output, experiments: experiments).map {
+            ("paper/\($0.name).tex", Self.mark("%", "") + $0.text)
+        }
         texts.append((ResultsPage.name, try ResultsPage(output, rows).text(tables: tables, isLive: false)))
         blocks[.smoke] = nil
         let shown = RunProtocol.longestFirst.compactMap { blocks[$0] }.joined()
         if !shown.isEmpty { texts += try overview("# Results\n\n" + shown + ResultsTable.notes) }
-        let first = RunProtocol.longestFirst.dropLast().lazy.compactMap { length in tables.first { $0.table.groups.first?.condition.runProtocol == length } }.first
+        let first = RunProtocol.longestFirst.dropLast().lazy.compactMap { length in
+            tables.first { $0.table.groups.first?.condition.runProtocol == length }
+        }.first
         readme = first.map { "**\(escapedForMarkdown($0.title))**\n\n\($0.table.brief)" } ?? "No run longer than `smoke` is here yet.\n"
         for run in rows where !layouts.contains(where: { $0.table.cells.contains(run.condition.cell) }) {
             note("\(run.name) is in no table: no layout in \(experiments.path) lists \(run.condition.cell)")
@@ -173,6 +185,7 @@ extension FigureKind {
 extension Section {
     /// What must be said before the numbers.
     fileprivate var caution: String {
-        dataset.isPart ? "A stand-in: only some of ImageNet's 1000 classes, so these numbers are not to be compared with published ones.\n\n" : ""
+        dataset.isPart
+            ? "A stand-in: only some of ImageNet's 1000 classes, so these numbers are not to be compared with published ones.\n\n" : ""
     }
 }

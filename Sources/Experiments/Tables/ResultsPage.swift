@@ -62,7 +62,7 @@ struct ResultsPage {
         get throws {
             let header = [
                 "Data set", "Protocol", "Network", "Bits", "Method", "Cell", "Precision", "Seed", "Epochs", "Top-1, % [95 %]",
-                "Best on test (no result), %", "Reported, %",
+                "Best on test (no result), %", "Reported, %"
             ]
             let table = TextTable(
                 header: header,
@@ -72,7 +72,7 @@ struct ResultsPage {
                         "\(condition.dataset)", condition.runProtocol.rawValue, condition.network, condition.bits,
                         condition.method.rawValue, condition.cell,
                         condition.precision.rawValue, "\(run.seed)", "\(run.epochs)" + (top1 == nil ? ", then diverged" : ""), top1 ?? "–",
-                        twoDecimals(run.top1Best), twoDecimals(run.reported),
+                        twoDecimals(run.top1Best), twoDecimals(run.reported)
                     ]
                 })
             return .table(
@@ -92,7 +92,7 @@ struct ResultsPage {
                 ("threads", "\(facts.threads)"),
                 ("data", facts.dataOrigin.rawValue), ("test images", "\(run.testImages)"),
                 ("seconds", String(format: "%.0f", facts.seconds)),
-                ("recipe", "\(facts.recipe), digest \(facts.recipeDigest)"), ("reported", run.reportedSource),
+                ("recipe", "\(facts.recipe), digest \(facts.recipeDigest)"), ("reported", run.reportedSource)
             ] + settings)
     }
 

@@ -43,17 +43,19 @@ public struct ResultsTable: Sendable {
         return TextTable(
             header: columns.map(\.title) + ["Precision", "Epochs", "Seeds", "Top-1, % [95 %]"] + (hasTop5 ? ["Top-5, % [95 %]"] : [])
                 + (hasLoss ? ["Training loss", "Reported loss"] : []) + [
-                "Best on test (no result), %", "Reported, %", "Difference, points [95 %]", "Source of the reported number",
-            ],
+                    "Best on test (no result), %", "Reported, %", "Difference, points [95 %]", "Source of the reported number"
+                ],
             rows: zip(groups, losses).map { group, reportedLoss in
-                let top1 = group.top1.map { twoDecimals($0.mean, $0.interval) } ?? group.divergedEpoch.map { "diverged in epoch \($0)" } ?? "–"
+                let top1 =
+                    group.top1.map { twoDecimals($0.mean, $0.interval) } ?? group.divergedEpoch.map { "diverged in epoch \($0)" } ?? "–"
                 let top5 = group.top5.map { twoDecimals($0.mean, $0.interval) } ?? "–"
                 let settings = columns.map { $0.text(group.condition) }
                 let run = [group.precision.rawValue, "\(group.first.epochs)", group.isTrained ? listed(group.seeds) : "–", top1]
                 let further = (hasTop5 ? [top5] : []) + (hasLoss ? [loss(group.meanTrainLoss), loss(reportedLoss)] : [])
                 return settings + run + further + [
-                    twoDecimals(group.meanBest), twoDecimals(group.first.reported), group.difference.map { twoDecimals($0.value, $0.interval) } ?? "–",
-                    group.first.reportedSource,
+                    twoDecimals(group.meanBest), twoDecimals(group.first.reported),
+                    group.difference.map { twoDecimals($0.value, $0.interval) } ?? "–",
+                    group.first.reportedSource
                 ]
             })
     }
@@ -78,7 +80,7 @@ public struct ResultsTable: Sendable {
             rows: comparisons.enumerated().map { index, pair in
                 Self.names(pair) + [
                     listed(pair.seeds), twoDecimals(pair.difference, pair.interval),
-                    probability(pair.tTest?.pValue), probability(holm[index]),
+                    probability(pair.tTest?.pValue), probability(holm[index])
                 ]
             })
     }
@@ -95,7 +97,7 @@ public struct ResultsTable: Sendable {
             rows: zip(tests, holm).map { test, holm in
                 Self.names(test.pair) + [
                     "\(test.seed)", "\(test.outcome.onlyFirst)", "\(test.outcome.onlySecond)", probability(test.outcome.test.pValue),
-                    probability(holm),
+                    probability(holm)
                 ]
             })
     }
@@ -112,18 +114,26 @@ public struct ResultsTable: Sendable {
         let all = shortAccuracies
         let common = all.header.indices.filter { column in all.rows.count > 1 && Set(all.rows.map { $0[column] }).count == 1 }
         let kept = all.header.indices.filter { !common.contains($0) }
-        let facts = common.map { "\(all.header[$0].lowercased()): \(all.rows[0][$0])" } + (groups.first.map { ["\($0.first.testImages) test images"] } ?? [])
+        let facts =
+            common.map { "\(all.header[$0].lowercased()): \(all.rows[0][$0])" }
+            + (groups.first.map { ["\($0.first.testImages) test images"] } ?? [])
         let table = TextTable(header: kept.map { all.header[$0] }, rows: all.rows.map { row in kept.map { row[$0] } })
         return escapedForMarkdown(facts.joined(separator: "; ")) + "\n\n" + table.markdown
     }
 
     /// What the columns mean.
     public static let notes = """
-        Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds, cut off at 0 and 100 %; for one seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like these, which says nothing about seeds. Seeds that all have the same accuracy, or the same difference, do not show how far others would lie from it: there is no interval then, and no test.
+        Top-1 is that after the last epoch, the mean over the seeds. Its interval is Student's over seeds, cut off at 0 and 100 %; for one \
+        seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like \
+        these, which says nothing about seeds. Seeds that all have the same accuracy, or the same difference, do not show how far others \
+        would lie from it: there is no interval then, and no test.
         “Best on test” was picked on the test images themselves: it stands here for comparison with work that reports it, and is no result.
-        Training diverged where the loss, a parameter or a running statistic was no finite number any more; there is no accuracy then, and the epochs are those finished before.
+        Training diverged where the loss, a parameter or a running statistic was no finite number any more; there is no accuracy then, and \
+        the epochs are those finished before.
         The difference is ours minus the reported number, with the interval of ours: that of the reported number is not known.
-        Comparisons take the seeds that both cells have in the same precision: the paired t test over seeds, and McNemar's exact test on the same test images for each seed, which compares those two trained networks and says nothing about other seeds. Holm's adjustment is over all tests of one kind in one section.
+        Comparisons take the seeds that both cells have in the same precision: the paired t test over seeds, and McNemar's exact test on \
+        the same test images for each seed, which compares those two trained networks and says nothing about other seeds. Holm's \
+        adjustment is over all tests of one kind in one section.
 
         """
 
@@ -135,7 +145,7 @@ public struct ResultsTable: Sendable {
                 let facts = run.provenance
                 return [
                     run.name, "\(facts.recipe) (\(facts.recipeDigest))", facts.dataOrigin.rawValue, String(format: "%.0f", facts.seconds),
-                    "\(facts.threads)", facts.commit, facts.how,
+                    "\(facts.threads)", facts.commit, facts.how
                 ]
             })
     }

@@ -19,11 +19,17 @@ struct RunCheck {
             let members = rows.indices.filter { Section(rows[$0]) == section }
             for index in members {
                 guard let cell = cells.first(where: { $0.name == rows[index].condition.cell }) else { continue }
-                try complete(&rows[index], cell, Condition(cell, on: section.dataset, section.runProtocol, rows[index].condition.precision, showing: shown))
+                try complete(
+                    &rows[index], cell,
+                    Condition(cell, on: section.dataset, section.runProtocol, rows[index].condition.precision, showing: shown))
             }
-            guard let first = members.first.map({ rows[$0] }), let other = members.map({ rows[$0] }).first(where: { $0.testImages != first.testImages }) else { continue }
+            guard let first = members.first.map({ rows[$0] }),
+                let other = members.map({ rows[$0] }).first(where: { $0.testImages != first.testImages })
+            else { continue }
             throw FileError(
-                "\(runs): \(first.name) has \(first.testImages) test images, \(other.name) has \(other.testImages): they cannot stand in one table")
+                "\(runs): \(first.name) has \(first.testImages) test images, \(other.name) has \(other.testImages): they cannot stand in "
+                    + "one table"
+            )
         }
     }
 

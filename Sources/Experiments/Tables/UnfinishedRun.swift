@@ -21,7 +21,9 @@ struct UnfinishedRun {
     /// - Throws: `FileError` for a CSV that cannot be read.
     static func all(in output: OutputFolder, besides rows: [RunRow], isLive: Bool) throws -> [UnfinishedRun] {
         let finished = Set(rows.map(\.name))
-        let names = try FileManager.default.contentsOfDirectory(atPath: "\(output.path)/curves").filter { $0.hasSuffix(".csv") }.map { String($0.dropLast(4)) }
+        let names = try FileManager.default.contentsOfDirectory(atPath: "\(output.path)/curves").filter { $0.hasSuffix(".csv") }.map {
+            String($0.dropLast(4))
+        }
         return try names.filter { !finished.contains($0) }.sorted().compactMap { try UnfinishedRun($0, in: output, isLive: isLive) }
     }
 
@@ -39,7 +41,10 @@ struct UnfinishedRun {
         epochs = FileManager.default.fileExists(atPath: recipe) ? try RunSettings(contentsOf: recipe).recipe.epochs : nil
         secondsPerEpoch = number(last, "seconds") - (last > 0 ? number(last - 1, "seconds") : 0)
         accuracies = Dictionary(OutputFolder.accuracies(curve).map { ($0.epoch, $0.top1) }) { $1 }
-        facts = [("command", curve[last, "how"]), ("commit", curve[last, "commit"]), ("seed", curve[last, "seed"]), ("recipe digest", curve[last, "recipe_digest"])]
+        facts = [
+            ("command", curve[last, "how"]), ("commit", curve[last, "commit"]), ("seed", curve[last, "seed"]),
+            ("recipe digest", curve[last, "recipe_digest"])
+        ]
     }
 
     var html: HTML {

@@ -11,7 +11,7 @@ func weightQuantizerFigure(name: String) throws -> Figure {
     let panels: [(title: String, quantizers: [any WeightQuantizer])] = [
         ("1 and 2 bits", [BinaryProjection(), TernaryProjection(), AuthorsTernaryProjection()]),
         ("3 bits", [try LloydProjection(bits: 3), try ExactProjection(bits: 3)]),
-        ("4 bits", [try LloydProjection(bits: 4, maximumIterations: 1), try LloydProjection(bits: 4), try ExactProjection(bits: 4)]),
+        ("4 bits", [try LloydProjection(bits: 4, maximumIterations: 1), try LloydProjection(bits: 4), try ExactProjection(bits: 4)])
     ]
     let quantizers = panels.flatMap(\.quantizers)
     let columns = quantizers.map { quantizer -> [Float] in

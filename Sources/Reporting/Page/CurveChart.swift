@@ -13,7 +13,9 @@ extension HTML {
         let series = curves.indices.map { axes.series(curves[$0], number: $0) }.joined()
         let legend = curves.indices.map { index in
             let style = SeriesStyle(index)
-            return "<li class=\"\(style.name)\"><span class=\"key\" style=\"color:\(style.color)\"></span>\(escapedForHTML(curves[index].label))</li>"
+            return
+                "<li class=\"\(style.name)\"><span class=\"key\" "
+                + "style=\"color:\(style.color)\"></span>\(escapedForHTML(curves[index].label))</li>"
         }.joined()
         let ends = curves.map { "\($0.label) ends at \(rounded($0.points[$0.points.count - 1].mean, digits))" }.joined(separator: "; ")
         return HTML(
@@ -48,7 +50,8 @@ private struct ChartAxes {
     private let left = 60.0, right = 880.0, top = 22.0, bottom = 380.0
 
     init(_ curves: [ValidationCurve]) {
-        let points = curves.flatMap(\.points), values = points.flatMap { [$0.mean] + ($0.range.map { [$0.lowerBound, $0.upperBound] } ?? []) }
+        let points = curves.flatMap(\.points),
+            values = points.flatMap { [$0.mean] + ($0.range.map { [$0.lowerBound, $0.upperBound] } ?? []) }
         let least = values.min() ?? 0, most = max(values.max() ?? 1, least + 1e-6), raw = (most - least) / 6
         let power = pow(10, floor(log10(raw)))
         step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= raw } ?? raw
@@ -64,7 +67,9 @@ private struct ChartAxes {
         let across = stride(from: low, through: high + step / 2, by: step).map { value in
             let height = y(value)
             return String(
-                format: "<line class=\"grid\" x1=\"60\" x2=\"880\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"54\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
+                format:
+                    "<line class=\"grid\" x1=\"60\" x2=\"880\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"54\" y=\"%.1f\" "
+                    + "text-anchor=\"end\">%g</text>\n",
                 height, height, height + 4, value)
         }
         let every = [1, 2, 5, 10, 20, 50].first { (last - first) / $0 <= 12 } ?? 100

@@ -66,7 +66,8 @@ public struct HTML: Sendable {
             "<\(tag)\(attributes)\(right[column] ? " class=\"number\"" : "")>\(escapedForHTML(text))</\(tag)>"
         }
         let columns = table.header.indices
-        let head = columns.map { cell("th", $0, table.header[$0], " scope=\"col\"") }.joined()
+        let head =
+            columns.map { cell("th", $0, table.header[$0], " scope=\"col\"") }.joined()
             + (last.isEmpty ? "" : "<th scope=\"col\">\(escapedForHTML(lastTitle))</th>")
         let body = table.rows.indices.map { row in
             let cells = columns.map { cell("td", $0, table.rows[row][$0]) }.joined()

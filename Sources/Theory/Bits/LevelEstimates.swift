@@ -22,12 +22,13 @@ package struct LevelEstimates: Sendable {
         case .gradientW:
             // (α/‖w‖) P Zᵀc, and along u (α/‖w‖)² times the sum weighted by k.
             let u = place.point.u
-            return blocks.mapped(by: Matrix(rows: n, columns: d) { i, j in
-                if j == scalars { return steps * steps * u[i] }
-                let column = j - (1 + m + 3 * n)
-                guard column >= 0 && column < n else { return 0 }
-                return steps * ((i == column ? 1 : 0) - u[i] * u[column])
-            })
+            return blocks.mapped(
+                by: Matrix(rows: n, columns: d) { i, j in
+                    if j == scalars { return steps * steps * u[i] }
+                    let column = j - (1 + m + 3 * n)
+                    guard column >= 0 && column < n else { return 0 }
+                    return steps * ((i == column ? 1 : 0) - u[i] * u[column])
+                })
         case .gradientAlpha: return form([-steps, 1, 0, 0, 0])
         case .coarse(let proxy): return part(Proxy.allCases.firstIndex(of: proxy)!)
         case .coarseAlpha(.almostEverywhere): return form([0, 1, 0, 0, 0])

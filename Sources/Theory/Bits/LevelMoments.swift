@@ -86,7 +86,8 @@ package struct LevelMoments: Sendable {
             case .relu: share = 1 - low
             case .identity: share = 1
             }
-            let edge = proxy == .identity || !formulas.edges
+            let edge =
+                proxy == .identity || !formulas.edges
                 ? 0 : zero * normalCumulative(-threshold / sine) - atEnd * normalCumulative((cosine * end - threshold) / sine)
             target += alphaStar * (edge + cosine * weight * share)
             q += alphaStar * sine * weight * share

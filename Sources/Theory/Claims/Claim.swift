@@ -28,7 +28,8 @@ public struct Claim: Sendable {
     /// - Parameter printed: given, the claim is that this is false: `check` must find the counterexample again.
     package init(
         id: String, group: Group = .model, statement: String, printed: String? = nil, beyondOneBit: Bool = false, constants: Bool = false,
-        proof: Proof = .cited, source: String, method: String, needs: Set<Measurements.Part> = [], faults: [Fault] = [], argument: String? = nil,
+        proof: Proof = .cited, source: String, method: String, needs: Set<Measurements.Part> = [], faults: [Fault] = [],
+        argument: String? = nil,
         check: @escaping @Sendable (VerificationSettings, Measurements, Formulas) throws -> Evidence
     ) {
         (self.id, self.group, self.statement, self.printed, self.proof) = (id, group, statement, printed, proof)

@@ -30,7 +30,8 @@ public struct Measurements: Sendable {
     static func points(_ settings: VerificationSettings) -> [(label: String, point: TwoLayerPoint)] {
         var result: [(String, TwoLayerPoint)] = []
         for (index, size) in settings.dimensions.enumerated() {
-            let angles = index == 0
+            let angles =
+                index == 0
                 ? (0..<sweepCount).map { Double.pi * (Double($0) + 0.5) / Double(sweepCount) } : [0.3, 1.2, .pi / 2, 2.6]
             for (k, theta) in angles.enumerated() {
                 let label = "\(size), θ = \(String(format: "%.3f", theta))"

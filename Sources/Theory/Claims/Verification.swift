@@ -5,21 +5,24 @@ import Statistics
 
 extension Claim {
     /// Every claim, in the order of the report.
-    public static let all: [Claim] = [
-        formula(.loss, "f = ⅛[vᵀ(I+J)v − 2vᵀ((1 − 2θ/π)I + J)v* + v*ᵀ(I+J)v*]", source: "METHOD.md item 1; Yin et al. 2019"),
-        formula(.gradientV, "∂f/∂v = ¼(I+J)v − ¼((1 − 2θ/π)I + J)v*", source: "METHOD.md item 2; Yin et al. 2019"),
-        formula(.gradientW, "∂f/∂w = −vᵀv*/(2π‖w‖) Pw*/‖Pw*‖", source: "METHOD.md items 3 and 9; Yin et al. 2019"),
-        formula(.coarseReLU, "ReLU proxy: E g = h/(2√(2π)) u − cos(θ/2) vᵀv*/√(2π) e", source: "METHOD.md item 4; Yin et al. 2019"),
-        formula(.coarseClipped, "clipped ReLU proxy: E g = ½p(0,w)h u − vᵀv* q/sin(θ/2) e − vᵀv*(p − q cot(θ/2)) u", source: "METHOD.md item 4; Yin et al. ICLR 2019"),
-        formula(.coarseIdentity, "identity proxy: E g = (‖v‖² u − vᵀv* w*)/√(2π)", source: "METHOD.md item 4; Yin et al. ICLR 2019"),
-        correlation(.relu, "ReLU: ⟨E g, ∂f/∂w⟩ = sin θ (vᵀv*)²/(2(2π)^{3/2}‖w‖)"),
-        correlation(.clipped, "clipped ReLU: ⟨E g, ∂f/∂w⟩ = q(θ,w)(vᵀv*)²/(2π‖w‖)"),
-        correlation(.identity, "identity: ⟨E g, ∂f/∂w⟩ = sin θ (vᵀv*)²/((2π)^{3/2}‖w‖)"),
-        correlationSign, positivity, bound, criticalPoints,
-    ] + literature + bits + [
-        normalizedDescent, collapse, identityLeaves, miniBatch, threshold, shares, sufficientDescent, withoutBlending, blendingSharp,
-        weightDecay, momentum, inexact,
-    ]
+    public static let all: [Claim] =
+        [
+            formula(.loss, "f = ⅛[vᵀ(I+J)v − 2vᵀ((1 − 2θ/π)I + J)v* + v*ᵀ(I+J)v*]", source: "METHOD.md item 1; Yin et al. 2019"),
+            formula(.gradientV, "∂f/∂v = ¼(I+J)v − ¼((1 − 2θ/π)I + J)v*", source: "METHOD.md item 2; Yin et al. 2019"),
+            formula(.gradientW, "∂f/∂w = −vᵀv*/(2π‖w‖) Pw*/‖Pw*‖", source: "METHOD.md items 3 and 9; Yin et al. 2019"),
+            formula(.coarseReLU, "ReLU proxy: E g = h/(2√(2π)) u − cos(θ/2) vᵀv*/√(2π) e", source: "METHOD.md item 4; Yin et al. 2019"),
+            formula(
+                .coarseClipped, "clipped ReLU proxy: E g = ½p(0,w)h u − vᵀv* q/sin(θ/2) e − vᵀv*(p − q cot(θ/2)) u",
+                source: "METHOD.md item 4; Yin et al. ICLR 2019"),
+            formula(.coarseIdentity, "identity proxy: E g = (‖v‖² u − vᵀv* w*)/√(2π)", source: "METHOD.md item 4; Yin et al. ICLR 2019"),
+            correlation(.relu, "ReLU: ⟨E g, ∂f/∂w⟩ = sin θ (vᵀv*)²/(2(2π)^{3/2}‖w‖)"),
+            correlation(.clipped, "clipped ReLU: ⟨E g, ∂f/∂w⟩ = q(θ,w)(vᵀv*)²/(2π‖w‖)"),
+            correlation(.identity, "identity: ⟨E g, ∂f/∂w⟩ = sin θ (vᵀv*)²/((2π)^{3/2}‖w‖)"),
+            correlationSign, positivity, bound, criticalPoints
+        ] + literature + bits + [
+            normalizedDescent, collapse, identityLeaves, miniBatch, threshold, shares, sufficientDescent, withoutBlending, blendingSharp,
+            weightDecay, momentum, inexact
+        ]
 
     /// b bits and a learned α.
     static let bits: [Claim] = [bitsFormulas, bitsIdentities, networkLaw, angularTheorem, fullPositivity, stepSizeSign]
@@ -27,7 +30,7 @@ extension Claim {
     /// The papers' statements on trial.
     static let literature: [Claim] = [
         proposition1, lemma3, lemma5, lemma7, stepSize, uniformStep, normLaw, normStart, normThreshold, theorem2, lemma10, identityCure,
-        remark2, figure1,
+        remark2, figure1
     ]
 }
 
@@ -91,7 +94,8 @@ public struct Verification: Sendable {
             for (index, place) in points.enumerated() {
                 advance("measuring \(place.label)")
                 measurements.places.append(
-                    try Measurements.measure(settings, label: place.label, point: place.point, experiment: Purpose.points.experiment(index)))
+                    try Measurements.measure(settings, label: place.label, point: place.point, experiment: Purpose.points.experiment(index))
+                )
             }
             if needs.contains(.rows) {
                 advance("measuring other laws of the rows")
@@ -104,7 +108,8 @@ public struct Verification: Sendable {
         }.seconds
         guard settings.collective.isFirst else {
             return Report(
-                outcomes: [], power: [], testCount: 0, measurementSeconds: measurementSeconds, powerSeconds: 0, measuredSamples: measurements.samples)
+                outcomes: [], power: [], testCount: 0, measurementSeconds: measurementSeconds, powerSeconds: 0,
+                measuredSamples: measurements.samples)
         }
         let checked = try claims.map { claim in
             advance(claim.id)

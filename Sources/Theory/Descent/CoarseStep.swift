@@ -75,7 +75,8 @@ struct SafeRate {
         let along = max(start.sumV * start.sumV, start.s * start.s) / m
         limitV = max(across + along, start.squareTarget).squareRoot()
         let target = start.squareTarget.squareRoot(), density = normalDensity(0)
-        gamma = start.proxy == .identity
+        gamma =
+            start.proxy == .identity
             ? limitV * (limitV + 1.5 * target) * density : limitV * ((m + 1) * limitV + (m + 1.5) * target) * density / 2
     }
 

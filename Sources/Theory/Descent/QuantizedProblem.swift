@@ -4,7 +4,8 @@ import Quantization
 import Statistics
 
 /// A smooth loss of weights `w ∈ Rⁿ` whose gradient is L-Lipschitz, L from the spectrum of the data (N rows):
-/// least squares `‖Aw − b‖²/(2N)`, `L = λmax(AᵀA)/N`, or logistic regression `mean log(1 + e^{−b_i A_i w})`, `b_i = ±1`, `L = λmax(AᵀA)/(4N)`.
+/// least squares `‖Aw − b‖²/(2N)`, `L = λmax(AᵀA)/N`, or logistic regression `mean log(1 + e^{−b_i A_i w})`, `b_i = ±1`,
+/// `L = λmax(AᵀA)/(4N)`.
 struct QuantizedProblem: Sendable {
     enum Kind: String, CaseIterable, Sendable { case leastSquares = "least squares", logistic }
     let kind: Kind

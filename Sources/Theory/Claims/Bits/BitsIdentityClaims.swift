@@ -5,13 +5,17 @@ import Statistics
 extension Claim {
     static let bitsIdentities = Claim(
         id: "bits-identities", group: .bits,
-        statement: "α E g_α^{a.e.} = vᵀ∂f/∂v = α ∂f/∂α + ‖w‖ ∂f/∂‖w‖, so with v optimal the a.e. α-gradient is 0; LSQ: E g_lsq − ∂f/∂α = (‖w‖/α)(∂f/∂‖w‖ − E g_clip·u); b = 1 is part 3; the true gradients are those of f",
+        statement:
+            "α E g_α^{a.e.} = vᵀ∂f/∂v = α ∂f/∂α + ‖w‖ ∂f/∂‖w‖, so with v optimal the a.e. α-gradient is 0; LSQ: E g_lsq − ∂f/∂α = "
+            + "(‖w‖/α)(∂f/∂‖w‖ − E g_clip·u); b = 1 is part 3; the true gradients are those of f",
         proof: .ours, source: "derived here (Euler's identity: f does not change when α and ‖w‖ grow together and v shrinks)",
-        method: "600 random points, b = 1 … 4, and two of 8 bits: identities, central differences of f by ‖w‖, α and θ; b = 1 against items 1–4",
+        method:
+            "600 random points, b = 1 … 4, and two of 8 bits: identities, central differences of f by ‖w‖, α and θ; b = 1 against items "
+            + "1–4",
         faults: [
             Fault("∂f/∂α without the moving thresholds") { $0.bits.movesThresholds = false },
             Fault("LSQ's identity × 1.01") { $0.bits.rampFactor = 1.01 },
-            Fault("T → T − α/‖w‖") { $0.bits.clipEnd = { Double($0 - 1) * $1 / $2 } },
+            Fault("T → T − α/‖w‖") { $0.bits.clipEnd = { Double($0 - 1) * $1 / $2 } }
         ],
         argument: BitsProofs.identities
     ) { settings, _, formulas in
@@ -27,19 +31,27 @@ extension Claim {
         evidence.expect(largest(\.ramp) < 1e-11, "LSQ's identity is off by \(format(largest(\.ramp))) of its terms")
         evidence.expect(largest(\.differences) < 1e-7, "central differences are off by \(format(largest(\.differences)))")
         evidence.expect(largest(\.oneBit) < 1e-12, "b = 1 differs from items 1–4 by \(format(largest(\.oneBit)))")
-        evidence.summary = "largest errors, relative to the terms: Euler \(format(largest(\.euler))), v optimal \(format(largest(\.optimal))), LSQ \(format(largest(\.ramp))); central differences \(format(largest(\.differences))); b = 1 against items 1–4 \(format(largest(\.oneBit)))"
+        evidence.summary =
+            "largest errors, relative to the terms: Euler \(format(largest(\.euler))), v optimal \(format(largest(\.optimal))), LSQ "
+            + "\(format(largest(\.ramp))); central differences \(format(largest(\.differences))); b = 1 against items 1–4 "
+            + "\(format(largest(\.oneBit)))"
         evidence.catches = "1e-11 of the terms; 1e-7 of a derivative"
         return evidence
     }
 
     static let angularTheorem = Claim(
         id: "angular-theorem", group: .bits,
-        statement: "for any nondecreasing σ, σ* and any coarse derivative ≥ 0 the p̂-components of E g and ∂f/∂w are both −c times something ≥ 0: with scale-free pre-activations (batch norm) positivity holds for every b. Normalised descent at fixed α lowers f if ηλ < 2 (λ = M + (m−1)μ²), η|c|q ≤ 2 sin θ and η²‖v*‖² max|dC/dθ| q ≤ 4(1 − ηλ/2)",
+        statement:
+            "for any nondecreasing σ, σ* and any coarse derivative ≥ 0 the p̂-components of E g and ∂f/∂w are both −c times something ≥ "
+            + "0: with scale-free pre-activations (batch norm) positivity holds for every b. Normalised descent at fixed α lowers f "
+            + "if ηλ < 2 (λ = M + (m−1)μ²), η|c|q ≤ 2 sin θ and η²‖v*‖² max|dC/dθ| q ≤ 4(1 − ηλ/2)",
         constants: true, proof: .ours, source: "derived here; item 5 is b = 1",
-        method: "signs of both components at 40,000 random points × 3 proxies, b = 1 … 4; Δf of 2400 normalised steps inside the condition × 3 proxies, max|dC/dθ| over nine points of the turn",
+        method:
+            "signs of both components at 40,000 random points × 3 proxies, b = 1 … 4; Δf of 2400 normalised steps inside the condition × "
+            + "3 proxies, max|dC/dθ| over nine points of the turn",
         faults: [
             Fault("the sign of E g's p̂-component") { $0.bits.angularSign = -1 },
-            Fault("∂f/∂v: C → C/2 (step)") { $0.bits.crossFactor = 0.5 },
+            Fault("∂f/∂v: C → C/2 (step)") { $0.bits.crossFactor = 0.5 }
         ],
         argument: BitsProofs.angular
     ) { settings, _, formulas in
@@ -58,7 +70,9 @@ extension Claim {
         let inside = steps.compactMap { $0 }, rises = inside.count { $0 > 1e-9 }
         evidence.expect(rises == 0, "f rose at \(rises) steps inside the condition, by up to \(format(inside.max() ?? 0)) of the terms")
         evidence.expect(inside.count > 500, "only \(inside.count) steps lay inside")
-        evidence.summary = "\(wrong) of 120000 signs differ; \(inside.count) of \(steps.count) steps inside the condition, \(rises) rises, largest Δf \(format(inside.max() ?? 0)) of its terms"
+        evidence.summary =
+            "\(wrong) of 120000 signs differ; \(inside.count) of \(steps.count) steps inside the condition, \(rises) rises, largest Δf "
+            + "\(format(inside.max() ?? 0)) of its terms"
         evidence.catches = "one sign; a rise of 1e-9 of the terms"
         return evidence
     }
@@ -91,10 +105,11 @@ private struct IdentityTrial: Sendable {
         // Eight bits take a million probabilities: three differences of f.
         let step = 1e-5
         func slope(_ f: (Double) -> Double) -> Double { (f(step) - f(-step)) / (2 * step) }
-        differences = max(
-            abs(slope { forms(alpha * (1 + $0), normW, theta).loss } - alpha * slopeAlpha),
-            abs(slope { forms(alpha, normW * (1 + $0), theta).loss } - normW * slopeLength),
-            abs(slope { forms(alpha, normW, theta + $0).loss } + normW * here.turn)) / size
+        differences =
+            max(
+                abs(slope { forms(alpha * (1 + $0), normW, theta).loss } - alpha * slopeAlpha),
+                abs(slope { forms(alpha, normW * (1 + $0), theta).loss } - normW * slopeLength),
+                abs(slope { forms(alpha, normW, theta + $0).loss } + normW * here.turn)) / size
         if bits == 1 {
             // α = α* = 1 is the step function of items 1–4, with the clipped ReLU's end at 1.
             let axis = [1.0, 0, 0], w = [normW * cos(theta), normW * sin(theta), 0]

@@ -37,7 +37,8 @@ func negativeShares(_ settings: VerificationSettings, _ formulas: Formulas) thro
         let shares = Proxy.allCases.enumerated().map { k, proxy in
             let negative = products.count { $0[k] < -1e-9 }, interval = clopperPearson(successes: negative, trials: count)
             return String(
-                format: "%@ %.2f %% [%.2f, %.2f]", proxy.rawValue, 100 * Double(negative) / Double(count), 100 * interval.low, 100 * interval.high)
+                format: "%@ %.2f %% [%.2f, %.2f]", proxy.rawValue, 100 * Double(negative) / Double(count), 100 * interval.low,
+                100 * interval.high)
         }
         return "⟨E g, ∂f/∂w⟩ < 0 with b = \(bits): \(shares.joined(separator: ", "))"
     }.joined(separator: "; ")
@@ -67,7 +68,10 @@ func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -
         }
         parts.append("b = \(bits): " + texts.joined(separator: ", "))
     }
-    return (parts.joined(separator: "; "), DataTable(name: "alpha_signs", columns: ["bits", "v_optimal", "rule", "wrong", "points"], blocks: [rows]))
+    return (
+        parts.joined(separator: "; "),
+        DataTable(name: "alpha_signs", columns: ["bits", "v_optimal", "rule", "wrong", "points"], blocks: [rows])
+    )
 }
 
 /// Share of wrong signs with v optimal over (θ, α/α*), b = 2 and 4: one block a rule and b, rows (θ, α/α*, share).

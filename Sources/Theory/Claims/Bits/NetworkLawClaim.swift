@@ -5,11 +5,15 @@ import Statistics
 extension Claim {
     static let networkLaw = Claim(
         id: "network-law", group: .bits,
-        statement: "an activation that feeds only a linear layer + batch norm has an a.e. α-gradient of 0 in every mini-batch, so under that rule its α stays where it was initialised; before the last linear layer, and under the other rules, it is not 0",
+        statement:
+            "an activation that feeds only a linear layer + batch norm has an a.e. α-gradient of 0 in every mini-batch, so under that "
+            + "rule its α stays where it was initialised; before the last linear layer, and under the other rules, it is not 0",
         proof: .ours, source: "derived here (batch norm undoes the scale α; Euler's identity)",
-        method: "24 random networks 8–16–16–10, batch 64, batch norm with scale and shift, b = 1 … 4, softmax loss, backward pass written out in double: Σ gσ/α over Σ|gσ/α| at both activations, ε of batch norm 1e-12 and 1e-5",
+        method:
+            "24 random networks 8–16–16–10, batch 64, batch norm with scale and shift, b = 1 … 4, softmax loss, backward pass written out "
+            + "in double: Σ gσ/α over Σ|gσ/α| at both activations, ε of batch norm 1e-12 and 1e-5",
         faults: [
-            Fault("batch norm's mean of g·x̂ dropped in the backward pass") { $0.bits.normBackward = false },
+            Fault("batch norm's mean of g·x̂ dropped in the backward pass") { $0.bits.normBackward = false }
         ],
         argument: BitsProofs.network
     ) { settings, _, formulas in
@@ -27,7 +31,9 @@ extension Claim {
         evidence.expect(small < 1e-10, "relative size \(format(small)) at ε = 1e-12")
         evidence.expect(usual < 1e-4, "relative size \(format(usual)) at ε = 1e-5")
         evidence.expect(last > 1e-5, "before the last layer \(format(last))")
-        evidence.summary = "largest relative size \(format(small)) at ε = 1e-12, \(format(usual)) at 1e-5; before the last linear layer at least \(format(last)); three-valued rule (b ≥ 2) at least \(format(others))"
+        evidence.summary =
+            "largest relative size \(format(small)) at ε = 1e-12, \(format(usual)) at 1e-5; before the last linear layer at least "
+            + "\(format(last)); three-valued rule (b ≥ 2) at least \(format(others))"
         evidence.catches = "1e-10 of the sum of sizes at ε = 1e-12"
         return evidence
     }

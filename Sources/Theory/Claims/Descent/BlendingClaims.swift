@@ -13,7 +13,7 @@ extension Claim {
             Fault("½(ρ/η − L) × 1.5") { $0.requiredDecrease = { 0.75 * ($0 / $1 - $2) } },
             Fault("L dropped") { $0.requiredDecrease = { rho, eta, _ in rho / eta / 2 } },
             Fault("½ dropped") { $0.requiredDecrease = { $0 / $1 - $2 } },
-            Fault("ρ/η with the wrong sign of L") { $0.requiredDecrease = { ($0 / $1 + $2) / 2 } },
+            Fault("ρ/η with the wrong sign of L") { $0.requiredDecrease = { ($0 / $1 + $2) / 2 } }
         ]
     ) { settings, _, formulas in
         let runs = try parallelMap(200, threads: settings.threads) { index in
@@ -26,7 +26,8 @@ extension Claim {
         if moves < 200 { evidence.violations.append("w_q moved only \(moves) times: nothing was tested") }
         let rises = runs.filter { $0.ratio >= 1 }.reduce(0) { $0 + $1.rises }
         if rises > 0 { evidence.violations.append("f rose at \(rises) steps although ρ ≥ ηL") }
-        evidence.summary = "\(moves) moves of w_q in \(200 * 100) steps; smallest slack \(format(smallest)) of L‖Δw_q‖²; no rise of f where ρ ≥ ηL"
+        evidence.summary =
+            "\(moves) moves of w_q in \(200 * 100) steps; smallest slack \(format(smallest)) of L‖Δw_q‖²; no rise of f where ρ ≥ ηL"
         evidence.catches = "a guarantee too strong by \(format(smallest)) L‖Δw_q‖²"
         evidence.tables = [
             DataTable(name: "sufficient_descent", columns: ["rho_over_eta_l", "slack", "ternary"], blocks: [runs.flatMap(\.rows)])
@@ -41,15 +42,21 @@ extension Claim {
         method: "search over 200 random problems, starts and η, 100 steps each",
         faults: []
     ) { settings, _, formulas in
-        let plain = try parallelMap(200, threads: settings.threads) { try BlendingRun(settings.seed, index: $0, ratio: 0, steps: 100, formulas) }
-        let blended = try parallelMap(200, threads: settings.threads) { try BlendingRun(settings.seed, index: $0, ratio: 1.5, steps: 100, formulas) }
+        let plain = try parallelMap(200, threads: settings.threads) {
+            try BlendingRun(settings.seed, index: $0, ratio: 0, steps: 100, formulas)
+        }
+        let blended = try parallelMap(200, threads: settings.threads) {
+            try BlendingRun(settings.seed, index: $0, ratio: 1.5, steps: 100, formulas)
+        }
         var evidence = Evidence()
         let rises = plain.reduce(0) { $0 + $1.rises }, guarded = blended.reduce(0) { $0 + $1.rises }
         evidence.catches = "a rise of f above 1e-13 (1 + f) with blending"
         let largest = plain.map(\.largestRise).max() ?? 0
         if rises == 0 { evidence.violations.append("no rise of f found with ρ = 0") }
         if guarded > 0 { evidence.violations.append("f rose at \(guarded) steps with ρ = 1.5 ηL") }
-        evidence.summary = "ρ = 0: f rose at \(rises) steps in \(plain.count { $0.rises > 0 }) of 200 problems, by up to \(String(format: "%.0f", 100 * largest)) %; ρ = 1.5 ηL: at \(guarded)"
+        evidence.summary =
+            "ρ = 0: f rose at \(rises) steps in \(plain.count { $0.rises > 0 }) of 200 problems, by up to "
+            + "\(String(format: "%.0f", 100 * largest)) %; ρ = 1.5 ηL: at \(guarded)"
         return evidence
     }
 }

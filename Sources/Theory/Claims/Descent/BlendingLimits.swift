@@ -7,12 +7,14 @@ import Statistics
 extension Claim {
     static let blendingSharp = Claim(
         id: "blending-sharp", group: .descent,
-        statement: "sufficient descent's constant ½(ρ/η − L) is sharp: n = 2, one bit, w_f = (0⁺, 1), ηg = (ρ/2, −ρ/2) reaches it, so for every ρ < ηL some f rises",
+        statement:
+            "sufficient descent's constant ½(ρ/η − L) is sharp: n = 2, one bit, w_f = (0⁺, 1), ηg = (ρ/2, −ρ/2) reaches it, so for every "
+            + "ρ < ηL some f rises",
         proof: .ours, source: "METHOD.md part 1; Yin et al. 2019, sufficient descent of BCGD; the example is new",
         method: "f = ⟨g, · − w_q⟩ + (L/2)‖· − w_q‖² at five (ρ, η, L), 0⁺ = 1e-9: Δf against the bound",
         faults: [
             Fault("½(ρ/η − L) × 1.001") { $0.requiredDecrease = { 0.5005 * ($0 / $1 - $2) } },
-            Fault("½(ρ/η − L) × 0.999") { $0.requiredDecrease = { 0.4995 * ($0 / $1 - $2) } },
+            Fault("½(ρ/η − L) × 0.999") { $0.requiredDecrease = { 0.4995 * ($0 / $1 - $2) } }
         ],
         argument: DescentProofs.sharp
     ) { _, _, formulas in
@@ -40,9 +42,13 @@ extension Claim {
 
     static let weightDecay = Claim(
         id: "blending-weight-decay", group: .descent,
-        statement: "weight decay λ: sufficient descent holds for F = f + (λ/2)‖w_q‖²: decay of the blended w_f, as trained, ΔF ≤ −½(ρ(1−ηλ)/η − L)‖Δ‖²; of w_q −½(ρ/η − L − λ)‖Δ‖²; of the unblended w_f −½(ρ/η − L)‖Δ‖² if ρ + ηλ ≤ 1; for f itself it is false",
+        statement:
+            "weight decay λ: sufficient descent holds for F = f + (λ/2)‖w_q‖²: decay of the blended w_f, as trained, ΔF ≤ −½(ρ(1−ηλ)/η − "
+            + "L)‖Δ‖²; of w_q −½(ρ/η − L − λ)‖Δ‖²; of the unblended w_f −½(ρ/η − L)‖Δ‖² if ρ + ηλ ≤ 1; for f itself it is false",
         constants: true, proof: .ours, source: "Yin et al. 2019, sufficient descent, extended to weight decay here",
-        method: "400 random problems (binary, ternary), λ/L from 1e-3 to 3, ρ/(ηL) from ¼ to 4, 60 steps with each variant; smallest slack in units of L‖Δ‖²; the plain bound for f must fail somewhere",
+        method:
+            "400 random problems (binary, ternary), λ/L from 1e-3 to 3, ρ/(ηL) from ¼ to 4, 60 steps with each variant; smallest slack in "
+            + "units of L‖Δ‖²; the plain bound for f must fail somewhere",
         faults: Decay.allCases.map { decay in
             Fault("\(decay.rawValue): constant + λ/2") { theory in
                 let required = theory.decayedDecrease
@@ -63,14 +69,17 @@ extension Claim {
             plain += own.plain
         }
         evidence.expect(plain > 0, "the plain bound for f was never exceeded")
-        evidence.summary = "smallest slack of F, in L‖Δ‖²: \(parts.joined(separator: ", ")); the plain bound for f itself was exceeded at \(plain) moves"
+        evidence.summary =
+            "smallest slack of F, in L‖Δ‖²: \(parts.joined(separator: ", ")); the plain bound for f itself was exceeded at \(plain) moves"
         evidence.catches = "a constant too strong by λ/2"
         return evidence
     }
 
     static let momentum = Claim(
         id: "blending-momentum", group: .descent,
-        statement: "with momentum only Δf ≤ −½(ρ/η − L)‖Δ‖² + ⟨g − buffer, Δ⟩ is left, and no ρ ≤ 1 makes f fall at every step: n = 1, β = 0.95, ηL = 0.01, where blending is void, rises",
+        statement:
+            "with momentum only Δf ≤ −½(ρ/η − L)‖Δ‖² + ⟨g − buffer, Δ⟩ is left, and no ρ ≤ 1 makes f fall at every step: n = 1, β = 0.95, "
+            + "ηL = 0.01, where blending is void, rises",
         proof: .ours, source: "Yin et al. 2019, sufficient descent, as trained (momentum 0.95); derived here",
         method: "400 random problems, β = 0.95, 60 steps; the bound, and how often the plain one fails; heavy ball on w²/2",
         faults: [Fault("⟨g − buffer, Δ⟩ dropped") { $0.momentumTerm = 0 }],
@@ -91,16 +100,21 @@ extension Claim {
             w = next
         }
         evidence.expect(first > 0, "the heavy ball never rose")
-        evidence.summary = "smallest slack \(format(slack)) L‖Δ‖² in \(moves) moves; the plain bound fails at \(plain); n = 1: f rises first at step \(first)"
+        evidence.summary =
+            "smallest slack \(format(slack)) L‖Δ‖² in \(moves) moves; the plain bound fails at \(plain); n = 1: f rises first at step "
+            + "\(first)"
         evidence.catches = "a bound exceeded by 1e-9 L‖Δ‖²"
         return evidence
     }
 
     static let inexact = Claim(
         id: "blending-inexact", group: .descent,
-        statement: "inexact projections add (ε₊² + (1−ρ)ε²)/(2η) to the bound, ε² the excess of the squared distance over the exact projection's",
+        statement:
+            "inexact projections add (ε₊² + (1−ρ)ε²)/(2η) to the bound, ε² the excess of the squared distance over the exact projection's",
         constants: true, proof: .ours, source: "Yin et al. 2019, sufficient descent, for 4 bits by Lloyd's alternation; derived here",
-        method: "400 random problems, 4 bits, three iterations of Lloyd against the exact projection, 60 steps: ⟨g, Δ⟩ ≤ −(ρ/2η)‖Δ‖² + that term; without it the bound must fail somewhere",
+        method:
+            "400 random problems, 4 bits, three iterations of Lloyd against the exact projection, 60 steps: ⟨g, Δ⟩ ≤ −(ρ/2η)‖Δ‖² + that "
+            + "term; without it the bound must fail somewhere",
         faults: [Fault("the excess dropped") { $0.excessTerm = 0 }],
         argument: DescentProofs.inexact
     ) { settings, _, formulas in
@@ -118,7 +132,8 @@ extension Claim {
 }
 
 extension Evidence {
-    /// Expects no move beyond its bound; how far the nearest stayed within it, how many moves there were, and at how many the plain bound fails.
+    /// Expects no move beyond its bound; how far the nearest stayed within it, how many moves there were, and at how many the plain bound
+    /// fails.
     fileprivate mutating func expectSlack(_ runs: [VariantRun], of name: String = "") -> (slack: Double, moves: Int, plain: Int) {
         let slack = runs.map(\.slack).min() ?? -1
         expect(slack > -1e-9, "\(name)exceeded by \(format(-slack)) L‖Δ‖²")
@@ -180,11 +195,12 @@ private struct VariantRun: Sendable {
         var float = x.float, quantized = project(float)
         for _ in 0..<60 {
             let blended = added(scaled(float, by: 1 - x.rho), x.rho, quantized)
-            let shrunk = switch decay {
-            case .blended: blended
-            case .quantized: quantized
-            case .float: float
-            }
+            let shrunk =
+                switch decay {
+                case .blended: blended
+                case .quantized: quantized
+                case .float: float
+                }
             float = added(added(blended, -x.eta, x.problem.gradient(quantized)), -x.eta * lambda, shrunk)
             let next = project(float), move = added(next, -1, quantized), square = dot(move, move)
             let change = x.problem.loss(next) - x.problem.loss(quantized)

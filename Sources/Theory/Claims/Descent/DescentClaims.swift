@@ -6,13 +6,15 @@ import Statistics
 extension Claim {
     static let normalizedDescent = Claim(
         id: "descent-normalized", group: .descent,
-        statement: "normalised coarse gradient descent decreases f at every step and ends at the global minimum or, where it exists, the spurious one",
+        statement:
+            "normalised coarse gradient descent decreases f at every step and ends at the global minimum or, where it exists, the "
+            + "spurious one",
         source: "METHOD.md item 8; Yin et al. 2019, convergence theorem",
         method: "η = 0.1, 384 random starts for each (m, n), θ0 in 12 equal bins, run until the limit is reached",
         faults: [
             Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
             Fault("∂f/∂v: (1 − 2θ/π)v* with the wrong sign", Formulas.theory.scaling(.gradientV, term: 2, by: -1)),
-            Fault("∂f/∂v: (1 − 2θ/π)v* × 1.01", Formulas.theory.scaling(.gradientV, term: 2, by: 1.01)),
+            Fault("∂f/∂v: (1 − 2θ/π)v* × 1.01", Formulas.theory.scaling(.gradientV, term: 2, by: 1.01))
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
@@ -32,7 +34,9 @@ extension Claim {
                     let global = stride(from: bin, to: ends.count, by: bins).count { ends[$0].isGlobal }
                     let interval = clopperPearson(successes: global, trials: perBin)
                     let center = .pi * (Double(bin) + 0.5) / Double(bins)
-                    return [Double(size.m), Double(size.n), center, Double(global) / Double(perBin), Double(perBin), interval.low, interval.high]
+                    return [
+                        Double(size.m), Double(size.n), center, Double(global) / Double(perBin), Double(perBin), interval.low, interval.high
+                    ]
                 })
             let global = ends.count(where: \.isGlobal)
             let interval = clopperPearson(successes: global, trials: ends.count)
@@ -46,12 +50,16 @@ extension Claim {
 
     static let collapse = Claim(
         id: "descent-collapse", group: .descent,
-        statement: "without normalisation ‖w‖ can collapse, and f rises only at steps about as long as w itself: η(|a| + |b|) > 0.9‖w‖, E g = a u − b sin θ p̂",
-        source: "METHOD.md item 8 (observed); the step's size derived here: below ‖w‖ the angle cannot overshoot, and a tenth is left for the coupling with v",
+        statement:
+            "without normalisation ‖w‖ can collapse, and f rises only at steps about as long as w itself: η(|a| + |b|) > 0.9‖w‖, E g = a "
+            + "u − b sin θ p̂",
+        source:
+            "METHOD.md item 8 (observed); the step's size derived here: below ‖w‖ the angle cannot overshoot, and a tenth is left for the "
+            + "coupling with v",
         method: "m = 6, n = 8, v, v* normal, ‖w‖ = 1, 400 random starts for each of η = 0.1, 0.03, 0.01, total ηt = 60",
         faults: [
             Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
-            Fault("∂f/∂v with the wrong sign of Jv*", Formulas.theory.scaling(.gradientV, term: 3, by: -1)),
+            Fault("∂f/∂v with the wrong sign of Jv*", Formulas.theory.scaling(.gradientV, term: 3, by: -1))
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
@@ -66,7 +74,10 @@ extension Claim {
             }
             let collapsed = runs.count { $0.smallestNorm < 0.1 }, rose = runs.count { $0.largestRise > 1e-12 }
             smallestStep = min(smallestStep, runs.map(\.stepAtRise).min() ?? .infinity)
-            parts.append("η = \(rate): \(percent(collapsed, 400)) with ‖w‖ < 0.1, f rose in \(percent(rose, 400)) (\(percent(clopperPearson(successes: rose, trials: 400)))), by up to \(format(runs.map(\.largestRise).max() ?? 0))")
+            parts.append(
+                "η = \(rate): \(percent(collapsed, 400)) with ‖w‖ < 0.1, f rose in \(percent(rose, 400)) "
+                    + "(\(percent(clopperPearson(successes: rose, trials: 400)))), by up to \(format(runs.map(\.largestRise).max() ?? 0))"
+            )
             curves.blocks += runs.compactMap(\.curve)
             if collapsed == 0 { evidence.violations.append("no run collapsed at η = \(rate)") }
         }
@@ -79,13 +90,18 @@ extension Claim {
 
     static let identityLeaves = Claim(
         id: "identity-leaves", group: .descent,
-        statement: "at the spurious minimum E g_id = 2s²(m−1)/((m+1)²√(2π)) u does not vanish, and descent with the identity leaves it; with ReLU and clipped ReLU it stays",
+        statement:
+            "at the spurious minimum E g_id = 2s²(m−1)/((m+1)²√(2π)) u does not vanish, and descent with the identity leaves it; with "
+            + "ReLU and clipped ReLU it stays",
         source: "METHOD.md item 7; Yin et al. ICLR 2019 (instability of the identity); the constant derived here",
-        method: "the vector, and descent (w not normalised) from 1e-3 beside the minimum of 8 random targets at each (m, n), η = 0.05, until ηt = 60 for the staying ones, 6‖w‖/‖E g_id‖ for the identity; left: the angle changed by more than ½, stayed: all by less than 0.05",
+        method:
+            "the vector, and descent (w not normalised) from 1e-3 beside the minimum of 8 random targets at each (m, n), η = 0.05, until "
+            + "ηt = 60 for the staying ones, 6‖w‖/‖E g_id‖ for the identity; left: the angle changed by more than ½, stayed: all by "
+            + "less than 0.05",
         faults: [
             Fault("identity: ‖v‖² term × 1.01", Formulas.theory.scaling(.coarseIdentity, term: 0, by: 1.01)),
             Fault("identity: ‖v‖² term dropped", Formulas.theory.scaling(.coarseIdentity, term: 0, by: 0)),
-            Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
+            Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1))
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
@@ -100,12 +116,17 @@ extension Claim {
                 farthest = max(farthest, result.stayedWithin)
                 nearest = min(nearest, result.identityWent)
                 if result.identityLeft { departures += 1 }
-                if result.vectorError > 1e-12 { evidence.violations.append("\(size): E g_id differs from its value at the spurious minimum by \(format(result.vectorError))") }
+                if result.vectorError > 1e-12 {
+                    evidence.violations.append(
+                        "\(size): E g_id differs from its value at the spurious minimum by \(format(result.vectorError))")
+                }
             }
         }
         if farthest > 0.05 { evidence.violations.append("ReLU or clipped ReLU went \(format(farthest)) away from the spurious minimum") }
         if departures < runs { evidence.violations.append("the identity left only \(departures) of \(runs) spurious minima") }
-        evidence.summary = "identity left \(departures) of \(runs) spurious minima (angle moved by at least \(format(nearest))); ReLU and clipped ReLU stayed within \(format(farthest))"
+        evidence.summary =
+            "identity left \(departures) of \(runs) spurious minima (angle moved by at least \(format(nearest))); ReLU and clipped ReLU "
+            + "stayed within \(format(farthest))"
         evidence.catches = "E g_id off by 1e-12 of ‖v*‖²"
         return evidence
     }

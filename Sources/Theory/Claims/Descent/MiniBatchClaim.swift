@@ -6,14 +6,18 @@ import Statistics
 extension Claim {
     static let miniBatch = Claim(
         id: "mini-batch", group: .descent,
-        statement: "mini-batch coarse gradient descent follows the population path: the root-mean-square error falls with the batch size B as B^(−1/2)",
+        statement:
+            "mini-batch coarse gradient descent follows the population path: the root-mean-square error falls with the batch size B as "
+            + "B^(−1/2)",
         source: "METHOD.md item 8; law of large numbers",
-        method: "40 normalised steps, η = 0.1, m = 4, n = 6, 128 repetitions of each B = 2⁸ … 2¹⁴; weighted fit of the log-log slope, z-test of −½",
+        method:
+            "40 normalised steps, η = 0.1, m = 4, n = 6, 128 repetitions of each B = 2⁸ … 2¹⁴; weighted fit of the log-log slope, z-test "
+            + "of −½",
         faults: [
             Fault("ReLU: w* term × 1.1", Formulas.theory.scaling(.coarseReLU, term: 2, by: 1.1)),
             Fault("ReLU: w* term dropped", Formulas.theory.scaling(.coarseReLU, term: 2, by: 0)),
             Fault("∂f/∂v: (1 − 2θ/π)v* × 1.1", Formulas.theory.scaling(.gradientV, term: 2, by: 1.1)),
-            Fault("∂f/∂v: Jv* with the wrong sign", Formulas.theory.scaling(.gradientV, term: 3, by: -1)),
+            Fault("∂f/∂v: Jv* with the wrong sign", Formulas.theory.scaling(.gradientV, term: 3, by: -1))
         ]
     ) { settings, _, formulas in
         var stream = Purpose.miniBatch.stream(settings.seed, 0)
@@ -42,7 +46,14 @@ extension Claim {
         evidence.tables = [
             DataTable(
                 name: "mini_batch", columns: ["batch", "rms_error", "standard_error", "fit"],
-                blocks: [sizes.indices.map { [Double(sizes[$0]), fit.errors[$0], fit.errors[$0] * fit.logErrors[$0], exp(fit.intercept + fit.slope * log(Double(sizes[$0])))] }])
+                blocks: [
+                    sizes.indices.map {
+                        [
+                            Double(sizes[$0]), fit.errors[$0], fit.errors[$0] * fit.logErrors[$0],
+                            exp(fit.intercept + fit.slope * log(Double(sizes[$0])))
+                        ]
+                    }
+                ])
         ]
         return evidence
     }

@@ -6,12 +6,16 @@ import Statistics
 extension Claim {
     static let threshold = Claim(
         id: "threshold", group: .descent,
-        statement: "the spurious minimum attracts if and only if s² < ½(m+1)‖v*‖²: from θ = π − 1e-3 and v = v̄(θ), descent ends there at 0.99 of the threshold, and at the global minimum at 1.00 and 1.01, for every proxy and m",
+        statement:
+            "the spurious minimum attracts if and only if s² < ½(m+1)‖v*‖²: from θ = π − 1e-3 and v = v̄(θ), descent ends there at 0.99 "
+            + "of the threshold, and at the global minimum at 1.00 and 1.01, for every proxy and m",
         proof: .ours, source: "METHOD.md item 7; Yin et al. ICLR 2019, proposition 1; the attack is new",
-        method: "adversarial starts, normalised, η = min{4/(m+1), 0.1}, m = 2, 4, 16, 64, three proxies, to θ > π − 1e-6 or to R₊ of A7; random starts cannot see the threshold for m ≥ 4",
+        method:
+            "adversarial starts, normalised, η = min{4/(m+1), 0.1}, m = 2, 4, 16, 64, three proxies, to θ > π − 1e-6 or to R₊ of A7; "
+            + "random starts cannot see the threshold for m ≥ 4",
         faults: [
             Fault("threshold × 1.02") { $0.threshold = { 1.02 * (Double($0) + 1) / 2 } },
-            Fault("m+1 → m") { $0.threshold = { Double($0) / 2 } },
+            Fault("m+1 → m") { $0.threshold = { Double($0) / 2 } }
         ],
         argument: DescentProofs.threshold
     ) { settings, _, formulas in
@@ -36,9 +40,13 @@ extension Claim {
 
     static let shares = Claim(
         id: "shares", group: .descent,
-        statement: "share of random starts with θ₀ < π that end at the global minimum, against x = s²/(½(m+1)‖v*‖²): one half at x = 0, by the symmetry (v, θ) → (−v, π − θ), all from x = 1 on, and more at fixed x the larger m and n; f never rises with A5's η",
+        statement:
+            "share of random starts with θ₀ < π that end at the global minimum, against x = s²/(½(m+1)‖v*‖²): one half at x = 0, by the "
+            + "symmetry (v, θ) → (−v, π − θ), all from x = 1 on, and more at fixed x the larger m and n; f never rises with A5's η",
         proof: .measured, source: "Yin et al. ICLR 2019, theorem 2; Theory.md D",
-        method: "4000 starts for each x and (m, n): v, w uniform on spheres, ‖v*‖ = 1; reduced five-number dynamics, ReLU, until R₊ or R₋ of A7 is entered, so every run ends with a proof",
+        method:
+            "4000 starts for each x and (m, n): v, w uniform on spheres, ‖v*‖ = 1; reduced five-number dynamics, ReLU, until R₊ or R₋ of "
+            + "A7 is entered, so every run ends with a proof",
         argument: nil
     ) { settings, _, _ in
         var evidence = Evidence()
@@ -55,7 +63,9 @@ extension Claim {
                 let global = ends.count { $0 == true }, interval = clopperPearson(successes: global, trials: count)
                 undecided += ends.count { $0 == nil }
                 rows.append([Double(m), Double(n), x, Double(global) / Double(count), Double(count), interval.low, interval.high])
-                if x >= 1 { evidence.expect(global == count, "\(m)×\(n), x = \(x): \(count - global) of \(count) did not end at the global minimum") }
+                if x >= 1 {
+                    evidence.expect(global == count, "\(m)×\(n), x = \(x): \(count - global) of \(count) did not end at the global minimum")
+                }
             }
             table.blocks.append(rows)
             // One half within six standard errors.
@@ -64,7 +74,9 @@ extension Claim {
             parts.append("\(m)×\(n) " + rows.prefix(7).map { String(format: "%.1f", 100 * $0[3]) }.joined(separator: " "))
         }
         evidence.expect(undecided == 0, "\(undecided) runs undecided, or f rose")
-        evidence.summary = "% at x = 0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97: \(parts.joined(separator: "; ")); from x = 1 on all of \(3 * sizes.count * count); no rise of f"
+        evidence.summary =
+            "% at x = 0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97: \(parts.joined(separator: "; ")); from x = 1 on all of "
+            + "\(3 * sizes.count * count); no rise of f"
         evidence.catches = "one start that ends elsewhere from x = 1 on; a rise of f"
         evidence.tables = [table]
         return evidence

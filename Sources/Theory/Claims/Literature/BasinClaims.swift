@@ -6,17 +6,23 @@ extension Claim {
     /// Theory.md A7.
     static let theorem2 = Claim(
         id: "theorem-2", group: .literature,
-        statement: "R₊ = {c > 0, θ < π/2, s·1ᵀv ≤ s²} is invariant under A5's steps and leads monotonically to the global minimum; with free ReLU ‖w₀‖ ≥ c_w + (‖v₀‖² + 4ηf₀)/√(2π) keeps ‖w‖ ≥ c_w for ever. R₋ = {c < 0, s(s − 1ᵀv) ≤ 2a, k ≤ −2a/‖v*‖²} is invariant and leads to θ = π",
+        statement:
+            "R₊ = {c > 0, θ < π/2, s·1ᵀv ≤ s²} is invariant under A5's steps and leads monotonically to the global minimum; with free "
+            + "ReLU ‖w₀‖ ≥ c_w + (‖v₀‖² + 4ηf₀)/√(2π) keeps ‖w‖ ≥ c_w for ever. R₋ = {c < 0, s(s − 1ᵀv) ≤ 2a, k ≤ −2a/‖v*‖²} is "
+            + "invariant and leads to θ = π",
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, theorem 2, without its assumption; R₋ is new",
-        method: "1600 free ReLU descents (c_w = 0.05) and 1600 normalised ones with each proxy from R₊, 1600 normalised with each from R₋, four (m, n), A5's η, 1500 steps: membership, rises of f, ‖w‖ ≥ c_w, θ monotone",
+        method:
+            "1600 free ReLU descents (c_w = 0.05) and 1600 normalised ones with each proxy from R₊, 1600 normalised with each from R₋, "
+            + "four (m, n), A5's η, 1500 steps: membership, rises of f, ‖w‖ ≥ c_w, θ monotone",
         faults: [
             Fault("R₊: s·1ᵀv ≤ 2s²") { $0.literature.basinFactor = 2 },
-            Fault("c_w: ‖v₀‖²/√(2π) dropped") { $0.literature.keepsLength = false },
+            Fault("c_w: ‖v₀‖²/√(2π) dropped") { $0.literature.keepsLength = false }
         ],
         argument: LiteratureProofs.theorem2
     ) { settings, _, formulas in
         var evidence = Evidence()
-        let kinds = Proxy.allCases.flatMap { proxy in [true, false].map { BasinRun.Kind(proxy: proxy, free: false, global: $0) } }
+        let kinds =
+            Proxy.allCases.flatMap { proxy in [true, false].map { BasinRun.Kind(proxy: proxy, free: false, global: $0) } }
             + [.init(proxy: .relu, free: true, global: true)]
         let runs = try parallelMap(1600 * kinds.count, threads: settings.threads) { index -> BasinRun in
             var stream = Purpose.basins.stream(settings.seed, index)
@@ -24,7 +30,9 @@ extension Claim {
         }
         for run in runs { if let fault = run.fault { evidence.expect(false, fault) } }
         let rise = runs.map(\.rise).max() ?? .infinity, left = runs.count { $0.fault != nil }
-        evidence.summary = "\(runs.count) descents, \(left) left their region, let ‖w‖ fall below c_w or f rise; largest rise \(format(rise)) (f₀ + ‖v*‖²); θ moved towards its limit at every step"
+        evidence.summary =
+            "\(runs.count) descents, \(left) left their region, let ‖w‖ fall below c_w or f rise; largest rise \(format(rise)) (f₀ + "
+            + "‖v*‖²); θ moved towards its limit at every step"
         evidence.catches = "a start condition twice too wide"
         return evidence
     }

@@ -6,9 +6,13 @@ extension Claim {
     /// Theory.md A10.
     static let figure1 = Claim(
         id: "figure-1", group: .literature,
-        statement: "the coarse gradient of N samples points uphill for the population loss in a share of instances that falls as N grows (m = 4, n = 8, ReLU)",
+        statement:
+            "the coarse gradient of N samples points uphill for the population loss in a share of instances that falls as N grows (m = 4, "
+            + "n = 8, ReLU)",
         proof: .measured, source: "Yin et al. ICLR 2019, figure 1",
-        method: "random v, v*, w, w*: ⟨g, ∂f/∂w⟩ < 0 counted in 4000, 3000 and 1200 instances with N = 10, 50 and 1000 samples; the shares' order by exact binomial intervals at 1 − 1e-8 each",
+        method:
+            "random v, v*, w, w*: ⟨g, ∂f/∂w⟩ < 0 counted in 4000, 3000 and 1200 instances with N = 10, 50 and 1000 samples; the shares' "
+            + "order by exact binomial intervals at 1 − 1e-8 each",
         faults: [Fault("the sign of g") { $0.literature.sampledSign = -1 }]
     ) { settings, _, formulas in
         var evidence = Evidence()
@@ -19,10 +23,15 @@ extension Claim {
             }.count { $0 }
             let interval = clopperPearson(successes: uphill, trials: design.instances)
             intervals.append(clopperPearson(successes: uphill, trials: design.instances, level: 1 - 1e-8))
-            parts.append(String(format: "N = %d: %.1f %% [%.1f, %.1f]", design.samples, 100 * Double(uphill) / Double(design.instances), 100 * interval.low, 100 * interval.high))
+            parts.append(
+                String(
+                    format: "N = %d: %.1f %% [%.1f, %.1f]", design.samples, 100 * Double(uphill) / Double(design.instances),
+                    100 * interval.low, 100 * interval.high))
         }
         for k in 1..<intervals.count {
-            evidence.expect(intervals[k].high < intervals[k - 1].low, "the share does not fall from N = \(uphillDesigns[k - 1].samples) to \(uphillDesigns[k].samples)")
+            evidence.expect(
+                intervals[k].high < intervals[k - 1].low,
+                "the share does not fall from N = \(uphillDesigns[k - 1].samples) to \(uphillDesigns[k].samples)")
         }
         evidence.summary = "uphill (95 % Clopper–Pearson): " + parts.joined(separator: ", ")
         evidence.catches = "shares in another order"

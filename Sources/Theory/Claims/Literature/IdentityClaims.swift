@@ -6,12 +6,14 @@ import Statistics
 extension Claim {
     static let lemma10 = Claim(
         id: "lemma-10", group: .literature,
-        statement: "‖E g_id‖ at the spurious minimum is 2(m−1)s²/(√(2π)(m+1)²); with that v and θ = π − ε the ratio ‖E g_id‖²/(‖d‖² + ⟨E g_id, ∂f/∂w⟩) is (2π)^{3/2}‖w‖‖E g_id‖²/(c̄²ε) to first order, c̄ = 2a − ‖v*‖²: no bound like lemma 5's holds",
+        statement:
+            "‖E g_id‖ at the spurious minimum is 2(m−1)s²/(√(2π)(m+1)²); with that v and θ = π − ε the ratio ‖E g_id‖²/(‖d‖² + ⟨E g_id, "
+            + "∂f/∂w⟩) is (2π)^{3/2}‖w‖‖E g_id‖²/(c̄²ε) to first order, c̄ = 2a − ‖v*‖²: no bound like lemma 5's holds",
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, lemmas 9 and 10; constants derived here",
         method: "200 random targets with a spurious minimum, ε = 1e-5; the first-order form's error is O(ε)",
         faults: [
             Fault("identity: ‖v‖² term × 1.02", Formulas.theory.scaling(.coarseIdentity, term: 0, by: 1.02)),
-            Fault("∂f/∂w × 1.01", Formulas.theory.scaling(.gradientW, term: 0, by: 1.01)),
+            Fault("∂f/∂w × 1.01", Formulas.theory.scaling(.gradientW, term: 0, by: 1.01))
         ],
         argument: LiteratureProofs.identity
     ) { settings, _, formulas in
@@ -29,11 +31,15 @@ extension Claim {
 
     static let identityCure = Claim(
         id: "identity-cure", group: .literature,
-        statement: "the identity's failure is purely radial: with free ‖w‖ it leaves the spurious minimum after ‖w₀‖/(η‖E g_id‖) steps to 1 %; with normalised w it leaves none and f never rises",
+        statement:
+            "the identity's failure is purely radial: with free ‖w‖ it leaves the spurious minimum after ‖w₀‖/(η‖E g_id‖) steps to 1 %; "
+            + "with normalised w it leaves none and f never rises",
         proof: .measured, source: "Yin et al. ICLR 2019, instability of the identity; the cure is new",
-        method: "400 targets, m = 6, from 1e-3 beside the minimum, η = 0.02; left: θ moved by more than ½; median of time × ‖E g_id‖/‖w₀‖; normalised: until ηt = 120; then 3000 random starts with each proxy at m = 4, n = 6, normalised, to a basin of A7",
+        method:
+            "400 targets, m = 6, from 1e-3 beside the minimum, η = 0.02; left: θ moved by more than ½; median of time × ‖E g_id‖/‖w₀‖; "
+            + "normalised: until ηt = 120; then 3000 random starts with each proxy at m = 4, n = 6, normalised, to a basin of A7",
         faults: [
-            Fault("identity: ‖v‖² term × 1.02", Formulas.theory.scaling(.coarseIdentity, term: 0, by: 1.02)),
+            Fault("identity: ‖v‖² term × 1.02", Formulas.theory.scaling(.coarseIdentity, term: 0, by: 1.02))
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
@@ -55,10 +61,12 @@ extension Claim {
             }
             let decided = ends.compactMap { $0 }, global = decided.count { $0 }
             let interval = clopperPearson(successes: global, trials: 3000)
-            shares.append(String(format: "%@ %.1f %% [%.1f, %.1f]", proxy.rawValue, Double(global) / 30, 100 * interval.low, 100 * interval.high))
+            shares.append(
+                String(format: "%@ %.1f %% [%.1f, %.1f]", proxy.rawValue, Double(global) / 30, 100 * interval.low, 100 * interval.high))
             evidence.expect(decided.count == 3000, "\(proxy.rawValue): \(3000 - decided.count) starts undecided, or f rose")
         }
-        evidence.summary = String(format: "median ratio of times %.4f; with normalised w %d of 400 left, largest rise of f %.1e; ", median, left, rise)
+        evidence.summary =
+            String(format: "median ratio of times %.4f; with normalised w %d of 400 left, largest rise of f %.1e; ", median, left, rise)
             + "ending at the global minimum from random starts: " + shares.joined(separator: ", ")
         evidence.catches = "a leaving time off by 1 %; one departure with normalised w"
         return evidence

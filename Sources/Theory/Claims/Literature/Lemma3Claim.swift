@@ -6,10 +6,17 @@ extension Claim {
     /// Theory.md A2.
     static let lemma3 = Claim(
         id: "lemma-3", group: .literature,
-        statement: "∂f/∂v is Lipschitz on ‖w‖ ≥ c_w with the sharp constant ¼√λ_max((I+J)² + v*v*ᵀ/c_w²); ∂f/∂w is not: its local constant is max(√(‖v*‖²r² + c²), |c||cot θ| if n ≥ 3)/(2πr²), r = ‖w‖, c = vᵀv*",
-        printed: "for any two points where f is differentiable, with smaller ‖w‖ = c_w > 0 and larger ‖v‖ = C_v, ‖∇f(z) − ∇f(z̃)‖ ≤ L‖z − z̃‖ with an L that depends on C_v and c_w only",
+        statement:
+            "∂f/∂v is Lipschitz on ‖w‖ ≥ c_w with the sharp constant ¼√λ_max((I+J)² + v*v*ᵀ/c_w²); ∂f/∂w is not: its local constant is "
+            + "max(√(‖v*‖²r² + c²), |c||cot θ| if n ≥ 3)/(2πr²), r = ‖w‖, c = vᵀv*",
+        printed:
+            "for any two points where f is differentiable, with smaller ‖w‖ = c_w > 0 and larger ‖v‖ = C_v, ‖∇f(z) − ∇f(z̃)‖ ≤ L‖z − z̃‖ "
+            + "with an L that depends on C_v and c_w only",
         proof: .ours, source: "Yin et al. ICLR 2019, lemma 3; repaired here",
-        method: "difference quotients of ∂f/∂w across the axis of w* at n = 3, v = 1.3 v*, ‖w‖ = 1, against the constant of the printed proof, (‖v‖ + c_w)‖v*‖/(2πc_w²); the local constant by differences at 300 random points; ∂f/∂v at 200 extremal and 20,000 random pairs",
+        method:
+            "difference quotients of ∂f/∂w across the axis of w* at n = 3, v = 1.3 v*, ‖w‖ = 1, against the constant of the printed "
+            + "proof, (‖v‖ + c_w)‖v*‖/(2πc_w²); the local constant by differences at 300 random points; ∂f/∂v at 200 extremal and "
+            + "20,000 random pairs",
         faults: [
             Fault("the paper's constant for the local one") { theory in
                 theory.literature.lipschitzW = { (norm($0.v) + $0.normW) * norm($0.vStar) / (2 * .pi * $0.normW * $0.normW) }
@@ -28,7 +35,7 @@ extension Claim {
                         return term
                     }
                 }
-            },
+            }
         ],
         argument: LiteratureProofs.lemma3
     ) { settings, _, formulas in
@@ -47,14 +54,17 @@ extension Claim {
             worst = max(worst, abs(quotients.last! / formulas.literature.lipschitzW(one) - 1))
         }
         if quotients[3] > 1e3 * paper && quotients[0] > paper {
-            evidence.counterexample = "n = 3, v = 1.3 v*, ‖w‖ = 1: quotients \(quotients.map(format).joined(separator: ", ")) at θ = 0.1, 1e-2, 1e-3, 1e-4, where the printed proof's constant is \(format(paper))"
+            evidence.counterexample =
+                "n = 3, v = 1.3 v*, ‖w‖ = 1: quotients \(quotients.map(format).joined(separator: ", ")) at θ = 0.1, 1e-2, 1e-3, 1e-4, "
+                + "where the printed proof's constant is \(format(paper))"
         }
         // cot θ and the formula agree to rounding of θ, 1e-16/θ.
         evidence.expect(worst < 1e-6, "the quotient differs from |c| cot θ/(2πr²) by \(format(worst))")
-        let local = try parallelMap(300, threads: settings.threads) { trial -> Double in
-            var stream = Purpose.lipschitz.stream(settings.seed, 1 + trial)
-            return try localLipschitzError(&stream, formulas)
-        }.max() ?? .infinity
+        let local =
+            try parallelMap(300, threads: settings.threads) { trial -> Double in
+                var stream = Purpose.lipschitz.stream(settings.seed, 1 + trial)
+                return try localLipschitzError(&stream, formulas)
+            }.max() ?? .infinity
         evidence.expect(local < 1e-5, "the local constant differs by \(format(local))")
         let pairs = try parallelMap(200, threads: settings.threads) { trial -> (low: Double, high: Double) in
             var stream = Purpose.lipschitz.stream(settings.seed, 1000 + trial)
@@ -63,7 +73,10 @@ extension Claim {
         let low = pairs.map(\.low).min() ?? 0, high = pairs.map(\.high).max() ?? .infinity
         evidence.expect(high < 1 + 1e-9, "∂f/∂v: a quotient is \(format(high)) of the constant")
         evidence.expect(low > 0.99, "∂f/∂v: the extremal pair reaches only \(format(low)) of the constant")
-        evidence.summary = "quotients equal |c| cot θ/(2πr²) to \(format(worst)); local constant of ∂f/∂w as measured to \(format(local)); ∂f/∂v: extremal pairs reach \(String(format: "%.9f", low)) to \(String(format: "%.9f", high)) of the constant, which 0.99 of it does not bear"
+        evidence.summary =
+            "quotients equal |c| cot θ/(2πr²) to \(format(worst)); local constant of ∂f/∂w as measured to \(format(local)); ∂f/∂v: "
+            + "extremal pairs reach \(String(format: "%.9f", low)) to \(String(format: "%.9f", high)) of the constant, which 0.99 of "
+            + "it does not bear"
         evidence.catches = "1e-6 of the quotient; 1 % of the constant of ∂f/∂v"
         return evidence
     }

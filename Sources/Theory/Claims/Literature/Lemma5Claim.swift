@@ -6,10 +6,15 @@ extension Claim {
     /// Theory.md A3.
     static let lemma5 = Claim(
         id: "lemma-5", group: .literature,
-        statement: "‖E g_relu‖² ≤ A‖v‖²‖d‖² + B‖w‖⟨E g_relu, ∂f/∂w⟩, d = ∂f/∂v, with the sharp A = 2(1+τ₀)/π, B = √(π/2), τ₀ = 2(π−2)²/(π² − 2(π−2)²)",
-        printed: "if ‖v‖ ≤ C_v and ‖w‖ ≥ c_w, there is an A that depends on C_v and c_w only, with ‖E g_relu‖² ≤ A(‖d‖² + ⟨E g_relu, ∂f/∂w⟩)",
+        statement:
+            "‖E g_relu‖² ≤ A‖v‖²‖d‖² + B‖w‖⟨E g_relu, ∂f/∂w⟩, d = ∂f/∂v, with the sharp A = 2(1+τ₀)/π, B = √(π/2), τ₀ = 2(π−2)²/(π² − "
+            + "2(π−2)²)",
+        printed:
+            "if ‖v‖ ≤ C_v and ‖w‖ ≥ c_w, there is an A that depends on C_v and c_w only, with ‖E g_relu‖² ≤ A(‖d‖² + ⟨E g_relu, ∂f/∂w⟩)",
         proof: .ours, source: "Yin et al. ICLR 2019, lemma 5, second part; repaired here",
-        method: "the ratio at d = 0 for growing ‖w‖; the repaired bound attacked by the sweep and minimiser over v, v*, w, w*, and over (θ, v/v*) at m = 1, where d ∥ v; B × 0.99 and A × 0.95 must fall",
+        method:
+            "the ratio at d = 0 for growing ‖w‖; the repaired bound attacked by the sweep and minimiser over v, v*, w, w*, and over (θ, "
+            + "v/v*) at m = 1, where d ∥ v; B × 0.99 and A × 0.95 must fall",
         faults: [
             Fault("B × 0.99") { $0.literature.relu.b *= 0.99 },
             Fault("A × 0.95") { $0.literature.relu.a *= 0.95 },
@@ -22,23 +27,27 @@ extension Claim {
                         return term
                     }
                 }
-            },
+            }
         ],
         argument: LiteratureProofs.lemma5
     ) { settings, _, formulas in
         var evidence = Evidence()
         let growth = [1.0, 10, 100, 1000].map { unboundedRatio(normW: $0, formulas) }
         if growth.allSatisfy({ $0.isFinite }), growth[3] > 100 * growth[0] {
-            evidence.counterexample = "d = 0, θ = π/2, v* = (1, 1): ratios \(growth.map(format).joined(separator: ", ")) at ‖w‖ = 1, 10, 100, 1000, with ‖v‖ the same"
+            evidence.counterexample =
+                "d = 0, θ = π/2, v* = (1, 1): ratios \(growth.map(format).joined(separator: ", ")) at ‖w‖ = 1, 10, 100, 1000, with ‖v‖ "
+                + "the same"
         }
         let bound = formulas.literature.relu
         let found = try adversarialMinimum(settings) { -boundRatio(.coarseReLU, at: $0, a: bound.a, b: bound.b * $0.normW, formulas) }
         func alone(_ a: Double, _ b: Double) throws -> Double { try worstAlone(a: bound.a * a, b: bound.b * b, formulas) }
         let worst = max(-found.value, try alone(1, 1)), smallerB = try alone(1, 0.99), smallerA = try alone(0.95, 1)
         evidence.expect(worst <= 1 + 1e-9, "the ratio reaches \(String(format: "%.6f", worst))")
-        evidence.expect(smallerB > 1 && smallerA > 1, "the constants are not sharp: B × 0.99 gives \(format(smallerB)), A × 0.95 \(format(smallerA))")
+        evidence.expect(
+            smallerB > 1 && smallerA > 1, "the constants are not sharp: B × 0.99 gives \(format(smallerB)), A × 0.95 \(format(smallerA))")
         evidence.summary = String(
-            format: "A = %.5f, B = %.5f: largest ratio found %.6f; with B × 0.99 %.4f, with A × 0.95 %.4f", bound.a, bound.b, worst, smallerB, smallerA)
+            format: "A = %.5f, B = %.5f: largest ratio found %.6f; with B × 0.99 %.4f, with A × 0.95 %.4f", bound.a, bound.b, worst,
+            smallerB, smallerA)
         evidence.catches = "B too small by 1 %, A by 5 %"
         return evidence
     }

@@ -6,13 +6,17 @@ extension Claim {
     /// Theory.md A4.
     static let lemma7 = Claim(
         id: "lemma-7", group: .literature,
-        statement: "clipped ReLU: E g = (2p₀vᵀd + cD)u − cq p̂, D = p₀(1−θ/π) − p, |D| ≤ (2/π)q; so ‖E g‖² ≤ 8p₀²‖v‖²‖d‖² + (1+8/π²)q²c² ≤ (4/π)‖v‖²‖d‖² + (1+8/π²)⟨E g, ∂f/∂w⟩, with no bound on ‖w‖",
+        statement:
+            "clipped ReLU: E g = (2p₀vᵀd + cD)u − cq p̂, D = p₀(1−θ/π) − p, |D| ≤ (2/π)q; so ‖E g‖² ≤ 8p₀²‖v‖²‖d‖² + (1+8/π²)q²c² ≤ "
+            + "(4/π)‖v‖²‖d‖² + (1+8/π²)⟨E g, ∂f/∂w⟩, with no bound on ‖w‖",
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, lemma 7 (constants not given); made explicit here",
-        method: "the identity at the points of the sweep; |D|/q on a grid over θ and ‖w‖, and for every indicator 1{ψ < t} of which ξ is a mixture; both bounds attacked by the sweep, a grid near θ = 0 and the minimiser",
+        method:
+            "the identity at the points of the sweep; |D|/q on a grid over θ and ‖w‖, and for every indicator 1{ψ < t} of which ξ is a "
+            + "mixture; both bounds attacked by the sweep, a grid near θ = 0 and the minimiser",
         faults: [
             Fault("2/π → 0.6") { $0.literature.tangentShare = 0.6 },
             Fault("8/π² dropped") { $0.literature.rest = 0 },
-            Fault("clipped ReLU: p × 1.01", Formulas.theory.scaling(.coarseClipped, term: 1, by: 1.01)),
+            Fault("clipped ReLU: p × 1.01", Formulas.theory.scaling(.coarseClipped, term: 1, by: 1.01))
         ],
         argument: LiteratureProofs.lemma7
     ) { settings, _, formulas in
@@ -21,7 +25,8 @@ extension Claim {
         // Sums of dozens of products, rounded at 1e-16.
         evidence.expect(identity < 1e-12, "the identity of E g is off by \(format(identity))")
         let share = largestShare(), indicators = largestIndicatorShare(), stated = formulas.literature.tangentShare
-        evidence.expect(share <= stated * (1 + 1e-9) && indicators <= stated * (1 + 1e-9), "|D|/q reaches \(format(max(share, indicators)))")
+        evidence.expect(
+            share <= stated * (1 + 1e-9) && indicators <= stated * (1 + 1e-9), "|D|/q reaches \(format(max(share, indicators)))")
         evidence.expect(share > 0.99 * stated, "|D|/q reaches only \(format(share)): 2/π is not sharp")
         let rest = 1 + formulas.literature.rest
         let local = try largestRatio(settings) { localBoundRatio($0, rest: rest, formulas) }
@@ -29,7 +34,9 @@ extension Claim {
         evidence.expect(local <= 1 + 1e-9, "the bound with q² is exceeded by \(format(local - 1))")
         evidence.expect(universal <= 1 + 1e-9, "the bound free of ‖w‖ is exceeded: ratio \(format(universal))")
         evidence.summary = String(
-            format: "identity to %.1e; largest |D|/q: %.7f of 2/π, for the indicators %.7f; largest ratios: %.6f of the bound with q², %.3f of the one free of ‖w‖",
+            format:
+                "identity to %.1e; largest |D|/q: %.7f of 2/π, for the indicators %.7f; largest ratios: %.6f of the bound with q², %.3f "
+                + "of the one free of ‖w‖",
             identity, share * .pi / 2, indicators * .pi / 2, local, universal)
         evidence.catches = "2/π too small by 1e-4; a ratio above 1 + 1e-9"
         return evidence

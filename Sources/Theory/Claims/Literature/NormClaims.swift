@@ -6,17 +6,20 @@ import Statistics
 extension Claim {
     static let normLaw = Claim(
         id: "norm-law", group: .literature,
-        statement: "exact law of a free ReLU step: r' − ‖v⁺‖²/√(2π) = ‖w‖ − ‖v‖²/√(2π) − ηκc/(2√(2π)) − η²‖d‖²/√(2π), κ = 1 − 2θ/π − cos θ, r' = uᵀw⁺",
+        statement:
+            "exact law of a free ReLU step: r' − ‖v⁺‖²/√(2π) = ‖w‖ − ‖v‖²/√(2π) − ηκc/(2√(2π)) − η²‖d‖²/√(2π), κ = 1 − 2θ/π − cos θ, r' = "
+            + "uᵀw⁺",
         proof: .ours, source: "Yin et al. ICLR 2019, theorem 1's assumption ‖w‖ ≥ c_w; derived here",
         method: "1000 random steps, relative to the terms",
         faults: [Fault("κ with the wrong sign") { $0.literature.kappa = { cos($0) + 2 * $0 / .pi - 1 } }],
         argument: LiteratureProofs.norm
     ) { settings, _, formulas in
         var evidence = Evidence()
-        let error = try parallelMap(1000, threads: settings.threads) { trial -> Double in
-            var stream = Purpose.norm.stream(settings.seed, trial)
-            return normLawError(&stream, m: 1 + trial % 8, n: 2 + trial % 6, formulas)
-        }.max() ?? .infinity
+        let error =
+            try parallelMap(1000, threads: settings.threads) { trial -> Double in
+                var stream = Purpose.norm.stream(settings.seed, trial)
+                return normLawError(&stream, m: 1 + trial % 8, n: 2 + trial % 6, formulas)
+            }.max() ?? .infinity
         evidence.expect(error < 1e-13, "the law is off by \(format(error)) of its terms")
         evidence.summary = "largest error \(format(error)) of the terms"
         evidence.catches = "1e-13 of the terms"
@@ -25,9 +28,14 @@ extension Claim {
 
     static let normStart = Claim(
         id: "norm-start", group: .literature,
-        statement: "‖w‖ stays positive if ‖w₀‖ > [‖v₀‖² + (e^{3g₀} − 1)C_v²]/√(2π), g₀ = ∫₀^{π/2} |κ|/sin θ dθ, since c changes sign at most twice",
+        statement:
+            "‖w‖ stays positive if ‖w₀‖ > [‖v₀‖² + (e^{3g₀} − 1)C_v²]/√(2π), g₀ = ∫₀^{π/2} |κ|/sin θ dθ, since c changes sign at most "
+            + "twice",
         proof: .continuous, source: "Yin et al. ICLR 2019, theorem 1's assumption ‖w‖ ≥ c_w; replaced by a condition on the start here",
-        method: "400 free descents from 1.02 times the bound, 8000 steps of η = min{0.01, 0.05‖w₀‖/C_v²}: ‖w‖ against e^{−3g₀}(‖w₀‖ − ‖v₀‖²/√(2π) + V) − V, V = C_v²/√(2π); sign changes of c in 600 wild starts with ‖w‖ held, θ uniform, ‖v‖ over four decades",
+        method:
+            "400 free descents from 1.02 times the bound, 8000 steps of η = min{0.01, 0.05‖w₀‖/C_v²}: ‖w‖ against e^{−3g₀}(‖w₀‖ − "
+            + "‖v₀‖²/√(2π) + V) − V, V = C_v²/√(2π); sign changes of c in 600 wild starts with ‖w‖ held, θ uniform, ‖v‖ over four "
+            + "decades",
         faults: [Fault("c changes sign at most once") { $0.literature.mostSignChanges = 1 }],
         argument: LiteratureProofs.norm
     ) { settings, _, formulas in
@@ -44,7 +52,9 @@ extension Claim {
         let smallest = margins.min() ?? -1, most = changes.max() ?? 9
         evidence.expect(smallest >= 0, "‖w‖ falls \(format(-smallest)) ‖w₀‖ below its bound")
         evidence.expect(most <= formulas.literature.mostSignChanges, "c changed its sign \(most) times")
-        evidence.summary = "g₀ = \(String(format: "%.5f", try kappaGain())); ‖w‖ stayed above its bound by at least \(format(smallest)) ‖w₀‖; sign changes of c: "
+        evidence.summary =
+            "g₀ = \(String(format: "%.5f", try kappaGain())); ‖w‖ stayed above its bound by at least \(format(smallest)) ‖w₀‖; sign "
+            + "changes of c: "
             + (0...most).map { k in "\(k) in \(changes.count { $0 == k })" }.joined(separator: ", ") + " of 600 runs"
         evidence.catches = "a bound that does not hold"
         return evidence
@@ -52,7 +62,9 @@ extension Claim {
 
     static let normThreshold = Claim(
         id: "norm-threshold", group: .literature,
-        statement: "from ‖w₀‖ = x‖v₀‖²/√(2π) ‖w‖ collapses in half of the runs at x = ½, in none at x = 1.5: this explains why half of the starts of item 8 collapse",
+        statement:
+            "from ‖w₀‖ = x‖v₀‖²/√(2π) ‖w‖ collapses in half of the runs at x = ½, in none at x = 1.5: this explains why half of the "
+            + "starts of item 8 collapse",
         proof: .measured, source: "METHOD.md item 8 (observed); Theory.md A6",
         method: "m = 6, n = 8, η = 0.01, 1500 starts for each x, 6000 steps; collapsed: ‖w‖ < 0.02‖w₀‖ at some step",
         faults: [Fault("‖v₀‖²/√(2π) → ‖v₀‖²/(2√(2π))") { $0.literature.collapseScale = 0.5 }]
@@ -82,7 +94,8 @@ private func normLawError(_ stream: inout Philox, m: Int, n: Int, _ formulas: Fo
     let rate = stream.uniform(), density = normalDensity(0), next = CoarseDescent(rate: rate, normalized: false).step(point)
     let d = formulas.value(.gradientV, at: point), length = dot(point.u, next.w)
     let left = length - dot(next.v, next.v) * density
-    let right = point.normW - dot(point.v, point.v) * density - rate * formulas.literature.kappa(point.theta) * point.overlap * density / 2
+    let right =
+        point.normW - dot(point.v, point.v) * density - rate * formulas.literature.kappa(point.theta) * point.overlap * density / 2
         - rate * rate * dot(d, d) * density
     return abs(left - right) / (point.normW + abs(length) + dot(point.v, point.v) + dot(next.v, next.v))
 }

@@ -6,9 +6,14 @@ extension Claim {
     /// Theory.md A1.
     static let proposition1 = Claim(
         id: "proposition-1", group: .literature,
-        statement: "min_v f = φ(k) = (1−k)[(1+k)N + (1−k)a]/8, N = ‖v*‖², a = s²/(m+1), strictly concave in k = 1 − 2θ/π; the saddle is its maximum, with loss N²/(8(N−a)); the spurious minimum has loss a/2; the barrier between them is (N−2a)²/(8(N−a)). With s = 0 the ‘spurious’ minimum is global; m = 1 has none",
+        statement:
+            "min_v f = φ(k) = (1−k)[(1+k)N + (1−k)a]/8, N = ‖v*‖², a = s²/(m+1), strictly concave in k = 1 − 2θ/π; the saddle is its "
+            + "maximum, with loss N²/(8(N−a)); the spurious minimum has loss a/2; the barrier between them is (N−2a)²/(8(N−a)). With "
+            + "s = 0 the ‘spurious’ minimum is global; m = 1 has none",
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, proposition 1; completed here",
-        method: "400 random targets, m = 1 … 16: f at 20 random angles with the minimising v, at 20 random v beside it, and at the critical points; relative to N",
+        method:
+            "400 random targets, m = 1 … 16: f at 20 random angles with the minimising v, at 20 random v beside it, and at the critical "
+            + "points; relative to N",
         faults: [
             Fault("m+1 → m") { theory in
                 theory.literature.landscape = {
@@ -22,7 +27,7 @@ extension Claim {
                     landscape.spuriousLoss *= 2
                     return landscape
                 }
-            },
+            }
         ],
         argument: LiteratureProofs.proposition1
     ) { settings, _, formulas in
@@ -39,7 +44,8 @@ extension Claim {
         evidence.expect(zeroSum < 1e-12, "with s = 0 the loss at θ = π is \(format(zeroSum)) N")
         let alone = targets.count { $0.m == 1 && $0.hasSpurious }
         evidence.expect(alone == 0, "a spurious minimum with m = 1")
-        evidence.summary = "largest difference from the closed forms \(format(error)) N, f below φ by at most \(format(below)) N; "
+        evidence.summary =
+            "largest difference from the closed forms \(format(error)) N, f below φ by at most \(format(below)) N; "
             + "\(targets.count(where: \.hasSpurious)) of 400 targets have a saddle; loss at θ = π with s = 0: at most \(format(zeroSum)) N"
         evidence.catches = "1e-12 ‖v*‖²"
         return evidence

@@ -6,9 +6,13 @@ extension Claim {
     /// Theory.md A9.
     static let remark2 = Claim(
         id: "remark-2", group: .literature,
-        statement: "rows Z_i = R_iω_i, R independent of ω: f, ∂f/∂v and ∂f/∂w stay; E g of ReLU and identity × E R/E χ_n; clipped ReLU: ξ(x) → E[ρ 1{ρ ≤ x}], ρ the length of the projection on a plane, and still |D| ≤ (2/π)q",
+        statement:
+            "rows Z_i = R_iω_i, R independent of ω: f, ∂f/∂v and ∂f/∂w stay; E g of ReLU and identity × E R/E χ_n; clipped ReLU: ξ(x) → "
+            + "E[ρ 1{ρ ≤ x}], ρ the length of the projection on a plane, and still |D| ≤ (2/π)q",
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, remark 2 (rotation-invariant rows); completed here",
-        method: "m = 3, n = 5, θ = 1.1, ‖w‖ = 0.7; normal, Student t₅, sphere, and t₅ with one radius for all rows, drawn in the Monte Carlo pass: Hotelling T² of f, ∂f/∂v and the three coarse gradients; |D|/q on a grid",
+        method:
+            "m = 3, n = 5, θ = 1.1, ‖w‖ = 0.7; normal, Student t₅, sphere, and t₅ with one radius for all rows, drawn in the Monte Carlo "
+            + "pass: Hotelling T² of f, ∂f/∂v and the three coarse gradients; |D|/q on a grid",
         needs: [.rows],
         faults: [
             Fault("factor E R/E χ_n dropped") { $0.rows.radiusFactor = { _, _ in 1 } },
@@ -16,7 +20,7 @@ extension Claim {
                 theory.rows.moments = { law, point in
                     try (law == .student ? .gaussian : law).moments(theta: point.theta, normW: point.normW, n: point.n)
                 }
-            },
+            }
         ],
         argument: LiteratureProofs.remark2
     ) { _, measurements, formulas in
@@ -35,7 +39,9 @@ extension Claim {
         let share = try largestShare(n: 5)
         evidence.expect(share <= 2 / .pi * (1 + 1e-6), "|D|/q reaches \(format(share * .pi / 2)) of 2/π")
         let factors = RowLaw.allCases.map { String(format: "%.4f", $0.radiusFactor(5)) }
-        evidence.summary = "\(evidence.tests.count) comparisons; E R/E χ₅ = \(factors.joined(separator: ", ")); largest |D|/q with t₅ and the sphere \(String(format: "%.4f", share * .pi / 2)) of 2/π"
+        evidence.summary =
+            "\(evidence.tests.count) comparisons; E R/E χ₅ = \(factors.joined(separator: ", ")); largest |D|/q with t₅ and the sphere "
+            + "\(String(format: "%.4f", share * .pi / 2)) of 2/π"
         let pairs = detectable
         evidence.detectable = { alpha, power in
             try pairs.map { try $0.0.detectableMultiple(of: $0.1, alpha: alpha, power: power) }.min() ?? .nan

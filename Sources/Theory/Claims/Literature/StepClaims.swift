@@ -6,28 +6,38 @@ extension Claim {
     /// Theory.md A5: one step.
     static let stepSize = Claim(
         id: "step-size", group: .literature,
-        statement: "exact change of f in a coarse step: Δf = −η‖d‖² + (η²/8)dᵀ(I+J)d + (c − η dᵀv*)Δθ/(2π). With r' = ‖w‖ − ηa and η(m+1) < 8 it is ≤ 0 if (S1) r' > 0, η|c|q ≤ 2r' sin θ, and (S2) η²q·v*ᵀ(I − (η/8)(I+J))⁻¹v* ≤ 8πr'; both are sharp",
-        printed: "f falls monotonically if η < 2/((1+A)L), L the Lipschitz constant of ∇f and A the constant of the bound, which depend on ‖v‖ ≤ C_v and ‖w‖ ≥ c_w only",
+        statement:
+            "exact change of f in a coarse step: Δf = −η‖d‖² + (η²/8)dᵀ(I+J)d + (c − η dᵀv*)Δθ/(2π). With r' = ‖w‖ − ηa and η(m+1) < 8 it "
+            + "is ≤ 0 if (S1) r' > 0, η|c|q ≤ 2r' sin θ, and (S2) η²q·v*ᵀ(I − (η/8)(I+J))⁻¹v* ≤ 8πr'; both are sharp",
+        printed:
+            "f falls monotonically if η < 2/((1+A)L), L the Lipschitz constant of ∇f and A the constant of the bound, which depend on ‖v‖ "
+            + "≤ C_v and ‖w‖ ≥ c_w only",
         proof: .ours, source: "Yin et al. ICLR 2019, theorem 1's step size; repaired here",
-        method: "the largest η that the printed condition admits, with L and A as they are along θ → 0 and ‖w‖ → ∞; the identity at 1500 random steps; random and near-critical steps inside the condition (three proxies); both conditions at 0.995 and 1.01 of their limits, S1 at d = 0, θ = 1e-3, S2 at 40 saddles",
+        method:
+            "the largest η that the printed condition admits, with L and A as they are along θ → 0 and ‖w‖ → ∞; the identity at 1500 "
+            + "random steps; random and near-critical steps inside the condition (three proxies); both conditions at 0.995 and 1.01 "
+            + "of their limits, S1 at d = 0, θ = 1e-3, S2 at 40 saddles",
         faults: [
             Fault("S1: 2 → 2.02") { $0.literature.step.overshoot = 2.02 },
             Fault("S2: 8π → 8.08π") { $0.literature.step.discriminant *= 1.01 },
             Fault("S1: 2 → 1.97") { $0.literature.step.overshoot = 1.97 },
-            Fault("f: (1 − 2θ/π)vᵀv* × 1.01", Formulas.theory.scaling(.loss, term: 2, by: 1.01)),
+            Fault("f: (1 − 2θ/π)vᵀv* × 1.01", Formulas.theory.scaling(.loss, term: 2, by: 1.01))
         ],
         argument: LiteratureProofs.stepSize
     ) { settings, _, formulas in
         var evidence = Evidence()
         let admitted = try admittedRates()
         if admitted.last! < 1e-3 * admitted[0] {
-            evidence.counterexample = "‖v‖ ≤ 1.3‖v*‖, ‖w‖ ≥ 1: the largest η that it admits falls as \(admitted.map(format).joined(separator: ", ")) with θ = 0.1, …, 1e-4 and ‖w‖ = 1, …, 1000: no η > 0 is left"
+            evidence.counterexample =
+                "‖v‖ ≤ 1.3‖v*‖, ‖w‖ ≥ 1: the largest η that it admits falls as \(admitted.map(format).joined(separator: ", ")) with θ = "
+                + "0.1, …, 1e-4 and ‖w‖ = 1, …, 1000: no η > 0 is left"
         }
         let condition = formulas.literature.step
-        let error = try parallelMap(500, threads: settings.threads) { trial -> Double in
-            var stream = Purpose.stepSize.stream(settings.seed, trial)
-            return changeError(&stream, formulas)
-        }.max() ?? .infinity
+        let error =
+            try parallelMap(500, threads: settings.threads) { trial -> Double in
+                var stream = Purpose.stepSize.stream(settings.seed, trial)
+                return changeError(&stream, formulas)
+            }.max() ?? .infinity
         evidence.expect(error < 1e-13, "the change of f is off by \(format(error)) (1 + f)")
         let batches = try parallelMap(96, threads: settings.threads) { batch -> SafeSteps in
             var stream = Purpose.stepSize.stream(settings.seed, 1000 + batch)
@@ -38,8 +48,12 @@ extension Claim {
         evidence.expect(rises == 0, "f rose at \(rises) of \(inside) steps inside the condition, by up to \(format(worst)) of the terms")
         let (s1, s2) = (s1Signs(condition), s2Signs(settings, condition))
         evidence.expect(s1.inside < 0 && s2.inside < 0, "f rises inside: \(format(s1.inside)) at 0.995 of S1, \(format(s2.inside)) of S2")
-        evidence.expect(s1.outside > 0 && s2.outside > 0, "f falls outside: \(format(s1.outside)) at 1.01 of S1, \(format(s2.outside)) of S2")
-        evidence.summary = "identity to \(format(error)) (1 + f); \(inside) steps inside, \(rises) rises (\(outside) among as many outside); Δf/|cΔθ| at 0.995 and 1.01 of the limits: S1 \(format(s1.inside)), \(format(s1.outside)); S2 at \(s2.count) saddles at most \(format(s2.inside)), at least \(format(s2.outside))"
+        evidence.expect(
+            s1.outside > 0 && s2.outside > 0, "f falls outside: \(format(s1.outside)) at 1.01 of S1, \(format(s2.outside)) of S2")
+        evidence.summary =
+            "identity to \(format(error)) (1 + f); \(inside) steps inside, \(rises) rises (\(outside) among as many outside); Δf/|cΔθ| at "
+            + "0.995 and 1.01 of the limits: S1 \(format(s1.inside)), \(format(s1.outside)); S2 at \(s2.count) saddles at most "
+            + "\(format(s2.inside)), at least \(format(s2.outside))"
         evidence.catches = "either condition too weak by 1 %, too strong by 1 %"
         return evidence
     }
@@ -47,11 +61,14 @@ extension Claim {
     /// Theory.md A5: the uniform step size.
     static let uniformStep = Claim(
         id: "step-size-uniform", group: .literature,
-        statement: "with η ≤ min{4/(m+1), c_w/(2Γ)}, Γ = C_v[(m+1)C_v + (m+3/2)‖v*‖]/(2√(2π)) (identity: C_v(C_v + 1.5‖v*‖)/√(2π)), Δf ≤ −¼η‖d‖² while ‖w‖ ≥ c_w, and ‖v‖ ≤ C_v for ever; neither an upper bound on ‖w‖ nor a Lipschitz constant is needed",
+        statement:
+            "with η ≤ min{4/(m+1), c_w/(2Γ)}, Γ = C_v[(m+1)C_v + (m+3/2)‖v*‖]/(2√(2π)) (identity: C_v(C_v + 1.5‖v*‖)/√(2π)), Δf ≤ −¼η‖d‖² "
+            + "while ‖w‖ ≥ c_w, and ‖v‖ ≤ C_v for ever; neither an upper bound on ‖w‖ nor a Lipschitz constant is needed",
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, theorem 1; made explicit here",
-        method: "200 free descents of 4000 steps for each proxy at 2×3, 4×6, 12×16 with ‖w₀‖ = 4c_w; Δf and ‖v‖ at every step with ‖w‖ ≥ c_w",
+        method:
+            "200 free descents of 4000 steps for each proxy at 2×3, 4×6, 12×16 with ‖w₀‖ = 4c_w; Δf and ‖v‖ at every step with ‖w‖ ≥ c_w",
         faults: [
-            Fault("η × 30") { $0.literature.rateFactor = 30 },
+            Fault("η × 30") { $0.literature.rateFactor = 30 }
         ],
         argument: LiteratureProofs.stepSize
     ) { settings, _, formulas in
@@ -66,7 +83,9 @@ extension Claim {
         // f and ¼η‖d‖² are differences of terms of order f₀ + ‖v*‖², rounded at 1e-16.
         evidence.expect(rise < 1e-13, "Δf + ¼η‖d‖² reaches \(format(rise)) of f₀")
         evidence.expect(length <= 1 + 1e-12, "‖v‖ reaches \(format(length)) C_v")
-        evidence.summary = "\(kept) steps with ‖w‖ ≥ c_w: largest Δf + ¼η‖d‖² \(format(rise)) f₀, largest ‖v‖ \(String(format: "%.4f", length)) C_v; \(runs.count(where: \.settled)) of \(runs.count) runs entered a basin of A7"
+        evidence.summary =
+            "\(kept) steps with ‖w‖ ≥ c_w: largest Δf + ¼η‖d‖² \(format(rise)) f₀, largest ‖v‖ \(String(format: "%.4f", length)) C_v; "
+            + "\(runs.count(where: \.settled)) of \(runs.count) runs entered a basin of A7"
         evidence.catches = "a step size 30 times too large"
         return evidence
     }

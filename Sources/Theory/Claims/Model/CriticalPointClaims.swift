@@ -6,14 +6,16 @@ import Statistics
 extension Claim {
     static let criticalPoints = Claim(
         id: "critical-points",
-        statement: "global minimum, spurious minimum (when s² < ½(m+1)‖v*‖²) and saddle (vᵀv* = 0): ∂f/∂v and the ReLU and clipped-ReLU coarse gradients vanish, the identity's does not at the spurious minimum",
+        statement:
+            "global minimum, spurious minimum (when s² < ½(m+1)‖v*‖²) and saddle (vᵀv* = 0): ∂f/∂v and the ReLU and clipped-ReLU coarse "
+            + "gradients vanish, the identity's does not at the spurious minimum",
         source: "METHOD.md item 7; Yin et al. 2019, proposition on critical points",
         method: "closed forms, Hessian by differences, 200 trials around each minimum; Monte Carlo T² that the measured gradients are zero",
         faults: [
             Fault("saddle angle × 1.01") { $0.saddleTheta = { $0.saddleTheta * 1.01 } },
             Fault("v × 1.01") { $0.stationaryV = { point, theta in scaled(point.stationaryV(theta: theta), by: 1.01) } },
             Fault("J dropped from v") { $0.stationaryV = { point, theta in scaled(point.vStar, by: 1 - 2 * theta / .pi) } },
-            Fault("ReLU: h term × 1.01", Formulas.theory.scaling(.coarseReLU, term: 0, by: 1.01)),
+            Fault("ReLU: h term × 1.01", Formulas.theory.scaling(.coarseReLU, term: 0, by: 1.01))
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
@@ -39,7 +41,9 @@ extension Claim {
         if largest > 1e-12 { evidence.violations.append("a gradient of \(format(largest)) at a critical point") }
         if vanished > 0 { evidence.violations.append("the identity's coarse gradient is too small at \(vanished) spurious minima") }
         evidence.catches = "gradients above 1e-12 of ‖v*‖²"
-        evidence.summary = "\(8 * settings.dimensions.count) targets: largest gradient \(format(largest)), Hessian signs (m, 1, n − 1) of (+, −, 0), smallest identity gradient at a spurious minimum \(format(smallestIdentity))"
+        evidence.summary =
+            "\(8 * settings.dimensions.count) targets: largest gradient \(format(largest)), Hessian signs (m, 1, n − 1) of (+, −, 0), "
+            + "smallest identity gradient at a spurious minimum \(format(smallestIdentity))"
         return evidence
     }
 
@@ -50,7 +54,7 @@ extension Claim {
         let sampler = MonteCarlo(seed: settings.seed, threads: settings.threads)
         for (kind, point, quantities) in [
             ("saddle", places.saddle, [Quantity.gradientV, .gradientW, .coarseReLU, .coarseClipped]),
-            ("spurious minimum", places.spurious, [.gradientV, .coarseReLU, .coarseClipped]),
+            ("spurious minimum", places.spurious, [.gradientV, .coarseReLU, .coarseClipped])
         ] {
             let experiment = Purpose.critical.experiment(2 * index + (kind == "saddle" ? 0 : 1))
             let estimates = try sampler.estimate(point, samples: max(settings.samples / 4, 1 << 16), experiment: experiment)
@@ -133,7 +137,8 @@ private struct Targets {
         // Differences with step 1e-5 carry an error near 1e-9; the smallest nonzero eigenvalues are above 1e-4.
         let counts = (values.filter { $0 > 1e-6 }.count, values.filter { $0 < -1e-6 }.count)
         if counts != (m, 1) {
-            evidence.violations.append("Hessian at the saddle, \(label): \(counts.0) positive and \(counts.1) negative eigenvalues, expected \(m) and 1")
+            evidence.violations.append(
+                "Hessian at the saddle, \(label): \(counts.0) positive and \(counts.1) negative eigenvalues, expected \(m) and 1")
         }
     }
 

@@ -36,7 +36,8 @@ extension Claim {
         let quantity = proxy.correlation
         return Claim(
             id: quantity.rawValue, statement: statement, source: "METHOD.md item 5; Yin et al. ICLR 2019",
-            method: "product of the measured coarse gradient (first half of the samples) and the measured true gradient (second half), z-test",
+            method:
+                "product of the measured coarse gradient (first half of the samples) and the measured true gradient (second half), z-test",
             needs: [.model], faults: Fault.everyTerm(of: quantity)
         ) { settings, measurements, formulas in
             var evidence = Evidence()
@@ -47,7 +48,9 @@ extension Claim {
                 let expected = formulas.value(quantity, at: place.point)[0]
                 let measured = measuredCorrelation(proxy, gradientFrom: place.first, trueFrom: place.second)
                 evidence.tests.append(
-                    ClaimTest(label: place.label, result: zTest(estimate: measured.value, standardError: measured.standardError, expected: expected)))
+                    ClaimTest(
+                        label: place.label,
+                        result: zTest(estimate: measured.value, standardError: measured.standardError, expected: expected)))
                 largest = max(largest, abs(measured.value - expected) / abs(expected))
                 relativeErrors.append(measured.standardError / abs(expected))
                 if index < Measurements.sweepCount {
@@ -65,7 +68,7 @@ extension Claim {
             }
             evidence.tables = [
                 DataTable(name: quantity.rawValue, columns: ["theta", "measured", "standard_error", "formula"], blocks: [curve]),
-                DataTable(name: quantity.rawValue + "-formula", columns: ["theta", "formula"], blocks: [line]),
+                DataTable(name: quantity.rawValue + "-formula", columns: ["theta", "formula"], blocks: [line])
             ]
             return evidence
         }

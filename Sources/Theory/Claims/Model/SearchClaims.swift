@@ -7,12 +7,13 @@ extension Claim {
     /// Sign of ⟨E g, ∂f/∂w⟩ as items 3 and 4 give it (item 5 is not used).
     static let positivity = Claim(
         id: "positivity", statement: "⟨E g, ∂f/∂w⟩ ≥ 0 everywhere, for all three proxies, and equals item 5",
-        source: "METHOD.md items 3–5", method: "smallest cosine found by a Halton sweep over many m, n, angles near 0, π/2 and π, and by Nelder–Mead",
+        source: "METHOD.md items 3–5",
+        method: "smallest cosine found by a Halton sweep over many m, n, angles near 0, π/2 and π, and by Nelder–Mead",
         faults: [
             Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
             Fault("ReLU: w* term × 1.01", Formulas.theory.scaling(.coarseReLU, term: 2, by: 1.01)),
             Fault("clipped ReLU: p and q exchanged", Formulas.theory.exchangingPAndQ(in: .coarseClipped)),
-            Fault("identity: w* term with the wrong sign", Formulas.theory.scaling(.coarseIdentity, term: 1, by: -1)),
+            Fault("identity: w* term with the wrong sign", Formulas.theory.scaling(.coarseIdentity, term: 1, by: -1))
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
@@ -24,8 +25,12 @@ extension Claim {
             mismatch = max(mismatch, worst)
             parts.append("\(proxy.rawValue) \(format(found.value))")
             // Rounding of an inner product of unit vectors with up to 64 entries is below 1e-14; the tangent's is 1e-13.
-            if found.value < -1e-12 { evidence.violations.append("\(proxy.rawValue): cosine \(format(found.value)) at θ = \(found.point.theta)") }
-            if worst > 1e-9 { evidence.violations.append("\(proxy.rawValue): items 3 and 4 differ from item 5 by \(format(worst)) of the norms") }
+            if found.value < -1e-12 {
+                evidence.violations.append("\(proxy.rawValue): cosine \(format(found.value)) at θ = \(found.point.theta)")
+            }
+            if worst > 1e-9 {
+                evidence.violations.append("\(proxy.rawValue): items 3 and 4 differ from item 5 by \(format(worst)) of the norms")
+            }
         }
         evidence.catches = "cosine < −1e-12; 1e-9 of the norms"
         evidence.summary = "smallest cosine found: \(parts.joined(separator: ", ")); items 3·4 equal item 5 to \(format(mismatch))"
@@ -42,13 +47,15 @@ extension Claim {
             Fault("A × ½") { $0.boundConstants = { ($0.boundConstants.a / 2, $0.boundConstants.b) } },
             Fault("B × ½") { $0.boundConstants = { ($0.boundConstants.a, $0.boundConstants.b / 2) } },
             Fault("A dropped") { $0.boundConstants = { (0, $0.boundConstants.b) } },
-            Fault("B dropped") { $0.boundConstants = { ($0.boundConstants.a, 0) } },
+            Fault("B dropped") { $0.boundConstants = { ($0.boundConstants.a, 0) } }
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
         let found = try adversarialMinimum(settings) { -(boundRatio(at: $0, formulas)) }
         let ratio = -found.value
-        evidence.summary = "largest ratio found \(String(format: "%.6f", ratio)) at m = \(found.point.m), n = \(found.point.n), θ = \(format(found.point.theta)): both constants have a factor \(String(format: "%.3f", 1 / ratio)) to spare"
+        evidence.summary =
+            "largest ratio found \(String(format: "%.6f", ratio)) at m = \(found.point.m), n = \(found.point.n), θ = "
+            + "\(format(found.point.theta)): both constants have a factor \(String(format: "%.3f", 1 / ratio)) to spare"
         evidence.catches = "constants too small by \(String(format: "%.3g", 1 / ratio))"
         if ratio > 1 + 1e-9 { evidence.violations.append("ratio \(format(ratio)) at θ = \(found.point.theta)") }
         return evidence
