@@ -141,9 +141,8 @@ let package = Package(
             name: "TrainingTests",
             dependencies: [
                 "Training", "Backends", "Collectives", "Compute", "Datasets", "Graph", "Parallelism", "Quantization", "Statistics",
-                "TestSupport",
-                "TrainingTestSupport"
-            ]),
+                "TestSupport", "TrainingTestSupport"
+            ], exclude: ["pytorch_settings.py"]),
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
         .testTarget(
             name: "ExportTests",

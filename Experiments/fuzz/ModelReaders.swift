@@ -57,7 +57,7 @@ extension Reader {
         ) { _ in
             let models = [
                 RandomModel(height: 5, width: 6), RandomModel(weightBits: 2, isScaledPerChannel: true),
-                RandomModel(weightBits: 4, isFloatOutside: true)
+                RandomModel(weightBits: 4, isFloatOutside: true), RandomModel(height: 5, width: 6, isOfBytes: true)
             ]
             let seeds = try models.map { Seed(try $0.contents().encoded(), hot: 0..<128 + 10 * 64, finish: packedAgain) }
             let paths = Classifier.Path.available

@@ -13,6 +13,7 @@ struct InferenceStep {
 
     private enum Action {
         case first(ck_first_unit, ck_unit_path)
+        case bytes(ck_byte_unit, ck_unit_path)
         case convolution(ck_unit, ck_unit_path, input: Int, shortcut: Int?, isWide: Bool)
         case maximum(ck_level_window, input: Int)
         case subsampling(ck_level_subsampling, input: Int)
@@ -43,6 +44,7 @@ struct InferenceStep {
         let (begin, end) = (rows.lowerBound, rows.upperBound)
         switch action {
         case .first(var unit, let path): ck_first_unit_run(&unit, path, image, levels(output), begin, end, scratch)
+        case .bytes(var unit, let path): ck_byte_unit_run(&unit, path, image, levels(output), begin, end, scratch)
         case .convolution(var unit, let path, let input, let shortcut, let isWide):
             ck_unit_run(
                 &unit, path, levels(input), shortcut.map { UnsafeRawPointer(maps + $0) }, isWide ? 1 : 0, maps + output, begin, end, scratch
@@ -72,6 +74,7 @@ struct InferenceStep {
     static func unit(_ model: PackedModel, _ index: Int, path: Classifier.Path, input: Int, shortcut: Int?, output: Int) -> InferenceStep {
         switch model.units[index].kind {
         case .first: first(model, index, path: path, output: output)
+        case .firstOfBytes: firstOfBytes(model, index, path: path, output: output)
         case .convolution: convolution(model, index, path: path, input: input, shortcut: shortcut, output: output)
         case .maximum: maximum(model, index, input: input, output: output)
         case .classifier: classifier(model, index, input: input)
@@ -111,6 +114,24 @@ struct InferenceStep {
         return InferenceStep(
             .first(first, path.kernels[0]), rows: shape.height, output: output,
             scratchBytes: ck_first_unit_scratch_bytes(first), unit: index, owners: [packed, pixels, a, b])
+    }
+
+    private static func firstOfBytes(_ model: PackedModel, _ index: Int, path: Classifier.Path, output: Int) -> InferenceStep {
+        let (unit, shape, from, classes) = (model.units[index], model.shapes[index], model.input, model.borderClasses(index))
+        let (a, b) = (Table(model.a(index), zero: 0), Table(model.b(index), zero: 0))
+        let (rows, columns) = (Table(classes.rows, zero: 0), Table(classes.columns, zero: 0))
+        var bytes = ck_byte_unit(
+            height: from.height, width: from.width, input_channels: from.channels, output_channels: unit.outputChannels,
+            kernel: unit.kernel, stride: unit.stride, padding: unit.padding, largest_integer_weight: Int32(unit.maximumIntegerWeight),
+            packed: nil, a: a.pointer, b: b.pointer, row_classes: rows.pointer, column_classes: columns.pointer,
+            column_class_count: classes.columnTaps.count, qmax: Float(unit.qmax))
+        let kernel = path.kernel(for: bytes)
+        let packed = Table<UInt8>(count: ck_byte_unit_packed_bytes(bytes, kernel), zero: 0)
+        model.integerWeights(index).withUnsafeBufferPointer { ck_byte_unit_pack($0.baseAddress, bytes, kernel, packed.pointer) }
+        bytes.packed = UnsafeRawPointer(packed.pointer)
+        return InferenceStep(
+            .bytes(bytes, kernel), rows: shape.height, output: output, scratchBytes: ck_byte_unit_scratch_bytes(bytes, kernel),
+            unit: index, owners: [packed, a, b, rows, columns])
     }
 
     private static func convolution(

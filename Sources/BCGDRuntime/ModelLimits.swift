@@ -25,7 +25,7 @@ package struct ModelCost {
         // In floating point, as a forged unit's products need not fit 64 bits.
         let own: Double =
             switch unit.kind {
-            case .first, .convolution: Double(weights) * Double(shape.height * shape.width)
+            case .first, .firstOfBytes, .convolution: Double(weights) * Double(shape.height * shape.width)
             case .maximum: Double(shape.count) * Double(window)
             case .classifier: Double(weights) + Double(input.count)
             }
@@ -72,6 +72,10 @@ extension PackedModel {
                 let pixel = magnitude(pixelTable)
                 try need(pixel, "a normalised pixel")
                 (terms, factor) = (Double(inputsPerOutput(index)) * pixel * weight, magnitude(a(index)))
+            case .firstOfBytes:
+                try need(magnitude(pixelTable), "a normalised pixel")
+                // One a colour; together not more than all terms times the largest factor.
+                (terms, factor) = (Double(inputsPerOutput(index) * 255 * unit.maximumIntegerWeight), magnitude(a(index)))
             case .convolution:
                 (terms, factor) = (Double(inputsPerOutput(index) * units[unit.input].qmax * unit.maximumIntegerWeight), magnitude(a(index)))
             case .maximum, .classifier:
@@ -88,6 +92,10 @@ extension PackedModel {
                 bound += Double(unit.step.magnitude) * other
             }
             try need(bound, unit.kind == .classifier ? "a score" : "t")
+            if unit.kind == .firstOfBytes {  // what programs in floats make of it (ONNX)
+                let (a, b) = floatNumbers(index)
+                try need(max(magnitude(a), magnitude(b)), "a number for normalised pixels")
+            }
             bounds.append(bound)
         }
     }

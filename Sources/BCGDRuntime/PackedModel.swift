@@ -33,7 +33,8 @@ public struct PackedModel: Sendable {
 
     /// One unit; convolutions include batch norm, the addition of a shortcut, and the quantized ReLU.
     public struct Unit: Equatable, Sendable {
-        public enum Kind: UInt8, Sendable { case first = 1, convolution, maximum, classifier }
+        /// `first` normalises the image and sums floats; `firstOfBytes` sums its bytes, which is exact (version 2 of the format).
+        public enum Kind: UInt8, Sendable { case first = 1, convolution, maximum, classifier, firstOfBytes }
         /// What is added before the activation: nothing, a map of levels, every so-many-th pixel of one with as many zero
         /// channels on both sides as the result has more, or a map of values (`activationBits` 0).
         public enum Shortcut: UInt8, Sendable { case none, levels, subsampled, values }
@@ -72,7 +73,8 @@ public struct PackedModel: Sendable {
         public var qmax: Int { 1 << activationBits - 1 }
         /// The largest magnitude of a code.
         public var maximumIntegerWeight: Int { weightBits == 1 ? 1 : 1 << (weightBits - 1) - 1 }
-        var hasWeights: Bool { kind != .maximum }
+        public var hasWeights: Bool { kind != .maximum }
+        public var readsImage: Bool { kind == .first || kind == .firstOfBytes }
     }
 
     public let input: Shape
@@ -126,14 +128,14 @@ public struct PackedModel: Sendable {
     /// δ of the layer, or of each output channel.
     public func scales(_ unit: Int) -> [Float] { floats(sections[unit].scales, units[unit].scaleCount) }
 
-    /// Of t = a·sum + b, `[O]` each; a classifier has no `a`, and its bias is `b`.
-    public func a(_ unit: Int) -> [Float] {
-        units[unit].kind == .classifier ? [] : floats(sections[unit].channels, units[unit].outputChannels)
-    }
+    /// Of t = a·sum + b, `[O]` each; a classifier has no `a`, and its bias is `b`. Of a first unit of bytes `a` is `[C, O]`, one of each
+    /// colour's sum, and `b` `[classes, O]`, one of each class of places at the border (`BorderClasses`).
+    public func a(_ unit: Int) -> [Float] { floats(sections[unit].channels, numbers(unit).a) }
     public func b(_ unit: Int) -> [Float] {
-        let count = units[unit].outputChannels
-        return floats(sections[unit].channels + (units[unit].kind == .classifier ? 0 : 4 * count), count)
+        let (a, b) = numbers(unit)
+        return floats(sections[unit].channels + 4 * a, b)
     }
+    private func numbers(_ unit: Int) -> (a: Int, b: Int) { units[unit].numbers(from: inputShape(unit), to: shapes[unit]) }
 
     private func floats(_ offset: Int, _ count: Int) -> [Float] {
         (0..<count).map { Float(bitPattern: storage.bytes.loadUnaligned(fromByteOffset: offset + 4 * $0, as: UInt32.self)) }

@@ -9,7 +9,8 @@ import Foundation
 /// The file's layout (Documentation/packed-format.md).
 enum PackedLayout {
     static let magic = Data("BCGDMODL".utf8)
-    static let version: UInt32 = 1
+    /// Version 2 has first units of bytes, and nothing else that version 1 has not.
+    static let versions: ClosedRange<UInt32> = 1...2
     static let headerBytes = 128, unitBytes = 64
     static let checksumStart = 16
     static let most = (side: 4096, channels: 1 << 16, units: 1024, elements: 1 << 27, classes: 1 << 20, name: 1 << 12, file: 1 << 32)
@@ -55,7 +56,8 @@ extension PackedModel {
             if let excess = cost.adding(unit, weights: weights, from: index == 0 ? input : shapes[unit.input], to: shape) {
                 throw reader.fail("unit \(index): \(excess)")
             }
-            try reader.checkNumbers(unit, section, weights: weights)
+            let numbers = unit.numbers(from: index == 0 ? input : shapes[unit.input], to: shape)
+            try reader.checkNumbers(unit, section, weights: weights, numbers: numbers.a + numbers.b)
             units.append(unit)
             shapes.append(shape)
             sections.append(section)
@@ -84,11 +86,11 @@ struct PackedReader {
             throw fail("not a packed model: it does not begin with \(String(decoding: PackedLayout.magic, as: UTF8.self))")
         }
         let version = word(8)
-        guard version == PackedLayout.version else {
+        guard PackedLayout.versions.contains(version) else {
+            let (first, last) = (PackedLayout.versions.lowerBound, PackedLayout.versions.upperBound)
             throw fail(
-                "packed format version \(version), this program reads version \(PackedLayout.version): "
-                    + "\(version > PackedLayout.version ? "use a newer program, or export again" : "damaged")"
-            )
+                "packed format version \(version), this program reads versions \(first) to \(last): "
+                    + "\(version > last ? "use a newer program, or export again" : "damaged")")
         }
         guard bytes.count >= PackedLayout.headerBytes else {
             throw fail("\(bytes.count) bytes, expected \(PackedLayout.headerBytes) at least: truncated")
@@ -150,6 +152,9 @@ struct PackedReader {
         else {
             throw fail("unit \(index): kind \(byte(0)) with shortcut \(byte(6)), which this version does not know")
         }
+        guard kind != .firstOfBytes || word(8) >= 2 else {
+            throw fail("unit \(index): kind \(byte(0)), which version \(word(8)) of the format does not have")
+        }
         let numbers = try finite(at: start + 24, count: 2), nameLength = Int(word(start + 60))
         guard nameLength <= PackedLayout.most.name else {
             throw fail("unit \(index): a name of \(nameLength) bytes, more than \(PackedLayout.most.name)")
@@ -167,13 +172,12 @@ struct PackedReader {
     }
 
     /// That weights, scales and channel numbers are in the file and are possible ones.
-    func checkNumbers(_ unit: PackedModel.Unit, _ section: PackedModel.Sections, weights: Int) throws {
+    func checkNumbers(_ unit: PackedModel.Unit, _ section: PackedModel.Sections, weights: Int, numbers: Int) throws {
         guard unit.hasWeights else { return }
         let bits = unit.weightBits
         let weightRange = try range(
             UInt64(section.weights), IntegerWeightPacking.bytes(bits: bits, count: weights), "weights of \(unit.name)")
         _ = try range(UInt64(section.scales), 4 * unit.scaleCount, "scales of \(unit.name)")
-        let numbers = (unit.kind == .classifier ? 1 : 2) * unit.outputChannels
         _ = try range(UInt64(section.channels), 4 * numbers, "channel numbers of \(unit.name)")
         _ = try finite(at: section.channels, count: numbers)
         let scales = try finite(at: section.scales, count: unit.scaleCount)

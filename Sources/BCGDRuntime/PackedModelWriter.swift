@@ -41,7 +41,8 @@ public struct PackedModelContents {
         }
         var file = Data(count: PackedLayout.headerBytes + entries.count * PackedLayout.unitBytes)
         file.replaceSubrange(0..<8, with: PackedLayout.magic)
-        file.store(PackedLayout.version, at: 8)
+        // The oldest that can say it, so that older programs read what they can.
+        file.store(entries.contains { $0.unit.kind == .firstOfBytes } ? PackedLayout.versions.upperBound : 1, at: 8)
         for (at, value) in [(24, entries.count), (28, classes.count), (32, input.height), (36, input.width), (40, input.channels)] {
             file.store(UInt32(value), at: at)
         }

@@ -13,6 +13,7 @@ public struct ReferenceClassifier {
         for (index, unit) in model.units.enumerated() {
             switch unit.kind {
             case .first: results.append(first(index, image))
+            case .firstOfBytes: results.append(firstOfBytes(index, image))
             case .convolution: results.append(convolution(index, results))
             case .maximum: results.append(maximum(index, results[unit.input].levels))
             case .classifier: results.append(scores(index, results[unit.input].levels))
@@ -41,6 +42,27 @@ public struct ReferenceClassifier {
                 }
             }
             result.append(level(b[o].addingProduct(a[o], sum), unit))
+        }
+        return .levels(result)
+    }
+
+    /// t = b of the place's class; for c: t = fma(a of the colour, its exact sum, t).
+    private func firstOfBytes(_ index: Int, _ image: [UInt8]) -> UnitActivation.Values {
+        let (unit, weights, shape) = (model.units[index], model.integerWeights(index), model.shapes[index])
+        let (a, b, channels, classes) = (model.a(index), model.b(index), model.input.channels, model.borderClasses(index))
+        var result: [UInt8] = []
+        forEachOutput(index) { at, o, taps in
+            let (row, column) = (at / shape.channels / shape.width, at / shape.channels % shape.width)
+            let place = Int(classes.rows[row]) * classes.columnTaps.count + Int(classes.columns[column])
+            var t = b[place * shape.channels + o]
+            for c in 0..<channels {
+                let sum = taps.reduce(Int32(0)) { sum, tap in
+                    let weight = weights[(o * channels + c) * unit.kernel * unit.kernel + tap.weight]
+                    return sum + Int32(image[tap.pixel * channels + c]) * Int32(weight)
+                }
+                t.addProduct(a[c * shape.channels + o], Float(sum))
+            }
+            result.append(level(t, unit))
         }
         return .levels(result)
     }

@@ -26,7 +26,7 @@ struct UnitCheck {
 
     /// The shape of the unit's result, and the number of its weights.
     func validated() throws -> (shape: PackedModel.Shape, weights: Int) {
-        try need((unit.kind == .first) == (index == 0), "the first unit, and no other, to read the image")
+        try need(unit.readsImage == (index == 0), "the first unit, and no other, to read the image")
         try need((unit.kind == .classifier) == (index == count - 1), "the last unit, and no other, to be a classifier")
         let input = try inputShape()
         try checkBits()

@@ -16,7 +16,9 @@ public enum BatchNorm {
     public struct Folded: Equatable, Sendable {
         /// 1/s.
         public let inverse: Double
-        public let a, b: Float
+        public let exactA, exactB: Double
+        public var a: Float { Float(exactA) }
+        public var b: Float { Float(exactB) }
 
         /// - Parameters:
         ///   - mean: μ of `unit·acc + bias`; `variance` likewise.
@@ -28,8 +30,8 @@ public enum BatchNorm {
         ) {
             inverse = 1 / (variance + Double(epsilon)).squareRoot()
             let gain = scale * inverse
-            a = Float(gain * unit / stepSize)
-            b = Float((shift + gain * (bias - mean)) / stepSize - roundingOffset)
+            exactA = gain * unit / stepSize
+            exactB = (shift + gain * (bias - mean)) / stepSize - roundingOffset
         }
     }
 }

@@ -51,10 +51,12 @@ public final class Network {
     ///   - relaxesWeights: the passes may multiply by weights between quantized and float ones (BinaryRelax), so mixed precision
     ///     has no integer passes.
     ///   - keepsSecondMoments: there is room for Adam's mean squares.
+    ///   - images: how those that evaluation sees were made of bytes, from whose exact sums mixed precision then computes the first layer;
+    ///     `nil` for others.
     /// - Throws: `GraphError` for a graph that the precision does not know.
     public init(
         _ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, keepsSecondMoments: Bool = false,
-        in context: ExecutionContext
+        images: ByteImages? = nil, in context: ExecutionContext
     ) throws {
         (self.graph, self.precision, threads, shards) = (graph, precision, context.engine.threads, context.shards)
         switch precision {
@@ -66,7 +68,7 @@ public final class Network {
             tensors = Parameters(
                 graph, keepsSecondMoments: keepsSecondMoments, ranks: context.shards.collective.ranks,
                 keepsIntegerWeightsOnly: plan.keepsIntegerWeightsOnly)
-            let compiled = LowPrecision(plan, tensors, in: context)
+            let compiled = LowPrecision(plan, tensors, images: images, in: context)
             (executable, lowPrecision) = (compiled, compiled)
         }
     }

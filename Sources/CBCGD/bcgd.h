@@ -28,7 +28,7 @@ typedef struct {
     const char *provenance;           // where the network came from
 } bcgd_description;
 
-enum { BCGD_FIRST = 1, BCGD_CONVOLUTION, BCGD_MAXIMUM, BCGD_CLASSIFIER };                    // kinds of units
+enum { BCGD_FIRST = 1, BCGD_CONVOLUTION, BCGD_MAXIMUM, BCGD_CLASSIFIER, BCGD_FIRST_OF_BYTES };  // kinds of units
 enum { BCGD_NO_SHORTCUT, BCGD_LEVELS, BCGD_SUBSAMPLED_LEVELS, BCGD_VALUES };                 // what is added before the activation
 enum { BCGD_INTEGER_WEIGHTS = 1, BCGD_FLOAT_WEIGHTS, BCGD_SCALES, BCGD_FACTORS, BCGD_TERMS };  // a unit's numbers
 
@@ -61,7 +61,7 @@ int bcgd_describe_unit(const bcgd_model *model, int32_t unit, bcgd_unit *descrip
 
 /// Copies a unit's numbers: integer weights (int8_t [O, I, K, K], of a classifier [O, I]), float weights (float, likewise: scale times
 /// integer weight where they are quantized), scales, factors a and terms b (float; a classifier has no factors, and its terms
-/// are its bias).
+/// are its bias; a first unit of bytes has factors [C, O] and terms [classes, O]).
 /// - into: room for `capacity` numbers, or NULL to count them.
 /// Returns how many there are; -1 when the unit has none of that kind, or more than there is room for.
 int64_t bcgd_numbers(const bcgd_model *model, int32_t unit, int32_t kind, void *into, int64_t capacity);

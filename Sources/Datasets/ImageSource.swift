@@ -20,6 +20,8 @@ public protocol ImageSource: Sendable {
     var width: Int { get }
     var channels: Int { get }
     var count: Int { get }
+    /// How pixels were made of bytes, for which evaluation in mixed precision has exact sums; `nil`, the default, where they were not.
+    var pixels: PixelNormalization? { get }
 
     /// Reads images on one worker's thread.
     /// - Parameter augmentation: nil for evaluation.
@@ -27,6 +29,7 @@ public protocol ImageSource: Sendable {
 }
 
 extension ImageSource {
+    public var pixels: PixelNormalization? { nil }
     /// H·W·C: the values of one image.
     public var imageSize: Int { height * width * channels }
 }
@@ -61,6 +64,7 @@ public struct ImageSizeError: Error, CustomStringConvertible {
 }
 
 extension ImageSplit: ImageSource {
+    public var pixels: PixelNormalization? { normalization }
     public func reader(augmentation: Augmentation?, seed: UInt64) -> any ImageReader { MemoryReader(self, augmentation, seed) }
 }
 

@@ -48,6 +48,7 @@ public struct JPEGSplit: ImageSource {
     public var width: Int { test.crop }
     public var channels: Int { 3 }
     public var count: Int { files.count }
+    public var pixels: PixelNormalization? { normalization }
 
     public func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader {
         try JPEGReader(self, augmentation, seed)

@@ -37,6 +37,7 @@ private struct PartOfSource: ImageSource {
     var width: Int { whole.width }
     var channels: Int { whole.channels }
     var count: Int { images.count }
+    var pixels: PixelNormalization? { whole.pixels }
 
     init(_ whole: any ImageSource, _ images: [Int]) { (self.whole, self.images) = (whole, images) }
 

@@ -40,9 +40,17 @@ public func compare(
     try NetworkMemory(graph, name: recipe.network, precision: .mixed, threads: threads)
         .expectRoom(batch: batch, besides: 4 * split.imageSize, for: checkpoint.path)
     let network = try checkpoint.evaluationNetwork(
-        input: input, classes: model.classes.count, precision: .mixed,
+        input: input, classes: model.classes.count, precision: .mixed, images: model.byteImages,
         in: ExecutionContext(engine: try Engine(threads: threads), batch: batch))
     return try compare(network, batch: batch, with: model, on: split, threads: threads, progress: progress)
+}
+
+extension PackedModel {
+    /// For the network that computes the first unit as this model does.
+    package var byteImages: ByteImages? {
+        guard units[0].kind == .firstOfBytes else { return nil }
+        return ByteImages(mean: Array(mean.prefix(input.channels)), std: Array(std.prefix(input.channels)))
+    }
 }
 
 /// - Parameter network: in mixed precision, planned for `batch` images.

@@ -51,7 +51,7 @@ private struct ONNXExport {
         for (index, unit) in model.units.enumerated() {
             let input = unit.input < 0 ? "image" : maps[unit.input]
             switch unit.kind {
-            case .first, .convolution: maps.append(convolution(index, unit, input))
+            case .first, .firstOfBytes, .convolution: maps.append(convolution(index, unit, input))
             case .maximum:
                 maps.append(
                     graph.node("MaxPool", [input], name: unit.name, window(unit) + [("kernel_shape", .ints([unit.kernel, unit.kernel]))]))
@@ -84,17 +84,17 @@ private struct ONNXExport {
 
     /// t = conv(L, a·w) + b; w are the integer weights, or a first unit's own weights.
     private mutating func foldedSum(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
-        let a = model.a(index)
-        let plain = unit.kind == .first ? model.floatWeights(index) : model.integerWeights(index).map { Float($0) }
+        let (a, b) = model.floatNumbers(index)
+        let plain = unit.readsImage ? model.floatWeights(index) : model.integerWeights(index).map { Float($0) }
         let per = plain.count / a.count
         let weights = graph.constant(unit.name + ".weight", weightShape(index), plain.enumerated().map { a[$0 / per] * $1 })
-        let bias = graph.constant(unit.name + ".bias", [a.count], model.b(index))
+        let bias = graph.constant(unit.name + ".bias", [a.count], b)
         return graph.node("Conv", [input, weights, bias], name: unit.name + ".conv", window(unit))
     }
 
     /// t = a·conv(L, q) + b, with q through a quantizer; a first unit's weights are δ·q.
     private mutating func integerSum(_ index: Int, _ unit: PackedModel.Unit, _ input: String) -> String {
-        let (a, b, shape) = (model.a(index), model.b(index), [1, unit.outputChannels, 1, 1])
+        let ((a, b), shape) = (model.floatNumbers(index), [1, unit.outputChannels, 1, 1])
         let sum = graph.node("Conv", [input, quantizedWeights(index, unit)], name: unit.name + ".conv", window(unit))
         let scaled = graph.node("Mul", [sum, graph.constant(unit.name + ".a", shape, a)], name: unit.name + ".scaled")
         return graph.node("Add", [scaled, graph.constant(unit.name + ".b", shape, b)], name: unit.name + ".shifted")
@@ -106,9 +106,9 @@ private struct ONNXExport {
     private mutating func quantizedWeights(_ index: Int, _ unit: PackedModel.Unit) -> String {
         let name = unit.name
         if unit.weightBits == 32 { return graph.constant(name + ".weight", weightShape(index), model.floatWeights(index)) }
-        if form == .qcdq { return dequantizedWeights(index, unit, unit.kind == .first ? model.scales(index) : [1]) }
-        let scales = unit.kind == .first ? model.scales(index) : [1]
-        let floats = unit.kind == .first ? model.floatWeights(index) : model.integerWeights(index).map { Float($0) }
+        if form == .qcdq { return dequantizedWeights(index, unit, unit.readsImage ? model.scales(index) : [1]) }
+        let scales = unit.readsImage ? model.scales(index) : [1]
+        let floats = unit.readsImage ? model.floatWeights(index) : model.integerWeights(index).map { Float($0) }
         let integerWeights = graph.constant(name + ".weight", weightShape(index), floats)
         let scale = graph.constant(name + ".scale", scales.count == 1 ? [] : [scales.count, 1, 1, 1], scales)
         return unit.weightBits == 1

@@ -84,7 +84,8 @@ private func requireLevels(_ run: RunDescription) throws {
 /// - Parameter tensors: quantized weights projected.
 /// - Throws: `ExportError` where maps are not levels, `GraphError` for a graph that low precision does not know.
 package func packedModel(_ graph: NetworkGraph, _ tensors: Parameters, format: ImageFormat, provenance: String) throws -> PackedModel {
-    let export = try PackedExport(graph, tensors)
+    let images = ByteImages(mean: format.normalization.mean, std: format.normalization.std)
+    let export = try PackedExport(graph, tensors, images)
     let packed = PackedModelContents(
         input: .init(height: format.height, width: format.width, channels: format.channels), mean: format.normalization.mean,
         std: format.normalization.std, fitting: format.fitting, classes: format.classes, provenance: provenance,
@@ -96,9 +97,10 @@ package func packedModel(_ graph: NetworkGraph, _ tensors: Parameters, format: I
 private struct PackedExport {
     let plan: LowPrecisionPlan
     private let tensors: Parameters
+    private let images: ByteImages
 
-    init(_ graph: NetworkGraph, _ tensors: Parameters) throws {
-        (plan, self.tensors) = (try LowPrecisionPlan(graph, relaxesWeights: false), tensors)
+    init(_ graph: NetworkGraph, _ tensors: Parameters, _ images: ByteImages) throws {
+        (plan, self.tensors, self.images) = (try LowPrecisionPlan(graph, relaxesWeights: false), tensors, images)
         guard plan.units.indices.allSatisfy({ plan.units[$0].kind == .classifier || plan.numbers($0) != .rounded }) else {
             throw ExportError("only networks with weights and activations both quantized can be packed")
         }
@@ -138,9 +140,9 @@ private struct PackedExport {
         case .map(let other): (shortcut, source) = (plan.numbers(other) == .levels ? .levels : .values, other)
         case .subsampled(let other, let by): (shortcut, source, stride) = (.subsampled, other, by)
         }
-        let weight = tensors[unit.name + ".weight"]
+        let weight = tensors[unit.name + ".weight"], kind = kind(index, unit, weight)
         let described = PackedModel.Unit(
-            name: unit.name, kind: unit.input < 0 ? .first : .convolution, kernel: unit.kernel, stride: unit.stride, padding: unit.padding,
+            name: unit.name, kind: kind, kernel: unit.kernel, stride: unit.stride, padding: unit.padding,
             weightBits: bits(weight), activationBits: plan.graph.qmax(unit).map { ($0 + 1).trailingZeroBitCount } ?? 0,
             shortcut: shortcut, shortcutStride: stride, input: unit.input, shortcutInput: source,
             outputChannels: paddedChannels(unit.output.channels), scaleCount: scaleCount(weight),
@@ -148,10 +150,25 @@ private struct PackedExport {
             stepSize: worth(index))
         let folded = folded(index, unit, weight)
         let inputs = plan.shape(index).input.channels
+        if kind == .firstOfBytes {
+            let padded = plan.shape(index).padded,
+                entry = contents(described, weight, inputs: (inputs, inputs), taps: unit.kernel * unit.kernel)
+            let bytes = ByteFolding(
+                padded, integerWeights: entry.integerWeights, scale: weight.scale(of:), folded: folded, images: images)
+            return PackedModelContents.Entry(
+                described, integerWeights: entry.integerWeights, scales: entry.scales, a: bytes.a, b: bytes.b)
+        }
         return contents(
             described, weight, inputs: (inputs, unit.input < 0 ? inputs : paddedChannels(inputs)), taps: unit.kernel * unit.kernel,
             a: folded.map(\.a),
             b: folded.map(\.b))
+    }
+
+    /// As `FirstUnit` computes it in evaluation.
+    private func kind(_ index: Int, _ unit: FusedUnit, _ weight: Parameter) -> PackedModel.Unit.Kind {
+        guard unit.input < 0 else { return .convolution }
+        let isOfBytes = weight.integerWeights != nil && images.areRestorable && ByteFolding.holds(plan.shape(index))
+        return isOfBytes ? .firstOfBytes : .first
     }
 
     /// As `NormActivationUnit` folds it in evaluation.
@@ -187,7 +204,7 @@ private struct PackedExport {
 
     /// With the channels that the format asks for: those that are too many get any code, and a and b of 0, so that their levels are 0.
     private func contents(
-        _ unit: PackedModel.Unit, _ weight: Parameter, inputs: (Int, Int), taps: Int, a: [Float], b: [Float]
+        _ unit: PackedModel.Unit, _ weight: Parameter, inputs: (Int, Int), taps: Int, a: [Float] = [], b: [Float] = []
     ) -> PackedModelContents.Entry {
         let outputs = (weight.value.shape[0], unit.outputChannels)
         func padded<T>(_ numbers: [T], _ fill: T) -> [T] { Export.padded(numbers, outputs: outputs, inputs: inputs, taps: taps, fill) }

@@ -66,12 +66,14 @@ extension WeightQuantizer {
             integerWeights: integerWeights,
             scales: scales, scratch: scratch)
         guard slices > 1 else { return job.project(0, threads: Int32(threads)) }
-        ck_parallel(
-            Int32(threads),
-            { context, worker, workers in
-                guard let job = context?.assumingMemoryBound(to: SliceJob.self).pointee else { return }
-                for slice in stride(from: Int(worker), to: job.slices, by: Int(workers)) { job.project(slice, threads: 1) }
-            }, &job)
+        withUnsafeMutablePointer(to: &job) { job in
+            ck_parallel(
+                Int32(threads),
+                { context, worker, workers in
+                    guard let job = context?.assumingMemoryBound(to: SliceJob.self).pointee else { return }
+                    for slice in stride(from: Int(worker), to: job.slices, by: Int(workers)) { job.project(slice, threads: 1) }
+                }, job)
+        }
     }
 
     /// The same for an array: one scale a slice, and all integer weights.

@@ -201,12 +201,16 @@ public struct Checkpoint {
     }
 
     /// The network as the run's evaluation sees it, in whatever precision.
-    /// - Parameter input: the shape of the images that the run was trained on.
+    /// - Parameters:
+    ///   - input: the shape of the images that the run was trained on.
+    ///   - images: as `Network.init` takes them.
     /// - Throws: as `graph` and `evaluationTensors`.
     public func evaluationNetwork(
-        input: FeatureShape, classes: Int, precision: Precision, own: OwnQuantizers = OwnQuantizers(), in context: ExecutionContext
+        input: FeatureShape, classes: Int, precision: Precision, own: OwnQuantizers = OwnQuantizers(), images: ByteImages? = nil,
+        in context: ExecutionContext
     ) throws -> Network {
-        let network = try Network(try graph(input: input, classes: classes, own: own), precision: precision, in: context)
+        let network = try Network(
+            try graph(input: input, classes: classes, own: own), precision: precision, images: images, in: context)
         try restoreForEvaluation(network.tensors, threads: context.engine.threads)
         return network
     }

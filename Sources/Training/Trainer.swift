@@ -95,7 +95,7 @@ public final class Trainer {
         (self.run, self.threads, self.shards) = (run, threads, shards)
         network = try Network(
             graph, precision: run.precision, relaxesWeights: recipe.relaxesWeights, keepsSecondMoments: recipe.optimizer == .adam,
-            in: context)
+            images: test.pixels.map { ByteImages(mean: $0.mean, std: $0.std) }, in: context)
         network.initialize(seed: run.seed)
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
         descent.project()

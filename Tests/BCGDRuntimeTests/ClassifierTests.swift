@@ -14,7 +14,11 @@ import Testing
         RandomModel(activationBits: 1), RandomModel(activationBits: 5), RandomModel(activationBits: 8), RandomModel(isFloatOutside: true),
         RandomModel(isScaledPerChannel: true), RandomModel(weightBits: 2), RandomModel(weightBits: 2, isScaledPerChannel: true),
         RandomModel(weightBits: 3), RandomModel(weightBits: 4, isFloatOutside: true), RandomModel(weightBits: 8, activationBits: 8),
-        RandomModel(height: 31, width: 45, first: (7, 2, 3)), RandomModel(height: 15, width: 29, channels: 1, first: (5, 1, 2))
+        RandomModel(height: 31, width: 45, first: (7, 2, 3)), RandomModel(isOfBytes: true),
+        RandomModel(height: 31, width: 45, isScaledPerChannel: true, isOfBytes: true, first: (7, 2, 3)),
+        RandomModel(height: 6, width: 5, weightBits: 8, isOfBytes: true, first: (11, 1, 5)),
+        RandomModel(channels: 1, weightBits: 4, activationBits: 8, isOfBytes: true, first: (4, 3, 1)),
+        RandomModel(height: 15, width: 29, channels: 1, first: (5, 1, 2))
     ]
 
     @Test(arguments: paths, models)

@@ -13,7 +13,7 @@ import Testing
     @Test func damagedFilesNeitherCrashNorHang() throws {
         let originals = try [
             RandomModel(height: 5, width: 6), RandomModel(weightBits: 2, isScaledPerChannel: true),
-            RandomModel(weightBits: 4, isFloatOutside: true)
+            RandomModel(weightBits: 4, isFloatOutside: true), RandomModel(height: 5, width: 6, isOfBytes: true)
         ]
         .map { try $0.contents().encoded() }
         var random = Philox(seed: 20_180_805, stream: 1)

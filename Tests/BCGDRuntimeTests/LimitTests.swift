@@ -22,7 +22,7 @@ import Testing
     /// Each kind of number alone at the largest f32, in a model that is accepted without.
     @Test func numbersThatMayOverflowAreRefused() {
         let huge = Float.greatestFiniteMagnitude
-        for random in [RandomModel(), RandomModel(isFloatOutside: true)] {
+        for random in [RandomModel(), RandomModel(isFloatOutside: true), RandomModel(isOfBytes: true)] {
             let contents = random.contents()
             #expect(message(contents) == "accepted")
             #expect(message(contents.changed(a: { $0 == 3 ? huge : 0 })).contains("t may reach"))

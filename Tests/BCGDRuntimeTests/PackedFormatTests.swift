@@ -22,8 +22,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [RandomModel(), RandomModel(weightBits: 2, isScaledPerChannel: true), RandomModel(weightBits: 5, isFloatOutside: true)]
-    )
+    @Test(arguments: [
+        RandomModel(), RandomModel(weightBits: 2, isScaledPerChannel: true), RandomModel(weightBits: 5, isFloatOutside: true),
+        RandomModel(isOfBytes: true)
+    ])
     func everythingSurvives(_ random: RandomModel) throws {
         let (contents, model) = (random.contents(), try PackedModel(bytes: random.contents().encoded()))
         #expect(model.classes == contents.classes && model.provenance == "random" && model.input == contents.input)
@@ -52,6 +54,19 @@ import Testing
         #expect(Array(third[0..<24]) == [2, 3, 1, 1, 1, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0])
     }
 
+    /// Only a first unit of bytes asks for version 2, and only that version has it.
+    @Test func versions() throws {
+        var bytes = try RandomModel(isOfBytes: true).contents().encoded()
+        #expect(bytes[8] == 2 && bytes[128] == 5)
+        bytes[8] = 1
+        #expect(throws: PackedModelError("m: unit 0: kind 5, which version 1 of the format does not have")) {
+            try PackedModel(bytes: repaired(bytes), path: "m")
+        }
+        // 3×3, padding 1: three classes of rows times three of columns, 16 channels.
+        let model = try PackedModel(bytes: RandomModel(isOfBytes: true).contents().encoded())
+        #expect(model.borderClasses(0).count == 9 && model.a(0).count == 3 * 16 && model.b(0).count == 9 * 16)
+    }
+
     @Test func aMappedFileIsTheSameModel() throws {
         let folder = try TemporaryFolder(), path = folder.path + "/m.bcgd"
         let model = try PackedModel(bytes: RandomModel().contents().encoded())
@@ -76,7 +91,7 @@ import Testing
         #expect(try message { $0 = $0.prefix(100) }.contains("truncated"))
         #expect(try message { $0.removeLast() }.contains("truncated"))
         #expect(try message { $0.append(0) }.contains("something was appended"))
-        #expect(try message { $0[8] = 2 }.contains("version 2, this program reads version 1: use a newer program"))
+        #expect(try message { $0[8] = 3 }.contains("version 3, this program reads versions 1 to 2: use a newer program"))
         #expect(try message { $0[$0.count / 2] ^= 1 }.contains("damaged: its CRC-32"))
         #expect(throws: PackedModelError("cannot open /nonexistent.bcgd: No such file or directory")) {
             try PackedModel(path: "/nonexistent.bcgd")

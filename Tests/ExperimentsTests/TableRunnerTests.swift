@@ -268,6 +268,7 @@ private struct StoppingDataset: Dataset {
         var width: Int { split.width }
         var channels: Int { split.channels }
         var count: Int { split.count }
+        var pixels: PixelNormalization? { split.pixels }
 
         func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader {
             StoppingReader(inner: split.reader(augmentation: augmentation, seed: seed), epoch: epoch, stop: stop)

@@ -50,7 +50,10 @@ import Testing
     ]
 
     /// A network with random weights, calibrated step sizes, and running statistics and affine parameters away from 0 and 1.
-    static func network(_ c: Case, threads: Int = 1) throws -> Network {
+    /// - Parameter isOfBytes: evaluation sums the images' bytes in the first layer.
+    static func network(
+        _ c: Case, normalization: PixelNormalization? = nil, isOfBytes: Bool = true, threads: Int = 1
+    ) throws -> Network {
         let shape = FeatureShape(height: c.side, width: c.side, channels: c.channels)
         let quantizers: (weights: any WeightQuantizer, activations: any ActivationQuantizer) =
             switch c.method {
@@ -64,7 +67,10 @@ import Testing
         let graph = try NetworkGraph.named(c.name, input: shape, classes: 10).quantized(activation: { _ in function }) {
             c.float.contains($1) ? nil : weights
         }
-        let network = try Network(graph, precision: .mixed, in: ExecutionContext(engine: try Engine(threads: threads), batch: c.batch))
+        let pixels = normalization ?? format(c).normalization
+        let network = try Network(
+            graph, precision: .mixed, images: isOfBytes ? ByteImages(mean: pixels.mean, std: pixels.std) : nil,
+            in: ExecutionContext(engine: try Engine(threads: threads), batch: c.batch))
         network.initialize(seed: 5)
         network.tensors.project(threads: threads)
         var random = Philox(seed: 5, stream: 1)
@@ -105,12 +111,37 @@ import Testing
         #expect(comparison.largestScoreDifference < 1e-3)
     }
 
+    /// Sums of bytes are the convolution of normalised pixels up to rounding, inside and at the border: the levels of the first layer
+    /// are equal but for those next to a boundary, of 10,000 at most 5, which differ by one. (t of order 10 is rounded by some 1e-6.)
+    @Test(arguments: [
+        Case(name: "resnet8"), Case(name: "lenet5", side: 17, weightBits: 4, isScaledPerChannel: true),
+        Case(name: "imagenet-resnet10", side: 61, batch: 3), Case(name: "imagenet-resnet10", side: 33, batch: 3, weightBits: 8)
+    ])
+    func sumsOfBytesAreTheConvolutions(_ c: Case) throws {
+        let (ours, floats) = (try Self.network(c), try Self.network(c, isOfBytes: false))
+        let format = Self.format(c), count = c.batch * c.side * c.side * c.channels, table = format.normalization.table
+        var random = Philox(seed: 8, stream: 1)
+        let images = Tensor(
+            [c.batch, c.side, c.side, c.channels], (0..<count).map { table[256 * ($0 % c.channels) + Int(random.next() % 256)] })
+        for network in [ours, floats] { _ = try network.forward(images, batch: c.batch, mode: .evaluation) }
+        guard case .levels(let a)? = ours.lowPrecision?.map(0), case .levels(let b)? = floats.lowPrecision?.map(0) else {
+            Issue.record("the first maps are not of levels")
+            return
+        }
+        let levels = c.batch * (ours.lowPrecision?.units[0].output.padded.count ?? 0)
+        let differences = (0..<levels).map { abs(Int(a[$0]) - Int(b[$0])) }.filter { $0 > 0 }
+        #expect(differences.count * 2000 <= levels && differences.allSatisfy { $0 == 1 }, "\(differences.count) of \(levels)")
+        #expect(Set(UnsafeBufferPointer(start: a, count: levels)).count > 2)
+    }
+
     /// The whole test split of CIFAR-10 with a ResNet-20 of random weights.
     @Test(.needs(.cifar10), .enabled(if: fusesMultiplyAdds, roundsTwice))
     func everyLevelOfTheWholeTestSplit() throws {
         let folder = try RealData.cifar10.requirePath()
         let c = Case(name: "resnet20", batch: 128)
-        let (network, split) = (try Self.network(c), try CIFAR10.load(folder: folder, allowUnofficial: true).test)
+        let (network, split) = (
+            try Self.network(c, normalization: CIFAR10.normalization), try CIFAR10.load(folder: folder, allowUnofficial: true).test
+        )
         let format = ImageFormat(height: 32, width: 32, channels: 3, classes: CIFAR10.classes, normalization: CIFAR10.normalization)
         let model = try packedModel(network.graph, network.tensors, format: format, provenance: "test")
         let comparison = try compare(network, batch: 128, with: model, on: split, threads: 1)

@@ -11,7 +11,8 @@ import TestSupport
     static let models: [RandomModel] = [
         RandomModel(), RandomModel(weightBits: 2, isScaledPerChannel: true),
         RandomModel(weightBits: 4, activationBits: 8, isFloatOutside: true),
-        RandomModel(channels: 1, weightBits: 3, activationBits: 1), RandomModel(weightBits: 8, first: (7, 2, 3))
+        RandomModel(channels: 1, weightBits: 3, activationBits: 1), RandomModel(weightBits: 8, first: (7, 2, 3)),
+        RandomModel(isOfBytes: true), RandomModel(weightBits: 4, isScaledPerChannel: true, isOfBytes: true, first: (7, 2, 3))
     ]
 
     private func imported(_ model: PackedModel, _ form: ONNXForm, _ weights: ONNXWeights = .int8) throws -> PackedModel {

@@ -13,22 +13,26 @@ package struct RandomModel: CustomStringConvertible, Sendable {
     /// The first unit and the classifier.
     package var isFloatOutside: Bool
     package var isScaledPerChannel: Bool
+    /// The first unit sums bytes (version 2 of the format).
+    package var isOfBytes: Bool
     /// Kernel, stride and padding of the first unit.
     package var first: (kernel: Int, stride: Int, padding: Int)
     package var seed: UInt64
 
     package init(
         height: Int = 9, width: Int = 13, channels: Int = 3, weightBits: Int = 1, activationBits: Int = 4, isFloatOutside: Bool = false,
-        isScaledPerChannel: Bool = false, first: (Int, Int, Int) = (3, 1, 1), seed: UInt64 = 1
+        isScaledPerChannel: Bool = false, isOfBytes: Bool = false, first: (Int, Int, Int) = (3, 1, 1), seed: UInt64 = 1
     ) {
         (self.height, self.width, self.channels, self.weightBits, self.activationBits) = (
             height, width, channels, weightBits, activationBits
         )
-        (self.isFloatOutside, self.isScaledPerChannel, self.first, self.seed) = (isFloatOutside, isScaledPerChannel, first, seed)
+        (self.isFloatOutside, self.isScaledPerChannel, self.isOfBytes) = (isFloatOutside, isScaledPerChannel, isOfBytes)
+        (self.first, self.seed) = (first, seed)
     }
 
     package var description: String {
-        "\(weightBits)W\(activationBits)A \(height)×\(width)×\(channels), first \(first), float outside \(isFloatOutside)"
+        "\(weightBits)W\(activationBits)A \(height)×\(width)×\(channels), first \(first), "
+            + "float outside \(isFloatOutside), of bytes \(isOfBytes)"
     }
 
     package func contents() -> PackedModelContents {
@@ -40,14 +44,17 @@ package struct RandomModel: CustomStringConvertible, Sendable {
             let isFloat = unit.weightBits == 32
             let integerWeights = isFloat || unit.kind == .maximum ? [] : (0..<count).map { _ in code(&random, unit.weightBits) }
             let terms = Double(inputs * unit.kernel * unit.kernel)
-            let spread: Double = unit.kind == .first ? 1 : 1.5 / (terms.squareRoot() * Double(max(unit.maximumIntegerWeight, 1)))
+            let spread: Double = unit.readsImage ? 1 : 1.5 / (terms.squareRoot() * Double(max(unit.maximumIntegerWeight, 1)))
             let top = Double(unit.qmax)
             let weights = isFloat ? floats(count) { 0.3 * random.normal() } : []
             let scales = floats(unit.scaleCount) { 0.1 + random.uniform() }
-            let hasA = unit.kind == .first || unit.kind == .convolution
+            let hasA = unit.readsImage || unit.kind == .convolution
             let a = hasA ? floats(outputs) { spread * random.normal() } : []
             let b = unit.kind == .maximum ? [] : floats(outputs) { top / 2 + max(top, 1) / 4 * random.normal() }
-            entries.append(PackedModelContents.Entry(unit, integerWeights: integerWeights, weights: weights, scales: scales, a: a, b: b))
+            let numbers = unit.kind == .firstOfBytes ? ofBytes(unit, integerWeights, scales, a, b) : (a: a, b: b)
+            entries.append(
+                PackedModelContents.Entry(
+                    unit, integerWeights: integerWeights, weights: weights, scales: scales, a: numbers.a, b: numbers.b))
         }
         func scales(_ outputs: Int) -> Int { isScaledPerChannel ? outputs : 1 }
         func convolution(
@@ -67,7 +74,7 @@ package struct RandomModel: CustomStringConvertible, Sendable {
         }
         add(
             .init(
-                name: "first", kind: .first, kernel: first.kernel, stride: first.stride, padding: first.padding,
+                name: "first", kind: isOfBytes ? .firstOfBytes : .first, kernel: first.kernel, stride: first.stride, padding: first.padding,
                 weightBits: isFloatOutside ? 32 : weightBits,
                 activationBits: activationBits, input: -1, outputChannels: 16, scaleCount: isFloatOutside ? 0 : scales(16), stepSize: 0.21),
             inputs: channels)
@@ -89,10 +96,38 @@ package struct RandomModel: CustomStringConvertible, Sendable {
                 scaleCount: isFloatOutside ? 0 : scales(11)),
             inputs: 48)
         return PackedModelContents(
-            input: .init(height: height, width: width, channels: channels), mean: (0..<channels).map { 0.4 + 0.05 * Float($0) },
-            std: (0..<channels).map { 0.2 + 0.03 * Float($0) }, fitting: .none, classes: (0..<11).map { "class \($0), é" },
+            input: .init(height: height, width: width, channels: channels), mean: mean, std: std, fitting: .none,
+            classes: (0..<11).map { "class \($0), é" },
             provenance: "random",
             entries: entries)
+    }
+
+    private var mean: [Float] { (0..<channels).map { 0.4 + 0.05 * Float($0) } }
+    private var std: [Float] { (0..<channels).map { 0.2 + 0.03 * Float($0) } }
+
+    /// a and b of a sum over normalised pixels with weights δ·q as those of sums of bytes: a colour's byte x is worth (x/255 − μ)/σ.
+    private func ofBytes(
+        _ unit: PackedModel.Unit, _ integerWeights: [Int8], _ scales: [Float], _ a: [Float], _ b: [Float]
+    ) -> (a: [Float], b: [Float]) {
+        let (outputs, side) = (unit.outputChannels, unit.kernel)
+        let from = PackedModel.Shape(height: height, width: width, channels: channels)
+        func result(_ side: Int) -> Int { (side + 2 * unit.padding - unit.kernel) / unit.stride + 1 }
+        let classes = BorderClasses(unit, from: from, to: .init(height: result(height), width: result(width), channels: outputs))
+        func factor(_ o: Int, _ c: Int) -> Double { Double(a[o]) * Double(scales[scales.count == 1 ? 0 : o]) / Double(std[c]) }
+        let factors = (0..<channels).flatMap { c in (0..<outputs).map { Float(factor($0, c) / 255) } }
+        let terms = classes.rowTaps.flatMap { rows in
+            classes.columnTaps.flatMap { columns in
+                (0..<outputs).map { o in
+                    Float(
+                        (0..<channels).reduce(Double(b[o])) { term, c in
+                            let plane = (o * channels + c) * side * side
+                            let inside = rows.flatMap { r in columns.map { Int(integerWeights[plane + r * side + $0]) } }
+                            return term - factor(o, c) * Double(mean[c]) * Double(inside.reduce(0, +))
+                        })
+                }
+            }
+        }
+        return (factors, terms)
     }
 
     private func code(_ random: inout Philox, _ bits: Int) -> Int8 {

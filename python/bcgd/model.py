@@ -11,7 +11,7 @@ import numpy as np
 from .error import Error
 
 ERROR_BYTES = 1024
-KINDS = {1: "first", 2: "convolution", 3: "maximum", 4: "classifier"}
+KINDS = {1: "first", 2: "convolution", 3: "maximum", 4: "classifier", 5: "first of bytes"}
 SHORTCUTS = {0: None, 1: "levels", 2: "subsampled", 3: "values"}
 # Kinds of numbers, with their type.
 INTEGER_WEIGHTS, FLOAT_WEIGHTS, SCALES, FACTORS, TERMS = (1, np.int8), (2, np.float32), (3, np.float32), (4, np.float32), (5, np.float32)
@@ -70,6 +70,7 @@ class Layer:
     weights: Optional[np.ndarray]
     #: δ: one, or one for each output channel.
     scales: Optional[np.ndarray]
+    #: [O]; of a first layer of bytes a is [C, O], of each colour's sum, and b [classes, O], of each class of places at the border.
     a: Optional[np.ndarray]
     b: Optional[np.ndarray]
     #: The shortcut's step size over this layer's.
@@ -141,12 +142,13 @@ class Model:
         self._library.bcgd_describe_unit(self._model, index, unit)
         kernel = () if KINDS[unit.kind] == "classifier" else (unit.kernel, unit.kernel)
         shape = (unit.channels, unit.input_channels) + kernel
+        numbers = (-1, unit.channels) if KINDS[unit.kind] == "first of bytes" else (-1,)
         return Layer(
             unit.name.decode(), KINDS[unit.kind], unit.kernel, unit.stride, unit.padding, unit.weight_bits,
             unit.activation_bits, unit.input,
             unit.shortcut_input, SHORTCUTS[unit.shortcut], unit.shortcut_stride, (unit.height, unit.width, unit.channels),
             self._numbers(index, INTEGER_WEIGHTS, shape), self._numbers(index, FLOAT_WEIGHTS, shape), self._numbers(index, SCALES),
-            self._numbers(index, FACTORS), self._numbers(index, TERMS), unit.step, unit.step_size)
+            self._numbers(index, FACTORS, numbers), self._numbers(index, TERMS, numbers), unit.step, unit.step_size)
 
     def _numbers(self, index, kind, shape=(-1,)):
         count = self._library.bcgd_numbers(self._model, index, kind[0], None, 0)

@@ -40,7 +40,8 @@ def test_description(model_path):
     model = bcgd.load(model_path)
     assert model.classes[:2] == ["airplane", "automobile"] and model.input_shape == (32, 32, 3) and "resnet20" in model.provenance
     first, *inner, last = model.layers
-    assert len(model.layers) == 20 and (first.kind, last.kind) == ("first", "classifier")
+    assert len(model.layers) == 20 and (first.kind, last.kind) == ("first of bytes", "classifier")
+    assert first.a.shape == (3, 16) and first.b.shape == (9, 16)  # three classes of rows and of columns
     for layer in inner:
         assert layer.kind == "convolution" and layer.integer_weights.dtype == np.int8 and set(np.unique(layer.integer_weights)) == {-1, 1}
         assert layer.integer_weights.shape[0] == layer.shape[2] == len(layer.a) and layer.step_size > 0 and layer.activation_bits == 4
@@ -49,12 +50,25 @@ def test_description(model_path):
     assert os.path.getsize(model_path) == model.file_bytes
 
 
+def border_classes(layer, shape):
+    """[H', W']: which of the taps of each place lie in the image, numbered as documented."""
+    def classes(side, outputs):
+        known, numbers = [], []
+        for i in range(outputs):
+            taps = tuple(t for t in range(layer.kernel) if 0 <= i * layer.stride + t - layer.padding < side)
+            known += [taps] if taps not in known else []
+            numbers.append(known.index(taps))
+        return np.array(numbers), len(known)
+    (rows, _), (columns, count) = classes(shape[0], layer.shape[0]), classes(shape[1], layer.shape[1])
+    return rows[:, None] * count + columns
+
+
 def test_layers_compute_the_scores(model_path):
     """The arithmetic of Documentation/packed-format.md on the arrays gives the model's scores, but for the order of f32 sums."""
     model, image = bcgd.load(model_path), random_images(1, (32, 32, 3))
-    maps, x = [], (image[0].astype(np.float32) / np.float32(255) - model.mean) / model.std
+    maps, normalised = [], (image[0].astype(np.float32) / np.float32(255) - model.mean) / model.std
     for layer in model.layers:
-        source = x if layer.input < 0 else maps[layer.input]
+        source = maps[layer.input] if layer.input >= 0 else image[0] if layer.kind == "first of bytes" else normalised
         if layer.kind == "classifier":
             step = model.layers[layer.input].step_size
             scores = source.mean((0, 1)) * step @ layer.weights.T + layer.b
@@ -62,7 +76,11 @@ def test_layers_compute_the_scores(model_path):
         weights = layer.weights if layer.kind == "first" else layer.integer_weights
         padded = np.pad(source.astype(np.float64), ((layer.padding,) * 2, (layer.padding,) * 2, (0, 0)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, (layer.kernel, layer.kernel), (0, 1))[::layer.stride, ::layer.stride]
-        t = layer.a * np.einsum("hwirs,oirs->hwo", windows, weights, optimize=True) + layer.b
+        if layer.kind == "first of bytes":
+            sums = np.einsum("hwirs,oirs->hwoi", windows, weights, optimize=True)  # of each colour
+            t = np.einsum("hwoi,io->hwo", sums, layer.a) + layer.b[border_classes(layer, image[0].shape)]
+        else:
+            t = layer.a * np.einsum("hwirs,oirs->hwo", windows, weights, optimize=True) + layer.b
         if layer.shortcut:
             other = maps[layer.shortcut_input]
             if layer.shortcut == "subsampled":

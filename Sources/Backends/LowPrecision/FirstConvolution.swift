@@ -3,6 +3,14 @@ import CKernels
 import Compute
 import Graph
 
+extension ConvolutionShape {
+    /// With output channels by sixteen.
+    package var padded: ConvolutionShape {
+        ConvolutionShape(
+            input: input, outputChannels: paddedChannels(outputChannels), kernel: kernel, stride: stride, padding: padding)
+    }
+}
+
 /// The first convolution of a network in mixed precision: it reads f32 images, whose few channels the own kernels do not
 /// take, so oneDNN does it, or `OrderedConvolution` where bits must be the same everywhere; what follows it is a batch norm. Nothing
 /// asks for the gradient in the images.
@@ -39,9 +47,7 @@ final class FirstConvolution {
         _ original: ConvolutionShape, weight: Parameter, bias: Parameter?, isInteger: Bool, isOrdered: Bool, in context: ExecutionContext
     ) {
         let (engine, batch) = (context.engine, context.batch)
-        let shape = ConvolutionShape(
-            input: original.input, outputChannels: paddedChannels(original.outputChannels), kernel: original.kernel,
-            stride: original.stride, padding: original.padding)
+        let shape = original.padded
         let weights = [shape.outputChannels, shape.input.channels, shape.kernel, shape.kernel]
         (self.weight, self.bias) = (weight, bias)
         padded = shape == original ? nil : (Tensor(weights), Tensor(weights))

@@ -3,17 +3,23 @@ import CKernels
 import Compute
 import Graph
 
-/// A convolution of the images, in f32 or bf16, with its batch norm and activation.
+/// A convolution of the images, in f32 or bf16, with its batch norm and activation. Evaluation computes levels of quantized weights by
+/// exact sums of the images' bytes, as packed models do.
 final class FirstUnit {
     private let convolution: FirstConvolution
     private let norm: NormActivationUnit
+    private let ofBytes: ByteConvolution?
     private let accGradient: Buffer<UInt16>
     /// What one of the convolution's results is worth, of each channel.
     private let ones: Buffer<Float>
     private var shortcut: FeatureMap?
     var output: FeatureMap { norm.output }
 
-    init(_ index: Int, of plan: LowPrecisionPlan, _ tensors: Parameters, accGradient: Buffer<UInt16>, in context: ExecutionContext) {
+    /// - Parameter images: how they were made of bytes; `nil` for others.
+    init(
+        _ index: Int, of plan: LowPrecisionPlan, _ tensors: Parameters, images: ByteImages?, accGradient: Buffer<UInt16>,
+        in context: ExecutionContext
+    ) {
         let unit = plan.units[index], isInteger = plan.types[index] == CK_U8
         convolution = FirstConvolution(
             plan.shape(index), weight: tensors[unit.name + ".weight"], bias: tensors.optional(unit.name + ".bias"), isInteger: isInteger,
@@ -21,11 +27,22 @@ final class FirstUnit {
         norm = NormActivationUnit(
             unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, isOrdered: plan.gradients == .s16, in: context
         )
+        let hasLevels = isInteger && norm.roundsUp && unit.shortcut == .none
+        ofBytes =
+            hasLevels
+            ? ByteConvolution(
+                plan.shape(index).padded, weight: tensors[unit.name + ".weight"], images: images, qmax: norm.highestLevel,
+                threads: context.threads) : nil
         (ones, self.accGradient) = (Buffer(unit.output.padded.channels, zero: 1), accGradient)
     }
 
     func forward(_ images: Tensor, shortcut: FeatureMap?, batch: Int, mode: Mode) throws -> FeatureMap {
         self.shortcut = shortcut
+        if mode == .evaluation, let ofBytes {
+            let levels = norm.output.pointer.assumingMemoryBound(to: UInt8.self)
+            ofBytes.forward(images, folded: norm.folded(bias: convolution.bias?.value), into: levels, batch: batch)
+            return norm.output
+        }
         try convolution.forward(images, batch: batch)
         return try norm.forward(convolution.acc, units: ones, bias: convolution.bias?.value, shortcut: shortcut, batch: batch, mode: mode)
     }

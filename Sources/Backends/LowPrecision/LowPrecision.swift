@@ -26,7 +26,8 @@ package final class LowPrecision: Executable {
     private let batch: Int
     private let threads: Int32
 
-    init(_ plan: LowPrecisionPlan, _ tensors: Parameters, in context: ExecutionContext) {
+    /// - Parameter images: how they were made of bytes; `nil` for others.
+    init(_ plan: LowPrecisionPlan, _ tensors: Parameters, images: ByteImages?, in context: ExecutionContext) {
         self.plan = plan
         (batch, threads) = (context.batch, context.threads)
         let largest = plan.units.map(\.output.padded.count).max() ?? 1
@@ -48,7 +49,7 @@ package final class LowPrecision: Executable {
                 let made = MaximumUnit(unit, maps[unit.input], in: context)
                 (others[index], maps) = (made, maps + [made.output])
             } else if unit.input < 0 {
-                let made = FirstUnit(index, of: plan, tensors, accGradient: accGradient, in: context)
+                let made = FirstUnit(index, of: plan, tensors, images: images, accGradient: accGradient, in: context)
                 (first[index], maps) = (made, maps + [made.output])
             } else {
                 let made = ConvNormActivation(index, of: plan, tensors, accGradient: accGradient, scratch: scratch, in: context)

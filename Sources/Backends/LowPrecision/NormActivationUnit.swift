@@ -132,17 +132,33 @@ final class NormActivationUnit {
         return output
     }
 
+    /// The levels are those of t rounded up.
+    var roundsUp: Bool { roundingOffset != nil }
+    var highestLevel: Int { qmax }
+
+    /// Of evaluation, for each channel of the layer and a sum that is worth 1.
+    func folded(bias: Tensor?) -> [BatchNorm.Folded] {
+        (0..<channels).map {
+            folded($0, unit: 1, bias: Double(bias?.pointer[$0] ?? 0), running: true, stepSize: output.unit, offset: roundingOffset ?? 0)
+        }
+    }
+
+    private func folded(_ c: Int, unit: Double, bias: Double, running: Bool, stepSize: Float, offset: Double) -> BatchNorm.Folded {
+        let variance = moments.pointer[output.shape.channels + c]
+        return BatchNorm.Folded(
+            unit: unit, bias: bias, mean: running ? Double(runningMean.tensor.pointer[c]) : unit * moments.pointer[c] + bias,
+            variance: running ? Double(runningVariance.tensor.pointer[c]) : unit * unit * variance,
+            scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(stepSize),
+            roundingOffset: offset)
+    }
+
     /// Batch norm's scale and shift, divided by α, per unit of `acc`.
     private func fold(units: Buffer<Float>, bias: Tensor?, running: Bool, isInSteps: Bool = true) {
         foldedStepSize = isInSteps ? output.unit : 1
-        let variances = moments.pointer + output.shape.channels
         for c in 0..<channels {
-            let (unit, bias) = (Double(units.pointer[c]), Double(bias?.pointer[c] ?? 0))
-            let folded = BatchNorm.Folded(
-                unit: unit, bias: bias, mean: running ? Double(runningMean.tensor.pointer[c]) : unit * moments.pointer[c] + bias,
-                variance: running ? Double(runningVariance.tensor.pointer[c]) : unit * unit * variances[c],
-                scale: Double(scale.value.pointer[c]), shift: Double(shift.value.pointer[c]), stepSize: Double(foldedStepSize),
-                roundingOffset: isInSteps ? roundingOffset ?? 0 : 0)
+            let folded = folded(
+                c, unit: Double(units.pointer[c]), bias: Double(bias?.pointer[c] ?? 0), running: running, stepSize: foldedStepSize,
+                offset: isInSteps ? roundingOffset ?? 0 : 0)
             (inverse.pointer[c], a.pointer[c], b.pointer[c]) = (folded.inverse, folded.a, folded.b)
             mean.pointer[c] = Float(moments.pointer[c])
         }

@@ -4,6 +4,7 @@
 #include "adam_step.h"
 #include "batch_norm.h"
 #include "bcgd_step.h"
+#include "byte_conv.h"
 #include "conv.h"
 #include "cpu.h"
 #include "elementwise.h"

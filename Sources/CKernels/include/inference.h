@@ -77,6 +77,41 @@ size_t ck_first_unit_scratch_bytes(struct ck_first_unit);
 void ck_first_unit_run(const struct ck_first_unit *, enum ck_unit_path, const uint8_t *image, uint8_t *y, size_t begin,
                        size_t end, void *scratch);
 
+/// The first unit by integers: the sums of the image's bytes, each colour's by itself, are exact; the normalisation's shift is in `b`,
+/// which is another one where the window hangs over the image's border:
+///     S_c[h, w, o] = Σ_{r, s} x[h·stride + r − P, w·stride + s − P, c] · q[o, c, r, s]     over taps in the image, exactly, in s32
+///     t = b[class][o]; for c: t = fma(a[c][o], (float)S_c, t)                              then the level, as above
+/// with class = row_classes[h]·(number of column classes) + column_classes[w], as ck_border_classes numbers them. K is at most 11, so
+/// every sum is below 2²⁴. C is 1 to 4, O a multiple of 16.
+struct ck_byte_unit {
+    size_t height, width, input_channels, output_channels, kernel, stride, padding;
+    int largest_integer_weight;
+    const void *packed;  // what ck_byte_unit_pack made
+    const float *a, *b;  // [C, O], [classes, O]
+    const uint16_t *row_classes, *column_classes;
+    size_t column_class_count;
+    float qmax;
+};
+
+/// Whether the path has a kernel for the unit; CK_UNIT_PORTABLE has one for every unit.
+int ck_byte_unit_fits(const struct ck_byte_unit *, enum ck_unit_path);
+size_t ck_byte_unit_packed_bytes(struct ck_byte_unit, enum ck_unit_path);
+/// From integer weights [O, C, K, K].
+void ck_byte_unit_pack(const int8_t *integer_weights, struct ck_byte_unit, enum ck_unit_path, void *packed);
+size_t ck_byte_unit_scratch_bytes(struct ck_byte_unit, enum ck_unit_path);
+/// Output rows [begin, end).
+void ck_byte_unit_run(const struct ck_byte_unit *, enum ck_unit_path, const uint8_t *image, uint8_t *y, size_t begin, size_t end,
+                      void *scratch);
+
+/// The taps [begin, end) of a kernel's side that lie in the image.
+struct ck_taps {
+    size_t begin, end;
+};
+
+/// The classes of output rows, or columns, by which of their taps lie in the image, numbered as they first appear.
+/// `classes` and `taps` have room for one of each output; returns how many classes there are.
+size_t ck_border_classes(size_t side, size_t kernel, size_t stride, size_t padding, uint16_t *classes, struct ck_taps *taps);
+
 /// Output rows [begin, end) of the maximum over a square window of levels; padding never wins.
 struct ck_level_window {
     size_t height, width, channels, window, stride, padding;

@@ -26,19 +26,17 @@ static const struct unit_kernels *const PATHS[CK_UNIT_PATH_COUNT] = {
 #endif
 };
 
-static const struct unit_kernels *kernels(enum ck_unit_path path) {
+const struct unit_kernels *unit_kernels_of(enum ck_unit_path path) {
     return path == CK_UNIT_PORTABLE ? &unit_kernels_portable[ck_copy()] : PATHS[path];
 }
 
-const char *ck_unit_path_name(enum ck_unit_path path) { return kernels(path) ? kernels(path)->name : NULL; }
+const char *ck_unit_path_name(enum ck_unit_path path) { return unit_kernels_of(path) ? unit_kernels_of(path)->name : NULL; }
 
-int ck_unit_has_path(enum ck_unit_path path) { return kernels(path) && (kernels(path)->needs & ~ck_features()) == 0; }
+int ck_unit_has_path(enum ck_unit_path path) { return unit_kernels_of(path) && (unit_kernels_of(path)->needs & ~ck_features()) == 0; }
 
-int ck_unit_fits(const struct ck_unit *u, enum ck_unit_path path) { return !kernels(path)->fits || kernels(path)->fits(u); }
+int ck_unit_fits(const struct ck_unit *u, enum ck_unit_path path) { return !unit_kernels_of(path)->fits || unit_kernels_of(path)->fits(u); }
 
 // MARK: Packing
-
-static size_t minimum(size_t a, size_t b) { return a < b ? a : b; }
 
 /// Groups of one kernel row of one block of outputs.
 static size_t run_groups(const struct ck_unit *u, const struct unit_kernels *k) {
@@ -46,11 +44,11 @@ static size_t run_groups(const struct ck_unit *u, const struct unit_kernels *k) 
 }
 
 size_t ck_unit_packed_bytes(struct ck_unit u, enum ck_unit_path path) {
-    return u.output_channels / BLOCK * u.kernel * run_groups(&u, kernels(path)) * kernels(path)->group_bytes;
+    return u.output_channels / BLOCK * u.kernel * run_groups(&u, unit_kernels_of(path)) * unit_kernels_of(path)->group_bytes;
 }
 
 void ck_unit_pack(const int8_t *integer_weights, struct ck_unit u, enum ck_unit_path path, void *packed) {
-    const struct unit_kernels *k = kernels(path);
+    const struct unit_kernels *k = unit_kernels_of(path);
     size_t taps = u.kernel * u.kernel, output = u.input_channels * taps;
     char *to = packed;
     for (size_t block = 0; block < u.output_channels; block += BLOCK)
@@ -61,13 +59,7 @@ void ck_unit_pack(const int8_t *integer_weights, struct ck_unit u, enum ck_unit_
 
 // MARK: The walk
 
-/// Bytes of one of x, of y and of the shortcut; 0 where there is none.
-struct sizes {
-    size_t x, y, shortcut;
-};
-
-/// One output row for the tile's blocks; x, y, shortcut and window sums are at its first position.
-static void run_row(struct unit_tile t, const struct unit_tiling *tiling, size_t width, size_t blocks, struct sizes size) {
+void unit_run_row(struct unit_tile t, const struct unit_tiling *tiling, size_t width, size_t blocks, struct sizes size) {
     for (size_t column = 0; column < width;) {
         size_t positions = tiling->positions(width - column, blocks);
         tiling->tile(positions, blocks)(&t);
@@ -75,12 +67,9 @@ static void run_row(struct unit_tile t, const struct unit_tiling *tiling, size_t
         t.y = (char *)t.y + positions * t.y_position * size.y;
         if (t.shortcut) t.shortcut = (const char *)t.shortcut + positions * t.y_position * size.shortcut;
         if (t.window_sums) t.window_sums += positions;
+        if (t.column_classes) t.column_classes += positions;
         column += positions;
     }
-}
-
-static size_t output_side(size_t side, size_t kernel, size_t stride, size_t padding) {
-    return (side + 2 * padding - kernel) / stride + 1;
 }
 
 /// The input rows in scratch, and the output rows that are made from them before the next ones: so many that they stay in the
@@ -110,7 +99,7 @@ static struct chunk chunk_of(const struct ck_unit *u, const struct unit_kernels 
     return c;
 }
 
-size_t ck_unit_scratch_bytes(struct ck_unit u, enum ck_unit_path path) { return chunk_of(&u, kernels(path)).bytes; }
+size_t ck_unit_scratch_bytes(struct ck_unit u, enum ck_unit_path path) { return chunk_of(&u, unit_kernels_of(path)).bytes; }
 
 /// `columns` positions of x to scratch as the tiles read them, and their sums.
 static void expand_row(const struct ck_unit *u, const struct unit_kernels *k, size_t step, const uint8_t *x, size_t columns, char *to,
@@ -156,7 +145,7 @@ CK_KERNEL(void, add_windows, (size_t kernel, size_t stride, const int32_t *sums,
 
 void ck_unit_run(const struct ck_unit *u, enum ck_unit_path path, const uint8_t *x, const void *shortcut, int wide, void *y,
                  size_t begin, size_t end, void *scratch) {
-    const struct unit_kernels *k = kernels(path);
+    const struct unit_kernels *k = unit_kernels_of(path);
     const struct chunk c = chunk_of(u, k);
     size_t width = output_side(u->width, u->kernel, u->stride, u->kernel / 2), outputs = u->output_channels;
     size_t run_bytes = run_groups(u, k) * k->group_bytes;
@@ -183,47 +172,8 @@ void ck_unit_run(const struct ck_unit *u, enum ck_unit_path path, const uint8_t 
                 t.y = (char *)y + at * size.y;
                 t.shortcut = shortcut ? (const char *)shortcut + at * size.shortcut : NULL;
                 t.window_sums = windows ? windows + (row - first) * width : NULL;
-                run_row(t, k->sums, width, blocks, size);
+                unit_run_row(t, k->sums, width, blocks, size);
             }
-        }
-    }
-}
-
-// MARK: The first unit
-
-static size_t first_row_floats(const struct ck_first_unit *u) { return (u->width + 2 * u->padding) * u->input_channels; }
-
-size_t ck_first_unit_scratch_bytes(struct ck_first_unit u) { return u.kernel * first_row_floats(&u) * sizeof(float); }
-
-/// Input row `row`, counted with the padding's, by the table.
-static void expand_first(const struct ck_first_unit *u, const uint8_t *image, size_t row, float *to) {
-    size_t channels = u->input_channels, margin = u->padding * channels;
-    memset(to, 0, first_row_floats(u) * sizeof *to);
-    if (row < u->padding || row >= u->height + u->padding) return;
-    const uint8_t *from = image + (row - u->padding) * u->width * channels;
-    for (size_t column = 0; column < u->width; column++)
-        for (size_t c = 0; c < channels; c++) to[margin + column * channels + c] = u->table[256 * c + from[column * channels + c]];
-}
-
-void ck_first_unit_run(const struct ck_first_unit *u, enum ck_unit_path path, const uint8_t *image, uint8_t *y, size_t begin,
-                       size_t end, void *scratch) {
-    size_t width = output_side(u->width, u->kernel, u->stride, u->padding), outputs = u->output_channels;
-    size_t run = u->kernel * u->input_channels, known = u->kernel;
-    const struct unit_tiling *tiling = kernels(path)->first;
-    float *rows = scratch;
-    for (size_t row = begin; row < end; row++) {
-        // Rows that the last output row read too move up.
-        size_t kept = row == begin || u->stride >= u->kernel ? 0 : u->kernel - u->stride;
-        memmove(rows, rows + (known - kept) * first_row_floats(u), kept * first_row_floats(u) * sizeof *rows);
-        for (size_t r = kept; r < u->kernel; r++) expand_first(u, image, row * u->stride + r, rows + r * first_row_floats(u));
-        for (size_t block = 0, blocks; block < outputs / BLOCK; block += blocks) {
-            blocks = minimum(tiling->blocks, outputs / BLOCK - block);
-            struct unit_tile t = {
-                .x = rows, .weight = u->weights + block * u->kernel * run * BLOCK, .x_row = first_row_floats(u),
-                .x_position = u->stride * u->input_channels, .weight_row = run * BLOCK, .weight_block = u->kernel * run * BLOCK,
-                .rows = u->kernel, .groups = run, .a = u->a + block * BLOCK, .b = u->b + block * BLOCK, .to_levels = 1,
-                .qmax = u->qmax, .y = y + row * width * outputs + block * BLOCK, .y_position = outputs};
-            run_row(t, tiling, width, blocks, (struct sizes){sizeof(float), 1, 0});
         }
     }
 }

@@ -19,7 +19,18 @@ STEP __m256 eight_levels(const uint8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 
-/// Sixteen results, those of a block and a position, from their sums. A NaN, which only a damaged model makes, counts as 0.
+/// Sixteen levels of their t. A NaN, which only a damaged model makes, counts as 0.
+STEP void store_levels(const struct unit_tile *t, __m256 y0, __m256 y1, size_t at) {
+    const __m256 zero = _mm256_setzero_ps(), qmax = _mm256_set1_ps(t->qmax);
+    y0 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y0, zero), qmax));  // the qmax is whole: clamping and rounding up commute
+    y1 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y1, zero), qmax));
+    __m256i words = _mm256_packus_epi32(_mm256_cvttps_epi32(y0), _mm256_cvttps_epi32(y1));  // 0–3 8–11, 4–7 12–15
+    __m256i bytes = _mm256_packus_epi16(words, words);
+    __m128i levels = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    _mm_storeu_si128((__m128i *)((uint8_t *)t->y + at), levels);
+}
+
+/// Sixteen results, those of a block and a position, from their sums.
 STEP void finish(const struct unit_tile *t, __m256 low, __m256 high, int block, int position) {
     const float *a = t->a + BLOCK * block, *b = t->b + BLOCK * block;
     const size_t at = (size_t)position * t->y_position + (size_t)(BLOCK * block);
@@ -37,13 +48,7 @@ STEP void finish(const struct unit_tile *t, __m256 low, __m256 high, int block, 
         _mm256_storeu_ps((float *)t->y + at + 8, y1);
         return;
     }
-    const __m256 zero = _mm256_setzero_ps(), qmax = _mm256_set1_ps(t->qmax);
-    y0 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y0, zero), qmax));  // the qmax is whole: clamping and rounding up commute
-    y1 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y1, zero), qmax));
-    __m256i words = _mm256_packus_epi32(_mm256_cvttps_epi32(y0), _mm256_cvttps_epi32(y1));  // 0–3 8–11, 4–7 12–15
-    __m256i bytes = _mm256_packus_epi16(words, words);
-    __m128i levels = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
-    _mm_storeu_si128((__m128i *)((uint8_t *)t->y + at), levels);
+    store_levels(t, y0, y1, at);
 }
 
 /// `name` chooses the tile by `body` for 1 to 4 positions. All sizes are constants at each call, so the sums live in registers.

@@ -85,6 +85,56 @@ FAST static void expand_words(const uint8_t *x, size_t positions, size_t channel
 
 // MARK: The first unit
 
+/// The sums of one colour; those of bytes gather in 16 bits over rows and runs, and are flushed when they might exceed them.
+STEP void add_colour(sixteen_sums sums, const struct unit_tile *t, const char *x, const char *weight, int positions, enum product product) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i words[MOST_POSITIONS][2];
+    UNROLL for (int p = 0; p < positions; p++) words[p][0] = words[p][1] = _mm256_setzero_si256();
+    size_t left = t->flush;
+    for (size_t r = 0; r < t->rows; r++, x += t->x_row, weight += t->weight_row) {
+        if (product != BYTES) {
+            add_groups(sums, x, weight, t->groups, t->x_position, positions, product);
+            continue;
+        }
+        for (size_t group = 0; group < t->groups; group++, left--) {
+            if (left == 0) {
+                UNROLL for (int p = 0; p < positions; p++)
+                    UNROLL for (int h = 0; h < 2; h++) {
+                        sums[p][h] = _mm256_add_epi32(sums[p][h], _mm256_madd_epi16(words[p][h], ones));
+                        words[p][h] = _mm256_setzero_si256();
+                    }
+                left = t->flush;
+            }
+            __m256i low = load(weight + GROUP_BYTES * group), high = load(weight + GROUP_BYTES * group + 32);
+            UNROLL for (int p = 0; p < positions; p++) {
+                __m256i bytes = broadcast(x + 4 * group + (size_t)p * t->x_position);
+                words[p][0] = _mm256_add_epi16(words[p][0], _mm256_maddubs_epi16(bytes, low));
+                words[p][1] = _mm256_add_epi16(words[p][1], _mm256_maddubs_epi16(bytes, high));
+            }
+        }
+    }
+    if (product != BYTES) return;
+    UNROLL for (int p = 0; p < positions; p++)
+        UNROLL for (int h = 0; h < 2; h++) sums[p][h] = _mm256_add_epi32(sums[p][h], _mm256_madd_epi16(words[p][h], ones));
+}
+
+STEP void bytes_tile(const struct unit_tile *t, int positions, enum product product) {
+    __m256 y[MOST_POSITIONS][2];
+    UNROLL for (int p = 0; p < positions; p++)
+        UNROLL for (int h = 0; h < 2; h++) y[p][h] = _mm256_loadu_ps(t->b + t->column_classes[p] * t->b_class + 8 * h);
+    for (size_t c = 0; c < t->colours; c++) {
+        sixteen_sums sums;
+        UNROLL for (int p = 0; p < positions; p++) sums[p][0] = sums[p][1] = _mm256_setzero_si256();
+        add_colour(sums, t, (const char *)t->x + c * t->x_colour, (const char *)t->weight + c * t->weight_colour, positions, product);
+        __m256 low = _mm256_loadu_ps(t->a + c * t->a_colour), high = _mm256_loadu_ps(t->a + c * t->a_colour + 8);
+        UNROLL for (int p = 0; p < positions; p++) {
+            y[p][0] = _mm256_fmadd_ps(low, _mm256_cvtepi32_ps(sums[p][0]), y[p][0]);
+            y[p][1] = _mm256_fmadd_ps(high, _mm256_cvtepi32_ps(sums[p][1]), y[p][1]);
+        }
+    }
+    UNROLL for (int p = 0; p < positions; p++) store_levels(t, y[p][0], y[p][1], (size_t)p * t->y_position);
+}
+
 STEP void first_tile_of(const struct unit_tile *t, int positions) {
     __m256 sums[MOST_POSITIONS][2];
     UNROLL for (int p = 0; p < positions; p++) sums[p][0] = sums[p][1] = _mm256_setzero_ps();
@@ -109,10 +159,13 @@ TILES(byte_products, products_tile, BYTES)
 TILES(vex_products, products_tile, VNNI_VEX)
 TILES(evex_products, products_tile, VNNI_EVEX)
 TILES(first, first_tile_of)
+TILES(colours_of_words, bytes_tile, WORDS)
+TILES(colours_of_bytes, bytes_tile, BYTES)
 
 static const struct unit_tiling words = TILING(word_products), bytes = TILING(byte_products);
 static const struct unit_tiling vex = TILING(vex_products), evex = TILING(evex_products);
 const struct unit_tiling unit_avx2_first = TILING(first);
+static const struct unit_tiling word_colours = TILING(colours_of_words), byte_colours = TILING(colours_of_bytes);
 
 /// What two products may reach.
 static size_t two_products(const struct ck_unit *u) { return 2 * (size_t)u->input_qmax * (size_t)u->largest_integer_weight; }
@@ -122,12 +175,14 @@ static size_t flush_bytes(const struct ck_unit *u) { return two_products(u) == 0
 
 const struct unit_kernels unit_kernels_avx2_words = {
     .name = "avx2-words", .needs = CK_HAS_AVX2, .group_channels = 2, .group_bytes = GROUP_BYTES, .channel_bytes = 2,
-    .pack = pack_words, .expand = expand_words, .sums = &words, .first = &unit_avx2_first};
+    .pack = pack_words, .expand = expand_words, .sums = &words, .first = &unit_avx2_first,
+    .bytes = &word_colours};
 
 #define BYTE_PRODUCTS .group_channels = 4, .group_bytes = GROUP_BYTES, .channel_bytes = 1, .pack = pack_fours, .first = &unit_avx2_first
 
 const struct unit_kernels unit_kernels_avx2_bytes = {
-    .name = "avx2-bytes", .needs = CK_HAS_AVX2, .fits = fits_bytes, .flush = flush_bytes, .sums = &bytes, BYTE_PRODUCTS};
+    .name = "avx2-bytes", .needs = CK_HAS_AVX2, .fits = fits_bytes, .flush = flush_bytes, .sums = &bytes, .bytes = &byte_colours,
+    BYTE_PRODUCTS};
 
 const struct unit_kernels unit_kernels_avx_vnni = {
     .name = "avx-vnni", .needs = CK_HAS_AVX2 | CK_HAS_AVX_VNNI, .sums = &vex, BYTE_PRODUCTS};

@@ -25,6 +25,9 @@ struct unit_tile {
     size_t y_position;  // results from one position to the next, in y and in the shortcut
     size_t flush;       // groups whose sum a 16-bit number holds for certain
     const int32_t *window_sums;  // Σx over each position's window, where the path wants it
+    // Of a unit of bytes: from one colour to the next, in bytes and in numbers of `a`; b of class 0, a class's numbers, and the classes.
+    size_t colours, x_colour, weight_colour, a_colour, b_class;
+    const uint16_t *column_classes;
 };
 typedef void unit_tile_fn(const struct unit_tile *);
 
@@ -53,7 +56,23 @@ struct unit_kernels {
     unit_expand_fn *expand;                // null: levels as they are
     int window_sums;                       // whether the tiles want them
     const struct unit_tiling *sums, *first;  // of convolution units; of the first unit, in f32
+    const struct unit_tiling *bytes;         // of the first unit by integers; null: the path has none
 };
+
+/// Bytes of one of x, of y and of the shortcut; 0 where there is none.
+struct sizes {
+    size_t x, y, shortcut;
+};
+
+/// One output row for the tile's blocks; x, y, shortcut, window sums and classes are at its first position.
+void unit_run_row(struct unit_tile, const struct unit_tiling *, size_t width, size_t blocks, struct sizes);
+
+const struct unit_kernels *unit_kernels_of(enum ck_unit_path);
+
+static inline size_t output_side(size_t side, size_t kernel, size_t stride, size_t padding) {
+    return (side + 2 * padding - kernel) / stride + 1;
+}
+static inline size_t minimum(size_t a, size_t b) { return a < b ? a : b; }
 
 // MARK: Packing that several paths share
 
