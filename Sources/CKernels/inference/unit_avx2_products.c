@@ -17,10 +17,8 @@ STEP __m256i broadcast(const char *group) {
     return _mm256_set1_epi32(bits);
 }
 
-/// `groups` ≤ t->flush groups of bytes, whose sums of products fit 16 bits.
-STEP void add_bytes(sixteen_sums sums, const char *x, const char *weight, size_t groups, size_t x_position, int positions) {
-    __m256i words[MOST_POSITIONS][2];
-    UNROLL for (int p = 0; p < positions; p++) words[p][0] = words[p][1] = _mm256_setzero_si256();
+/// Adds the products of `groups` groups of bytes to `words`, 16-bit numbers that hold them.
+STEP void add_bytes(sixteen_sums words, const char *x, const char *weight, size_t groups, size_t x_position, int positions) {
     for (; groups > 0; groups--, x += 4, weight += GROUP_BYTES) {
         __m256i low = load(weight), high = load(weight + 32);
         UNROLL for (int p = 0; p < positions; p++) {
@@ -29,6 +27,14 @@ STEP void add_bytes(sixteen_sums sums, const char *x, const char *weight, size_t
             words[p][1] = _mm256_add_epi16(words[p][1], _mm256_maddubs_epi16(levels, high));
         }
     }
+}
+
+STEP void clear(sixteen_sums sums, int positions) {
+    UNROLL for (int p = 0; p < positions; p++) sums[p][0] = sums[p][1] = _mm256_setzero_si256();
+}
+
+/// Adds 16-bit `words` to `sums`.
+STEP void flush(sixteen_sums sums, sixteen_sums words, int positions) {
     const __m256i ones = _mm256_set1_epi16(1);
     UNROLL for (int p = 0; p < positions; p++)
         UNROLL for (int h = 0; h < 2; h++) sums[p][h] = _mm256_add_epi32(sums[p][h], _mm256_madd_epi16(words[p][h], ones));
@@ -54,21 +60,33 @@ STEP void add_groups(sixteen_sums sums, const char *x, const char *weight, size_
     }
 }
 
-STEP void products_tile(const struct unit_tile *t, int positions, enum product product) {
-    sixteen_sums sums;
-    UNROLL for (int p = 0; p < positions; p++) sums[p][0] = sums[p][1] = _mm256_setzero_si256();
-    for (size_t r = 0; r < t->rows; r++) {
-        const char *x = (const char *)t->x + r * t->x_row, *weight = (const char *)t->weight + r * t->weight_row;
+/// The sums of all rows' groups from `x` and `weight` on. Those of bytes gather in 16 bits while t->flush says that they fit.
+STEP void add_rows(sixteen_sums sums, const struct unit_tile *t, const char *x, const char *weight, int positions, enum product product) {
+    sixteen_sums words;
+    size_t room = t->flush;
+    if (product == BYTES) clear(words, positions);
+    for (size_t r = 0; r < t->rows; r++, x += t->x_row, weight += t->weight_row) {
         if (product != BYTES) {
             add_groups(sums, x, weight, t->groups, t->x_position, positions, product);
             continue;
         }
-        for (size_t left = t->groups; left > 0;) {
-            size_t groups = left < t->flush ? left : t->flush;
-            add_bytes(sums, x, weight, groups, t->x_position, positions);
-            x += 4 * groups, weight += GROUP_BYTES * groups, left -= groups;
+        for (size_t done = 0, groups; done < t->groups; done += groups, room -= groups) {
+            if (room == 0) {
+                flush(sums, words, positions);
+                clear(words, positions);
+                room = t->flush;
+            }
+            groups = minimum(t->groups - done, room);
+            add_bytes(words, x + 4 * done, weight + GROUP_BYTES * done, groups, t->x_position, positions);
         }
     }
+    if (product == BYTES) flush(sums, words, positions);
+}
+
+STEP void products_tile(const struct unit_tile *t, int positions, enum product product) {
+    sixteen_sums sums;
+    clear(sums, positions);
+    add_rows(sums, t, t->x, t->weight, positions, product);
     UNROLL for (int p = 0; p < positions; p++)
         finish(t, _mm256_cvtepi32_ps(sums[p][0]), _mm256_cvtepi32_ps(sums[p][1]), 0, p);
 }
@@ -85,47 +103,14 @@ FAST static void expand_words(const uint8_t *x, size_t positions, size_t channel
 
 // MARK: The first unit
 
-/// The sums of one colour; those of bytes gather in 16 bits over rows and runs, and are flushed when they might exceed them.
-STEP void add_colour(sixteen_sums sums, const struct unit_tile *t, const char *x, const char *weight, int positions, enum product product) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i words[MOST_POSITIONS][2];
-    UNROLL for (int p = 0; p < positions; p++) words[p][0] = words[p][1] = _mm256_setzero_si256();
-    size_t left = t->flush;
-    for (size_t r = 0; r < t->rows; r++, x += t->x_row, weight += t->weight_row) {
-        if (product != BYTES) {
-            add_groups(sums, x, weight, t->groups, t->x_position, positions, product);
-            continue;
-        }
-        for (size_t group = 0; group < t->groups; group++, left--) {
-            if (left == 0) {
-                UNROLL for (int p = 0; p < positions; p++)
-                    UNROLL for (int h = 0; h < 2; h++) {
-                        sums[p][h] = _mm256_add_epi32(sums[p][h], _mm256_madd_epi16(words[p][h], ones));
-                        words[p][h] = _mm256_setzero_si256();
-                    }
-                left = t->flush;
-            }
-            __m256i low = load(weight + GROUP_BYTES * group), high = load(weight + GROUP_BYTES * group + 32);
-            UNROLL for (int p = 0; p < positions; p++) {
-                __m256i bytes = broadcast(x + 4 * group + (size_t)p * t->x_position);
-                words[p][0] = _mm256_add_epi16(words[p][0], _mm256_maddubs_epi16(bytes, low));
-                words[p][1] = _mm256_add_epi16(words[p][1], _mm256_maddubs_epi16(bytes, high));
-            }
-        }
-    }
-    if (product != BYTES) return;
-    UNROLL for (int p = 0; p < positions; p++)
-        UNROLL for (int h = 0; h < 2; h++) sums[p][h] = _mm256_add_epi32(sums[p][h], _mm256_madd_epi16(words[p][h], ones));
-}
-
 STEP void bytes_tile(const struct unit_tile *t, int positions, enum product product) {
     __m256 y[MOST_POSITIONS][2];
     UNROLL for (int p = 0; p < positions; p++)
         UNROLL for (int h = 0; h < 2; h++) y[p][h] = _mm256_loadu_ps(t->b + t->column_classes[p] * t->b_class + 8 * h);
     for (size_t c = 0; c < t->colours; c++) {
         sixteen_sums sums;
-        UNROLL for (int p = 0; p < positions; p++) sums[p][0] = sums[p][1] = _mm256_setzero_si256();
-        add_colour(sums, t, (const char *)t->x + c * t->x_colour, (const char *)t->weight + c * t->weight_colour, positions, product);
+        clear(sums, positions);
+        add_rows(sums, t, (const char *)t->x + c * t->x_colour, (const char *)t->weight + c * t->weight_colour, positions, product);
         __m256 low = _mm256_loadu_ps(t->a + c * t->a_colour), high = _mm256_loadu_ps(t->a + c * t->a_colour + 8);
         UNROLL for (int p = 0; p < positions; p++) {
             y[p][0] = _mm256_fmadd_ps(low, _mm256_cvtepi32_ps(sums[p][0]), y[p][0]);
