@@ -77,7 +77,7 @@ import Training
             ([lines[0]] + lines.filter { $0.contains(",brief,1,") && $0.contains("resnet20") && $0.contains(",f32,") }).joined(
                 separator: "\n") + "\n", to: "out/runs.csv")
         try ResultFiles(OutputFolder(folder.path + "/out"), experiments: changed).write()
-        let table = try String(contentsOfFile: folder.path + "/out/table1.md", encoding: .utf8)
+        let table = try String(contentsOfFile: folder.path + "/out/tables/table1.md", encoding: .utf8)
         #expect(
             table.contains("| Network  | Bits   | Method | Scaling   |") && table.contains("| resnet20 | 1W4A   | bcgd   | per-layer |"),
             "\(table.prefix(900))")

@@ -96,7 +96,7 @@ import TrainingTestSupport
             let (digest, files) = (run.provenance.recipeDigest, FileManager.default)
             #expect(files.fileExists(atPath: "\(folder.path)/a/recipes/\(digest).json"))
         }
-        for file in ["table1.md", "table1.csv", "figures/figure1-synthetic-smoke.svg", "MANIFEST"] {
+        for file in ["tables/table1.md", "tables/table1.csv", "figures/figure1-synthetic-smoke.svg", "MANIFEST"] {
             #expect(FileManager.default.fileExists(atPath: "\(folder.path)/a/\(file)"), "\(file)")
         }
         #expect(throws: (any Error).self) { try run(["resnet8-1w4a-bcgd"], seeds: [2], in: "a") }
@@ -236,7 +236,7 @@ import TrainingTestSupport
         #expect(try !ResultFiles(try output("a"), experiments: all).drift().isEmpty)
         try ResultFiles(try output("a"), experiments: all).write()
         #expect(try ResultFiles(try output("a"), experiments: all).drift().isEmpty)
-        #expect(try String(contentsOfFile: "\(folder.path)/a/table1.md", encoding: .utf8).contains("| 1, 2  |"))
+        #expect(try String(contentsOfFile: "\(folder.path)/a/tables/table1.md", encoding: .utf8).contains("| 1, 2  |"))
         let csv = try String(contentsOfFile: output("a").runs, encoding: .utf8)
         try (csv + csv.split(separator: "\n")[1].replacing(",abc,", with: ",def,") + "\n").write(
             toFile: output("a").runs, atomically: true, encoding: .utf8)

@@ -118,7 +118,8 @@ static void define_bytes(struct problem *p) {
     for (size_t at = 0; at < p->height * p->width * p->outputs; at++) {
         size_t o = at % p->outputs, column = at / p->outputs % p->width, row = at / p->outputs / p->width;
         float t = border_b(
-            p, taps_inside(row, u->height, u->kernel, u->stride, u->padding), taps_inside(column, u->width, u->kernel, u->stride, u->padding), o);
+            p, taps_inside(row, u->height, u->kernel, u->stride, u->padding),
+            taps_inside(column, u->width, u->kernel, u->stride, u->padding), o);
         for (size_t c = 0; c < u->input_channels; c++) {
             int32_t sum = 0;
             for (size_t r = 0; r < u->kernel; r++)

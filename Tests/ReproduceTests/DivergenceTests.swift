@@ -19,14 +19,14 @@ import Testing
         let first = try Program("reproduce", arguments).finish()
         #expect(first.status == 0 && first.output.contains("is not finite in epoch 1, batch"), "\(first)")
         #expect(first.output.contains("not run, since fashion-mnist-resnet8-float-smoke-seed1"), "\(first)")
-        let table = try String(contentsOfFile: out + "/table1.md", encoding: .utf8)
+        let table = try String(contentsOfFile: out + "/tables/table1.md", encoding: .utf8)
         #expect(table.contains("diverged in epoch 1") && table.contains("Without a run: resnet8-1w4a-bcgd,"), "\(table)")
 
         let second = try Program("reproduce", arguments + ["--resume"]).finish()
         #expect(
             second.status == 0 && second.output.contains("diverged before, in epoch 1") && second.output.contains("not run, since"),
             "\(second)")
-        #expect(try String(contentsOfFile: out + "/table1.md", encoding: .utf8) == table)
+        #expect(try String(contentsOfFile: out + "/tables/table1.md", encoding: .utf8) == table)
 
         // With another recipe the setting is named; where the old recipe was lost, that is said.
         let other = Array(arguments.dropLast(4)) + ["--out", out, "--resume"]

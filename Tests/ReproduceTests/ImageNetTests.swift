@@ -80,7 +80,7 @@ import Training
             let same = a.tensors == b.tensors
             #expect(same && !a.tensors.isEmpty)
             #expect(try curve("a") == curve("b") && curve("a").count == 4)
-            let table = try String(contentsOfFile: "\(folder)/a/table3.md", encoding: .utf8)
+            let table = try String(contentsOfFile: "\(folder)/a/tables/table3.md", encoding: .utf8)
             #expect(
                 table.contains("A stand-in: only some of ImageNet's 1000 classes") && table.contains("Top-5, % [95 %]")
                     && !table.contains("64.36"))

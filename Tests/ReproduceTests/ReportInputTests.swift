@@ -8,7 +8,7 @@ extension ReportTests {
     @Test func filesOfOthersStay() throws {
         try withCopy {
             #expect(try report().status == 0)
-            let own = ["figures/figure9-mine.png", "table7notes.md", "table9.md", "paper/mine.tex", "figure1-mine.csv"]
+            let own = ["figures/figure9-mine.png", "table7notes.md", "tables/table9.md", "paper/mine.tex", "figure1-mine.csv"]
             for file in own { try "mine".write(toFile: results + "/" + file, atomically: true, encoding: .utf8) }
             #expect(try report("--check").status == 0)
             try FileManager.default.removeItem(atPath: results + "/theory")
@@ -28,7 +28,8 @@ extension ReportTests {
             // What a manifest says of other places is not believed.
             let manifest = try String(contentsOfFile: results + "/MANIFEST", encoding: .utf8)
             for line in [
-                "00000000 ../page.md", "00000000 /etc/hostname", "00000000 figures/figure1/../../page.md", "00000000 runs.csv", "table1.md"
+                "00000000 ../page.md", "00000000 /etc/hostname", "00000000 figures/figure1/../../page.md", "00000000 runs.csv",
+                "tables/table1.md"
             ] {
                 try (manifest + line + "\n").write(toFile: results + "/MANIFEST", atomically: true, encoding: .utf8)
                 try expectRefusal(["report", "--out", results, "--readme", folder + "/page.md"], "MANIFEST:")
@@ -69,7 +70,7 @@ extension ReportTests {
             }
             try titled("<script>' noenhanced; `touch pwned` # $&\\\\")
             #expect(try report("--experiments", experiments).status == 0)
-            for file in ["\(results)/table1.md", "\(folder)/page.md"] {
+            for file in ["\(results)/tables/table1.md", "\(folder)/page.md"] {
                 #expect(
                     try !String(contentsOfFile: file, encoding: .utf8).replacingOccurrences(of: "\\<", with: "").contains("<script>"),
                     "\(file)")

@@ -31,8 +31,8 @@ import Testing
     @Test func buildsEverythingAndTellsDrift() throws {
         try withCopy {
             let before = try report("--check")
-            #expect(before.status == 1 && before.output.contains("table1.md") && before.output.contains("page.md"), "\(before)")
-            #expect(!FileManager.default.fileExists(atPath: results + "/table1.md"), "--check must write nothing")
+            #expect(before.status == 1 && before.output.contains("tables/table1.md") && before.output.contains("page.md"), "\(before)")
+            #expect(!FileManager.default.fileExists(atPath: results + "/tables/table1.md"), "--check must write nothing")
             let written = try report()
             #expect(written.status == 0, "\(written)")
             let clean = try report("--check")
@@ -41,19 +41,20 @@ import Testing
             #expect(page.hasPrefix("# Title\n<!-- results -->\n") && page.hasSuffix("<!-- /results -->\nend\n") && !page.contains("old"))
 
             // Each change is named, alone; so is a picture that is missing, that a full disk cut off, or that is another one.
-            let tex = try #require(FileManager.default.contentsOfDirectory(atPath: results).first { $0.hasSuffix(".tex") })
+            let tex = try #require(FileManager.default.contentsOfDirectory(atPath: results + "/tables").first { $0.hasSuffix(".tex") })
             func changed(_ old: String, _ new: String) -> (Data) -> Data? {
                 { Data(String(decoding: $0, as: UTF8.self).replacingOccurrences(of: old, with: new).utf8) }
             }
             let other = try #require(FileManager.default.contents(atPath: results + "/figures/" + (try curvePicture())))
             let changes: [(String, (Data) -> Data?)] = [
-                ("results/table1.md", changed("95", "96")), ("results/table1.csv", changed("bcgd", "bc")),
-                ("results/\(tex)", changed("tabular", "table")),
+                ("results/tables/table1.md", changed("95", "96")), ("results/tables/table1.csv", changed("bcgd", "bc")),
+                ("results/tables/\(tex)", changed("tabular", "table")),
                 ("results/figures/figure3-1.csv", changed("1.0", "2.0")), ("results/figures/figure3.gp", changed("plot", "splot")),
                 ("page.md", changed("1W4A", "3W4A")),
                 ("results/figures/figure3.svg", { _ in nil }), ("results/figures/figure3.png", { $0.prefix($0.count / 2) }),
                 ("results/figures/figure3.png", { _ in other }),
-                ("results/MANIFEST", { _ in nil }), ("results/MANIFEST", { _ in Data() }), ("results/table1.md", { _ in Data("old".utf8) })
+                ("results/MANIFEST", { _ in nil }), ("results/MANIFEST", { _ in Data() }),
+                ("results/tables/table1.md", { _ in Data("old".utf8) })
             ]
             for (index, (file, change)) in changes.enumerated() {
                 let old = try #require(FileManager.default.contents(atPath: folder + "/" + file)), new = change(old)
@@ -153,7 +154,7 @@ import Testing
             try (kept.joined(separator: "\n") + "\n").write(toFile: results + "/runs.csv", atomically: true, encoding: .utf8)
             #expect(try report().status == 0)
             let files =
-                try FileManager.default.contentsOfDirectory(atPath: results)
+                try FileManager.default.contentsOfDirectory(atPath: results + "/tables")
                 + FileManager.default.contentsOfDirectory(atPath: results + "/figures")
             #expect(files.contains("table1.md") && files.contains { $0.hasPrefix("figure1-") && $0.hasSuffix(".svg") })
             #expect(!files.contains { $0.hasPrefix("table2") || $0.hasPrefix("figure2") })
@@ -186,7 +187,7 @@ import Testing
             }
             let written = try report()
             #expect(written.status == 0, "\(written)")
-            let table = try String(contentsOfFile: results + "/figure2.md", encoding: .utf8)
+            let table = try String(contentsOfFile: results + "/tables/figure2.md", encoding: .utf8)
             #expect(table.components(separatedBy: "diverged in epoch").count == 1 + diverged)
             let figures = try FileManager.default.contentsOfDirectory(atPath: results + "/figures")
             #expect(figures.contains { $0.hasPrefix("figure2-") && $0.hasSuffix(".svg") } == (diverged == 0), "\(figures)")

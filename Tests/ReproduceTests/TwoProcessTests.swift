@@ -55,10 +55,10 @@ import Testing
         try #require(flock(lock, LOCK_EX | LOCK_NB) == 0)
         let report = try Program("reproduce", ["report", "--out", folder])
         report.wait(for: "waiting for another process, which writes into \(folder)")
-        #expect(!FileManager.default.fileExists(atPath: folder + "/table1.md"))
+        #expect(!FileManager.default.fileExists(atPath: folder + "/tables/table1.md"))
         close(lock)
         let (status, output) = report.finish()
-        #expect(status == 0 && FileManager.default.fileExists(atPath: folder + "/table1.md"), "\(status): \(output)")
+        #expect(status == 0 && FileManager.default.fileExists(atPath: folder + "/tables/table1.md"), "\(status): \(output)")
         #expect(!FileManager.default.fileExists(atPath: folder + "/.lock"))
     }
 }

@@ -26,7 +26,8 @@ CK_WORKER(forward) {
     const struct job *j = context;
     const struct ck_byte_unit *u = j->unit;
     size_t begin, end, channels = u->input_channels, pixels = image_count(u);
-    size_t rows = (u->height + 2 * u->padding - u->kernel) / u->stride + 1, columns = (u->width + 2 * u->padding - u->kernel) / u->stride + 1;
+    size_t rows = (u->height + 2 * u->padding - u->kernel) / u->stride + 1;
+    size_t columns = (u->width + 2 * u->padding - u->kernel) / u->stride + 1;
     uint8_t *bytes = (uint8_t *)j->scratch + (size_t)worker * ck_byte_conv_scratch_bytes(*u, j->path);
     ck_share(j->format.count, worker, workers, &begin, &end);
     for (size_t n = begin; n < end; n++) {

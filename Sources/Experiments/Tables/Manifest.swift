@@ -53,7 +53,7 @@ struct Manifest {
     /// Whether a report may make a file of this path: no other is removed, whatever a manifest says.
     private static func isOurs(_ path: String) -> Bool {
         let others = /paper\/[a-z-]+\.tex|figures\/hero[a-z0-9-]*\.(csv|gp|svg|png)|regress\/intervals\.csv|index\.html|README\.md/
-        return path.wholeMatch(of: /(figures\/)?(table|figure)[0-9][A-Za-z0-9._-]*\.(csv|md|tex|gp|svg|png)/) != nil
+        return path.wholeMatch(of: /((figures|tables)\/)?(table|figure)[0-9][A-Za-z0-9._-]*\.(csv|md|tex|gp|svg|png)/) != nil
             || path.wholeMatch(of: others) != nil
     }
 }

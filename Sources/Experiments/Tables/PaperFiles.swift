@@ -26,10 +26,10 @@ struct PaperFiles {
     /// - Parameter name: of the table's file in the output folder, without its ending.
     mutating func add(_ table: ResultsTable, title: String, name: String) {
         let title = escapedForLaTeX(title)
-        append("resulttable", title, name)
+        append("resulttable", title, "tables/\(name)")
         if !table.missing.isEmpty { append("resultmissing", escapedForLaTeX(table.missing.joined(separator: ", "))) }
-        if table.differences != nil { append("resulttable", "\(title): differences over seeds", "\(name)-differences") }
-        if table.images != nil { append("resulttable", "\(title): image by image", "\(name)-images") }
+        if table.differences != nil { append("resulttable", "\(title): differences over seeds", "tables/\(name)-differences") }
+        if table.images != nil { append("resulttable", "\(title): image by image", "tables/\(name)-images") }
     }
 
     /// - Parameter file: in the output folder.

@@ -7,7 +7,7 @@ import Training
 
 /// All tables and figures of an output folder, made from its CSVs, `correct/` and the layouts in `Experiments/` alone:
 ///
-///     table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
+///     tables/table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
 ///     regress/intervals.csv, where there is regress/seeds.csv
 ///     figures/figure1-SECTION.{gp,svg,png}  …-K.csv   figures/figure2-SECTION…   figures/figure3…  figure5…  figure7…  hero… (README.md)
 ///     paper/…                                          what the report in Paper/ includes (`PaperFiles`)
@@ -68,7 +68,7 @@ public struct ResultFiles {
                         (section, "## \(escapedForMarkdown(section.title))\n\n\(section.caution)\(table.markdown)"))
                     texts += [("", table.latex), ("-differences", table.differences?.latex), ("-images", table.images?.latex)].compactMap {
                         part, text in
-                        text.map { ("\(name)\(part).tex", Self.mark("%", "") + $0) }
+                        text.map { ("tables/\(name)\(part).tex", Self.mark("%", "") + $0) }
                     }
                     paper.add(table, title: title, name: name)
                     tables.append((title, table))
@@ -86,10 +86,10 @@ public struct ResultFiles {
             guard let sections = pages[layout.name] else { continue }
             let shown = layouts.filter { $0.table.name == layout.name }.flatMap(\.table.cells)
             let runs = rows.filter { run in shown.contains(run.condition.cell) && sections.contains { $0.section == Section(run) } }
-            texts.append(("\(layout.name).csv", RunRow.table(runs).text))
+            texts.append(("tables/\(layout.name).csv", RunRow.table(runs).text))
             let sources = ResultsTable.notes + "\n## Where each run came from\n\n" + ResultsTable.provenance(runs).markdown
             let body = ["# \(escapedForMarkdown(layout.title))"] + sections.map(\.text) + [sources]
-            texts.append(("\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
+            texts.append(("tables/\(layout.name).md", Self.mark("<!--", " -->") + body.joined(separator: "\n\n")))
         }
         texts += try paper.texts(rows, output: output, experiments: experiments).map {
             ("paper/\($0.name).tex", Self.mark("%", "") + $0.text)
@@ -115,7 +115,7 @@ public struct ResultFiles {
     /// Writes all of it, draws the figures, and removes what earlier reports made and this one does not.
     public func write() throws {
         let earlier = try Manifest(of: folder)
-        try makeFolder("\(folder)/paper")
+        for part in ["tables", "paper"] { try makeFolder("\(folder)/\(part)") }
         for (path, text) in texts { try writeAtomically(Data(text.utf8), to: "\(folder)/\(path)") }
         let gnuplot = try Gnuplot()
         for figure in figures { try gnuplot.draw(figure, in: "\(folder)/figures") }
