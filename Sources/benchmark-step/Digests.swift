@@ -18,8 +18,13 @@ struct DigestsCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Folder with the recipes.", valueName: "dir")) var experiments = "Experiments"
     @Option(help: "Precisions, with commas.") var precisions = Precision.allCases.map(\.rawValue).joined(separator: ",")
     @Option(help: "Numbers of threads, with commas.") var threads = "1,2"
+    @Option(help: ArgumentHelp("Only this network, such as \"resnet20 1W4A\".", valueName: "network")) var only: String?
 
-    private struct Case { let network: String; let weightBits, activationBits, side, batch: Int }
+    private struct Case {
+        let network: String
+        let weightBits, activationBits, side, batch: Int
+        var name: String { "\(network) \(weightBits)W\(activationBits)A" }
+    }
 
     private static let cases = [
         Case(network: "resnet20", weightBits: 1, activationBits: 4, side: 32, batch: 8),
@@ -34,6 +39,9 @@ struct DigestsCommand: ParsableCommand {
         guard !threadCounts.isEmpty, threadCounts.allSatisfy({ (1...256).contains($0) }) else {
             throw ValidationError("--threads must be numbers from 1 to 256, with commas, not \(threads)")
         }
+        guard only.map(Self.cases.map(\.name).contains) ?? true else {
+            throw ValidationError("--only must be one of \(Self.cases.map(\.name).joined(separator: ", "))")
+        }
         guard !kinds.isEmpty else { throw ValidationError("--precisions must be of \(Precision.choice), with commas, not \(precisions)") }
     }
 
@@ -41,7 +49,7 @@ struct DigestsCommand: ParsableCommand {
     private var kinds: [Precision] { precisions.split(separator: ",").compactMap { Precision(rawValue: String($0)) } }
 
     func run() throws {
-        for c in Self.cases {
+        for c in Self.cases where only ?? c.name == c.name {
             for precision in kinds {
                 for threads in threadCounts {
                     let recipe = try paperRecipe(
@@ -50,7 +58,7 @@ struct DigestsCommand: ParsableCommand {
                     let step = try TrainingStep(recipe, side: c.side, classes: 10, precision: precision, threads: threads)
                     for _ in 0..<steps { _ = try step.run() }
                     say(
-                        "\(c.network) \(c.weightBits)W\(c.activationBits)A \(c.side)x\(c.side) \(precision.rawValue) \(threads) threads: "
+                        "\(c.name) \(c.side)x\(c.side) \(precision.rawValue) \(threads) threads: "
                             + "\(step.digest)"
                     )
                 }

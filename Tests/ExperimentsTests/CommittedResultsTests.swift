@@ -11,7 +11,8 @@ import Training
 @Suite struct CommittedResultsTests {
     private static let results = package + "/results"
 
-    @Test(arguments: ["runs", "table1", "table2", "table3", "table4", "figure2"]) func rowsAreWrittenAsTheyWereRead(_ name: String) throws {
+    @Test(arguments: ["runs", "tables/table1", "tables/table2", "tables/table3", "tables/table4", "tables/figure2"])
+    func rowsAreWrittenAsTheyWereRead(_ name: String) throws {
         let path = "\(Self.results)/\(name).csv", bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         let rows = try RunRow.read(from: path)
         #expect(!rows.isEmpty && Data(RunRow.table(rows).text.utf8) == bytes)
