@@ -27,12 +27,10 @@ final class FirstUnit {
         norm = NormActivationUnit(
             unit, plan.graph, tensors, mapType: plan.types[index], accType: convolution.type, isOrdered: plan.gradients == .s16, in: context
         )
-        let hasLevels = isInteger && norm.roundsUp && unit.shortcut == .none
+        let convolved = plan.shape(index).padded, weight = tensors[unit.name + ".weight"], threads = context.threads
         ofBytes =
-            hasLevels
-            ? ByteConvolution(
-                plan.shape(index).padded, weight: tensors[unit.name + ".weight"], images: images, qmax: norm.highestLevel,
-                threads: context.threads) : nil
+            isInteger && norm.roundsUp && unit.shortcut == .none
+            ? ByteConvolution(convolved, weight: weight, images: images, qmax: norm.highestLevel, threads: threads) : nil
         (ones, self.accGradient) = (Buffer(unit.output.padded.channels, zero: 1), accGradient)
     }
 
