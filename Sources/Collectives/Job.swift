@@ -11,6 +11,14 @@ private func launched() -> (rank: Int, ranks: Int)? {
     return nil
 }
 
+/// Ends the process with the status where another rank of its job says what is wrong with the command line that they share; not before
+/// that one has said it, as mpirun ends all with the first that fails.
+public func endIfLaterRank(status: Int32) {
+    guard launched()?.rank ?? 0 > 0 else { return }
+    sleep(1)
+    exit(status)
+}
+
 /// What is wrong with a number of `--ranks`; nil for nothing.
 public func fault(ofRanks ranks: Int?) -> String? {
     guard let ranks, !(1...4096).contains(ranks) else { return nil }

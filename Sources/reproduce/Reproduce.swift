@@ -2,6 +2,7 @@
 import ArgumentParser
 import BCGDRuntime
 import BuildFacts
+import Collectives
 import Compute
 import Files
 import Parallelism
@@ -31,7 +32,14 @@ struct Reproduce: ParsableCommand {
     static func main() {
         sleepWhenIdle()
         startProgram()
-        do { try InstructionSet.checkEnvironment() } catch { exit(withError: error) }
-        main(nil)
+        var command: any ParsableCommand
+        do {
+            try InstructionSet.checkEnvironment()
+            command = try parseAsRoot()
+        } catch {
+            endIfLaterRank(status: exitCode(for: error).rawValue)
+            exit(withError: error)
+        }
+        do { try command.run() } catch { exit(withError: error) }
     }
 }

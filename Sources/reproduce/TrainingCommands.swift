@@ -89,13 +89,13 @@ struct TrainingOptions: ParsableArguments {
     /// - Parameter recipe: leaves out the quantized cells of other base recipes.
     func train(_ names: [String], on images: DataOptions, recipe: String? = nil) throws {
         let subject = Subject(images.dataset.id)
-        guard names.contains(where: subject.tables.contains) else {
-            throw FileError(
-                "\(names.joined(separator: ", ")) is not of \(images.dataset.rawValue), whose tables are "
-                    + "\(subject.tables.joined(separator: ", ")): choose another --dataset"
-            )
-        }
         try job.asRank { collective in
+            guard names.contains(where: subject.tables.contains) else {
+                throw FileError(
+                    "\(names.joined(separator: ", ")) is not of \(images.dataset.rawValue), whose tables are "
+                        + "\(subject.tables.joined(separator: ", ")): choose another --dataset"
+                )
+            }
             let cells = try cells(subject),
                 tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
             let selected = try cells.selection(of: tables, only: only.map(split)).filter {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
-import Theory
+import Collectives
 import Files
 import Foundation
 import Parallelism
+import Theory
 
 sleepWhenIdle()
 startProgram()
@@ -11,7 +12,11 @@ startProgram()
 // One clear line for every error; help keeps the parser's own layout.
 do {
     try InstructionSet.checkEnvironment()
-    var command = try VerifyTheory.parseAsRoot()
+    var command: any ParsableCommand
+    do { command = try VerifyTheory.parseAsRoot() } catch {
+        endIfLaterRank(status: VerifyTheory.exitCode(for: error).rawValue)
+        throw error
+    }
     try command.run()
 } catch let error where VerifyTheory.exitCode(for: error) == .success || error is ExitCode {
     VerifyTheory.exit(withError: error)
