@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import glob
 import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -31,6 +32,16 @@ def checkpoint_path():
     if not found:
         pytest.skip("no checkpoint: run the README's first command, or name one of Fashion-MNIST by BCGD_CHECKPOINT")
     return found[0]
+
+
+@pytest.fixture(scope="session", params=["committed", "exported"])
+def any_model_path(request, tmp_path_factory):
+    """Version 1 of the packed format, as committed; version 2, as a checkpoint is exported today."""
+    if request.param == "committed":
+        return request.getfixturevalue("model_path")
+    path = str(tmp_path_factory.mktemp("exported") / "model.bcgd")
+    subprocess.run([request.getfixturevalue("reproduce"), "export", request.getfixturevalue("checkpoint_path"), "-o", path], check=True)
+    return path
 
 
 @pytest.fixture(scope="session")
