@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 # latex-recommended: booktabs, caption, float, microtype; latex-base, with amsmath, graphicx and hyperref, comes with it.
 packages="latexmk texlive-latex-recommended"
 files="article.cls amsmath.sty amsthm.sty array.sty booktabs.sty caption.sty float.sty geometry.sty graphicx.sty"
-files="$files hyperref.sty longtable.sty microtype.sty"
+files="$files hyperref.sty longtable.sty microtype.sty pdflscape.sty"
 
 has_tex() {
     command -v latexmk >/dev/null && command -v pdflatex >/dev/null && command -v kpsewhich >/dev/null || return 1
