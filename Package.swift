@@ -25,7 +25,9 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
-        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0")
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
+        // A command: whoever depends on this package does not fetch it.
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0")
     ],
     targets: [
         // MARK: C libraries: a module map and a shim header each

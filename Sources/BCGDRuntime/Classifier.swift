@@ -112,6 +112,7 @@ public final class Classifier {
     private var work = Work.images
 
     /// - Parameters:
+    ///   - model: what it classifies with.
     ///   - threads: 1 or more that compute.
     ///   - path: one that this processor has.
     public init(_ model: PackedModel, threads: Int = 1, path: Path = .best) {
@@ -131,6 +132,7 @@ public final class Classifier {
     /// Class scores of `count` images.
     /// - Parameters:
     ///   - images: bytes `[count, H, W, C]`.
+    ///   - count: images, 0 or more.
     ///   - scores: `[count, classes]`.
     public func scores(of images: UnsafePointer<UInt8>, count: Int, into scores: UnsafeMutablePointer<Float>) {
         precondition(count >= 0)

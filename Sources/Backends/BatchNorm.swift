@@ -21,7 +21,12 @@ public enum BatchNorm {
         public var b: Float { Float(exactB) }
 
         /// - Parameters:
-        ///   - mean: μ of `unit·acc + bias`; `variance` likewise.
+        ///   - unit: of the sums: the values are `unit·acc + bias`.
+        ///   - bias: the convolution's, 0 where it has none.
+        ///   - mean: μ of the values.
+        ///   - variance: of the same values, without ε.
+        ///   - scale: γ.
+        ///   - shift: β of the affine map.
         ///   - stepSize: α; 1 where no levels follow.
         ///   - roundingOffset: o, of the quantizer that rounds t up.
         public init(

@@ -48,11 +48,14 @@ public final class Network {
     private let shards: Shards
 
     /// - Parameters:
-    ///   - relaxesWeights: the passes may multiply by weights between quantized and float ones (BinaryRelax), so mixed precision
-    ///     has no integer passes.
+    ///   - graph: what is computed.
+    ///   - precision: of both passes.
+    ///   - relaxesWeights: the passes may multiply by weights between quantized and float ones (BinaryRelax), so mixed precision has no
+    ///     integer passes.
     ///   - keepsSecondMoments: there is room for Adam's mean squares.
-    ///   - images: how those that evaluation sees were made of bytes, from whose exact sums mixed precision then computes the first layer;
-    ///     `nil` for others.
+    ///   - images: how those that evaluation sees were made of bytes, from whose exact sums mixed precision then computes the first
+    ///     layer; `nil` for others.
+    ///   - context: threads, engine and memory that the network computes with.
     /// - Throws: `GraphError` for a graph that the precision does not know.
     public init(
         _ graph: NetworkGraph, precision: Precision = .f32, relaxesWeights: Bool = false, keepsSecondMoments: Bool = false,
@@ -84,6 +87,7 @@ public final class Network {
     /// - Parameters:
     ///   - images: those of the mini-batch that are this rank's.
     ///   - batch: images of the mini-batch, on all ranks.
+    ///   - mode: what the pass is for.
     /// - Returns: the scores of this rank's images.
     public func forward(_ images: Tensor, batch: Int, mode: Mode) throws -> Tensor {
         shards.begin(images: batch)

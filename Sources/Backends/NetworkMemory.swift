@@ -9,7 +9,12 @@ public struct NetworkMemory: Equatable, Sendable {
     public let fixed, perImage: Int
 
     /// Both are 0 with a C library that keeps no account.
-    /// - Parameter name: of the network, for the message: its weights are asked for before it is made.
+    /// - Parameters:
+    ///   - graph: of the network.
+    ///   - name: of the network, for the message: its weights are asked for before it is made.
+    ///   - precision: of its passes.
+    ///   - relaxesWeights: as `Network.init` takes it.
+    ///   - threads: 1 or more that compute.
     /// - Throws: `MemoryError` when not even the weights would fit, `GraphError` for a graph that the precision does not know.
     public init(_ graph: NetworkGraph, name: String, precision: Precision, relaxesWeights: Bool = false, threads: Int) throws {
         let weights = graph.parameters.reduce(0) { $0 + $1.count }
@@ -37,8 +42,10 @@ public struct NetworkMemory: Equatable, Sendable {
     private static let bytesAWeight = 36
 
     /// - Parameters:
+    ///   - batch: images of it.
     ///   - perImage: bytes that the caller holds for each image of the batch besides.
     ///   - use: names the network in the message.
+    ///   - available: what the process may still take; nil checks nothing.
     /// - Throws: `MemoryError` when a batch would not fit.
     public func expectRoom(batch: Int, besides perImage: Int = 0, for use: String, available: AvailableMemory? = .now()) throws {
         try AvailableMemory.expect(bytes(batch: batch, besides: perImage), of: available, for: "\(use) with batches of \(batch) images")

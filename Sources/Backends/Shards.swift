@@ -21,6 +21,7 @@ public final class Shards {
     /// - Parameters:
     ///   - count: a power of two.
     ///   - batch: the largest mini-batch.
+    ///   - collective: the ranks that share the shards.
     /// - Throws: `CollectiveError` where the ranks do not divide the shards.
     public init(_ count: Int = 1, batch: Int, collective: any Collective = Alone()) throws {
         precondition(count > 0 && count & (count - 1) == 0 && batch >= 1, "shards are a power of two")

@@ -44,7 +44,8 @@ public final class SoftmaxCrossEntropy {
     }
 
     /// - Parameters:
-    ///   - scores: and labels: of this rank's images.
+    ///   - scores: of this rank's images.
+    ///   - labels: of the same images, each below the number of classes.
     ///   - batch: images of the mini-batch, on all ranks.
     ///   - smoothing: ε, in [0, 1).
     /// - Returns: of this rank's images (`Shards.total`).

@@ -4,6 +4,7 @@
 /// quarter, … of the leaves is a subtree, so that ranks can add theirs by themselves without another result.
 ///
 /// - Parameters:
+///   - leaves: a power of two of them.
 ///   - leaf: called for each leaf, in order.
 ///   - combine: joins two neighbouring subtrees, known by their first leaves, into the first one.
 public func balancedTree(_ leaves: Range<Int>, leaf: (Int) throws -> Void, combine: (_ first: Int, _ second: Int) throws -> Void) rethrows {

@@ -89,7 +89,9 @@ extension Collective {
     /// Each of `values` becomes the sum of those of all ranks, added in the order of a balanced binary tree.
     ///
     /// Each rank adds its 1/ranks of them, and all share the sums: an all-reduce's bytes, in an order of the project's own.
-    /// - Parameter room: at least `values.count` + `ranks` numbers.
+    /// - Parameters:
+    ///   - values: this rank's summands before, the sums after; as many on every rank.
+    ///   - room: at least `values.count` + `ranks` numbers.
     public func sumOverRanks(_ values: UnsafeMutableBufferPointer<Float>, room: UnsafeMutableBufferPointer<Float>) throws {
         guard ranks > 1, let base = values.baseAddress, let parts = room.baseAddress else { return }
         let cuts = (0...ranks).map { values.count * $0 / ranks }, own = cuts[rank]..<cuts[rank + 1]

@@ -64,7 +64,10 @@ private func join(ranks: Int?) throws -> any Collective {
 
 /// Runs `body` as one rank of a job. What any rank throws ends all of them with one line; what `isEnd` says of, which all ranks throw
 /// together, and nothing at all, end it in order.
-/// - Parameter ranks: what `--ranks` says; nil without it.
+/// - Parameters:
+///   - ranks: what `--ranks` says; nil without it.
+///   - isEnd: whether an error, which all ranks throw together, ends them in order.
+///   - body: this rank's work, given what joins it to the others.
 public func asRank<Result>(of ranks: Int?, isEnd: (any Error) -> Bool, _ body: (any Collective) throws -> Result) throws -> Result {
     let collective = try join(ranks: ranks)
     do {

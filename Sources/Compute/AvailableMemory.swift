@@ -31,7 +31,10 @@ public struct AvailableMemory: Equatable, Sendable {
         left(processes: "/proc", groups: "/sys/fs/cgroup").map { AvailableMemory(bytes: $0.bytes + ck_reusable_bytes(), source: $0.source) }
     }
 
-    /// - Parameter use: what the memory is for.
+    /// - Parameters:
+    ///   - bytes: that are wanted.
+    ///   - available: what there is; nil checks nothing.
+    ///   - use: what the memory is for.
     /// - Throws: `MemoryError` with both numbers.
     public static func expect(_ bytes: Int, of available: AvailableMemory?, for use: String) throws {
         guard let available, bytes > available.bytes else { return }

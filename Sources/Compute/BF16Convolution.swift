@@ -29,6 +29,8 @@ public final class BF16Convolution {
     /// - Parameters:
     ///   - shape: one that `QuantizedConvolution.supports`.
     ///   - batch: the largest number of images of a call.
+    ///   - engine: whose threads compute.
+    ///   - path: the instruction set, one that this processor has.
     ///   - scratch: as for `QuantizedConvolution`, with which it may be shared.
     public init(
         _ shape: ConvolutionShape, batch: Int, engine: Engine, path: QuantizedConvolution.Path = .best,
@@ -53,7 +55,10 @@ public final class BF16Convolution {
 
     /// Takes over `factor·weights`, `[O, I, K, K]`, rounded to bf16, for the passes that follow; to be called whenever they
     /// have changed. With weights `δ·q`, q integers up to 127, and the factor 1/δ these are exactly q.
-    /// - Parameter training: false leaves `backwardInput` with the weights it had.
+    /// - Parameters:
+    ///   - weights: `[O, I, K, K]`.
+    ///   - factor: what they are multiplied by before they are rounded.
+    ///   - training: false leaves `backwardInput` with the weights it had.
     public func setWeights(_ weights: UnsafePointer<Float>, factor: Float = 1, training: Bool = true) {
         ck_conv_pack_bf16(
             weights, factor, sizes(batch), packedForward.baseAddress, training ? packedBackward.baseAddress : nil, threads)

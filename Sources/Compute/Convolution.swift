@@ -36,7 +36,13 @@ public final class Convolution {
     }
 
     /// Shapes: `input [≥first + batch, H, W, I]`, `weight [O, I, K, K]`, `bias [O]`, `output [≥first + batch, H′, W′, O]`.
-    /// - Parameter first: image of those that are read and written.
+    /// - Parameters:
+    ///   - input: the images.
+    ///   - weight: the kernels.
+    ///   - bias: added to each channel; nil for none.
+    ///   - output: what is written.
+    ///   - first: image of those that are read and written.
+    ///   - batch: images to convolve.
     public func forward(input: Tensor, weight: Tensor, bias: Tensor?, output: Tensor, from first: Int = 0, batch: Int) throws {
         precondition((bias != nil) == hasBias && maps == .f32)
         try forward(input.pointer + first * shape.input.count, weight, bias, output.pointer + first * shape.output.count, batch: batch)

@@ -72,9 +72,13 @@ public final class QuantizedConvolution {
     }
 
     /// - Parameters:
+    ///   - shape: one that `supports`.
     ///   - qmax: the largest level, 1…255.
-    ///   - maximumCode: the largest magnitude of a code, 1…127.
+    ///   - maximumIntegerWeight: the largest magnitude of an integer weight, 1…127.
     ///   - batch: the largest number of images of a call.
+    ///   - gradients: the arithmetic of the backward passes.
+    ///   - engine: whose threads compute.
+    ///   - path: the instruction set, one that this processor has.
     ///   - scratch: working memory to share with other convolutions that run at other times; `nil` makes its own.
     public init(
         _ shape: ConvolutionShape, qmax: Int, maximumIntegerWeight: Int, batch: Int, gradients: Gradients = .bf16, engine: Engine,
@@ -110,7 +114,9 @@ public final class QuantizedConvolution {
     }
 
     /// Takes over the integer weights `[O, I, K, K]` for the passes that follow; to be called whenever they have changed.
-    /// - Parameter training: false leaves `backwardInput` with the integer weights it had.
+    /// - Parameters:
+    ///   - integerWeights: `[O, I, K, K]`, of magnitudes up to `maximumIntegerWeight`.
+    ///   - training: false leaves `backwardInput` with the integer weights it had.
     public func setIntegerWeights(_ integerWeights: UnsafePointer<Int8>, training: Bool = true) {
         ck_conv_pack(
             integerWeights, Self.sizes(shape, batch: batch), packedForward.baseAddress, training ? packedBackward.baseAddress : nil,

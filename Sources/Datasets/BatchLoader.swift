@@ -46,8 +46,12 @@ public final class BatchLoader {
     private var current = 0
 
     /// - Parameters:
+    ///   - split: the images.
+    ///   - batchSize: images of a batch, 1 or more; of the last one perhaps fewer.
     ///   - places: of each batch, the images to prepare, from 0; nil for all.
+    ///   - seed: of the order and the augmentation.
     ///   - augmentation: nil for evaluation.
+    ///   - shuffled: in another order in every epoch; else in the split's.
     ///   - workers: background threads.
     ///   - depth: batches kept ready ahead of the consumer.
     public init(

@@ -14,7 +14,9 @@ public enum FashionMNIST {
     public static let debianFolder = "/usr/share/datasets/fashion-mnist"
 
     /// Reads the four files.
-    /// - Parameter allowUnofficial: accept contents whose checksums are not the release's (`isOfficial` tells).
+    /// - Parameters:
+    ///   - folder: of the four files.
+    ///   - allowUnofficial: accept contents whose checksums are not the release's (`isOfficial` tells).
     /// - Throws: `FileError`: missing or damaged file, wrong header, label out of range, wrong checksum.
     public static func load(folder: String = debianFolder, allowUnofficial: Bool = false) throws -> ImageDataset {
         try release.load(folder: folder, allowUnofficial: allowUnofficial)

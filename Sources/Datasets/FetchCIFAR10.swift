@@ -7,7 +7,9 @@ extension CIFAR10 {
     ///
     /// A download that was cut off resumes from `cifar-10-binary.tar.gz.part`; a complete `cifar-10-binary.tar.gz`
     /// in the folder is used without network. Nothing is unpacked before its checksum is verified.
-    /// - Parameter progress: called about 50 times a second with the bytes at hand and the bytes in all.
+    /// - Parameters:
+    ///   - folder: made if it is not there.
+    ///   - progress: called about 50 times a second with the bytes at hand and the bytes in all.
     /// - Returns: the folder with the files, for `load`.
     /// - Throws: `FileError`: no network, no space, wrong checksum, or other files already in that place.
     @discardableResult

@@ -5,7 +5,9 @@ extension MNIST {
     /// Makes sure that `folder/mnist` holds the four official files, raw or gzipped, by curl.
     ///
     /// Files that are there are verified and kept; a download that was cut off resumes from `NAME.gz.part`.
-    /// - Parameter progress: called about 50 times a second with the bytes at hand and the bytes in all.
+    /// - Parameters:
+    ///   - folder: made if it is not there.
+    ///   - progress: called about 50 times a second with the bytes at hand and the bytes in all.
     /// - Returns: the folder with the files, for `load`.
     /// - Throws: `FileError`: no network, no space, or other files already in that place.
     @discardableResult

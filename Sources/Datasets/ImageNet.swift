@@ -41,6 +41,7 @@ public struct ImageNet: Dataset {
 
     /// Lists the images; reads none.
     /// - Parameters:
+    ///   - folder: of `train` and `val`.
     ///   - classList: which classes, and their places in a classifier of more classes; `nil` as said above.
     ///   - unreadable: hears of training images that cannot be read.
     ///   - needsTraining: false where only the validation images are to be used.
@@ -71,7 +72,9 @@ public struct ImageNet: Dataset {
     }
 
     /// The validation images.
-    /// - Parameter inAll: label by the class's place among all of ImageNet-1k's; `numbers` must be known.
+    /// - Parameters:
+    ///   - crop: what evaluation takes of each image.
+    ///   - inAll: label by the class's place among all of ImageNet-1k's; `numbers` must be known.
     public func testSplit(_ crop: CenterCrop, inAll: Bool = false) -> JPEGSplit {
         precondition(!inAll || numbers != nil, "the classes' places are not known")
         return split(test, crop, labels: inAll ? numbers : nil)

@@ -14,7 +14,9 @@ public enum ImageNetClasses {
     /// The place of each among a classifier's scores.
     static let places = Dictionary(uniqueKeysWithValues: wnids.enumerated().map { ($1, $0) })
 
-    /// - Parameter names: of a classifier's scores in their order.
+    /// - Parameters:
+    ///   - names: of a classifier's scores in their order.
+    ///   - path: of the file with the classifier, for the message.
     /// - Throws: `FileError` when they are ids of these classes in another order than torchvision's, for every label would be wrong then.
     public static func expectOrder(_ names: [String], in path: String) throws {
         let found = names.compactMap { places[$0] }

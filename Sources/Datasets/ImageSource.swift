@@ -24,7 +24,9 @@ public protocol ImageSource: Sendable {
     var pixels: PixelNormalization? { get }
 
     /// Reads images on one worker's thread.
-    /// - Parameter augmentation: nil for evaluation.
+    /// - Parameters:
+    ///   - augmentation: nil for evaluation.
+    ///   - seed: of the augmentation.
     func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader
 }
 

@@ -12,7 +12,9 @@ public final class UnreadableImages: @unchecked Sendable {
     private let report: Report
     private var paths: Set<String> = []
 
-    /// - Parameter limit: so many different files may be unreadable.
+    /// - Parameters:
+    ///   - limit: so many different files may be unreadable.
+    ///   - report: hears of each such file.
     public init(limit: Int, report: @escaping Report) {
         (self.limit, self.report) = (limit, report)
     }

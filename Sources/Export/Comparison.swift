@@ -27,7 +27,10 @@ public struct ModelComparison: Equatable, Sendable {
 
 /// Runs the evaluation of the checkpoint's network in mixed precision and its packed model side by side.
 /// - Parameters:
+///   - checkpoint: of the network.
+///   - model: packed from it.
 ///   - split: images of the model's size.
+///   - threads: 1 or more that compute.
 ///   - progress: is told how many images are done.
 /// - Throws: `ExportError` when the model takes other images than those of `split`, or has other layers than the network; what
 ///   reading an image throws, and `MemoryError` when the run's batches would not fit into memory.

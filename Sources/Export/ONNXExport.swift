@@ -30,7 +30,10 @@ public enum ONNXWeights: String, CaseIterable, Sendable {
 ///
 /// f32 rounds differently than the packed model where a sum is folded or reordered, so that a level next to a boundary may
 /// come out one higher or lower.
-/// - Parameter weights: of the form `qcdq`.
+/// - Parameters:
+///   - model: a packed network.
+///   - form: how quantizers are written.
+///   - weights: of the form `qcdq`.
 public func onnx(_ model: PackedModel, form: ONNXForm, weights: ONNXWeights = .int8) -> Data {
     var export = ONNXExport(model, form, weights)
     return export.encoded()

@@ -9,6 +9,7 @@ import Backends
 /// A quantizer that rounds to nearest has `b` lower by ½, as training's exports have it; an exact half then rounds down.
 /// - Parameters:
 ///   - bytes: the file's.
+///   - provenance: what the packed model is to say of its origin.
 ///   - format: the images that the network takes, normalised as it says; given what the file says of them.
 /// - Throws: `ONNXError` for a damaged file, or for a node that has no place in a packed model, by its name; `PackedModelError` for
 ///   numbers that the format refuses.

@@ -42,7 +42,9 @@ public struct ImageFormat: Sendable {
     }
 
     /// ImageNet's images with the classes' names in the order of the scores: METHOD.md part 2.
-    /// - Parameter side: of the square that the network takes, in pixels.
+    /// - Parameters:
+    ///   - classes: their names, in the order of the scores.
+    ///   - side: of the square that the network takes, in pixels.
     public static func imageNet(classes: [String], side: Int = 224) -> ImageFormat {
         ImageFormat(
             height: side, width: side, channels: 3, classes: classes,
@@ -54,7 +56,10 @@ public struct ImageFormat: Sendable {
 }
 
 /// The packed model of the network that a checkpoint holds, as its evaluation in mixed precision computes it.
-/// - Parameter format: the images that it was trained on.
+/// - Parameters:
+///   - checkpoint: of the network.
+///   - format: the images that it was trained on.
+///   - threads: 1 or more that compute.
 /// - Throws: `ExportError` for a network that is not fully quantized; what reading the checkpoint throws.
 public func packedModel(of checkpoint: Checkpoint, format: ImageFormat, threads: Int = 1) throws -> PackedModel {
     let run = try checkpoint.description()

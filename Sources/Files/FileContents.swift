@@ -3,7 +3,9 @@ import Foundation
 
 /// The bytes of a regular file. Whatever could block or never end (a pipe, a terminal, a device) is refused.
 ///
-/// - Parameter most: bytes that are read at most; a larger file is refused before memory is taken for it.
+/// - Parameters:
+///   - path: of the file.
+///   - most: bytes that are read at most; a larger file is refused before memory is taken for it.
 /// - Throws: `FileError` naming the file, with the system's reason.
 public func readFile(_ path: String, most: Int = 1 << 32) throws -> Data {
     // O_NONBLOCK: opening a pipe without a writer would wait for one.

@@ -16,7 +16,10 @@ public func withLock<Result>(on folder: String, _ body: () throws -> Result) thr
 }
 
 /// Runs `body` while the lock file is held, or refuses.
-/// - Parameter refusal: what to say when the lock is held, by whom (`process 1 on host since …`).
+/// - Parameters:
+///   - path: of the lock file, made if it is not there.
+///   - refusal: what to say when the lock is held, by whom (`process 1 on host since …`).
+///   - body: what is done meanwhile.
 /// - Throws: `FileError` with `refusal`, or when the file cannot be written or locked; what `body` throws.
 public func withLock<Result>(file path: String, refusal: (_ holder: String) -> String, _ body: () throws -> Result) throws -> Result {
     for _ in 0..<10 {  // somebody may just be looking whether it is held

@@ -27,7 +27,13 @@ public struct Map {
         Map(builder, builder.append(.init(name: name, operation: operation, inputs: [node] + (other.map { [$0.node] } ?? []))))
     }
 
-    /// - Parameter padding: zeros on each side; half the kernel if not given, so that stride 1 keeps the size.
+    /// - Parameters:
+    ///   - name: of its tensors.
+    ///   - channels: of the output.
+    ///   - kernel: its side, in pixels.
+    ///   - stride: pixels from one output to the next.
+    ///   - padding: zeros on each side; half the kernel if not given, so that stride 1 keeps the size.
+    ///   - hasBias: adds a number to each channel.
     public func conv(_ name: String, _ channels: Int, kernel: Int, stride: Int = 1, padding: Int? = nil, hasBias: Bool = false) -> Map {
         appending(
             name,
@@ -41,7 +47,10 @@ public struct Map {
     public func meanPool() -> Map { appending("", .meanPool) }
     public func add(_ other: Map, _ shortcut: NetworkGraph.Shortcut = .identity) -> Map { appending("", .add(shortcut), other) }
 
-    /// - Parameter stride: the window, if not given.
+    /// - Parameters:
+    ///   - window: its side, in pixels.
+    ///   - stride: the window, if not given.
+    ///   - padding: on each side.
     public func maxPool(_ window: Int, stride: Int? = nil, padding: Int = 0) -> Map {
         appending("", .maxPool(window: window, stride: stride ?? window, padding: padding))
     }

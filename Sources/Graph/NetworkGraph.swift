@@ -53,7 +53,9 @@ public struct NetworkGraph: Equatable, Sendable {
     /// Of each node's map.
     public private(set) var shapes: [FeatureShape] = []
 
-    /// - Parameter body: the network, from the image's map to the scores'.
+    /// - Parameters:
+    ///   - input: the shape of an image.
+    ///   - body: the network, from the image's map to the scores'.
     /// - Throws: `GraphError` naming the first node that does not fit what it reads.
     public init(_ input: FeatureShape, _ body: (Map) -> Map) throws {
         let builder = Map.Builder(NetworkGraph(input: input))

@@ -3,8 +3,12 @@
 extension Map {
     /// The basic block of ResNets (METHOD.md part 2), `y = act(bn(conv(act(bn(conv(x))))) + S x)`: one activation follows the
     /// first batch norm and one the addition.
-    /// - Parameter isProjected: where the shape changes, `S` is a 1×1 convolution with batch norm, as for ImageNet; else, as
-    ///   for CIFAR, it takes every `stride`-th pixel and pads the channels with zeros. Elsewhere it is the identity.
+    /// - Parameters:
+    ///   - name: of the block's tensors, before a point.
+    ///   - channels: of the output.
+    ///   - stride: of the first convolution and the shortcut.
+    ///   - isProjected: where the shape changes, `S` is a 1×1 convolution with batch norm, as for ImageNet; else, as for CIFAR, it takes
+    ///     every `stride`-th pixel and pads the channels with zeros. Elsewhere it is the identity.
     public func basicBlock(_ name: String, _ channels: Int, stride: Int, isProjected: Bool) -> Map {
         let branch = conv("\(name).conv1", channels, kernel: 3, stride: stride).norm("\(name).bn1").act("\(name).act1")
             .conv("\(name).conv2", channels, kernel: 3).norm("\(name).bn2")

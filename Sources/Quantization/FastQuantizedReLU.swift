@@ -26,7 +26,11 @@ extension QuantizedReLU {
     /// coarse derivative is 0 is 0 even if its gradient is not finite.
     /// - Parameters:
     ///   - input: what `forward` was given.
+    ///   - outputGradient: the loss's, in the output.
     ///   - inputGradient: may be `outputGradient`.
+    ///   - count: of each array.
+    ///   - stepSize: α, as for `forward`.
+    ///   - threads: 1 or more that compute.
     /// - Returns: the loss's coarse derivative in the step size, `Σ stepSizeDerivative(input[i]) · outputGradient[i]`.
     public func backward(
         input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,

@@ -29,8 +29,11 @@ public protocol WeightQuantizer: Sendable {
 
     /// Writes `quantized[i] = δ·qᵢ` and, if asked, the integer weights `qᵢ` of `count` ≥ 1 weights. Any thread count gives the same bits.
     /// - Parameters:
+    ///   - w: the float weights.
+    ///   - count: of the weights.
     ///   - quantized: room for `count` floats apart from `w` (which training keeps); also the scratch space.
     ///   - integerWeights: nil, or room for `count` integer weights.
+    ///   - threads: 1 or more that compute.
     /// - Returns: the scale `δ`.
     @discardableResult
     func project(
@@ -122,7 +125,9 @@ extension WeightQuantizer {
     }
 
     /// Each of `slices` equal parts of the weights projected by itself.
-    /// - Parameter w: n weights, n a multiple of `slices`.
+    /// - Parameters:
+    ///   - w: n weights, n a multiple of `slices`.
+    ///   - slices: 1 or more.
     @inlinable
     public func referenceProject<T: BinaryFloatingPoint>(_ w: [T], slices: Int) -> (scales: [T], integerWeights: [Int]) {
         precondition(slices >= 1 && w.count % slices == 0, "slices are of equal length")

@@ -29,7 +29,11 @@ public enum FigureStyle {
     }()
 
     /// What follows gnuplot's `plot` for columns of a file whose equal values lie on each other: later lines are thinner.
-    /// - Parameter style: gnuplot's, such as `lines` or `steps`.
+    /// - Parameters:
+    ///   - columns: the lines, by their heads.
+    ///   - file: as gnuplot is to find it.
+    ///   - x: the head of the horizontal axis' column.
+    ///   - style: gnuplot's, such as `lines` or `steps`.
     public static func overlaid(_ columns: [String], of file: String, against x: String, with style: String) -> String {
         let lines = columns.enumerated().map { index, column in
             "\"\(file)\" using \"\(x)\":\"\(column)\" with \(style) linetype \(index + 1) linewidth \(2 * (columns.count - index)) title "

@@ -5,7 +5,11 @@
 ///
 /// Number columns are right-aligned. Headers break into lines no wider than their column, and long text breaks too,
 /// so that a table is about as wide as its numbers need.
-/// - Parameter formulas: the columns whose text is set by `formulaForLaTeX`.
+/// - Parameters:
+///   - header: the columns' heads.
+///   - rows: cells of each.
+///   - formulas: the columns whose text is set by `formulaForLaTeX`.
+///   - overPages: makes a `longtable`.
 public func latexTable(header: [String], rows: [[String]], formulas: Set<Int> = [], overPages: Bool = false) -> String {
     precondition(!header.isEmpty && rows.allSatisfy { $0.count == header.count }, "every row needs \(header.count) cells")
     let numeric = numericColumns(header: header, rows: rows)

@@ -66,7 +66,11 @@ public struct ProgressBar {
     }
 
     /// Leaves one line for a finished epoch.
-    /// - Parameter validationAccuracy: top-1 in percent, when the epoch ended with an evaluation.
+    /// - Parameters:
+    ///   - epoch: counted from 1.
+    ///   - loss: the epoch's mean.
+    ///   - accuracy: top-1 in percent of the training images.
+    ///   - validationAccuracy: top-1 in percent, when the epoch ended with an evaluation.
     public mutating func endEpoch(_ epoch: Int, loss: Double, accuracy: Double, validationAccuracy: Double?) {
         let time = now()
         if firstEpoch == nil { firstEpoch = epoch }

@@ -17,7 +17,9 @@ public struct ValidationCurve: Equatable, Sendable {
     public let label: String
     public let points: [Point]
 
-    /// - Parameter runs: of each run, its top-1 in percent by epoch; only epochs that all runs have are kept.
+    /// - Parameters:
+    ///   - label: in the legend.
+    ///   - runs: of each run, its top-1 in percent by epoch; only epochs that all runs have are kept.
     public init(label: String, runs: [[Int: Double]]) {
         self.label = label
         let epochs = runs.map { Set($0.keys) }.reduce(nil as Set<Int>?) { $0?.intersection($1) ?? $1 } ?? []

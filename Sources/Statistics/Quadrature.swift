@@ -3,7 +3,12 @@ import CGSL
 
 /// `∫ f` over [a, b] by adaptive Gauss–Kronrod quadrature with 21 points (QUADPACK's QAG, in GSL).
 ///
-/// - Parameter relative: the relative error asked for, at least 1e-13; `absolute` stops near-zero integrals.
+/// - Parameters:
+///   - a: where it begins.
+///   - b: where it ends.
+///   - relative: the relative error asked for, at least 1e-13.
+///   - absolute: the absolute error that will do as well.
+///   - f: the integrand.
 /// - Throws: `StatisticsError` when the error bound is not reached within 200 intervals.
 public func integrate(
     from a: Double, to b: Double, relative: Double = 1e-11, absolute: Double = 1e-14, _ f: (Double) -> Double

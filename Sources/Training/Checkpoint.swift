@@ -30,7 +30,9 @@ public struct Checkpoint {
     let file: SafetensorsFile
 
     /// Reads and verifies.
-    /// - Parameter collective: whose first rank reads the file, for all.
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - collective: whose first rank reads the file, for all.
     /// - Throws: `FileError`, `SafetensorsError` or `CheckpointError` when the file is missing, damaged or of another version.
     public init(path: String, for collective: any Collective = Alone()) throws {
         let file =
@@ -75,7 +77,9 @@ public struct Checkpoint {
     /// Its weights came from elsewhere, and no step was made since.
     public var isAsGiven: Bool { state.epoch == 0 && state.batch == 0 && state.seconds == 0 }
 
-    /// - Parameter origin: where the names come from, for the message.
+    /// - Parameters:
+    ///   - names: in the order of the scores.
+    ///   - origin: where the names come from, for the message.
     /// - Throws: `CheckpointError` when the run's classes are known, and these are others or in another order.
     public func expectClasses(_ names: [String], of origin: String) throws {
         if let classes {
@@ -203,7 +207,11 @@ public struct Checkpoint {
     /// The network as the run's evaluation sees it, in whatever precision.
     /// - Parameters:
     ///   - input: the shape of the images that the run was trained on.
+    ///   - classes: scores of an image.
+    ///   - precision: of the pass.
+    ///   - own: quantizers that the suite does not bring.
     ///   - images: as `Network.init` takes them.
+    ///   - context: threads, engine and memory to compute with.
     /// - Throws: as `graph` and `evaluationTensors`.
     public func evaluationNetwork(
         input: FeatureShape, classes: Int, precision: Precision, own: OwnQuantizers = OwnQuantizers(), images: ByteImages? = nil,

@@ -18,6 +18,7 @@ extension Recipe {
     /// - Parameters:
     ///   - epoch: counted from 0.
     ///   - batch: the first of the step, counted from 0.
+    ///   - batches: B.
     public func learningRate(epoch: Int, batch: Int = 0, of batches: Int = 1) -> Double {
         let done = epoch * batches + batch, warmup = warmupEpochs * batches
         let rise = warmup == 0 ? 1 : min(1, Double(done + accumulation) / Double(warmup))

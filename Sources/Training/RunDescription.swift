@@ -26,7 +26,13 @@ public struct RunDescription: Codable, Equatable, Sendable {
     }
 
     /// A run that starts from weights in a file.
-    /// - Parameter pretrained: `PretrainedFile.digest`.
+    /// - Parameters:
+    ///   - name: of the run.
+    ///   - dataset: its name.
+    ///   - recipe: all settings.
+    ///   - seed: of initial weights, order and augmentation.
+    ///   - pretrained: `PretrainedFile.digest`.
+    ///   - precision: of the training.
     public init(name: String, dataset: String, recipe: Recipe, seed: UInt64, pretrained: String, precision: Precision) {
         (self.name, self.dataset, self.recipe, self.seed, warmStart) = (name, dataset, recipe, seed, pretrained)
         mixed = precision == .f32 ? nil : precision

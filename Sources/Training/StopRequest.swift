@@ -18,7 +18,9 @@ public final class StopRequest: Sendable {
 /// Turns the first signal that asks the program to stop into a stop request for as long as it lives; the next one ends the
 /// process at once (`startProgram`).
 public final class StopSignals {
-    /// - Parameter answer: what is said of the signal of a name; nil for nothing.
+    /// - Parameters:
+    ///   - request: made when a signal comes.
+    ///   - answer: what is said of the signal of a name; nil for nothing.
     public init(_ request: StopRequest, answer: @escaping @Sendable (_ name: String) -> String? = StopSignals.answer) {
         Signals.handOver { signal, name in
             request.make(by: signal)

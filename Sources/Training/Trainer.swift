@@ -55,7 +55,9 @@ public final class Trainer {
 
     /// Trains the network that the recipe names.
     /// - Parameters:
+    ///   - run: what is trained, on what and from what.
     ///   - dataset: must have the run's name.
+    ///   - threads: 1 or more that compute.
     ///   - dataWorkers: threads that prepare images; they do not change what is computed.
     ///   - collective: the processes that train it together, each with as many threads; the same bits as one of them by itself.
     public convenience init(
@@ -70,7 +72,9 @@ public final class Trainer {
     /// Trains a network of one's own (`Documentation/AddingANetwork.md`); the recipe's `network` is then just its name, by
     /// which checkpoints know it.
     /// - Parameters:
+    ///   - run: what is trained, on what and from what.
     ///   - dataset: must have the run's name.
+    ///   - threads: 1 or more that compute.
     ///   - dataWorkers: threads that prepare images; they do not change what is computed.
     ///   - collective: the processes that train it together.
     ///   - graph: for images of a shape and a number of classes, in floats: the recipe gives it its quantizers.
@@ -147,7 +151,9 @@ public final class Trainer {
     /// - Throws: `DivergenceError`, and what reading images or saving throws; `state.epoch` epochs are then finished.
     /// - Parameters:
     ///   - path: of the checkpoint, or `nil` to keep none; the first rank writes it.
+    ///   - stop: ends the training when asked to.
     ///   - stepLimit: ends after so many steps as if asked to stop.
+    ///   - observer: hears of every step and every epoch.
     public func train(
         checkpoint path: String?, stop: StopRequest = StopRequest(), stepLimit: Int = .max, observer: inout some TrainingObserver
     ) throws {

@@ -19,7 +19,9 @@ extension Trainer {
     }
 
     /// Starts from weights that came in a file, as from a float run.
-    /// - Parameter classes: the rows of the file's classifier that become this network's, where it has others.
+    /// - Parameters:
+    ///   - weights: by the network's tensor names.
+    ///   - rows: of the file's classifier, those that become this network's, where it has others; nil for all.
     public func warmStart(from weights: SafetensorsFile, classes rows: [Int]? = nil) throws {
         try network.takeWeights(from: rows.map { try weights.selectingClasses($0) } ?? weights)
         try calibrate()

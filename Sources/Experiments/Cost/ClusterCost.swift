@@ -12,7 +12,9 @@ public struct ClusterCost: Sendable {
     /// Gbit/s that one node sends and receives at a time.
     public let network: Double
 
-    /// - Parameter nodes: a power of two.
+    /// - Parameters:
+    ///   - nodes: a power of two.
+    ///   - network: Gbit/s that one node sends and receives at a time.
     public init(nodes: Int, network: Double) { (self.nodes, self.network) = (nodes, network) }
 
     /// A sum of two gradients' numbers with their way through memory, and one small message over Ethernet and TCP.

@@ -10,7 +10,10 @@ public struct FinishedRuns {
     private let threads: ComputeThreads
     private let dataWorkers: Int
 
-    /// - Parameter dataWorkers: threads that prepare images.
+    /// - Parameters:
+    ///   - output: of the runs.
+    ///   - threads: that evaluate.
+    ///   - dataWorkers: threads that prepare images.
     public init(_ output: OutputFolder, threads: ComputeThreads, dataWorkers: Int) {
         (self.output, self.threads, self.dataWorkers) = (output, threads, dataWorkers)
     }

@@ -31,7 +31,9 @@ public struct PrecisionComparison {
     /// - Parameters:
     ///   - checkpoint: of a run on `dataset`, in any precision.
     ///   - precision: what is compared with f32.
+    ///   - dataset: the one that the checkpoint's run trained on.
     ///   - batches: 2 or more; the first ones of the epoch after the checkpoint's.
+    ///   - threads: 1 or more that compute.
     /// - Throws: errors of reading the checkpoint; `CheckpointError` when it is of another data set.
     public init(_ checkpoint: Checkpoint, _ precision: Precision = .mixed, dataset: any Dataset, batches: Int, threads: Int) throws {
         precondition(batches > 1, "an interval needs two mini-batches")

@@ -38,7 +38,9 @@ public struct ExperimentCells: Sendable {
     /// Also of those that other protocols run.
     private let names: Set<String>
 
-    /// - Parameter folder: `Experiments/`.
+    /// - Parameters:
+    ///   - runProtocol: how long the cells train.
+    ///   - folder: `Experiments/`.
     /// - Throws: `FileError` or `RecipeError` naming the file and the key.
     public init(_ runProtocol: RunProtocol, folder: String) throws {
         var file = try Settings(contentsOf: "\(folder)/cells.yaml")
@@ -106,7 +108,9 @@ public struct ExperimentCells: Sendable {
     }
 
     /// The cells of the tables, each once and preceded by the runs that it starts from.
-    /// - Parameter only: names of the cells to keep; `nil` for all.
+    /// - Parameters:
+    ///   - tables: whose cells are wanted.
+    ///   - only: names of the cells to keep; `nil` for all.
     /// - Throws: `RecipeError` naming an unknown cell and the known ones.
     public func selection(of tables: [ExperimentTable], only: [String]? = nil) throws -> [ExperimentCell] {
         for table in tables {
@@ -156,7 +160,10 @@ public struct ExperimentCells: Sendable {
     }
 
     /// All settings of a cell and of the runs it starts from, their precision included: runs of different seeds share them.
-    /// - Parameter pretrained: the digest of the file that the first of them starts from.
+    /// - Parameters:
+    ///   - cell: one of these cells.
+    ///   - precision: of the runs that it starts from.
+    ///   - pretrained: the digest of the file that the first of them starts from.
     public func settings(of cell: ExperimentCell, startingIn precision: Precision, pretrained: String = "") throws -> RunSettings {
         let before = try predecessors(of: cell).map(\.recipe)
         return RunSettings(recipe: cell.recipe, before: before, startingIn: before.isEmpty ? .f32 : precision, pretrained: pretrained)

@@ -24,7 +24,9 @@ public struct ExperimentTable: Equatable, Sendable {
     /// Pairs of cells whose accuracies are compared, `first − second`.
     public let comparisons: [[String]]
 
-    /// - Parameter folder: `Experiments/`.
+    /// - Parameters:
+    ///   - name: of the table, such as `table1`.
+    ///   - folder: `Experiments/`.
     /// - Throws: `FileError` or `RecipeError` naming the file and the key.
     public init(_ name: String, folder: String) throws {
         var file = try Settings(contentsOf: "\(folder)/\(name).yaml")

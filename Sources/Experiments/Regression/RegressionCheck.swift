@@ -17,13 +17,19 @@ public struct RegressionCheck {
     private let file: String
     private let seeds: Int
 
-    /// - Parameter baseline: the folder of the recorded seeds, `seeds.csv`.
+    /// - Parameters:
+    ///   - runner: trains the plan's runs.
+    ///   - baseline: the folder of the recorded seeds, `seeds.csv`.
+    ///   - seeds: of each data set and precision, 1 or more.
     public init(_ runner: RegressionRunner, baseline: String, seeds: Int) {
         (self.runner, file, self.seeds) = (runner, "\(baseline)/seeds.csv", seeds)
         test = RegressionTest(statistics: runner.plan.statistics.count)
     }
 
-    /// - Parameter out: of the folder that takes `regress.csv`, the verdicts; `nil` to write none.
+    /// - Parameters:
+    ///   - sets: images to train on.
+    ///   - precisions: each trains on all of them.
+    ///   - out: of the folder that takes `regress.csv`, the verdicts; `nil` to write none.
     /// - Returns: whether nothing has changed; `nil` when somebody asked to stop.
     /// - Throws: `FileError` where there is no baseline for these images and this plan.
     public func run(_ sets: [ImageDataset], _ precisions: [Precision], out: String?) throws -> Bool? {

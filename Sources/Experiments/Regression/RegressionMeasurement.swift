@@ -10,6 +10,10 @@ extension RegressionPlan {
     ///
     /// - Parameters:
     ///   - images: as `images(of:)` gives them.
+    ///   - seed: of all runs.
+    ///   - precision: of the training.
+    ///   - threads: 1 or more that compute.
+    ///   - stop: ends the training early.
     ///   - observer: makes one for each run from the run's name and recipe.
     /// - Returns: the values of `statistics` in their order, or `nil` when somebody asked to stop.
     /// - Throws: `DivergenceError` when a loss is not finite; `FileError` when the temporary folder cannot be used.

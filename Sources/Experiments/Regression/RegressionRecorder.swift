@@ -13,13 +13,19 @@ public struct RegressionRecorder {
     private let runner: RegressionRunner
     private let folder: String
 
-    /// - Parameter folder: of `seeds.csv`, and `intervals.csv` made from it.
+    /// - Parameters:
+    ///   - runner: trains the plan's runs.
+    ///   - folder: of `seeds.csv`, and `intervals.csv` made from it.
     public init(_ runner: RegressionRunner, folder: String) { (self.runner, self.folder) = (runner, folder) }
 
     private var file: String { "\(folder)/seeds.csv" }
     private var statistics: [String] { runner.plan.statistics }
 
-    /// - Parameter resume: go on with a recording that was stopped.
+    /// - Parameters:
+    ///   - images: to train on.
+    ///   - precision: of the training.
+    ///   - seeds: to record, each once.
+    ///   - resume: go on with a recording that was stopped.
     /// - Returns: whether all seeds are there; false when somebody asked to stop.
     /// - Throws: `FileError` when an unfinished recording is in the way or belongs to another state of the code, or when a run
     ///   diverges.

@@ -26,7 +26,9 @@ public struct RegressionTest: Sendable {
 
     /// The verdicts on all statistics of one data set and precision.
     /// - Parameters:
-    ///   - baseline, new: samples of at least `fewestSeeds` seeds, and of one or more.
+    ///   - statistics: their names, in the order of a sample's values.
+    ///   - baseline: samples of at least `fewestSeeds` seeds.
+    ///   - new: samples of one seed or more.
     public func verdicts(_ statistics: [String], baseline: [RegressionSample], new: [RegressionSample]) -> [RegressionVerdict] {
         let normality = Self.normality(of: baseline).adjusted
         return statistics.indices.map { index in
@@ -44,7 +46,10 @@ public struct RegressionTest: Sendable {
     }
 
     /// - Parameters:
-    ///   - baseline, new: the statistic's values, seed by seed. A new one that is no number is a regression, tested or not.
+    ///   - statistic: its name.
+    ///   - baseline: its values, seed by seed.
+    ///   - new: its values now; one that is no number is a regression, tested or not.
+    ///   - isTested: false where the baseline does not pass for normal; then only what is no number counts.
     public func verdict(_ statistic: String, baseline: [Double], new: [Double], isTested: Bool = true) -> RegressionVerdict {
         let test = predictionTest(baseline, new: new)
         let p = isTested ? test?.pValue : nil

@@ -8,7 +8,11 @@ public struct JobLines {
     /// The first stage's, mostly float runs, then the others'.
     public let stages: [[String]]
 
-    /// - Parameter command: a line for a cell and a seed.
+    /// - Parameters:
+    ///   - selected: what to train, with the runs that they start from.
+    ///   - cells: all of the protocol.
+    ///   - seeds: one job of a cell for each.
+    ///   - command: a line for a cell and a seed.
     public init(
         _ selected: [ExperimentCell], of cells: ExperimentCells, seeds: [UInt64], command: (_ cell: String, _ seed: UInt64) -> [String]
     ) throws {

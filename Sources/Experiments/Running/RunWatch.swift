@@ -6,7 +6,9 @@ import Training
 public protocol ScalarLog: AnyObject {
     /// The last epoch that earlier sessions gave it; nil for none.
     var lastStep: Int? { get }
-    /// - Parameter scalars: by their tags, such as `loss/train`.
+    /// - Parameters:
+    ///   - step: that the values belong to.
+    ///   - scalars: by their tags, such as `loss/train`.
     func append(step: Int, _ scalars: [(tag: String, value: Double)]) throws
 }
 

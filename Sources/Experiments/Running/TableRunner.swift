@@ -44,7 +44,10 @@ public struct TableRunner {
         (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
     }
 
-    /// - Parameter resume: without it, anything that the folder already holds of these runs is an error.
+    /// - Parameters:
+    ///   - selected: cells, each after the run that it starts from.
+    ///   - seeds: each cell is trained with each of them.
+    ///   - resume: without it, anything that the folder already holds of these runs is an error.
     /// - Throws: `FileError`, `RecipeError` and `CheckpointError` for what does not fit together; what training throws, but
     ///   `DivergenceError`, which is a result.
     public func run(_ selected: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {

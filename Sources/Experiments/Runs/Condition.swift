@@ -28,7 +28,12 @@ public struct Condition: Hashable, Sendable {
     /// What a table may show; the epochs that a run has stand in its row anyway.
     static let showable = Recipe.Key.allCases.filter { $0 != .epochs }
 
-    /// - Parameter shown: settings beyond those of every row.
+    /// - Parameters:
+    ///   - cell: whose recipe it is.
+    ///   - dataset: that it trains on.
+    ///   - runProtocol: how long it trains.
+    ///   - precision: of the training.
+    ///   - shown: settings beyond those of every row.
     public init(
         _ cell: ExperimentCell, on dataset: DatasetID, _ runProtocol: RunProtocol, _ precision: Precision, showing shown: [Recipe.Key] = []
     ) {

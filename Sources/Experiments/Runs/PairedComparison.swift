@@ -12,7 +12,10 @@ public struct PairedComparison: Sendable {
     /// outcomes of one of the two are missing.
     public let mcNemar: [(onlyFirst: Int, onlySecond: Int, test: TestResult)?]
 
-    /// - Parameter outcomes: of a run, image by image; nil when there are none.
+    /// - Parameters:
+    ///   - first: the minuend.
+    ///   - second: the subtrahend.
+    ///   - outcomes: of a run, image by image; nil when there are none.
     /// - Returns: nil when the groups share no seed or differ in section, precision or number of test images, or when one diverged.
     public init?(_ first: RunGroup, _ second: RunGroup, outcomes: (RunRow) throws -> ImageOutcomes?) rethrows {
         guard Section(first.first) == Section(second.first), first.precision == second.precision,

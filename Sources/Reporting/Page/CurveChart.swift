@@ -4,6 +4,7 @@ import Foundation
 extension HTML {
     /// Curves against the epoch as SVG, each with the band of its runs; a legend, and the numbers for page.js.
     /// - Parameters:
+    ///   - title: above the chart.
     ///   - unit: of the values, said on the axis.
     ///   - digits: of the values, behind the point.
     ///   - curves: with at least one point each.

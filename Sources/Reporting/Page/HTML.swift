@@ -41,7 +41,10 @@ public struct HTML: Sendable {
     }
 
     /// A PNG within the page.
-    /// - Parameter alternative: what it shows, for those who do not see it.
+    /// - Parameters:
+    ///   - png: the file's bytes.
+    ///   - caption: below the picture.
+    ///   - alternative: what it shows, for those who do not see it.
     public static func picture(png: Data, caption: String, alternative: String) -> HTML {
         HTML(
             markup: "<figure><figcaption>\(escapedForHTML(caption))</figcaption>"
@@ -55,7 +58,10 @@ public struct HTML: Sendable {
 
     /// A table that sorts by a click on a column's head. A column is right-aligned when all its cells are numbers.
     /// - Parameters:
+    ///   - caption: above the table.
+    ///   - table: the cells, as text.
     ///   - last: one more cell of each row, under the head `lastTitle`; empty for no such column.
+    ///   - lastTitle: the head of the last column.
     ///   - filters: columns among whose values one can choose.
     public static func table(
         _ caption: String, _ table: TextTable, last: [HTML] = [], lastTitle: String = "", filters: [String] = []

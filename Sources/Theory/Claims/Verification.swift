@@ -77,7 +77,9 @@ public struct Verification: Sendable {
     }
 
     /// Runs the measurements and every claim, then the power checks when asked for; other ranks than the first do the measurements alone.
-    /// - Parameter progress: steps done, steps in all, and what comes next.
+    /// - Parameters:
+    ///   - withPower: also breaks every claim on purpose.
+    ///   - progress: steps done, steps in all, and what comes next.
     /// - Throws: `StatisticsError` when a check cannot be carried out.
     public func run(withPower: Bool, progress: (_ done: Int, _ total: Int, _ next: String) -> Void) throws -> Report {
         let points = claims.contains { $0.needs.contains(.model) } ? Measurements.points(settings) : []
