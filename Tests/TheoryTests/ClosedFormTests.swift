@@ -47,11 +47,11 @@ import Testing
         }
         let gradientV = point.value(.gradientV), gradientW = point.value(.gradientW)
         for j in 0..<point.m {
-            let expected = try slope(point.v, j) { try point.moved(v: $0, w: point.w).value(.loss)[0] }
+            let expected = slope(point.v, j) { point.moved(v: $0, w: point.w).value(.loss)[0] }
             #expect(abs(gradientV[j] - expected) < 1e-8)
         }
         for j in 0..<point.n {
-            let expected = try slope(point.w, j) { try point.moved(v: point.v, w: $0).value(.loss)[0] }
+            let expected = slope(point.w, j) { point.moved(v: point.v, w: $0).value(.loss)[0] }
             #expect(abs(gradientW[j] - expected) < 1e-8)
         }
     }

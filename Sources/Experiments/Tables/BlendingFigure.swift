@@ -4,7 +4,10 @@ import Reporting
 
 /// Figure 2: top-1 with its 95 % interval against the blending factor ρ on a logarithmic axis, ρ = 0 at its left end.
 /// The points of series k, from 1, go to `NAME-k.csv`.
-/// - Parameter series: groups with a blending factor each, and a name for the legend.
+/// - Parameters:
+///   - name: of the figure's files.
+///   - title: above the figure.
+///   - series: groups with a blending factor each, and a name for the legend.
 public func blendingFigure(name: String, title: String, series: [(label: String, groups: [RunGroup])]) -> Figure {
     let positive = series.flatMap(\.groups).compactMap(\.condition.blending).filter { $0 > 0 }
     precondition(!positive.isEmpty, "a sweep needs a positive factor")

@@ -14,6 +14,7 @@ public struct ResultsTable: Sendable {
 
     /// - Parameters:
     ///   - runs: of one section, also of cells that the table does not show.
+    ///   - columns: settings that it shows.
     ///   - cells: the names of those that it shows, in order.
     ///   - comparisons: pairs of names, first minus second.
     ///   - reported: for training losses; those of accuracies are in the rows.
