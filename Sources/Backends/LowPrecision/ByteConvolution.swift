@@ -78,7 +78,8 @@ final class ByteConvolution {
     private let shape: ConvolutionShape
     private let weight: Parameter
     private let images: ByteImages
-    private let qmax: Int
+    /// Without its numbers, which `forward` knows.
+    private let unit: ck_byte_unit
     private let path: ck_unit_path
     private let integerWeights: Buffer<Int8>
     private let packed, scratch: Buffer<UInt8>
@@ -88,8 +89,13 @@ final class ByteConvolution {
     /// - Parameter shape: with channels padded to sixteens.
     init?(_ shape: ConvolutionShape, weight: Parameter, images: ByteImages?, qmax: Int, threads: Int32) {
         guard let images, images.areRestorable, ByteFolding.holds(shape), let quantization = weight.spec.quantization else { return nil }
-        (self.shape, self.weight, self.images, self.qmax, self.threads) = (shape, weight, images, qmax, threads)
-        let unit = Self.unit(shape, largest: quantization.quantizer.maximumIntegerWeight, qmax: qmax)
+        (self.shape, self.weight, self.images, self.threads) = (shape, weight, images, threads)
+        let unit = ck_byte_unit(
+            height: shape.input.height, width: shape.input.width, input_channels: shape.input.channels,
+            output_channels: shape.outputChannels, kernel: shape.kernel, stride: shape.stride, padding: shape.padding,
+            largest_integer_weight: Int32(quantization.quantizer.maximumIntegerWeight), packed: nil, a: nil, b: nil, row_classes: nil,
+            column_classes: nil, column_class_count: 0, qmax: Float(qmax))
+        self.unit = unit
         path =
             withUnsafePointer(to: unit) { unit in
                 [CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS].first { ck_unit_has_path($0) != 0 && ck_byte_unit_fits(unit, $0) != 0 }
@@ -99,14 +105,6 @@ final class ByteConvolution {
         scratch = Buffer(ck_byte_conv_scratch_bytes(unit, path) * Int(threads), zero: 0)
     }
 
-    private static func unit(_ shape: ConvolutionShape, largest: Int, qmax: Int) -> ck_byte_unit {
-        ck_byte_unit(
-            height: shape.input.height, width: shape.input.width, input_channels: shape.input.channels,
-            output_channels: shape.outputChannels, kernel: shape.kernel, stride: shape.stride, padding: shape.padding,
-            largest_integer_weight: Int32(largest), packed: nil, a: nil, b: nil, row_classes: nil, column_classes: nil,
-            column_class_count: 0, qmax: Float(qmax))
-    }
-
     /// - Parameters:
     ///   - folded: of each output channel of the layer, for a sum that is worth 1.
     ///   - levels: `[N, H′, W′, O]`.
@@ -114,8 +112,7 @@ final class ByteConvolution {
         guard let own = weight.integerWeights else { preconditionFailure("\(weight.name) has no integers") }
         integerWeights.pointer.update(from: own, count: weight.value.count)
         let folding = ByteFolding(shape, integerWeights: integerWeights.pointer, scale: weight.scale(of:), folded: folded, images: images)
-        let largest = weight.spec.quantization?.quantizer.maximumIntegerWeight ?? 0
-        var unit = Self.unit(shape, largest: largest, qmax: qmax)
+        var unit = unit
         ck_byte_unit_pack(integerWeights.pointer, unit, path, packed.pointer)
         unit.packed = UnsafeRawPointer(packed.pointer)
         folding.a.withUnsafeBufferPointer { a in
