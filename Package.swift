@@ -142,7 +142,7 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Backends", "Collectives", "Compute", "Datasets", "Graph", "Parallelism", "Quantization", "Statistics",
+                "Training", "Backends", "Collectives", "Compute", "Datasets", "Files", "Graph", "Parallelism", "Quantization", "Statistics",
                 "TestSupport", "TrainingTestSupport"
             ], exclude: ["pytorch_settings.py"]),
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Quantization"]),
