@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Times the kernels of integer inference on the 3×3 layers of ResNet-20 and ResNet-18, binary weights and 4-bit levels, one
 // thread, best of many: the paths of inference.h, whole units; and a bit-plane convolution (AND, VPOPCNTQ), only its sums,
-// from planes that are already there. Experiments/benchmarks/inference_kernels.sh builds and runs it.
+// from planes that are already there. Then their first layers, of bytes and in f32.
+// Experiments/benchmarks/inference_kernels.sh builds and runs it.
 #include <immintrin.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,68 @@ static double bit_plane_seconds(size_t side, size_t inputs, size_t outputs) {
     return best;
 }
 
+// MARK: First layers
+
+enum { COLOURS = 3 };
+
+static struct ck_byte_unit first_of(size_t side, size_t outputs, size_t kernel, size_t stride) {
+    return (struct ck_byte_unit){
+        .height = side, .width = side, .input_channels = COLOURS, .output_channels = outputs, .kernel = kernel, .stride = stride,
+        .padding = kernel / 2, .largest_integer_weight = 1, .qmax = 15};
+}
+
+/// Of the unit in f32 where `floats`.
+static double first_seconds(struct ck_byte_unit u, enum ck_unit_path path, int floats, uint8_t *y) {
+    size_t outputs = u.output_channels, taps = COLOURS * u.kernel * u.kernel, side = (u.height + 2 * u.padding - u.kernel) / u.stride + 1;
+    int8_t *integer_weights = room(outputs * taps);
+    uint8_t *image = room(u.height * u.width * COLOURS);
+    uint16_t *classes = room(2 * side);
+    struct ck_taps *own = room(side * sizeof *own);
+    float *a = room(4 * COLOURS * outputs), *weights = room(4 * taps * outputs), *table = room(4 * COLOURS * 256);
+    srand(1);
+    for (size_t i = 0; i < outputs * taps; i++) integer_weights[i] = rand() % 2 ? 1 : -1;
+    for (size_t i = 0; i < u.height * u.width * COLOURS; i++) image[i] = (uint8_t)rand();
+    for (size_t i = 0; i < COLOURS * outputs; i++) a[i] = (float)(rand() % 100 - 50) * 1e-4f;
+    for (size_t i = 0; i < COLOURS * 256; i++) table[i] = (float)(i % 256);
+    size_t count = ck_border_classes(u.height, u.kernel, u.stride, u.padding, classes, own);
+    float *b = room(4 * count * count * outputs);
+    void *packed = room(ck_byte_unit_packed_bytes(u, path));
+    struct ck_first_unit f = {
+        .height = u.height, .width = u.width, .input_channels = COLOURS, .output_channels = outputs, .kernel = u.kernel, .stride = u.stride,
+        .padding = u.padding, .weights = weights, .table = table, .a = a, .b = b, .qmax = u.qmax};
+    size_t needed = ck_byte_unit_scratch_bytes(u, path), in_floats = ck_first_unit_scratch_bytes(f);
+    void *scratch = room(needed > in_floats ? needed : in_floats);
+    ck_byte_unit_pack(integer_weights, u, path, packed);
+    u.packed = packed, u.a = a, u.b = b, u.row_classes = u.column_classes = classes, u.column_class_count = count;
+    double best = 1e9;
+    for (int i = 0; i < 100; i++) {
+        double start = now();
+        if (floats) ck_first_unit_run(&f, path, image, y, 0, side, scratch);
+        else ck_byte_unit_run(&u, path, image, y, 0, side, scratch);
+        best = now() - start < best ? now() - start : best;
+    }
+    free(integer_weights), free(image), free(classes), free(own), free(a), free(weights), free(table), free(b), free(packed), free(scratch);
+    return best;
+}
+
+static int first_layer(struct ck_byte_unit u) {
+    size_t side = (u.height + 2 * u.padding - u.kernel) / u.stride + 1, count = side * side * u.output_channels;
+    double work = 1e-9 * (double)(count * COLOURS * u.kernel * u.kernel);
+    uint8_t *plain = room(count), *y = room(count);
+    int same = 1;
+    for (enum ck_unit_path path = CK_UNIT_PORTABLE; path < CK_UNIT_PATH_COUNT; path++) {
+        if (!ck_unit_has_path(path)) continue;
+        double floats = first_seconds(u, path, 1, y), bytes = 0;
+        printf("%zu,3→%zu,%s first in f32,%.1f,%.0f\n", side, u.output_channels, ck_unit_path_name(path), 1e6 * floats, work / floats);
+        if (!ck_byte_unit_fits(&u, path)) continue;
+        bytes = first_seconds(u, path, 0, path == CK_UNIT_PORTABLE ? plain : y);
+        printf("%zu,3→%zu,%s first of bytes,%.1f,%.0f\n", side, u.output_channels, ck_unit_path_name(path), 1e6 * bytes, work / bytes);
+        same &= path == CK_UNIT_PORTABLE || !memcmp(y, plain, count);
+    }
+    free(plain), free(y);
+    return same;
+}
+
 int main(void) {
     static const size_t layers[][2] = {{32, 16}, {16, 32}, {8, 64}, {56, 64}, {28, 128}, {14, 256}, {7, 512}};
     puts("side,channels,kernel,microseconds,giga_multiply_adds_per_second");
@@ -120,4 +183,5 @@ int main(void) {
         double seconds = bit_plane_seconds(side, channels, channels);
         printf("%zu,%zu,bit planes,%.1f,%.0f\n", side, channels, 1e6 * seconds, work / seconds);
     }
+    if (!first_layer(first_of(32, 16, 3, 1)) || !first_layer(first_of(224, 64, 7, 2))) return fputs("the paths differ\n", stderr), 1;
 }

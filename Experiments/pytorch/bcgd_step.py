@@ -47,12 +47,10 @@ def project(weights, quantization):
         top = 2 ** (bits - 1) - 1
         scales = rows.abs().amax(1, keepdim=True) / ((2 ** bits - 1) / 2)
         for _ in range(quantization["lloyd_iterations"]):
+            # Past the fixed point nothing changes, and asking whether it is reached would wait for the device.
             integers = (rows / scales).nan_to_num(0).round().clamp(-top, top)
             exact = integers.double()
-            fitted = ((rows.double() * exact).sum(1, keepdim=True) / (exact * exact).sum(1, keepdim=True)).nan_to_num(0).to(rows)
-            if bool((fitted == scales).all()):
-                break
-            scales = fitted
+            scales = ((rows.double() * exact).sum(1, keepdim=True) / (exact * exact).sum(1, keepdim=True)).nan_to_num(0).to(rows)
     return scales[:, 0].to(weights), integers.to(weights).reshape(weights.shape)
 
 
@@ -78,12 +76,16 @@ class Descent:
 
     @torch.no_grad()
     def project(self):
-        """w_q ← proj_Q(w_f). Returns how many integer weights are others than before."""
+        """w_q ← proj_Q(w_f), in place. Returns how many integer weights are others than before."""
         changes = []
         for layer in self.quantized:
-            before, layer.stored = layer.stored, project(layer.weight, layer.quantization)
-            if before is not None:
-                changes.append((before[1] != layer.stored[1]).sum())
+            found = project(layer.weight, layer.quantization)
+            if layer.stored is None:
+                layer.stored = found
+                continue
+            changes.append((layer.stored[1] != found[1]).sum())
+            for stored, new in zip(layer.stored, found):
+                stored.copy_(new)
         return torch.stack(changes).sum() if changes else None
 
     @torch.no_grad()

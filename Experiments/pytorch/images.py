@@ -77,20 +77,23 @@ class SmallImages:
 
     def training_batches(self, epoch, size, first=0):
         """Batches (images, labels) of an epoch from the first-th on."""
-        order = shuffled_order(self.count, self.seed, epoch)
+        plan = torch.from_numpy(self._plan(epoch)).to(self.train[0].device)
         for start in range(first * size, self.count, size):
-            yield self._training_batch(order[start:start + size], epoch)
+            yield self._training_batch(plan[start:start + size])
 
-    def _training_batch(self, images, epoch):
-        draws = words(self.seed, AUGMENTATION, epoch, images, 3)
-        device, (height, width) = self.train[0].device, self.train[0].shape[1:3]
-        row, column = (torch.from_numpy(below(draws[:, i], 2 * self.margin + 1)).to(device)[:, None] for i in (0, 1))
-        flip = torch.from_numpy(below(draws[:, 2], 2) == 1).to(device)[:, None] & self.flips
-        places, chosen = torch.arange(width, device=device), torch.from_numpy(images).to(device)
-        rows, columns = row + torch.arange(height, device=device), column + torch.where(flip, width - 1 - places, places)
-        padded = F.pad(self.train[0][chosen], (0, 0) + 4 * (self.margin,))
-        cropped = padded[torch.arange(len(images), device=device)[:, None, None], rows[:, :, None], columns[:, None, :]]
-        return normalized(cropped, self.table), self.train[1][chosen]
+    def _plan(self, epoch):
+        """i64 [N, 4]: the images in an epoch's order, row and column of their crops, and whether each is mirrored."""
+        order = shuffled_order(self.count, self.seed, epoch)
+        row, column, flip = words(self.seed, AUGMENTATION, epoch, order, 3).T
+        return np.stack([order, below(row, 2 * self.margin + 1), below(column, 2 * self.margin + 1), below(flip, 2) * self.flips], 1)
+
+    def _training_batch(self, plan):
+        (chosen, row, column, flip), (height, width) = plan.T[:, :, None], self.train[0].shape[1:3]
+        places = torch.arange(width, device=plan.device)
+        rows, columns = row + torch.arange(height, device=plan.device), column + torch.where(flip == 1, width - 1 - places, places)
+        padded = F.pad(self.train[0][chosen[:, 0]], (0, 0) + 4 * (self.margin,))
+        cropped = padded[torch.arange(len(plan), device=plan.device)[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return normalized(cropped, self.table), self.train[1][chosen[:, 0]]
 
     def test_batches(self, size):
         for start in range(0, len(self.test[1]), size):

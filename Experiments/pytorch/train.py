@@ -25,10 +25,28 @@ from bcgd_step import Descent, learning_rate  # noqa: E402
 from images import ImageNetFiles, SmallImages  # noqa: E402
 
 
-class Run:
-    """A checkpoint's run, and where it stands: `state`, as the suite has it."""
+WARM_UP = 3  # steps before one is recorded: by then everything has been compiled and allocated
+TEST_BATCH = 2000
 
-    def __init__(self, checkpoint, images, device, dtype=torch.float32, compiled=False, engine="pytorch"):
+
+class Recorded:
+    """A function of a batch as a CUDA graph: replayed, its kernels run without PyTorch's overhead. What it changes, it changes in place."""
+
+    def __init__(self, function, batch, stream):
+        self.batch, self.graph = [part.clone() for part in batch], torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, stream=stream):
+            function(*self.batch)
+
+    def __call__(self, batch):
+        for kept, given in zip(self.batch, batch):
+            kept.copy_(given)
+        self.graph.replay()
+
+
+class Run:
+    """A checkpoint's run, and where it stands: `state`, as the suite has it. With a stream its steps are recorded as CUDA graphs."""
+
+    def __init__(self, checkpoint, images, device, dtype=torch.float32, compiled=False, engine="pytorch", stream=None):
         precision = checkpoint.run.get("mixed", "f32")
         if precision != "f32":
             raise bcgd.Error(f"{checkpoint.path} is of a run in precision {precision}: start one with --precision f32")
@@ -38,55 +56,89 @@ class Run:
         self.module = bcgd.to_torch(checkpoint).to(device, dtype, memory_format=self.form)
         momenta = {name: torch.from_numpy(checkpoint[name + ".momentum"]) for name, _ in self.module.named_parameters()}
         self.descent = Descent(self.module, self.recipe, momenta)
-        self.forward = torch.compile(self.module) if compiled else self.module
+        self.forward = torch.compile(self.module, dynamic=False) if compiled else self.module
         self.state = {**checkpoint.state, "engine": engine}
         self.batches = -(-images.count // self.recipe["batch_size"])
         self.integers = sum(layer.weight.numel() for layer in self.descent.quantized)
+        self.sums = torch.zeros(3, dtype=torch.float64, device=device)
+        self.stream, self.recorded, self.warm = stream, {}, 0
+        if stream is not None and (self.recipe.get("schedule", "step") != "step" or self.recipe.get("warmup_epochs", 0)):
+            raise bcgd.Error(f"{checkpoint.path}: its rate changes with every step, so no step can be recorded: leave out --graphs")
 
-    def step(self, x, labels):
-        """One step. Returns the batch's mean loss and hits, still on the device."""
+    def on_its_stream(self):
+        return torch.cuda.stream(self.stream)
+
+    def step(self, x, labels, rate, forward):
+        """One step, whose loss, hits and changed integers are added to `sums`."""
         self.module.train()
-        scores = self.forward(x.to(self.dtype, memory_format=self.form))
+        scores = forward(x.to(self.dtype, memory_format=self.form))
         loss = F.cross_entropy(scores, labels, label_smoothing=self.recipe.get("label_smoothing", 0))
         self.module.zero_grad(set_to_none=True)
         loss.backward()
-        changes = self.descent.step(learning_rate(self.recipe, self.state["epoch"], self.state["batch"], self.batches))
-        self.state["batch"] += 1
-        return torch.stack([loss.detach().double() * len(labels), (scores.argmax(1) == labels).sum().double(),
-                            torch.zeros_like(loss).double() if changes is None else changes.double()])
+        changes = self.descent.step(rate)
+        self.sums += torch.stack([loss.detach().double() * len(labels), (scores.argmax(1) == labels).sum().double(),
+                                  torch.zeros_like(loss).double() if changes is None else changes.double()])
 
-    def train(self, limit=float("inf")):
-        """To the end of the epoch, or `limit` steps. Returns the steps made."""
-        state, sums, images, steps, start = self.state, [], 0, 0, time.time()
-        for x, labels in self.images.training_batches(state["epoch"], self.recipe["batch_size"], state["batch"]):
+    def evaluate(self, x, labels):
+        """Adds loss, hits and hits among the best five of test images to `sums`."""
+        self.module.eval()
+        scores = self.module(x.to(self.dtype, memory_format=self.form))
+        best = scores.topk(min(5, scores.shape[1]), 1).indices == labels[:, None]
+        self.sums += torch.stack([F.cross_entropy(scores, labels, reduction="sum").double(), best[:, 0].sum(), best.sum()])
+
+    def _next_step(self, batch):
+        """Whole batches as they are recorded, or compiled; an epoch's last one, if smaller, by neither."""
+        rate = learning_rate(self.recipe, self.state["epoch"], self.state["batch"], self.batches)
+        whole = len(batch[1]) == self.recipe["batch_size"]
+        forward = self.forward if whole else self.module
+        if self.stream is None or not whole or self.warm < WARM_UP:
+            self.warm += whole
+            return self.step(*batch, rate, forward)
+        if self.recorded.get("rate") != rate:
+            self.recorded.update(rate=rate, step=Recorded(lambda x, labels: self.step(x, labels, rate, forward), batch, self.stream))
+        self.recorded["step"](batch)
+
+    def turns(self, limit=float("inf")):
+        """The steps to the end of the epoch, or `limit`, one a turn."""
+        state, images, steps, start = self.state, 0, 0, time.time()
+        self.sums.zero_()
+        for batch in self.images.training_batches(state["epoch"], self.recipe["batch_size"], state["batch"]):
             if steps == limit:
                 break
-            sums.append(self.step(x, labels))
-            images, steps = images + len(labels), steps + 1
-        loss, hits, changes = torch.stack(sums).sum(0).tolist() if sums else (0, 0, 0)
-        if loss != loss or not all(bool(p.isfinite().all()) for p in self.module.parameters()):
+            self._next_step(batch)
+            state["batch"] += 1
+            images, steps = images + len(batch[1]), steps + 1
+            yield self
+        loss, hits, changes = self.sums.tolist()
+        if loss != loss or not bool(torch.stack([p.isfinite().all() for p in self.module.parameters()]).all()):
             raise bcgd.Error(f"{self.checkpoint.run['name']} diverged in epoch {state['epoch'] + 1}: try a smaller learning rate")
         for key, value in [("lossSum", loss), ("hits", int(hits)), ("images", images), ("seconds", time.time() - start)]:
             state[key] += value
         if self.integers:
             state["changes"], state["changeSteps"] = state.get("changes", 0) + int(changes), state.get("changeSteps", 0) + steps
-        return steps
+
+    def train(self, limit=float("inf")):
+        """To the end of the epoch, or `limit` steps. Returns the steps made."""
+        return sum(1 for _ in self.turns(limit))
 
     def close_epoch(self):
         """Evaluates the test images, and writes the epoch's record."""
-        self.module.eval()
-        start, sums, count = time.time(), torch.zeros(3, dtype=torch.float64), 0
+        start, count = time.time(), 0
+        self.sums.zero_()
         with torch.no_grad():
-            for x, labels in self.images.test_batches(self.recipe["batch_size"]):
-                scores = self.forward(x.to(self.dtype, memory_format=self.form))
-                best = scores.topk(min(5, scores.shape[1]), 1).indices == labels[:, None]
-                sums += torch.stack([F.cross_entropy(scores, labels, reduction="sum").double(), best[:, 0].sum(), best.sum()]).cpu()
-                count += len(labels)
-        state = self.state
+            for batch in self.images.test_batches(self.recipe["batch_size"] if self.stream is None else TEST_BATCH):
+                if self.stream is not None and len(batch[1]) == TEST_BATCH:
+                    if "evaluation" not in self.recorded:
+                        self.recorded["evaluation"] = Recorded(self.evaluate, batch, self.stream)
+                    self.recorded["evaluation"](batch)
+                else:
+                    self.evaluate(*batch)
+                count += len(batch[1])
+        state, sums = self.state, self.sums.tolist()
         state["seconds"] += time.time() - start
         record = {"epoch": state["epoch"] + 1, "rate": learning_rate(self.recipe, state["epoch"], 0, self.batches),
                   "trainLoss": state["lossSum"] / state["images"], "trainTop1": 100 * state["hits"] / state["images"],
-                  "testLoss": float(sums[0]) / count, "testHits": int(sums[1]), "testTop5Hits": int(sums[2]), "testCount": count,
+                  "testLoss": sums[0] / count, "testHits": int(sums[1]), "testTop5Hits": int(sums[2]), "testCount": count,
                   "seconds": state["seconds"]}
         if self.integers:
             record["integerChanges"] = 100 * state.pop("changes") / (self.integers * state.pop("changeSteps"))
@@ -122,7 +174,8 @@ def load_images(checkpoint, folder, device, classes=None, workers=4):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("checkpoint", help="of an unfinished run, mostly by reproduce … --stop-after 0; it is written again")
+    parser.add_argument("checkpoints", nargs="+", metavar="checkpoint",
+                        help="of an unfinished run, mostly by reproduce … --stop-after 0; it is written again. Several train side by side")
     parser.add_argument("--data", help="folder with the images, as reproduce has it")
     parser.add_argument("--classes", help="ImageNet: the class list")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
@@ -130,6 +183,7 @@ def main():
     parser.add_argument("--out", help="write this file instead of the checkpoint")
     parser.add_argument("--tf32", action="store_true", help="TF32 convolutions and products")
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
+    parser.add_argument("--graphs", action="store_true", help="record steps as CUDA graphs, each run's on a stream of its own")
     parser.add_argument("--workers", type=int, default=4, help="processes that decode files")
     parser.add_argument("--threads", type=int, help="of PyTorch on the processor")
     arguments = parser.parse_args()
@@ -142,28 +196,57 @@ def main():
 def train(arguments):
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise bcgd.Error("this PyTorch sees no GPU: --device cpu, or install a PyTorch with CUDA")
+    if arguments.graphs and arguments.device == "cpu":
+        raise bcgd.Error("--graphs are CUDA's: leave it out, or take --device cuda")
+    if arguments.out and len(arguments.checkpoints) > 1:
+        raise bcgd.Error(f"--out names one file, but {len(arguments.checkpoints)} checkpoints are given")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = arguments.tf32
-    device = torch.device(arguments.device)
+    torch.backends.cudnn.benchmark = arguments.graphs
+    waiting = [(run, work(run, arguments.out or path, arguments.steps)) for run, path in begin(arguments)]
+    active, turn, apart = [], 0, len(waiting)
+    while waiting or active:
+        # Begun apart, so that not all evaluate at the same time.
+        if waiting and (not active or turn >= active[-1][0].batches // apart):
+            active, turn = active + [waiting.pop(0)], 0
+        for pair in list(active):
+            with pair[0].on_its_stream():
+                if next(pair[1], None) is None:
+                    active.remove(pair)
+        turn += 1
+
+
+def begin(arguments):
+    """The runs, each with its checkpoint's path."""
+    device, count = torch.device(arguments.device), len(arguments.checkpoints)
     where = torch.cuda.get_device_name() if device.type == "cuda" else "processor"
-    checkpoint, path = bcgd.read_checkpoint(arguments.checkpoint), arguments.out or arguments.checkpoint
-    images = load_images(checkpoint, arguments.data, device, arguments.classes, arguments.workers)
-    engine = f"pytorch {torch.__version__}, {where}{', TF32' if arguments.tf32 else ''}"
-    run = Run(checkpoint, images, device, compiled=arguments.compile, engine=engine)
-    left, epochs = arguments.steps if arguments.steps is not None else float("inf"), run.recipe["epochs"]
+    engine = f"pytorch {torch.__version__}, {where}{', TF32' if arguments.tf32 else ''}{f', {count} runs at a time' if count > 1 else ''}"
+    for path in arguments.checkpoints:
+        checkpoint, stream = bcgd.read_checkpoint(path), torch.cuda.Stream() if arguments.graphs else None
+        images = load_images(checkpoint, arguments.data, device, arguments.classes, arguments.workers)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        with torch.cuda.stream(stream):
+            yield Run(checkpoint, images, device, compiled=arguments.compile, engine=engine, stream=stream), path
+
+
+def work(run, path, steps=None):
+    """What is left of a run, or so many steps of it, one a turn."""
+    left, epochs, name = float("inf") if steps is None else steps, run.recipe["epochs"], run.checkpoint.run["name"]
     while left > 0 and run.state["epoch"] < epochs and not is_trained(run):
-        start, before = time.time(), run.state["images"]
-        left -= run.train(left)
-        rate = (run.state["images"] - before) / (time.time() - start)
+        start, batch, images = time.time(), run.state["batch"], run.state["images"]
+        yield from run.turns(left)
+        left -= run.state["batch"] - batch
+        rate = (run.state["images"] - images) / (time.time() - start)
         if run.state["batch"] == run.batches and run.state["epoch"] < epochs - 1:
             record = run.close_epoch()
             top1 = 100 * record["testHits"] / record["testCount"]
-            print(f"epoch {record['epoch']} of {epochs}: loss {record['trainLoss']:.4f}, test {top1:.2f} %, {rate:.0f} images a second",
-                  flush=True)
+            print(f"{name}: epoch {record['epoch']} of {epochs}: loss {record['trainLoss']:.4f}, test {top1:.2f} %, "
+                  f"{rate:.0f} images a second", flush=True)
         run.save(path)
     if is_trained(run):
-        print(f"{path}: all steps are done; the command that began the run, with --resume, evaluates it")
+        print(f"{path}: all steps are done; the command that began the run, with --resume, evaluates it", flush=True)
 
 
 def is_trained(run):

@@ -61,14 +61,9 @@ public final class Classifier {
             return fitting ?? CK_UNIT_PORTABLE
         }
 
-        /// The one that computes a first unit of bytes. Those of AVX2 are the only ones besides plain C.
+        /// The one that computes a first unit of bytes.
         func kernel(for unit: ck_byte_unit) -> ck_unit_path {
-            switch self {
-            case .portable, .neon, .dotprod, .i8mm: return CK_UNIT_PORTABLE
-            case .avx2, .avx2Tables, .avxVNNI, .avx512, .vnni, .avx512VNNI, .tables:
-                let fitting = [CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS]
-                return withUnsafePointer(to: unit) { unit in fitting.first { ck_byte_unit_fits(unit, $0) != 0 } } ?? CK_UNIT_PORTABLE
-            }
+            withUnsafePointer(to: unit) { unit in kernels.first { ck_byte_unit_fits(unit, $0) != 0 } } ?? CK_UNIT_PORTABLE
         }
 
         /// How many input channels a kernel must have to be quicker than the next one, measured on a Xeon (Performance.md).
@@ -92,7 +87,7 @@ public final class Classifier {
             case .tables: [CK_UNIT_VBMI_TABLES, CK_UNIT_VNNI]
             case .neon: [CK_UNIT_NEON_TABLES, CK_UNIT_NEON_WORDS]
             case .dotprod: [CK_UNIT_NEON_TABLES, CK_UNIT_SDOT, CK_UNIT_NEON_WORDS]
-            case .i8mm: [CK_UNIT_NEON_TABLES, CK_UNIT_USMMLA]
+            case .i8mm: [CK_UNIT_NEON_TABLES, CK_UNIT_USMMLA, CK_UNIT_NEON_WORDS]
             }
         }
     }

@@ -142,7 +142,8 @@ def side_by_side(reproduce, digits, tmp_path_factory):
     def run(*options, command=None):
         words = command or ["table1", "--protocol", "smoke", "--only", "resnet8-1w4a-bcgd", "--precision", "f32", "--threads", "1",
                             "--experiments", str(folder / "experiments"), "--out", str(folder / "out")]
-        return subprocess.run([reproduce, *words, *options], cwd=ROOT, check=True, capture_output=True, text=True).stderr
+        here = {name: value for name, value in os.environ.items() if name != "BCGD_DATA"}  # which would name CIFAR-10
+        return subprocess.run([reproduce, *words, *options], cwd=ROOT, env=here, check=True, capture_output=True, text=True).stderr
 
     def path(name):
         return str(folder / f"out/checkpoints/fashion-mnist-{name}-smoke-seed1.safetensors")

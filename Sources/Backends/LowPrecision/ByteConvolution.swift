@@ -98,7 +98,9 @@ final class ByteConvolution {
         self.unit = unit
         path =
             withUnsafePointer(to: unit) { unit in
-                [CK_UNIT_AVX2_BYTES, CK_UNIT_AVX2_WORDS].first { ck_unit_has_path($0) != 0 && ck_byte_unit_fits(unit, $0) != 0 }
+                // Those further on do more at once.
+                (0..<CK_UNIT_PATH_COUNT.rawValue).reversed().map(ck_unit_path.init)
+                    .first { ck_unit_has_path($0) != 0 && ck_byte_unit_fits(unit, $0) != 0 }
             } ?? CK_UNIT_PORTABLE
         integerWeights = Buffer(shape.outputChannels * shape.input.channels * shape.kernel * shape.kernel, zero: 0)
         packed = Buffer(ck_byte_unit_packed_bytes(unit, path), zero: 0)

@@ -146,11 +146,14 @@ TILES(evex_products, products_tile, VNNI_EVEX)
 TILES(first, first_tile_of)
 TILES(colours_of_words, bytes_tile, WORDS)
 TILES(colours_of_bytes, bytes_tile, BYTES)
+TILES(vex_colours, bytes_tile, VNNI_VEX)
+TILES(evex_colours, bytes_tile, VNNI_EVEX)
 
 static const struct unit_tiling words = TILING(word_products), bytes = TILING(byte_products);
 static const struct unit_tiling vex = TILING(vex_products), evex = TILING(evex_products);
 const struct unit_tiling unit_avx2_first = TILING(first);
 static const struct unit_tiling word_colours = TILING(colours_of_words), byte_colours = TILING(colours_of_bytes);
+static const struct unit_tiling colours_by_vex = TILING(vex_colours), colours_by_evex = TILING(evex_colours);
 
 /// What two products may reach.
 static size_t two_products(const struct ck_unit *u) { return 2 * (size_t)u->input_qmax * (size_t)u->largest_integer_weight; }
@@ -170,8 +173,9 @@ const struct unit_kernels unit_kernels_avx2_bytes = {
     BYTE_PRODUCTS};
 
 const struct unit_kernels unit_kernels_avx_vnni = {
-    .name = "avx-vnni", .needs = CK_HAS_AVX2 | CK_HAS_AVX_VNNI, .sums = &vex, BYTE_PRODUCTS};
+    .name = "avx-vnni", .needs = CK_HAS_AVX2 | CK_HAS_AVX_VNNI, .sums = &vex, .bytes = &colours_by_vex, BYTE_PRODUCTS};
 
 const struct unit_kernels unit_kernels_vnni_256 = {
-    .name = "vnni-256", .needs = CK_HAS_AVX2 | CK_HAS_AVX512 | CK_HAS_AVX512_VNNI, .sums = &evex, BYTE_PRODUCTS};
+    .name = "vnni-256", .needs = CK_HAS_AVX2 | CK_HAS_AVX512 | CK_HAS_AVX512_VNNI, .sums = &evex, .bytes = &colours_by_evex,
+    BYTE_PRODUCTS};
 #endif

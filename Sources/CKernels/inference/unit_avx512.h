@@ -19,9 +19,17 @@ STEP WITH("") void clear(tile_sums sums, int positions, int blocks) {
         UNROLL for (int o = 0; o < blocks; o++) sums[p][o] = _mm512_setzero_si512();
 }
 
-/// What becomes of sums, integers or the bits of f32. A NaN, which only a damaged model makes, counts as 0.
+/// Sixteen levels of their t. A NaN, which only a damaged model makes, counts as 0.
+STEP WITH("") void store_levels(const struct unit_tile *t, __m512 y, size_t at) {
+    // The qmax is whole: clamping and rounding up commute.
+    y = _mm512_min_ps(_mm512_max_ps(y, _mm512_setzero_ps()), _mm512_set1_ps(t->qmax));
+    __m512i levels = _mm512_cvt_roundps_epi32(y, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+    _mm_storeu_si128((__m128i *)((uint8_t *)t->y + at), _mm512_cvtepi32_epi8(levels));
+}
+
+/// What becomes of sums, integers or the bits of f32.
 STEP WITH("") void finish(const struct unit_tile *t, tile_sums sums, int are_floats, int positions, int blocks) {
-    const __m512 step = _mm512_set1_ps(t->step), qmax = _mm512_set1_ps(t->qmax), zero = _mm512_setzero_ps();
+    const __m512 step = _mm512_set1_ps(t->step);
     UNROLL for (int o = 0; o < blocks; o++) {
         __m512 a = _mm512_loadu_ps(t->a + BLOCK * o), b = _mm512_loadu_ps(t->b + BLOCK * o);
         UNROLL for (int p = 0; p < positions; p++) {
@@ -34,13 +42,8 @@ STEP WITH("") void finish(const struct unit_tile *t, tile_sums sums, int are_flo
                     : _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)((const uint8_t *)t->shortcut + at))));
                 y = _mm512_fmadd_ps(step, other, y);
             }
-            if (t->to_levels) {
-                y = _mm512_min_ps(_mm512_max_ps(y, zero), qmax);  // the qmax is whole: clamping and rounding up commute
-                __m512i levels = _mm512_cvt_roundps_epi32(y, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-                _mm_storeu_si128((__m128i *)((uint8_t *)t->y + at), _mm512_cvtepi32_epi8(levels));
-            } else {
-                _mm512_storeu_ps((float *)t->y + at, y);
-            }
+            if (t->to_levels) store_levels(t, y, at);
+            else _mm512_storeu_ps((float *)t->y + at, y);
         }
     }
 }

@@ -12,7 +12,16 @@
 
 enum { MOST_POSITIONS = 4, QUARTERS = BLOCK / 4 };
 
-/// Sixteen results at `at` from their sums. A NaN, which only a damaged model makes, counts as 0.
+/// Sixteen levels of their t. A NaN, which only a damaged model makes, counts as 0.
+STEP void store_levels(const struct unit_tile *t, const float32x4_t y[QUARTERS], size_t at) {
+    uint16x4_t levels[QUARTERS];  // rounded up, and saturated at 0 and far above the highest level
+    UNROLL for (int i = 0; i < QUARTERS; i++) levels[i] = vqmovun_s32(vcvtpq_s32_f32(y[i]));
+    const uint16x8_t qmax = vdupq_n_u16((uint16_t)t->qmax);
+    uint16x8_t low = vminq_u16(vcombine_u16(levels[0], levels[1]), qmax), high = vminq_u16(vcombine_u16(levels[2], levels[3]), qmax);
+    vst1q_u8((uint8_t *)t->y + at, vcombine_u8(vmovn_u16(low), vmovn_u16(high)));
+}
+
+/// Sixteen results at `at` from their sums.
 STEP void finish(const struct unit_tile *t, const float32x4_t sums[QUARTERS], const float *a, const float *b, size_t at) {
     float32x4_t y[QUARTERS];
     UNROLL for (int i = 0; i < QUARTERS; i++) y[i] = vfmaq_f32(vld1q_f32(b + 4 * i), vld1q_f32(a + 4 * i), sums[i]);
@@ -31,11 +40,7 @@ STEP void finish(const struct unit_tile *t, const float32x4_t sums[QUARTERS], co
         UNROLL for (int i = 0; i < QUARTERS; i++) vst1q_f32((float *)t->y + at + 4 * i, y[i]);
         return;
     }
-    uint16x4_t levels[QUARTERS];  // rounded up, and saturated at 0 and far above the highest level
-    UNROLL for (int i = 0; i < QUARTERS; i++) levels[i] = vqmovun_s32(vcvtpq_s32_f32(y[i]));
-    const uint16x8_t qmax = vdupq_n_u16((uint16_t)t->qmax);
-    uint16x8_t low = vminq_u16(vcombine_u16(levels[0], levels[1]), qmax), high = vminq_u16(vcombine_u16(levels[2], levels[3]), qmax);
-    vst1q_u8((uint8_t *)t->y + at, vcombine_u8(vmovn_u16(low), vmovn_u16(high)));
+    store_levels(t, y, at);
 }
 
 STEP void finish_integers(const struct unit_tile *t, const int32x4_t sums[QUARTERS], int block, size_t at) {

@@ -30,18 +30,23 @@ STEP void finish_all(const struct unit_tile *t, sixteen_sums sums, int positions
         }                                                                                                     \
     }
 
-STEP void words_tile(const struct unit_tile *t, int positions) {
-    sixteen_sums sums;
-    clear(sums, positions);
+/// The sums of all rows' groups from `first_x` and `first_weight` on.
+STEP void add_words(sixteen_sums sums, const struct unit_tile *t, const char *first_x, const char *first_weight, int positions) {
     for (size_t r = 0; r < t->rows; r++) {
-        const char *x = (const char *)t->x + r * t->x_row;
-        const int16_t *weight = (const int16_t *)((const char *)t->weight + r * t->weight_row);
+        const char *x = first_x + r * t->x_row;
+        const int16_t *weight = (const int16_t *)(first_weight + r * t->weight_row);
         for (size_t group = t->groups; group > 0; group--, x += 16, weight += 8 * BLOCK) {
             int16x8_t levels[MOST_POSITIONS];
             UNROLL for (int p = 0; p < positions; p++) levels[p] = vld1q_s16((const int16_t *)(x + (size_t)p * t->x_position));
             ADD_WORDS(0) ADD_WORDS(1) ADD_WORDS(2) ADD_WORDS(3) ADD_WORDS(4) ADD_WORDS(5) ADD_WORDS(6) ADD_WORDS(7)
         }
     }
+}
+
+STEP void words_tile(const struct unit_tile *t, int positions) {
+    sixteen_sums sums;
+    clear(sums, positions);
+    add_words(sums, t, t->x, t->weight, positions);
     finish_all(t, sums, positions);
 }
 
@@ -131,6 +136,22 @@ static void pack_pairs(const int8_t *integer_weights, size_t output, size_t inpu
 
 // MARK: The first unit
 
+STEP void bytes_tile(const struct unit_tile *t, int positions) {
+    float32x4_t y[MOST_POSITIONS][QUARTERS];
+    UNROLL for (int p = 0; p < positions; p++)
+        UNROLL for (int i = 0; i < QUARTERS; i++) y[p][i] = vld1q_f32(t->b + t->column_classes[p] * t->b_class + 4 * i);
+    for (size_t c = 0; c < t->colours; c++) {
+        sixteen_sums sums;
+        clear(sums, positions);
+        add_words(sums, t, (const char *)t->x + c * t->x_colour, (const char *)t->weight + c * t->weight_colour, positions);
+        UNROLL for (int i = 0; i < QUARTERS; i++) {
+            float32x4_t a = vld1q_f32(t->a + c * t->a_colour + 4 * i);
+            UNROLL for (int p = 0; p < positions; p++) y[p][i] = vfmaq_f32(y[p][i], a, vcvtq_f32_s32(sums[p][i]));
+        }
+    }
+    UNROLL for (int p = 0; p < positions; p++) store_levels(t, y[p], (size_t)p * t->y_position);
+}
+
 STEP void first_tile(const struct unit_tile *t, int positions) {
     float32x4_t sums[MOST_POSITIONS][QUARTERS];
     UNROLL for (int p = 0; p < positions; p++)
@@ -152,15 +173,17 @@ TILES(word_products, , words_tile)
 TILES(four_products, WITH("dotprod"), fours_tile)
 TILES(pair_products, WITH("i8mm"), pairs_tile)
 TILES(first, , first_tile)
+TILES(colours, , bytes_tile)
 
 static const struct unit_tiling words = TILING(word_products), fours = TILING(four_products), pairs = TILING(pair_products);
+static const struct unit_tiling bytes = TILING(colours);
 const struct unit_tiling unit_neon_first = TILING(first);
 
 static int levels_have_a_sign_bit(const struct ck_unit *u) { return u->input_qmax <= INT8_MAX; }
 
 const struct unit_kernels unit_kernels_neon_words = {
     .name = "neon-words", .needs = CK_HAS_NEON, .group_channels = 8, .group_bytes = 8 * BLOCK * sizeof(int16_t), .channel_bytes = 2,
-    .pack = pack_words, .expand = expand_words, .sums = &words, .first = &unit_neon_first};
+    .pack = pack_words, .expand = expand_words, .sums = &words, .first = &unit_neon_first, .bytes = &bytes};
 
 const struct unit_kernels unit_kernels_sdot = {
     .name = "sdot", .needs = CK_HAS_NEON | CK_HAS_DOTPROD, .fits = levels_have_a_sign_bit, .group_channels = 4,
