@@ -62,11 +62,22 @@ def normalized(pixels, table):
 
 # --- images in memory ------------------------------------------------------------------------------------------
 
-class SmallImages:
-    """CIFAR-10, MNIST or Fashion-MNIST, on the device. Training images are cropped from a black margin and mirrored."""
+def epoch_plan(count, seed, epoch, margin, flips):
+    """i64 [count, 4]: the images in an epoch's order, row and column of their crops, and whether each is mirrored."""
+    order = shuffled_order(count, seed, epoch)
+    row, column, flip = words(seed, AUGMENTATION, epoch, order, 3).T
+    return np.stack([order, below(row, 2 * margin + 1), below(column, 2 * margin + 1), below(flip, 2) * flips], 1)
 
-    def __init__(self, name, folder, recipe, seed, device):
+
+class SmallImages:
+    """CIFAR-10, MNIST or Fashion-MNIST, on the device. Training images are cropped from a black margin and mirrored.
+
+    Batches are what there is to copy to the device: `training` and `test_images` make (images, labels) of one. A pool of processes,
+    where there is one, plans the next epoch while this one is under way."""
+
+    def __init__(self, name, folder, recipe, seed, device, pool=None):
         train, test = cifar10(folder) if name == "CIFAR-10" else idx(folder, name)
+        self.pool, self.next = pool, (None, None)
         self.train, self.test = ([torch.from_numpy(a).to(device) for a in split] for split in (train, test))
         self.table, self.seed = normalization_table(name).to(device), seed
         self.margin, self.flips = recipe["crop_padding"], recipe["flip"]
@@ -76,18 +87,22 @@ class SmallImages:
         return len(self.train[1])
 
     def training_batches(self, epoch, size, first=0):
-        """Batches (images, labels) of an epoch from the first-th on."""
+        """The batches of an epoch from the first-th on."""
         plan = torch.from_numpy(self._plan(epoch)).to(self.train[0].device)
         for start in range(first * size, self.count, size):
-            yield self._training_batch(plan[start:start + size])
+            yield (plan[start:start + size],)
 
     def _plan(self, epoch):
-        """i64 [N, 4]: the images in an epoch's order, row and column of their crops, and whether each is mirrored."""
-        order = shuffled_order(self.count, self.seed, epoch)
-        row, column, flip = words(self.seed, AUGMENTATION, epoch, order, 3).T
-        return np.stack([order, below(row, 2 * self.margin + 1), below(column, 2 * self.margin + 1), below(flip, 2) * self.flips], 1)
+        known, plan = self.next
+        plan = plan.result() if known == epoch else epoch_plan(*self._settings(epoch))
+        if self.pool is not None:
+            self.next = epoch + 1, self.pool.submit(epoch_plan, *self._settings(epoch + 1))
+        return plan
 
-    def _training_batch(self, plan):
+    def _settings(self, epoch):
+        return self.count, self.seed, epoch, self.margin, self.flips
+
+    def training(self, plan):
         (chosen, row, column, flip), (height, width) = plan.T[:, :, None], self.train[0].shape[1:3]
         places = torch.arange(width, device=plan.device)
         rows, columns = row + torch.arange(height, device=plan.device), column + torch.where(flip == 1, width - 1 - places, places)
@@ -97,7 +112,10 @@ class SmallImages:
 
     def test_batches(self, size):
         for start in range(0, len(self.test[1]), size):
-            yield normalized(self.test[0][start:start + size], self.table), self.test[1][start:start + size]
+            yield self.test[0][start:start + size], self.test[1][start:start + size]
+
+    def test_images(self, pixels, labels):
+        return normalized(pixels, self.table), labels
 
 
 def cifar10(folder):
@@ -213,4 +231,9 @@ class ImageNetFiles:
     def _batches(self, files, keys):
         loader = torch.utils.data.DataLoader(files, batch_sampler=keys, num_workers=self.workers, pin_memory=self.device.type == "cuda")
         for pixels, labels in loader:
-            yield normalized(pixels.to(self.device, non_blocking=True), self.table), labels.to(self.device, non_blocking=True)
+            yield pixels.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+
+    def training(self, pixels, labels):
+        return normalized(pixels, self.table), labels
+
+    test_images = training

@@ -11,9 +11,12 @@ suite's. It is written again after each epoch, at the end as it stands before th
 in files Pillow. Rows and checkpoints name the engine.
 """
 import argparse
+import concurrent.futures
+import multiprocessing
 import os
 import sys
 import time
+from types import SimpleNamespace
 
 import torch
 from torch.nn import functional as F
@@ -35,7 +38,7 @@ class Recorded:
     def __init__(self, function, batch, stream):
         self.batch, self.graph = [part.clone() for part in batch], torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, stream=stream):
-            function(*self.batch)
+            function(self.batch)
 
     def __call__(self, batch):
         for kept, given in zip(self.batch, batch):
@@ -61,15 +64,16 @@ class Run:
         self.batches = -(-images.count // self.recipe["batch_size"])
         self.integers = sum(layer.weight.numel() for layer in self.descent.quantized)
         self.sums = torch.zeros(3, dtype=torch.float64, device=device)
-        self.stream, self.recorded, self.warm = stream, {}, 0
+        self.stream, self.recorded = stream, {}
         if stream is not None and (self.recipe.get("schedule", "step") != "step" or self.recipe.get("warmup_epochs", 0)):
             raise bcgd.Error(f"{checkpoint.path}: its rate changes with every step, so no step can be recorded: leave out --graphs")
 
     def on_its_stream(self):
         return torch.cuda.stream(self.stream)
 
-    def step(self, x, labels, rate, forward):
+    def step(self, batch, rate, forward):
         """One step, whose loss, hits and changed integers are added to `sums`."""
+        x, labels = self.images.training(*batch)
         self.module.train()
         scores = forward(x.to(self.dtype, memory_format=self.form))
         loss = F.cross_entropy(scores, labels, label_smoothing=self.recipe.get("label_smoothing", 0))
@@ -79,24 +83,31 @@ class Run:
         self.sums += torch.stack([loss.detach().double() * len(labels), (scores.argmax(1) == labels).sum().double(),
                                   torch.zeros_like(loss).double() if changes is None else changes.double()])
 
-    def evaluate(self, x, labels):
+    @torch.no_grad()
+    def evaluate(self, batch):
         """Adds loss, hits and hits among the best five of test images to `sums`."""
+        x, labels = self.images.test_images(*batch)
         self.module.eval()
         scores = self.module(x.to(self.dtype, memory_format=self.form))
         best = scores.topk(min(5, scores.shape[1]), 1).indices == labels[:, None]
         self.sums += torch.stack([F.cross_entropy(scores, labels, reduction="sum").double(), best[:, 0].sum(), best.sum()])
 
     def _next_step(self, batch):
-        """Whole batches as they are recorded, or compiled; an epoch's last one, if smaller, by neither."""
+        """An epoch's last batch, if smaller than the others, is not compiled for."""
         rate = learning_rate(self.recipe, self.state["epoch"], self.state["batch"], self.batches)
-        whole = len(batch[1]) == self.recipe["batch_size"]
-        forward = self.forward if whole else self.module
-        if self.stream is None or not whole or self.warm < WARM_UP:
-            self.warm += whole
-            return self.step(*batch, rate, forward)
-        if self.recorded.get("rate") != rate:
-            self.recorded.update(rate=rate, step=Recorded(lambda x, labels: self.step(x, labels, rate, forward), batch, self.stream))
-        self.recorded["step"](batch)
+        forward = self.forward if len(batch[0]) == self.recipe["batch_size"] else self.module
+        self._run("step", rate, lambda batch: self.step(batch, rate, forward), batch)
+
+    def _run(self, name, rate, function, batch):
+        """As it was recorded for this rate and size of batch, where there is a stream. Before, it is warmed up."""
+        key = name, len(batch[0])
+        recorded = self.recorded.setdefault(key, SimpleNamespace(warm=0, rate=None, replay=None))
+        if self.stream is None or recorded.warm < WARM_UP:
+            recorded.warm += 1
+            return function(batch)
+        if recorded.rate != rate:
+            recorded.replay, recorded.rate = Recorded(function, batch, self.stream), rate
+        recorded.replay(batch)
 
     def turns(self, limit=float("inf")):
         """The steps to the end of the epoch, or `limit`, one a turn."""
@@ -107,7 +118,7 @@ class Run:
                 break
             self._next_step(batch)
             state["batch"] += 1
-            images, steps = images + len(batch[1]), steps + 1
+            images, steps = images + len(batch[0]), steps + 1
             yield self
         loss, hits, changes = self.sums.tolist()
         if loss != loss or not bool(torch.stack([p.isfinite().all() for p in self.module.parameters()]).all()):
@@ -125,15 +136,9 @@ class Run:
         """Evaluates the test images, and writes the epoch's record."""
         start, count = time.time(), 0
         self.sums.zero_()
-        with torch.no_grad():
-            for batch in self.images.test_batches(self.recipe["batch_size"] if self.stream is None else TEST_BATCH):
-                if self.stream is not None and len(batch[1]) == TEST_BATCH:
-                    if "evaluation" not in self.recorded:
-                        self.recorded["evaluation"] = Recorded(self.evaluate, batch, self.stream)
-                    self.recorded["evaluation"](batch)
-                else:
-                    self.evaluate(*batch)
-                count += len(batch[1])
+        for batch in self.images.test_batches(self.recipe["batch_size"] if self.stream is None else TEST_BATCH):
+            self._run("evaluation", 0, self.evaluate, batch)
+            count += len(batch[0])
         state, sums = self.state, self.sums.tolist()
         state["seconds"] += time.time() - start
         record = {"epoch": state["epoch"] + 1, "rate": learning_rate(self.recipe, state["epoch"], 0, self.batches),
@@ -156,14 +161,14 @@ class Run:
         bcgd.Checkpoint(self.arrays(), {**self.checkpoint.metadata, "state": canonical(self.state)}).write(path)
 
 
-def load_images(checkpoint, folder, device, classes=None, workers=4):
+def load_images(checkpoint, folder, device, classes=None, workers=4, pool=None):
     """The images of the run's data set, of which there must be as many as the run began with."""
     run, recipe = checkpoint.run, checkpoint.run["recipe"]
     try:
         if run["dataset"].startswith("ImageNet"):
             images = ImageNetFiles(folder, recipe, run["seed"], device, classes, workers)
         else:
-            images = SmallImages(run["dataset"], folder, recipe, run["seed"], device)
+            images = SmallImages(run["dataset"], folder, recipe, run["seed"], device, pool)
     except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:
         raise bcgd.Error(f"the images of {run['dataset']} cannot be read from {folder}: {error!r}") from None
     expected = int(checkpoint.state.get("data", str(images.count)).split()[0])
@@ -220,11 +225,13 @@ def train(arguments):
 def begin(arguments):
     """The runs, each with its checkpoint's path."""
     device, count = torch.device(arguments.device), len(arguments.checkpoints)
+    context = multiprocessing.get_context("spawn")  # a fork of a process that uses CUDA cannot be relied on
+    pool = concurrent.futures.ProcessPoolExecutor(count, context) if arguments.graphs else None
     where = torch.cuda.get_device_name() if device.type == "cuda" else "processor"
     engine = f"pytorch {torch.__version__}, {where}{', TF32' if arguments.tf32 else ''}{f', {count} runs at a time' if count > 1 else ''}"
     for path in arguments.checkpoints:
         checkpoint, stream = bcgd.read_checkpoint(path), torch.cuda.Stream() if arguments.graphs else None
-        images = load_images(checkpoint, arguments.data, device, arguments.classes, arguments.workers)
+        images = load_images(checkpoint, arguments.data, device, arguments.classes, arguments.workers, pool)
         if device.type == "cuda":
             torch.cuda.synchronize()
         with torch.cuda.stream(stream):
