@@ -80,8 +80,8 @@ class Descent:
         changes = []
         for layer in self.quantized:
             found = project(layer.weight, layer.quantization)
-            if layer.stored is None:
-                layer.stored = found
+            if layer.stored is None:  # the integers lie as the weights do, so that compilers see one memory format
+                layer.stored = found[0], torch.empty_like(layer.weight).copy_(found[1])
                 continue
             changes.append((layer.stored[1] != found[1]).sum())
             for stored, new in zip(layer.stored, found):

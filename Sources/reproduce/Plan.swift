@@ -41,7 +41,7 @@ struct Plan: ParsableCommand {
     private var common: [String] {
         func option(_ name: String, _ value: (some CustomStringConvertible)?) -> [String] { value.map { [name, $0.description] } ?? [] }
         return ["--protocol", options.experiment.runProtocol.rawValue, "--precision", options.precision.rawValue, "--out", options.out]
-            + option("--experiments", options.experiment.recipes.asked)
+            + option("--float-precision", options.floatPrecision?.rawValue) + option("--experiments", options.experiment.recipes.asked)
             + option("--threads", options.computing.asked) + option("--shards", options.shards) + option("--data", images.data)
             + options.watch.words
             + (table == "table3"

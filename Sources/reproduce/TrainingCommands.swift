@@ -53,6 +53,12 @@ struct TrainingOptions: ParsableArguments {
             """)
     var precision = Precision.best
 
+    @Option(
+        help: ArgumentHelp(
+            "Arithmetic of the float runs that cells start from (default: that of --precision).",
+            discussion: "f32 with float runs of Experiments/pytorch/train.py, whose start is a run's in f32.", valueName: "precision"))
+    var floatPrecision: Precision?
+
     @OptionGroup var job: RankOptions
 
     @Option(help: ArgumentHelp("The recipe's key shards, of every cell (default: what the cells say, mostly 1).", valueName: "count"))
@@ -123,7 +129,7 @@ struct TrainingOptions: ParsableArguments {
         defer { withExtendedLifetime(signals) {} }
         let runner = try TableRunner(
             cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision,
-            pretrained: pretrained,
+            floatPrecision: floatPrecision, pretrained: pretrained,
             output: try OutputFolder(out), experiments: experiment.folder, invocation: job.invocation,
             watching: try collective.isFirst ? watch.watching() : Watching(), stop: stop, stepLimit: stopAfter,
             collective: collective)

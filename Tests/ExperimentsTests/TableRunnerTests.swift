@@ -34,12 +34,13 @@ import TrainingTestSupport
     private func run(
         _ cells: [String], seeds: [UInt64] = [1], in out: String, resume: Bool = false, on dataset: (any Dataset)? = nil,
         stop: StopRequest = StopRequest(),
-        command: String = "first", watching: Watching = Watching()
+        command: String = "first", watching: Watching = Watching(), precision: Precision = .f32, floatPrecision: Precision? = nil
     ) throws {
         let all = ExperimentFolder(folder.path + "/E"), smoke = try all.cells(.smallImages, .smoke)
         let runner = try TableRunner(
-            cells: smoke, dataset: dataset ?? data, threads: ComputeThreads(1), precision: .f32, output: try output(out), experiments: all,
-            invocation: Invocation(commit: "abc", command: command), watching: watching, stop: stop)
+            cells: smoke, dataset: dataset ?? data, threads: ComputeThreads(1), precision: precision, floatPrecision: floatPrecision,
+            output: try output(out), experiments: all, invocation: Invocation(commit: "abc", command: command), watching: watching,
+            stop: stop)
         try runner.run(try smoke.selection(of: [try all.table("table1", .smallImages)], only: cells), seeds: seeds, resume: resume)
     }
 
@@ -51,6 +52,16 @@ import TrainingTestSupport
         try String(contentsOfFile: "\(folder.path)/\(out)/curves/\(run).csv", encoding: .utf8).split(separator: "\n").map {
             $0.split(separator: ",")
         }
+    }
+
+    /// A quantized run in mixed precision may start from the float run in f32; its row's recipe tells.
+    @Test func floatRunsMayHaveAPrecisionOfTheirOwn() throws {
+        try run(["resnet8-float"], in: "p")
+        try run(["resnet8-1w4a-bcgd"], in: "p", resume: true, precision: .mixed, floatPrecision: .f32)
+        try run(["resnet8-1w4a-bcgd"], in: "q", precision: .mixed)
+        let rows = try output("p").rows() + output("q").rows()
+        #expect(rows.map(\.condition.precision) == [.f32, .mixed, .mixed, .mixed])
+        #expect(rows[1].provenance.recipeDigest != rows[3].provenance.recipeDigest)
     }
 
     /// A run that starts from a quantized run takes its weights and step sizes; one with validation images has another data set and float

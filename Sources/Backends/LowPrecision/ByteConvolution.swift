@@ -99,8 +99,8 @@ final class ByteConvolution {
         path =
             withUnsafePointer(to: unit) { unit in
                 // Those further on do more at once.
-                (0..<CK_UNIT_PATH_COUNT.rawValue).reversed().map(ck_unit_path.init)
-                    .first { ck_unit_has_path($0) != 0 && ck_byte_unit_fits(unit, $0) != 0 }
+                (0..<CK_UNIT_PATH_COUNT.rawValue).map { ck_unit_path($0) }
+                    .last { ck_unit_has_path($0) != 0 && ck_byte_unit_fits(unit, $0) != 0 }
             } ?? CK_UNIT_PORTABLE
         integerWeights = Buffer(shape.outputChannels * shape.input.channels * shape.kernel * shape.kernel, zero: 0)
         packed = Buffer(ck_byte_unit_packed_bytes(unit, path), zero: 0)

@@ -17,6 +17,8 @@ public struct TableRunner {
     /// Threads that prepare images.
     public let dataWorkers: Int
     public let precision: Precision
+    /// Of float runs.
+    public let floatPrecision: Precision
     /// `nil`: float runs start from random weights.
     public let pretrained: PretrainedStart?
     public let output: OutputFolder
@@ -34,11 +36,13 @@ public struct TableRunner {
     /// - Throws: `FileError` or `RecipeError` when the folder's tables or published numbers cannot be read.
     public init(
         cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, dataWorkers: Int = 1, precision: Precision,
-        pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder, invocation: Invocation,
+        floatPrecision: Precision? = nil, pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder,
+        invocation: Invocation,
         watching: Watching = Watching(),
         stop: StopRequest, stepLimit: Int? = nil, collective: any Collective = Alone()
     ) throws {
         (self.cells, self.dataset, self.threads, self.dataWorkers, self.precision) = (cells, dataset, threads, dataWorkers, precision)
+        self.floatPrecision = floatPrecision ?? precision
         (self.pretrained, self.output, self.experiments) = (pretrained, output, experiments)
         (self.invocation, self.watching, self.stop, self.stepLimit, self.collective) = (invocation, watching, stop, stepLimit, collective)
         (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
@@ -57,7 +61,9 @@ public struct TableRunner {
         let runs = try seeds.flatMap { seed in
             try selected.map {
                 try PlannedRun($0, seed: seed, cells: cells, pretrained: pretrained) { cell in
-                    Condition(cell, on: dataset.id.validating(cell.recipe.validationImages), cells.runProtocol, precision, showing: shown)
+                    Condition(
+                        cell, on: dataset.id.validating(cell.recipe.validationImages), cells.runProtocol,
+                        cell.isFloat ? floatPrecision : precision, showing: shown)
                 }
             }
         }
