@@ -207,12 +207,42 @@ def test_side_by_side(side_by_side):
         assert all(found[kind] < bound for kind, bound in bounds.items()), (steps, found)
         assert abs(run.state["changes"] - checkpoint.state["changes"]) <= 0.02 * checkpoint.state["changes"] + 2
 
+    run.forward = wrongly_compiled(run.module)
+    with pytest.raises(bcgd.Error, match="gradients of a compiled step are not those of PyTorch's own.*leave out --compile"):
+        run.train(1)
+
     at_its_end(run, path)
     side_by_side.reproduce("--resume")
     out, model = str(side_by_side.folder / "out"), str(side_by_side.folder / "model.bcgd")
     side_by_side.reproduce(command=["evaluate", path, "--threads", "1", "--out", out])
     side_by_side.reproduce(command=["export", path, "-o", model])
     assert bcgd.load(model).provenance.endswith("engine: pytorch TEST")
+
+
+class OtherImages(torch.autograd.Function):
+    """x, with the gradient of another image."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.flip(0)
+
+
+def wrongly_compiled(module):
+    """The module, whose gradients go wrong at its last convolution's input."""
+    last = [layer for layer in module.modules() if getattr(layer, "kind", None) == "convolution"][-1]
+    right = last.forward
+
+    def forward(x):
+        last.forward = lambda x: right(OtherImages.apply(x))
+        try:
+            return module(x)
+        finally:
+            last.forward = right
+    return forward
 
 
 def pandas():
