@@ -3,7 +3,7 @@
 # Ranks across a network, on one Linux machine: four network namespaces joined by a bridge, each with its own address and a rate limit (tc);
 # mpirun starts a rank in each over TCP. Needs root, iproute2 and Open MPI, and the builds of .ci/ranks.
 #     Experiments/ranks/network.sh bits       # the same bits as one process, at 1 Gbit/s
-#     Experiments/ranks/network.sh time       # seconds of a step at 1 and 10 Gbit/s and without a limit, beside the model
+#     Experiments/ranks/network.sh time       # steps with little to compute at 1 and 10 Gbit/s and without a limit, beside the model
 #     Experiments/ranks/network.sh faults     # a rank killed, a link cut for 5 s and for ever; then --resume
 # Network emulation makes one machine's processors serve all ranks: times show what the network adds, not what machines save.
 set -euo pipefail
@@ -84,8 +84,11 @@ times() {
         for rate in none 10gbit 1gbit; do
             up $n $rate
             echo "$n nodes, $rate:"
-            over "$built/benchmark-step" ranks --ranks "$n" --threads 1 \
-                --gigabits "$(case $rate in 1gbit) echo 1 ;; 10gbit) echo 10 ;; *) echo 100 ;; esac)"
+            for network in "imagenet-resnet18 --side 32 --batch 8" "resnet20 --side 8 --batch 8"; do
+                # shellcheck disable=SC2086
+                over "$built/benchmark-step" ranks --ranks "$n" --threads 1 --steps 25 --network $network \
+                    --gigabits "$(case $rate in 1gbit) echo 1 ;; 10gbit) echo 10 ;; *) echo 100 ;; esac)"
+            done
         done
     done
 }

@@ -40,6 +40,9 @@ struct Reproduce: ParsableCommand {
             endIfLaterRank(status: exitCode(for: error).rawValue)
             exit(withError: error)
         }
-        do { try command.run() } catch { exit(withError: error) }
+        do { try command.run() } catch {
+            if exitCode(for: error) == .success { endIfLaterRank(status: 0) }  // help
+            exit(withError: error)
+        }
     }
 }

@@ -19,6 +19,7 @@ do {
     }
     try command.run()
 } catch let error where VerifyTheory.exitCode(for: error) == .success || error is ExitCode {
+    if VerifyTheory.exitCode(for: error) == .success { endIfLaterRank(status: 0) }
     VerifyTheory.exit(withError: error)
 } catch {
     let line = VerifyTheory.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")

@@ -187,6 +187,8 @@ public struct TableRunner {
         observer.close()
         note("\(name): \(facts(trainer, seconds: trainer.state.seconds - before))")
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
+        // Of a run that came here finished no epoch was closed.
+        try output.write(trainer.state.curve, of: run.description, invocation)
         let correct = try trainer.finalCorrect()
         try record(row(run, trainer, last: last), correct)
     }
