@@ -105,8 +105,14 @@ struct DataOptions: ParsableArguments {
 
     func load() throws -> any Dataset { try load(dataset) }
 
-    private func load(_ known: KnownDataset) throws -> any Dataset {
-        try known.load(DatasetFiles(folder: known == .fashionMNIST ? nil : folder, allowUnofficial: allowUnofficialData))
+    /// Whether a folder was named where this data set is looked for.
+    func holds(_ known: KnownDataset) -> Bool {
+        known == .fashionMNIST ? FileManager.default.fileExists(atPath: FashionMNIST.debianFolder) : folder != nil && known != .imageNet
+    }
+
+    func load(_ known: KnownDataset, allowUnofficial: Bool = false) throws -> any Dataset {
+        try known.load(
+            DatasetFiles(folder: known == .fashionMNIST ? nil : folder, allowUnofficial: allowUnofficialData || allowUnofficial))
     }
 
     /// The data set that a run was trained on.

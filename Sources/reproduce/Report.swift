@@ -12,12 +12,20 @@ struct Report: ParsableCommand {
 
     @OptionGroup var recipes: RecipeOptions
 
+    @OptionGroup var images: DataOptions
+
+    @OptionGroup var computing: ThreadOptions
+
     @Option(
         help: ArgumentHelp(
             "File whose results block is rewritten (default: README.md for the folder results, else none).", valueName: "file"))
     var readme: String?
 
-    @Flag(help: "Change nothing; name the files that would change, and fail if there are any.")
+    @Flag(
+        help: """
+            Change nothing; name the files that would change, and the packed models in models/ that get other test images right than their \
+            runs, where there are the images; fail if there are any.
+            """)
     var check = false
 
     func run() throws {
@@ -32,9 +40,12 @@ struct Report: ParsableCommand {
             }
             return check ? try files.drift() + (page.flatMap { $0.isCurrent ? nil : [$0.path] } ?? []) : []
         }
+        let faults = check ? try PublishedModels(output: output, images: images, threads: computing.threads.count).faults(tell: say) : []
+        if !faults.isEmpty { print(faults.joined(separator: "\n")) }
         guard drift.isEmpty else {
             print(drift.map { "\($0) is not what `reproduce report` makes of \(output.runs)" }.joined(separator: "\n"))
             throw ExitCode(1)
         }
+        if !faults.isEmpty { throw ExitCode(1) }
     }
 }

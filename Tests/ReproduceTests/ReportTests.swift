@@ -28,6 +28,31 @@ import Testing
         try text.replacingOccurrences(of: old, with: new).write(toFile: path, atomically: true, encoding: .utf8)
     }
 
+    /// A packed model must be of a run in the table, whose images it gets right; without images that is said.
+    @Test func packedModelsAreChecked() throws {
+        try withCopy {
+            try FileManager.default.copyItem(atPath: Program.package.path + "/results/models", toPath: results + "/models")
+            #expect(try report().status == 0)
+            let checked = try report("--check"), model = "cifar-10-resnet20-1w4a-bcgd-short-seed1.bcgd"
+            #expect(checked.status == 0 && checked.output.contains(model), "\(checked)")
+            try edit(
+                "results/runs.csv", "CIFAR-10,resnet20,1,4,bcgd,short,1,30,10000,85.0100,",
+                "CIFAR-10,resnet20,1,4,bcgd,short,9,30,10000,85.0100,")
+            for kind in ["curves", "correct"] { try rename(kind, from: "short-seed1-mixed", to: "short-seed9-mixed") }
+            _ = try report()
+            let lost = try report("--check")
+            #expect(
+                lost.status == 1 && lost.output.contains("\(model) is of cifar-10-resnet20-1w4a-bcgd-short-seed1-mixed, which is not among")
+            )
+        }
+    }
+
+    private func rename(_ kind: String, from old: String, to new: String) throws {
+        let folder = "\(results)/\(kind)/cifar-10-resnet20-1w4a-bcgd-"
+        let ending = kind == "curves" ? ".csv" : ".txt"
+        try FileManager.default.moveItem(atPath: folder + old + ending, toPath: folder + new + ending)
+    }
+
     @Test func buildsEverythingAndTellsDrift() throws {
         try withCopy {
             let before = try report("--check")
