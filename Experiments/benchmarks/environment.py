@@ -22,8 +22,11 @@ def command(*words, **options):
     return subprocess.run(words, text=True, capture_output=True, **options)
 
 
-def python_with(modules, folder, pip_arguments=""):
-    """The interpreter of the virtual environment in `folder`, made and filled where it lacks one of the modules, and their versions."""
+def python_with(modules, folder, pip_arguments="", optional=()):
+    """The interpreter of the virtual environment in `folder`, made and filled where it lacks one of the modules, and their versions.
+
+    An optional module that cannot be had is left out with a line that says so.
+    """
     python = os.path.join(folder, "bin", "python")
     if not os.path.exists(python):
         print(f"making a virtual environment in {folder}", flush=True)
@@ -35,14 +38,22 @@ def python_with(modules, folder, pip_arguments=""):
     def version(module):
         return command(python, "-c", f"import importlib.metadata, {module}; print(importlib.metadata.version('{module}'))")
 
-    missing = [module for module in modules if version(module).returncode]
-    if missing:
+    def install(missing):
         print(f"installing {', '.join(missing)} by pip (once)", flush=True)
-        if subprocess.run([python, "-m", "pip", "install", "--quiet", *missing, "numpy", *shlex.split(pip_arguments)]).returncode:
-            fail(f"pip could not install {', '.join(missing)} (its message is above); or name an environment that has them with --venv")
+        return subprocess.run([python, "-m", "pip", "install", "--quiet", *missing, "numpy", *shlex.split(pip_arguments)]).returncode == 0
+
+    missing = [module for module in modules if version(module).returncode]
+    if missing and not install(missing):
+        fail(f"pip could not install {', '.join(missing)} (its message is above); or name an environment that has them with --venv")
+    for module in optional:
+        if version(module).returncode:
+            install([module])
     versions = {}
-    for module in modules:
+    for module in [*modules, *optional]:
         found = version(module)
+        if found.returncode and module in optional:
+            print(f"left out: {module} does not load: {found.stderr.strip().splitlines()[-1]}", flush=True)
+            continue
         if found.returncode:
             fail(f"{module} does not load: {found.stderr.strip().splitlines()[-1]}")
         versions[module] = found.stdout.strip()

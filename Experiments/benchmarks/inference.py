@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times inference by packed models, by ONNX Runtime (float, int8), OpenVINO (f32, bf16, int8) and PyTorch, interleaved, on the
-same network.
+"""Times inference by packed models, by ONNX Runtime (float, int8), OpenVINO (f32, bf16, int8), ncnn and LiteRT with XNNPACK (f32, int8)
+and PyTorch, interleaved, on the same network.
 
     python3 Experiments/benchmarks/inference.py [--model resnet20=model.bcgd]
 
 training.py runs it too. Without --model a network has random weights, which timing does not depend on. ONNX Runtime and
 PyTorch run the exported network as it is (`float`: Conv, Add, Ceil, Clip) and without the rounding (`unrounded`: Conv, Add,
-Relu: faster, but another function), OpenVINO likewise; int8 is ONNX Runtime's static quantization of the latter. Latency is a
-call of one image, throughput one of 64. Where the processor has AVX-512, a second section holds all engines to AVX2, without
-ONNX Runtime, which has no switch for that. Writes runs/benchmarks/inference.csv and a bar chart.
+Relu: faster, but another function), OpenVINO likewise; int8 is ONNX Runtime's static quantization of the latter. ncnn and LiteRT
+run the latter in formats of their own, quantized as their own tools do; one whose scores are not ONNX Runtime's is refused. Latency
+is a call of one image, throughput one of 64. Where the processor has AVX-512, a second section holds all engines to AVX2, without
+ONNX Runtime, ncnn and LiteRT, which have no switch for that. Writes runs/benchmarks/inference.csv and a bar chart.
 """
 import argparse
 import itertools
@@ -26,12 +27,15 @@ from training_results import write_csv
 NETWORKS = {"resnet20": ("resnet20", 32, 10), "resnet18": ("imagenet-resnet18", 224, 1000)}
 COLUMNS = ["network", "batch", "threads", "engine", "configuration", "median_ms", "min_ms", "max_ms", "images_per_second", "over_ours",
            "over_ours_low", "over_ours_high", "file_bytes", "peak_mb", "others_percent", "calls", "blocks", "model", "onnxruntime", "torch",
-           "processor", "load_before", "date", "commit", "how", "path", "limited_to", "openvino"]
+           "processor", "load_before", "date", "commit", "how", "path", "limited_to", "openvino", "ncnn", "ai_edge_litert"]
 # What holds the engines to a set of instructions; each ignores the others' variables.
 LIMITS = {"none": {}, "avx2": {"BCGD_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}}
-ENGINES = {"bcgd": [], "onnxruntime": ["onnxruntime", "onnx"], "openvino": ["openvino"], "pytorch": ["torch", "onnx"]}  # with their modules
+ENGINES = {"bcgd": [], "onnxruntime": ["onnxruntime", "onnx"], "openvino": ["openvino"], "pytorch": ["torch", "onnx"],
+           "ncnn": ["ncnn"], "litert": ["ai_edge_litert", "ai_edge_quantizer"]}  # with their modules
+CONVERTED = ("ncnn", "litert")  # run files of their own; left out where pip has no such module
 BARS = [("ONNX Runtime float", "onnxruntime", ("float", "unrounded")), ("ONNX Runtime int8", "onnxruntime", ("int8", "int8 per channel")),
-        ("OpenVINO int8", "openvino", ("int8", "int8 per channel")), ("PyTorch", "pytorch", None),
+        ("OpenVINO int8", "openvino", ("int8", "int8 per channel")), ("ncnn", "ncnn", None), ("LiteRT", "litert", None),
+        ("PyTorch", "pytorch", None),
         ("packed, products", "bcgd", ("vnni", "avx2")), ("packed", "bcgd", ("best",))]
 
 
@@ -59,18 +63,27 @@ def run(*words):
 
 
 def prepare(name, options, folder):
-    """The files of one network: the packed model, its ONNX forms, the int8 ones."""
+    """The files of one network: the packed model, its ONNX forms, the int8 ones, those of engines with formats of their own."""
     network, side, classes = NETWORKS[name]
     packed = options.models.get(name) or os.path.join(folder, f"{name}.bcgd")
     if name not in options.models:
         run(PRODUCT, "model", "--network", network, "--side", str(side), "--classes", str(classes), packed)
-    files = {"packed": packed}
+    files = {"packed": packed, "side": side}
     for form in ("float", "unrounded"):
         files[form] = os.path.join(folder, f"{name}-{form}.onnx")
         run(os.path.join(ROOT, ".build", "release", "reproduce"), "export", packed, "-o", files[form], "--form", form)
     for kind, flags in (("int8", []), ("int8 per channel", ["--per-channel"])):
         files[kind] = os.path.join(folder, f"{name}-{kind.replace(' ', '-')}.onnx")
         run(options.python, os.path.join(HERE, "inference_onnx.py"), files["unrounded"], "--quantize", files[kind], *flags)
+    for engine, (form, flags) in itertools.product(CONVERTED, {"unrounded": [], "int8": ["--int8"]}.items()):
+        if engine in options.engines:
+            target = os.path.join(folder, f"{name}-{form}.{engine}")
+            done = command(options.python, os.path.join(HERE, f"inference_{engine}.py"), files["unrounded"], "--convert", target, *flags)
+            if done.returncode:
+                reason = (done.stderr.strip() or f"it ended with status {done.returncode}").splitlines()[-1]
+                print(f"  skipped: {engine} {form}: {reason}", flush=True)
+            else:
+                files[engine, form] = target
     return files
 
 
@@ -89,6 +102,14 @@ def candidates(files, batch, threads, limit, options):
         for layout in ("nchw", "channels-last"):
             words = [options.python, os.path.join(HERE, "inference_torch.py"), files[form], "--layout", layout, *size]
             found.append(Candidate("pytorch", f"{form} {layout}", files[form], words))
+    for form in ("unrounded", "int8") if limit == "none" else ():
+        if file := files.get(("ncnn", form)):
+            for winograd in ("default", "23", "none"):
+                words = [options.python, os.path.join(HERE, "inference_ncnn.py"), file, "--winograd", winograd, *size,
+                         "--side", str(files["side"])]
+                found.append(Candidate("ncnn", f"{form} winograd {winograd}", file, words))
+        if file := files.get(("litert", form)):
+            found.append(Candidate("litert", form, file, [options.python, os.path.join(HERE, "inference_litert.py"), file, *size]))
     return [candidate for candidate in found if candidate.engine in options.engines]
 
 
@@ -170,7 +191,7 @@ def draw(folder, rows):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="inference.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--venv", default=VENV,
-            help="virtual environment with onnxruntime, onnx, openvino and torch; made when it does not exist")
+            help="virtual environment with onnxruntime, onnx, openvino, torch, ncnn and LiteRT; made when it does not exist")
     parser.add_argument("--pip-arguments", default="", help="more arguments for pip install")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="comma-separated (default: %(default)s)")
     parser.add_argument("--model", action="append", default=[], metavar="NETWORK=FILE", help="packed model of a trained network")
@@ -196,9 +217,11 @@ def main(arguments=None):
         fail("--blocks must be at least 1, --paths begin with best, and --engines hold bcgd")
     options.facts = facts()
     # The int8 files are made by ONNX Runtime, whoever runs them.
-    modules = sorted({"onnxruntime", "onnx"}.union(*(ENGINES[engine] for engine in options.engines)))
-    options.python, options.versions = python_with(modules, options.venv, options.pip_arguments)
-    options.versions.pop("onnx")
+    modules = sorted({"onnxruntime", "onnx"}.union(*(ENGINES[engine] for engine in options.engines if engine not in CONVERTED)))
+    optional = [module for engine in CONVERTED if engine in options.engines for module in ENGINES[engine]]
+    options.python, versions = python_with(modules, options.venv, options.pip_arguments, optional)
+    options.engines = [engine for engine in options.engines if all(module in versions for module in ENGINES[engine])]
+    options.versions = {module: version for module, version in versions.items() if module in COLUMNS}
     for product in ("benchmark-step", "reproduce"):
         build(product)
     options.facts["commit"] = commit()
