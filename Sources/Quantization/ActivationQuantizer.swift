@@ -79,8 +79,7 @@ extension ActivationQuantizer {
     public var fitsBytes: Bool { grid.lowerBound == 0 && grid.upperBound <= 255 }
 
     /// What is taken from x/s before it is rounded up to the levels 0 … qmax: 0 of quantizers that round up, ½ of those that round to
-    /// nearest
-    /// (a half then goes down, whatever their rule); nil of others.
+    /// nearest (a half then goes down, whatever their rule); nil of others.
     public var roundingOffset: Double? {
         guard fitsBytes else { return nil }
         return switch rounding {

@@ -9,8 +9,7 @@
 ///
 /// Here the parameter is s: ∂σ/∂s = qmax·∂σ/∂a, and the gradient is multiplied by 1/qmax², so that a step on s is the paper's on a. Its
 /// regularisation, (λ/2)a² with the weights' λ (section 3.2), is weight decay on s: the recipe's `step_size_decay`. Training begins with
-/// the
-/// largest pre-activation of the first batch for a; the paper begins with a large number that the regularisation brings down.
+/// the largest pre-activation of the first batch for a; the paper begins with a large number that the regularisation brings down.
 ///
 /// The paper's weights are DoReFa's (its section 5); SAWB (arXiv:1807.06964) came later and is not here.
 ///

@@ -6,8 +6,7 @@ import CKernels
 /// arXiv:1605.04711, approximates it by `AuthorsTernaryProjection`'s threshold).
 ///
 /// Coarse gradient: straight through. Ties: of equally good `k` the smallest (the sparsest integer weights); equal magnitudes are kept or
-/// dropped
-/// together. All weights 0: `δ = 0`, integer weights 0.
+/// dropped together. All weights 0: `δ = 0`, integer weights 0.
 public struct TernaryProjection: WeightQuantizer, Equatable {
     public init() {}
     public var name: String { "ternary" }

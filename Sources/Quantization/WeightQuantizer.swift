@@ -55,8 +55,7 @@ public protocol TransformedWeightQuantizer: WeightQuantizer {
 }
 
 /// A weight quantizer whose step sizes are parameters, `NAME.weight.resolution` in files, one a slice: a function onto a signed grid, such
-/// as
-/// LSQ's. It begins with the scale of `referenceProject`; then the step size learns, by the gradient of `function.backward` times its
+/// as LSQ's. It begins with the scale of `referenceProject`; then the step size learns, by the gradient of `function.backward` times its
 /// `stepSizeGradientScale`, and the float weights by what `function.backward` passes on.
 public protocol LearnedStepSizeQuantizer: WeightQuantizer {
     associatedtype Function: ActivationQuantizer

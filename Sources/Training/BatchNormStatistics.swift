@@ -5,10 +5,8 @@ import Datasets
 extension Trainer {
     /// Replaces the running statistics of batch norm by the means of the batch statistics, with the weights as they are, over the first
     /// mini-batches of an epoch of training images (Ioffe & Szegedy, arXiv 1502.03167, algorithm 2, lines 7 to 11): always the same images,
-    /// so
-    /// that a second evaluation sees the same statistics. Training goes on as if nothing had happened, as it does not use them; no epoch is
-    /// under
-    /// way meanwhile.
+    /// so that a second evaluation sees the same statistics. Training goes on as if nothing had happened, as it does not use them; no epoch
+    /// is under way meanwhile.
     func reestimateStatistics() throws {
         let statistics = network.statistics.map(\.tensor)
         var sums = statistics.map { [Double](repeating: 0, count: $0.count) }, batches = 0

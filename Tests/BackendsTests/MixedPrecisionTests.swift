@@ -104,8 +104,7 @@ struct Bits: CustomStringConvertible, Sendable {
             Bits(network: "resnet8", weights: 32, activations: 8), Bits(network: "resnet8", weights: 32, activations: 4),
             Bits(network: "resnet8", weights: 1, activations: 32), Bits(network: "resnet8", weights: 4, activations: 32, inner: true),
             // Not LeNet-5 at two bits: its maps then all but agree between images, and as fc1 normalises over images alone, f32 flips
-            // levels
-            // with 39 of 40 seeds.
+            // levels with 39 of 40 seeds.
             Bits(network: "lenet5", weights: 1, activations: 4), Bits(network: "resnet8", weights: 2, activations: 2),
             Bits(network: "lenet5", weights: 32, activations: 32),
             Bits(network: "resnet8", weights: 1, activations: 4, precision: .s16),

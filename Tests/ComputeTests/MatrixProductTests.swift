@@ -43,8 +43,7 @@ import Testing
 
     /// Whatever the order of the sum and whether products are fused: k products, k additions with those of β·C, each rounded, err by
     /// at most (k + 2)·u/(1 − (k + 2)·u) of the sum of magnitudes, u = 2⁻²⁴ (Higham, Accuracy and Stability, section 3.1). So the f32
-    /// layers
-    /// differ from those on another library by rounding only. Threads share tiles, so their number leaves no trace.
+    /// layers differ from those on another library by rounding only. Threads share tiles, so their number leaves no trace.
     @Test(arguments: problems) func differsFromSumsInDoubleByRounding(_ p: Problem) throws {
         let (a, b, c) = (gaussians(p.m * p.k, 0), gaussians(p.k * p.n, 1), gaussians(p.m * p.n, 2))
         let found = try multiply(p, a, b, c, threads: 1)

@@ -9,8 +9,7 @@ import TrainingTestSupport
 
 @Suite struct CellGridTests {
     /// The committed cells of before there were grids are those that were then written out one by one (`Vectors/`): names, order, recipes
-    /// and
-    /// digests.
+    /// and digests.
     @Test(arguments: [("", "cells"), ("/imagenet", "imagenet-cells")]) func theCommittedGridsAreTheWrittenCells(
         _ subject: String, _ vector: String
     ) throws {

@@ -89,8 +89,7 @@ import TrainingTestSupport
             let (fast, parts) = try set.limit { try run(threads: 2) }
             let weights = parts.flatMap(\.weights)
             // Steps are up to 0.01 of quotients with a few f32 roundings (6e-8) each, and √v of tiny g is as exact: 3 steps, 5e-8 at most;
-            // a
-            // correction for bias left out, or ε within the root, is off by more than 1e-4.
+            // a correction for bias left out, or ε within the root, is off by more than 1e-4.
             #expect(zip(fast.value.values, weights).allSatisfy { abs(Double($0) - $1) < 1e-7 })
             let one = try set.limit { try run(threads: 1) }.0
             let same = one.value.values == fast.value.values && one.secondMoment?.values == fast.secondMoment?.values
