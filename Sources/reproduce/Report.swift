@@ -41,11 +41,10 @@ struct Report: ParsableCommand {
             return check ? try files.drift() + (page.flatMap { $0.isCurrent ? nil : [$0.path] } ?? []) : []
         }
         let faults = check ? try PublishedModels(output: output, images: images, threads: computing.threads.count).faults(tell: say) : []
-        if !faults.isEmpty { print(faults.joined(separator: "\n")) }
-        guard drift.isEmpty else {
-            print(drift.map { "\($0) is not what `reproduce report` makes of \(output.runs)" }.joined(separator: "\n"))
+        let lines = faults + drift.map { "\($0) is not what `reproduce report` makes of \(output.runs)" }
+        guard lines.isEmpty else {
+            print(lines.joined(separator: "\n"))
             throw ExitCode(1)
         }
-        if !faults.isEmpty { throw ExitCode(1) }
     }
 }
