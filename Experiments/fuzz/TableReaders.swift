@@ -84,7 +84,7 @@ extension Reader {
                 try need(values.allSatisfy { $0.value.isFinite && !$0.id.isEmpty }, "a value without a number or a name")
             }
         },
-        Reader(name: "outcomes", about: "correct/RUN.txt of a run on ten images") { folder in
+        Reader(name: "outcomes", about: "runs/RUN/correct.txt of a run on ten images") { folder in
             let path = "\(folder)/run.txt", run = try tenImages()
             return Session(seeds: ["f80\n", "F80", "01f\r\n"].map { Seed(text: $0) }) { input, _ in
                 try write(input, path)

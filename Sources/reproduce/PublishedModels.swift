@@ -6,7 +6,7 @@ import Files
 import Foundation
 
 /// The packed models beside a folder's rows, `models/*.bcgd`: each is of a run in `runs.csv`, and gets the test images right that the
-/// run's `correct/RUN.txt` says.
+/// run's `runs/RUN/correct.txt` says.
 struct PublishedModels {
     let output: OutputFolder
     let images: DataOptions
@@ -26,7 +26,7 @@ struct PublishedModels {
                 tell("\(path): not checked, as that takes the test images of \(row.condition.dataset.name) (--data, or BCGD_DATA)")
                 return nil
             }
-            let expected = try ImageOutcomes(contentsOf: "\(output.path)/correct/\(run).txt", of: row).correct
+            let expected = try ImageOutcomes(contentsOf: output.correct(run), of: row).correct
             let dataset = try images.load(known, allowUnofficial: row.provenance.dataOrigin == .unofficial)
             let found = try correct(model, on: try dataset.sources(imageSize: nil).test, path)
             let differing = zip(expected, found).count { $0 != $1 } + abs(expected.count - found.count)

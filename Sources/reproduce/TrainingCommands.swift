@@ -13,7 +13,7 @@ extension EventFolder: ScalarLog {}
 
 /// What to watch of a training.
 struct WatchOptions: ParsableArguments {
-    @Flag(help: "Keep what quantization does to each layer at every epoch's end, in OUT/diagnostics/RUN.csv and the page.")
+    @Flag(help: "Keep what quantization does to each layer at every epoch's end, in OUT/runs/RUN/diagnostics.csv and the page.")
     var diagnostics = false
 
     @Option(

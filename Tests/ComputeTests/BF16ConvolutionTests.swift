@@ -80,6 +80,29 @@ import Testing
         }
     }
 
+    /// An image's results are the same bits alone and among 13, of which eight share a register block: of a shard, whatever the ranks.
+    @Test(arguments: InstructionSet.available, [(16, 16, 3, 1), (32, 16, 3, 1), (16, 48, 3, 1), (32, 16, 3, 2), (32, 32, 1, 1)])
+    func imagesDoNotDependOnEachOther(_ set: InstructionSet, _ of: (input: Int, output: Int, kernel: Int, stride: Int)) throws {
+        try set.limit {
+            let batch = 13
+            let c = Case(
+                height: 6, width: 21, input: of.input, output: of.output, kernel: of.kernel, stride: of.stride, batch: batch)
+            let data = Problem(c), (sizeX, sizeY) = (c.shape.input.count, c.shape.output.count)
+            let convolution = BF16Convolution(c.shape, batch: batch, engine: try Engine(threads: 1))
+            convolution.setWeights(data.weights)
+            func results(_ images: Range<Int>) -> (y: [UInt16], dx: [UInt16]) {
+                let x = Array(data.x[images.lowerBound * sizeX..<images.upperBound * sizeX])
+                let dy = Array(data.dy[images.lowerBound * sizeY..<images.upperBound * sizeY])
+                return (
+                    guarded(dy.count, 0x7e00) { convolution.forward(input: x, output: $0, batch: images.count) },
+                    guarded(x.count, 0x7e00) { convolution.backwardInput(outputGradient: dy, inputGradient: $0, batch: images.count) }
+                )
+            }
+            let all = results(0..<batch), single = (0..<batch).map { results($0..<$0 + 1) }
+            #expect(firstDifference(all.y, single.flatMap(\.y)) == nil && firstDifference(all.dx, single.flatMap(\.dx)) == nil)
+        }
+    }
+
     /// Weights δ·q with the factor 1/δ are the integer weights q, exactly: the results are `QuantizedConvolution`'s of levels in bf16,
     /// bit for bit after rounding.
     @Test(arguments: InstructionSet.available)

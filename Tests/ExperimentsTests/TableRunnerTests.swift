@@ -49,7 +49,7 @@ import TrainingTestSupport
         try SafetensorsFile(path: "\(folder.path)/\(out)/checkpoints/\(run).safetensors").tensors
     }
     private func curve(_ out: String, _ run: String) throws -> [[Substring]] {
-        try String(contentsOfFile: "\(folder.path)/\(out)/curves/\(run).csv", encoding: .utf8).split(separator: "\n").map {
+        try String(contentsOfFile: "\(folder.path)/\(out)/runs/\(run)/curve.csv", encoding: .utf8).split(separator: "\n").map {
             $0.split(separator: ",")
         }
     }
@@ -87,7 +87,7 @@ import TrainingTestSupport
         for name in before.keys where name.hasSuffix(".weight") || name.hasSuffix(".resolution") {
             #expect(before[name] == after[name], "\(name)")
         }
-        #expect(FileManager.default.fileExists(atPath: folder.path + "/s/curves/synthetic-8-validation-images-tuned-smoke-seed1.csv"))
+        #expect(FileManager.default.fileExists(atPath: folder.path + "/s/runs/synthetic-8-validation-images-tuned-smoke-seed1/curve.csv"))
     }
 
     /// Seed by seed, each quantized run after the float one that it starts from, which nobody named; a second call finds all done.
@@ -154,8 +154,8 @@ import TrainingTestSupport
             #expect(same, "\(name)")
             #expect(try curve("a", name).map { $0.prefix(10) } == curve("d", name).map { $0.prefix(10) })
         }
-        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/d/diagnostics/\(names(1)[0]).csv"))
-        let table = try CSVTable(contentsOf: "\(folder.path)/d/diagnostics/\(names(1)[1]).csv")
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/d/runs/\(names(1)[0])/diagnostics.csv"))
+        let table = try CSVTable(contentsOf: "\(folder.path)/d/runs/\(names(1)[1])/diagnostics.csv")
         let graph = try smokeGraph(), weighted = graph.weightedLayers,
             activations = graph.nodes.filter { if case .activation = $0.operation { true } else { false } }.map(\.name)
         #expect(table.rows.map { $0[3] + $0[4] } == ["1", "2"].flatMap { epoch in (activations + weighted).map { epoch + $0 } })
@@ -238,10 +238,8 @@ import TrainingTestSupport
         try run(["resnet8-float"], seeds: [1], in: "a")
         try run(["resnet8-float"], seeds: [2], in: "b")
         try RunRow.record(try output("b").rows(), in: output("a").runs)
-        for part in ["curves", "correct"] {
-            for file in try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/b/\(part)") {
-                try FileManager.default.copyItem(atPath: "\(folder.path)/b/\(part)/\(file)", toPath: "\(folder.path)/a/\(part)/\(file)")
-            }
+        for run in try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/b/runs") {
+            try FileManager.default.copyItem(atPath: "\(folder.path)/b/runs/\(run)", toPath: "\(folder.path)/a/runs/\(run)")
         }
         let all = ExperimentFolder(folder.path + "/E")
         #expect(try !ResultFiles(try output("a"), experiments: all).drift().isEmpty)

@@ -61,7 +61,7 @@ import Training
 
     /// The learning curve without the column of times.
     private func curve(_ out: String) throws -> [[String]] {
-        let lines = try String(contentsOfFile: "\(folder)/\(out)/curves/\(Self.run).csv", encoding: .utf8).split(separator: "\n")
+        let lines = try String(contentsOfFile: "\(folder)/\(out)/runs/\(Self.run)/curve.csv", encoding: .utf8).split(separator: "\n")
         return lines.map { line in Array(line.split(separator: ",", omittingEmptySubsequences: false).map(String.init).prefix(10)) }
     }
 

@@ -10,7 +10,7 @@ import Testing
     func withCopy(_ body: () throws -> Void) throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.createDirectory(atPath: results, withIntermediateDirectories: true)
-        for name in ["runs.csv", "curves", "correct", "theory", "benchmarks"] {
+        for name in ["runs.csv", "runs", "theory", "benchmarks"] {
             try FileManager.default.copyItem(atPath: Program.package.path + "/results/" + name, toPath: results + "/" + name)
         }
         try "# Title\n<!-- results -->\nold\n<!-- /results -->\nend\n".write(toFile: folder + "/page.md", atomically: true, encoding: .utf8)
@@ -38,7 +38,8 @@ import Testing
             try edit(
                 "results/runs.csv", "CIFAR-10,resnet20,1,4,bcgd,short,1,30,10000,85.0100,",
                 "CIFAR-10,resnet20,1,4,bcgd,short,9,30,10000,85.0100,")
-            for kind in ["curves", "correct"] { try rename(kind, from: "short-seed1-mixed", to: "short-seed9-mixed") }
+            let run = results + "/runs/cifar-10-resnet20-1w4a-bcgd-short-seed"
+            try FileManager.default.moveItem(atPath: run + "1-mixed", toPath: run + "9-mixed")
             _ = try report()
             let lost = try report("--check")
             #expect(
@@ -47,10 +48,25 @@ import Testing
         }
     }
 
-    private func rename(_ kind: String, from old: String, to new: String) throws {
-        let folder = "\(results)/\(kind)/cifar-10-resnet20-1w4a-bcgd-"
-        let ending = kind == "curves" ? ".csv" : ".txt"
-        try FileManager.default.moveItem(atPath: folder + old + ending, toPath: folder + new + ending)
+    /// As earlier versions wrote it, files of runs by kind: refused by whoever reads or writes there, until they are moved.
+    @Test func filesByKindAreRefusedUntilTheyAreMoved() throws {
+        try withCopy {
+            #expect(try report().status == 0)
+            let files = FileManager.default, runs = try files.contentsOfDirectory(atPath: results + "/runs")
+            for (kind, name) in [("curves", "curve.csv"), ("correct", "correct.txt")] {
+                try files.createDirectory(atPath: "\(results)/\(kind)", withIntermediateDirectories: false)
+                for run in runs where files.fileExists(atPath: "\(results)/runs/\(run)/\(name)") {
+                    try files.moveItem(
+                        atPath: "\(results)/runs/\(run)/\(name)", toPath: "\(results)/\(kind)/\(run).\(name.suffix(3))")
+                }
+            }
+            try files.removeItem(atPath: results + "/runs")
+            let mover = "Experiments/one-folder-a-run.sh"
+            try expectRefusal(["report", "--out", results, "--readme", folder + "/page.md"], "\(mover) \(results) moves them there")
+            try expectRefusal(["table1", "--out", results, "--resume"], "\(mover) \(results) moves them there")
+            #expect(try Program(shell: "\(Program.package.path)/\(mover) \(results)").finish().status == 0)
+            #expect(try report("--check").status == 0)
+        }
     }
 
     @Test func buildsEverythingAndTellsDrift() throws {
@@ -205,11 +221,7 @@ import Testing
             }
             let rows = [String(lines[0]), try row("-3", diverged: diverged > 0), try row("-2", diverged: diverged > 1)]
             try (rows.joined(separator: "\n") + "\n").write(toFile: results + "/runs.csv", atomically: true, encoding: .utf8)
-            for folder in ["curves", "correct"] {
-                for file in try FileManager.default.contentsOfDirectory(atPath: "\(results)/\(folder)") {
-                    try FileManager.default.removeItem(atPath: "\(results)/\(folder)/\(file)")
-                }
-            }
+            try FileManager.default.removeItem(atPath: results + "/runs")
             let written = try report()
             #expect(written.status == 0, "\(written)")
             let table = try String(contentsOfFile: results + "/tables/figure2.md", encoding: .utf8)
@@ -236,11 +248,11 @@ import Testing
             try (runs + last + "\n").write(toFile: results + "/runs.csv", atomically: true, encoding: .utf8)
             try refusal("are the same run")
             try runs.write(toFile: results + "/runs.csv", atomically: true, encoding: .utf8)
-            let outcomes = try #require(FileManager.default.contentsOfDirectory(atPath: results + "/correct").first)
-            let bits = try String(contentsOfFile: results + "/correct/" + outcomes, encoding: .utf8)
-            try String(bits.map { $0 == "f" ? "e" : $0 }).write(toFile: results + "/correct/" + outcomes, atomically: true, encoding: .utf8)
+            let outcomes = results + "/runs/cifar-10-resnet20-1w4a-bcgd-short-seed1-mixed/correct.txt"
+            let bits = try String(contentsOfFile: outcomes, encoding: .utf8)
+            try String(bits.map { $0 == "f" ? "e" : $0 }).write(toFile: outcomes, atomically: true, encoding: .utf8)
             try refusal("reproduce evaluate")
-            try bits.write(toFile: results + "/correct/" + outcomes, atomically: true, encoding: .utf8)
+            try bits.write(toFile: outcomes, atomically: true, encoding: .utf8)
             try edit("page.md", "<!-- /results -->", "")
             try refusal("must hold the line <!-- results -->")
             // The columns of before `cell`.

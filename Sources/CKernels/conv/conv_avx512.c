@@ -45,22 +45,26 @@ STEP void store(char *to, __m512i sums, enum conv_pass pass, float scale) {
 }
 STEP size_t stored_bytes(enum conv_pass pass) { return pass == FORWARD_S16 || pass == BF16_TO_BF16 || pass == S16_TO_BF16 ? 32 : 64; }
 
-/// All sizes are constants at each call, so the sums live in registers.
+/// All sizes are constants at each call, so the sums live in registers. Sums of bf16 are rounded, so their order must not depend on
+/// what else a tile holds: with `taps` 3 it is `shared_block`'s, tap by tap within each group.
 STEP void block(const struct conv_block *b, size_t source_at, size_t target_at, enum conv_pass pass, int images, int positions,
-                int blocks) {
+                int blocks, int taps) {
+    size_t column = b->source_position, tap = column / 4 * 64;
     __m512i sums[BLOCK_IMAGES * 2][2];
     UNROLL for (int p = 0; p < images * positions; p++)
         for (int o = 0; o < blocks; o++) sums[p][o] = _mm512_setzero_si512();
     for (int r = 0; r < b->run_count; r++) {
         const char *source = b->source + source_at + b->runs[r].source, *weight = b->weight + b->runs[r].weight;
-        for (size_t group = b->runs[r].groups; group > 0; group--, source += 4, weight += 64) {
-            __m512i w[2];
-            for (int o = 0; o < blocks; o++) w[o] = _mm512_loadu_si512(weight + (size_t)o * b->weight_block);
-            UNROLL for (int p = 0; p < images * positions; p++) {
-                __m512i x = broadcast(source + (size_t)(p % images) * b->source_image + (size_t)(p / images) * b->source_position);
-                for (int o = 0; o < blocks; o++) sums[p][o] = add(sums[p][o], x, w[o], pass);
+        for (size_t group = b->runs[r].groups / (size_t)taps; group > 0; group--, source += 4, weight += 64)
+            UNROLL for (int s = 0; s < taps; s++) {
+                const char *from = source + (size_t)s * column;
+                __m512i w[2];
+                for (int o = 0; o < blocks; o++) w[o] = _mm512_loadu_si512(weight + (size_t)s * tap + (size_t)o * b->weight_block);
+                UNROLL for (int p = 0; p < images * positions; p++) {
+                    __m512i x = broadcast(from + (size_t)(p % images) * b->source_image + (size_t)(p / images) * column);
+                    for (int o = 0; o < blocks; o++) sums[p][o] = add(sums[p][o], x, w[o], pass);
+                }
             }
-        }
     }
     char *target = b->target + target_at;
     UNROLL for (int p = 0; p < images * positions; p++)
@@ -98,19 +102,21 @@ STEP void shared_block(const struct conv_block *b, size_t source_at, size_t targ
     for (size_t i = 0, source_at = 0, target_at = 0; i < (b)->repeats;                                              \
          i++, source_at += (positions) * (b)->source_position, target_at += (positions) * (b)->target_position)     \
         body
-#define TILE(pass, images, positions, blocks)                                                                       \
-    FAST static void pass##_##images##positions##blocks(const struct conv_block *b) {                               \
-        REPEAT(b, positions, block(b, source_at, target_at, pass, images, positions, blocks));                      \
+#define TILE(pass, images, positions, blocks, taps)                                                                 \
+    FAST static void pass##_##images##positions##blocks##taps(const struct conv_block *b) {                         \
+        REPEAT(b, positions, block(b, source_at, target_at, pass, images, positions, blocks, taps));                \
     }
 #define TILES(pass)                                                                                                 \
-    TILE(pass, 8, 1, 2) TILE(pass, 1, 8, 2) TILE(pass, 1, 1, 2)                                                     \
-    TILE(pass, 8, 2, 1) TILE(pass, 8, 1, 1) TILE(pass, 1, 8, 1) TILE(pass, 1, 1, 1)                                 \
+    TILE(pass, 8, 1, 2, 1) TILE(pass, 1, 8, 2, 1) TILE(pass, 1, 1, 2, 1)                                            \
+    TILE(pass, 8, 1, 1, 3) TILE(pass, 1, 8, 1, 3) TILE(pass, 1, 1, 1, 3)                                            \
+    TILE(pass, 8, 2, 1, 1) TILE(pass, 8, 1, 1, 1) TILE(pass, 1, 8, 1, 1) TILE(pass, 1, 1, 1, 1)                     \
     FAST static void pass##_shared(const struct conv_block *b) {                                                    \
         REPEAT(b, 2, shared_block(b, source_at, target_at, pass));                                                  \
     }                                                                                                               \
-    static const struct conv_tiles pass##_tiles = {8, {                                                             \
-        {8, 1, 2, 0, pass##_812}, {1, 8, 2, 0, pass##_182}, {1, 1, 2, 0, pass##_112}, {8, 2, 1, 1, pass##_shared},  \
-        {8, 2, 1, 0, pass##_821}, {8, 1, 1, 0, pass##_811}, {1, 8, 1, 0, pass##_181}, {1, 1, 1, 0, pass##_111}}};
+    static const struct conv_tiles pass##_tiles = {11, {                                                            \
+        {8, 1, 2, 0, pass##_8121}, {1, 8, 2, 0, pass##_1821}, {1, 1, 2, 0, pass##_1121},                            \
+        {8, 2, 1, 1, pass##_shared}, {8, 1, 1, 1, pass##_8113}, {1, 8, 1, 1, pass##_1813}, {1, 1, 1, 1, pass##_1113}, \
+        {8, 2, 1, 0, pass##_8211}, {8, 1, 1, 0, pass##_8111}, {1, 8, 1, 0, pass##_1811}, {1, 1, 1, 0, pass##_1111}}};
 
 TILES(FORWARD_S32)
 TILES(FORWARD_S16)

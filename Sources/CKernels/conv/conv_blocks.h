@@ -32,7 +32,8 @@ struct conv_block {
 };
 typedef void conv_block_fn(const struct conv_block *);
 
-/// The block shapes that a path offers for one pass, widest first; the last is 1 image × 1 position × 16 channels.
+/// The block shapes that a path offers for one pass, widest first; the last is 1 image × 1 position × 16 channels. All that may
+/// compute a position add up in the same order, whatever the number of images.
 struct conv_tile {
     int images, positions, blocks;  // blocks of 16 channels
     int three_taps;                 // works only where a run is three taps, and positions read adjacent columns
@@ -40,7 +41,7 @@ struct conv_tile {
 };
 struct conv_tiles {
     int count;
-    struct conv_tile tiles[8];
+    struct conv_tile tiles[11];
 };
 enum conv_pass { FORWARD_S32, FORWARD_S16, BF16_TO_F32, BF16_TO_BF16, S16_TO_BF16, PASSES };
 

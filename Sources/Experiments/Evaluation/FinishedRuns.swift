@@ -18,7 +18,7 @@ public struct FinishedRuns {
         (self.output, self.threads, self.dataWorkers) = (output, threads, dataWorkers)
     }
 
-    /// Writes `correct/RUN.txt`, named after the checkpoint.
+    /// Writes `runs/RUN/correct.txt`, RUN named after the checkpoint.
     /// - Throws: `CheckpointError` for a run that is not finished, or that comes to another number of images than it recorded.
     /// - Returns: the file, and which images are right.
     public func evaluate(_ checkpoint: Checkpoint, on dataset: any Dataset) throws -> (file: String, outcomes: ImageOutcomes) {
@@ -26,8 +26,7 @@ public struct FinishedRuns {
             checkpoint.description(), dataset: dataset, threads: threads.count(goingOnFrom: checkpoint), dataWorkers: dataWorkers)
         try trainer.restore(checkpoint)
         let outcomes = ImageOutcomes(try trainer.finalCorrect())
-        let file = output.correct(((checkpoint.path as NSString).lastPathComponent as NSString).deletingPathExtension)
-        try outcomes.write(to: file)
-        return (file, outcomes)
+        let run = ((checkpoint.path as NSString).lastPathComponent as NSString).deletingPathExtension
+        return (try output.write(outcomes, of: run), outcomes)
     }
 }

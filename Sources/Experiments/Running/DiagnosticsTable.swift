@@ -4,8 +4,8 @@ import Foundation
 import Reporting
 import Training
 
-/// `diagnostics/RUN.csv`: what quantization does to each layer, a row for each epoch and layer. Activations fill the columns `step_size` to
-/// `rms`, weights those after them.
+/// `runs/RUN/diagnostics.csv`: what quantization does to each layer, a row for each epoch and layer. Activations fill the columns
+/// `step_size` to `rms`, weights those after them.
 public struct DiagnosticsTable {
     /// A column that a chart can show.
     public struct Quantity: Sendable {

@@ -7,23 +7,26 @@ import Training
 /// The files of an output folder that runs write; tables and figures follow from them (`ResultFiles`):
 ///
 ///     runs.csv                      one row a run that finished or diverged
-///     curves/RUN.csv                its learning curve
-///     correct/RUN.txt               which test images it gets right (`ImageOutcomes`)
-///     diagnostics/RUN.csv           what quantization does to each layer, where that was asked for (`DiagnosticsTable`)
+///     runs/RUN/curve.csv            its learning curve
+///     runs/RUN/correct.txt          which test images it gets right (`ImageOutcomes`)
+///     runs/RUN/diagnostics.csv      what quantization does to each layer, where that was asked for (`DiagnosticsTable`)
 ///     checkpoints/RUN.safetensors   where it stands
 ///     recipes/DIGEST.json           what a row's recipe digest stands for (`RunSettings`)
 public struct OutputFolder: Sendable {
     public let path: String
 
     /// Makes what is missing of it.
+    /// - Throws: `FileError` where that cannot be, and for a folder that keeps files of runs by kind, as was done once.
     public init(_ path: String) throws {
         self.path = path
-        for folder in [path] + ["curves", "correct", "checkpoints", "recipes"].map({ "\(path)/\($0)" }) { try makeFolder(folder) }
+        try refuseFilesByKind()
+        for folder in [path] + ["runs", "checkpoints", "recipes"].map({ "\(path)/\($0)" }) { try makeFolder(folder) }
     }
 
     /// An existing folder, to be read.
     public init(existing path: String) throws {
         self.path = path
+        try refuseFilesByKind()
         guard FileManager.default.fileExists(atPath: runs) else {
             throw FileError("\(path) holds no runs.csv: nothing was run with --out \(path)")
         }
@@ -31,11 +34,20 @@ public struct OutputFolder: Sendable {
 
     public var runs: String { "\(path)/runs.csv" }
     func checkpoint(_ run: String) -> String { "\(path)/checkpoints/\(run).safetensors" }
-    func curve(_ run: String) -> String { "\(path)/curves/\(run).csv" }
-    func diagnostics(_ run: String) -> String { "\(path)/diagnostics/\(run).csv" }
-    public func correct(_ run: String) -> String { "\(path)/correct/\(run).txt" }
-
+    func folder(of run: String) -> String { "\(path)/runs/\(run)" }
+    func curve(_ run: String) -> String { "\(folder(of: run))/curve.csv" }
+    func diagnostics(_ run: String) -> String { "\(folder(of: run))/diagnostics.csv" }
+    public func correct(_ run: String) -> String { "\(folder(of: run))/correct.txt" }
     func recipe(_ digest: String) -> String { "\(path)/recipes/\(digest).json" }
+
+    /// Else curves and outcomes would seem to be missing.
+    private func refuseFilesByKind() throws {
+        for kind in ["curves", "correct", "diagnostics"] where FileManager.default.fileExists(atPath: "\(path)/\(kind)") {
+            throw FileError(
+                "\(path) has a folder \(kind): expected each run's files in \(path)/runs/RUN, where they are written now; "
+                    + "Experiments/one-folder-a-run.sh \(path) moves them there")
+        }
+    }
 
     func keep(_ settings: RunSettings) throws {
         let path = recipe(settings.digest)
@@ -92,6 +104,7 @@ public struct OutputFolder: Sendable {
         }
         let (path, table) = (self.curve(run.name), CSVTable(header: header, rows: rows))
         let earlier = (try? CSVTable(contentsOf: path)) ?? table
+        try makeFolder(folder(of: run.name))
         try table.keeping(["commit", "how"], of: earlier).write(to: path)
     }
 
@@ -121,6 +134,14 @@ public struct OutputFolder: Sendable {
     /// Which test images the run gets right; nil where that was not kept.
     public func outcomes(_ run: RunRow) throws -> ImageOutcomes? {
         FileManager.default.fileExists(atPath: correct(run.name)) ? try ImageOutcomes(contentsOf: correct(run.name), of: run) : nil
+    }
+
+    /// - Returns: the file.
+    @discardableResult
+    func write(_ outcomes: ImageOutcomes, of run: String) throws -> String {
+        try makeFolder(folder(of: run))
+        try outcomes.write(to: correct(run))
+        return correct(run)
     }
 
     private func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }

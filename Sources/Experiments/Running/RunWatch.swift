@@ -47,7 +47,7 @@ struct RunWatch {
                     + "remove the one with its log"
             )
         }
-        if probe != nil { try makeFolder("\(output.path)/diagnostics") }
+        if probe != nil { try makeFolder(output.folder(of: name)) }
     }
 
     mutating func finishedEpoch(_ state: TrainingState) throws {

@@ -220,7 +220,7 @@ public struct TableRunner {
 
     private func record(_ row: RunRow, _ correct: [Bool]?) throws {
         guard collective.isFirst else { return }
-        if let correct { try ImageOutcomes(correct).write(to: output.correct(row.name)) }
+        if let correct { try output.write(ImageOutcomes(correct), of: row.name) }
         try RunRow.record([row], in: output.runs)
         try writeTables()
     }

@@ -5,7 +5,7 @@ import Foundation
 import Reporting
 import Training
 
-/// All tables and figures of an output folder, made from its CSVs, `correct/` and the layouts in `Experiments/` alone:
+/// All tables and figures of an output folder, made from its CSVs, `runs/` and the layouts in `Experiments/` alone:
 ///
 ///     tables/table1.csv  table1.md  table1-SECTION.tex  table1-SECTION-{differences,images}.tex   and likewise table2, figure2
 ///     regress/intervals.csv, where there is regress/seeds.csv

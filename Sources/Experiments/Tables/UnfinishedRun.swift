@@ -21,10 +21,10 @@ struct UnfinishedRun {
     /// - Throws: `FileError` for a CSV that cannot be read.
     static func all(in output: OutputFolder, besides rows: [RunRow], isLive: Bool) throws -> [UnfinishedRun] {
         let finished = Set(rows.map(\.name))
-        let names = try FileManager.default.contentsOfDirectory(atPath: "\(output.path)/curves").filter { $0.hasSuffix(".csv") }.map {
-            String($0.dropLast(4))
+        let files = FileManager.default, names = (try? files.contentsOfDirectory(atPath: "\(output.path)/runs")) ?? []
+        return try names.filter { !finished.contains($0) && files.fileExists(atPath: output.curve($0)) }.sorted().compactMap {
+            try UnfinishedRun($0, in: output, isLive: isLive)
         }
-        return try names.filter { !finished.contains($0) }.sorted().compactMap { try UnfinishedRun($0, in: output, isLive: isLive) }
     }
 
     private init?(_ name: String, in output: OutputFolder, isLive: Bool) throws {
