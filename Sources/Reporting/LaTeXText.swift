@@ -10,22 +10,26 @@ public func escapedForLaTeX(_ text: String) -> String {
 /// The same for text with formulas in it, such as `w_q⁺ = 2√(2π)‖v*‖²`: single letters but the article are variables
 /// (and products such as `Pw`), `_` and `^` with the word, braces or parentheses that follow are subscripts and superscripts.
 public func formulaForLaTeX(_ text: String) -> String {
+    // Once a call: a regex is compiled when it is first used.
+    let sizes = /([0-9]+)x([0-9]+)/, numbers = /-?[0-9]+(?:\.[0-9]+)?(?:e[-−]?[0-9]+)?/
+    let scripts = /([_^])(?:\{([^}]*)\}|\(([^)]*)\)|([a-z]+|[α-ω]+))/
+    let words = /'?[A-Za-z]+[0-9]*/, variables = /[b-zA-Z]|[JP][vw]/
     var pieces: [Piece] = []
     var rest = Substring(text)
     while let character = rest.first {
-        if let size = rest.prefixMatch(of: /([0-9]+)x([0-9]+)/) {
+        if let size = rest.prefixMatch(of: sizes) {
             pieces.append(Piece("\(size.1)\\times\(size.2)", isMath: true))
             rest = rest[size.range.upperBound...]
-        } else if let number = rest.prefixMatch(of: /-?[0-9]+(?:\.[0-9]+)?(?:e[-−]?[0-9]+)?/)?.output {
+        } else if let number = rest.prefixMatch(of: numbers)?.output {
             pieces += number.flatMap { texPieces($0 == "-" ? "−" : $0) }
             rest = rest.dropFirst(number.count)
-        } else if let match = rest.prefixMatch(of: /([_^])(?:\{([^}]*)\}|\(([^)]*)\)|([a-z]+|[α-ω]+))/) {
+        } else if let match = rest.prefixMatch(of: scripts) {
             let content = match.2 ?? match.3 ?? match.4 ?? ""
             // What is in it is set upright, and as mathematics already.
             pieces.append(Piece(String(match.1) + "{\\mathrm{" + content.flatMap(texPieces).map(\.text).joined() + "}}", isMath: true))
             rest = rest[match.range.upperBound...]
-        } else if let word = rest.prefixMatch(of: /'?[A-Za-z]+[0-9]*/)?.output {  // the s of “layer's” is none
-            pieces.append(Piece(String(word), isMath: word.wholeMatch(of: /[b-zA-Z]|[JP][vw]/) != nil))
+        } else if let word = rest.prefixMatch(of: words)?.output {  // the s of “layer's” is none
+            pieces.append(Piece(String(word), isMath: word.wholeMatch(of: variables) != nil))
             rest = rest.dropFirst(word.count)
         } else {
             pieces += character == "*" ? [Piece("^{*}", isMath: true)] : texPieces(character)

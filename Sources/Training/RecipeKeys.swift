@@ -9,8 +9,10 @@ extension Recipe.Key {
     /// The name in files of a setting called by the field's own term: `step_size_…` is stored as `resolution_…` (the paper's
     /// word for α), `learning_rate` and `learning_rate_divisor` as `rate` and `rate_divisor`. Any other name is its own.
     public static func storedName(_ name: String) -> String {
-        let stored = name.replacing(/^step_size_/, with: "resolution_").replacing(/^learning_rate/, with: "rate")
-        return Self(rawValue: stored) == nil ? name : stored
+        for (term, stored) in [("step_size_", "resolution_"), ("learning_rate", "rate")] where name.hasPrefix(term) {
+            return Self(rawValue: stored + name.dropFirst(term.count))?.rawValue ?? name
+        }
+        return name
     }
 
     /// What is known of the key; one without does not compile. The ranges are finite, and wide enough for every recipe that one may mean.

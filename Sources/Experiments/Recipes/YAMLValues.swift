@@ -44,7 +44,7 @@ extension AllowedValues {
 
 /// A decimal number of the core schema; `nil` for anything else, .inf and .nan among it.
 private func coreNumber(_ text: String) -> Double? {
-    text.wholeMatch(of: /[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?/) == nil ? nil : Double(text)
+    text.utf8.allSatisfy("+-.0123456789eE".utf8.contains) ? Double(text) : nil
 }
 
 extension Node {
@@ -60,7 +60,7 @@ extension Node {
     var isNull: Bool { ["", "~", "null", "Null", "NULL"].contains(plainText()) }
 
     /// A whole decimal number.
-    var coreInteger: Int? { plainText().flatMap { $0.wholeMatch(of: /[-+]?[0-9]+/) == nil ? nil : Int($0) } }
+    var coreInteger: Int? { plainText().flatMap { Int($0) } }
 
     /// As it stands in the file, for messages; long ones are cut.
     var shown: String {
