@@ -47,10 +47,10 @@ public func validationCurveFigure(name: String, title: String, curves: [Validati
     }
     let body = """
         set title \(gnuplotString(title)) noenhanced
-        set xlabel "epoch"
+        set xlabel "epoch" offset 0,0.5
         set xtics \(step)
         set ylabel "validation top-1 accuracy (%)"
-        set key bottom right
+        set key below noopaque
         plot \((bands + lines).joined(separator: ", \\\n    "))
         """
     return Figure(name: name, body: body, data: zip(files, curves).map { ($0, $1.table) })

@@ -45,39 +45,48 @@ import Testing
             }
     }
 
-    @Test(arguments: InstructionSet.available, QuantizedConvolutionTests.cases)
-    func passesMatchDouble(_ set: InstructionSet, _ c: Case) throws {
-        try set.limit {
-            let data = Problem(c)
-            let (x, w, dy) = (data.values, data.rounded, data.gradients)
-            let (sizeX, sizeW, sizeDY) = (x.map(abs), w.map(abs), dy.map(abs))
-            typealias Reference = QuantizedConvolutionReference
-            let (exactY, sizeY) = (
-                Reference.forward(x, w, c.shape, batch: c.batch), Reference.forward(sizeX, sizeW, c.shape, batch: c.batch)
-            )
-            let (exactDX, sizeDX) = (
-                Reference.inputGradient(dy, w, c.shape, batch: c.batch), Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch)
-            )
-            let (exactDW, sizeDW) = (
-                Reference.weightGradient(x, dy, c.shape, batch: c.batch), Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch)
-            )
-            let (taps, positions) = (c.kernel * c.kernel, c.shape.output.height * c.shape.output.width)
+    @Test(arguments: QuantizedConvolutionTests.cases)
+    func passesMatchDouble(_ c: Case) throws {
+        let data = Problem(c)
+        let (x, w, dy) = (data.values, data.rounded, data.gradients)
+        let (sizeX, sizeW, sizeDY) = (x.map(abs), w.map(abs), dy.map(abs))
+        typealias Reference = QuantizedConvolutionReference
+        let (exactY, sizeY) = (
+            Reference.forward(x, w, c.shape, batch: c.batch), Reference.forward(sizeX, sizeW, c.shape, batch: c.batch)
+        )
+        let (exactDX, sizeDX) = (
+            Reference.inputGradient(dy, w, c.shape, batch: c.batch), Reference.inputGradient(sizeDY, sizeW, c.shape, batch: c.batch)
+        )
+        let (exactDW, sizeDW) = (
+            Reference.weightGradient(x, dy, c.shape, batch: c.batch), Reference.weightGradient(sizeX, sizeDY, c.shape, batch: c.batch)
+        )
+        let (taps, positions) = (c.kernel * c.kernel, c.shape.output.height * c.shape.output.width)
+        for set in InstructionSet.available {
             for threads in [1, 2] {
-                let convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: threads))
-                convolution.setWeights(data.weights)
-                let y = guarded(dy.count, 0x7e00) { convolution.forward(input: data.x, output: $0, batch: c.batch) }
-                let dx = guarded(x.count, 0x7e00) { convolution.backwardInput(outputGradient: data.dy, inputGradient: $0, batch: c.batch) }
-                let dw = guarded(w.count, Float(1e30)) {
-                    convolution.backwardWeight(
-                        input: data.x, outputGradient: data.dy, units: [Float](repeating: 1, count: c.output), weightGradient: $0,
-                        batch: c.batch)
-                }
+                let (y, dx, dw) = try set.limit { try passes(data, threads: threads) }
                 let yAgrees = agree(y.map(BF16.float), exactY, size: sizeY, products: c.input * taps, rounding: 0x1p-8)
                 let dxAgrees = agree(dx.map(BF16.float), exactDX, size: sizeDX, products: c.output * taps, rounding: 0x1p-8)
                 let dwAgrees = agree(dw, exactDW, size: sizeDW, products: c.batch * positions, rounding: 0)
-                #expect(yAgrees && dxAgrees && dwAgrees, "forward \(yAgrees), input gradient \(dxAgrees), weight gradient \(dwAgrees)")
+                #expect(
+                    yAgrees && dxAgrees && dwAgrees,
+                    "\(set): forward \(yAgrees), input gradient \(dxAgrees), weight gradient \(dwAgrees)")
             }
         }
+    }
+
+    /// Results, input gradients, weight gradients.
+    private func passes(_ data: Problem, threads: Int) throws -> ([UInt16], [UInt16], [Float]) {
+        let c = data.c, convolution = BF16Convolution(c.shape, batch: c.batch, engine: try Engine(threads: threads))
+        convolution.setWeights(data.weights)
+        return (
+            guarded(data.dy.count, 0x7e00) { convolution.forward(input: data.x, output: $0, batch: c.batch) },
+            guarded(data.x.count, 0x7e00) { convolution.backwardInput(outputGradient: data.dy, inputGradient: $0, batch: c.batch) },
+            guarded(data.weights.count, Float(1e30)) {
+                convolution.backwardWeight(
+                    input: data.x, outputGradient: data.dy, units: [Float](repeating: 1, count: c.output), weightGradient: $0,
+                    batch: c.batch)
+            }
+        )
     }
 
     /// An image's results are the same bits alone and among 13, of which eight share a register block: of a shard, whatever the ranks.

@@ -24,27 +24,30 @@ import Testing
         data.gradient.map { Int16(max(-limit, min(limit, Int(Int16(bitPattern: $0))))) }
     }
 
-    @Test(arguments: InstructionSet.available, QuantizedConvolutionTests.cases)
-    func areRoundedFromExactSums(_ set: InstructionSet, _ c: Case) throws {
-        try set.limit {
-            for (level, code) in [(15, 1), (255, 127)] {
-                let data = Problem(c, level: level, code: code)
-                let dy = Self.integers(data, limit: try Self.convolution(data, threads: 1).gradientLimit), values = dy.map { Float($0) }
-                let dx = QuantizedConvolutionReference.inputGradient(values, data.integerWeights, c.shape, batch: c.batch)
-                let dq = QuantizedConvolutionReference.weightGradient(data.levels, values, c.shape, batch: c.batch)
-                let units = (0..<c.output).map { 0.3 + Float($0) }, row = dq.count / c.output
-                let expected = dq.indices.map { Float(dq[$0] * (Double(Self.scale) * Double(units[$0 / row]))) }
-                for threads in [1, 2, 3] {
-                    let convolution = try Self.convolution(data, threads: threads)
-                    let input: [UInt16] = data.guarded(data.levels.count, 0x7e00) {
-                        convolution.backwardInput(outputGradient: dy, scale: Self.scale, inputGradient: $0, batch: c.batch)
+    @Test(arguments: QuantizedConvolutionTests.cases)
+    func areRoundedFromExactSums(_ c: Case) throws {
+        for (level, code) in [(15, 1), (255, 127)] {
+            let data = Problem(c, level: level, code: code)
+            let dy = Self.integers(data, limit: try Self.convolution(data, threads: 1).gradientLimit), values = dy.map { Float($0) }
+            let dx = QuantizedConvolutionReference.inputGradient(values, data.integerWeights, c.shape, batch: c.batch)
+            let dq = QuantizedConvolutionReference.weightGradient(data.levels, values, c.shape, batch: c.batch)
+            let units = (0..<c.output).map { 0.3 + Float($0) }, row = dq.count / c.output
+            let expected = dq.indices.map { Float(dq[$0] * (Double(Self.scale) * Double(units[$0 / row]))) }
+            for set in InstructionSet.available {
+                try set.limit {
+                    for threads in [1, 2, 3] {
+                        let convolution = try Self.convolution(data, threads: threads)
+                        let input: [UInt16] = data.guarded(data.levels.count, 0x7e00) {
+                            convolution.backwardInput(outputGradient: dy, scale: Self.scale, inputGradient: $0, batch: c.batch)
+                        }
+                        #expect(firstDifference(input, dx.map { BF16.rounded(Float($0) * Self.scale) }) == nil, "\(set)")
+                        let weight: [Float] = data.guarded(dq.count, 1e30) {
+                            convolution.backwardWeight(
+                                levels: data.levels, outputGradient: dy, scale: Self.scale, units: units, weightGradient: $0, batch: c.batch
+                            )
+                        }
+                        #expect(firstDifference(weight, expected) == nil, "\(set)")
                     }
-                    #expect(firstDifference(input, dx.map { BF16.rounded(Float($0) * Self.scale) }) == nil)
-                    let weight: [Float] = data.guarded(dq.count, 1e30) {
-                        convolution.backwardWeight(
-                            levels: data.levels, outputGradient: dy, scale: Self.scale, units: units, weightGradient: $0, batch: c.batch)
-                    }
-                    #expect(firstDifference(weight, expected) == nil)
                 }
             }
         }

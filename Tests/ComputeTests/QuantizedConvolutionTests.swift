@@ -26,16 +26,20 @@ import Testing
             Case(height: 16, width: 16, input: 144, output: 128, kernel: 3, stride: 1, batch: 13)  // and several chunks
         ]
 
-    @Test(arguments: InstructionSet.available, cases)
-    func forwardIsExact(_ set: InstructionSet, _ c: Case) throws {
-        try set.limit {
-            for (level, code) in [(15, 1), (255, 127), (3, 7)] {
-                let data = Problem(c, level: level, code: code)
-                let expected = QuantizedConvolutionReference.forward(data.levels, data.integerWeights, c.shape, batch: c.batch)
-                for threads in [1, 2] {
-                    let convolution = try data.convolution(threads: threads)
-                    #expect(firstDifference(data.forward32(convolution), expected) == nil)
-                    if convolution.fitsInt16 { #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil) }
+    @Test(arguments: cases)
+    func forwardIsExact(_ c: Case) throws {
+        for (level, code) in [(15, 1), (255, 127), (3, 7)] {
+            let data = Problem(c, level: level, code: code)
+            let expected = QuantizedConvolutionReference.forward(data.levels, data.integerWeights, c.shape, batch: c.batch)
+            for set in InstructionSet.available {
+                try set.limit {
+                    for threads in [1, 2] {
+                        let convolution = try data.convolution(threads: threads)
+                        #expect(firstDifference(data.forward32(convolution), expected) == nil, "\(set)")
+                        if convolution.fitsInt16 {
+                            #expect(firstDifference(data.forward16(convolution), expected.map { Int16($0) }) == nil, "\(set)")
+                        }
+                    }
                 }
             }
         }
@@ -94,36 +98,42 @@ import Testing
 
     /// The products are exact in f32 (8 × 8 bits), so an element's error is at most one rounding, 2⁻²⁴ of the partial
     /// sum, for each product added: (number of products)·2⁻²⁴·Σ|products|. 1.01 covers the terms of second order.
-    @Test(arguments: InstructionSet.available, cases)
-    func inputGradientMatchesDouble(_ set: InstructionSet, _ c: Case) throws {
-        try set.limit {
-            let data = Problem(c, level: 15, code: 127)
-            let exact = QuantizedConvolutionReference.inputGradient(data.gradientValues, data.integerWeights, c.shape, batch: c.batch)
-            let size = QuantizedConvolutionReference.inputGradient(
-                data.gradientValues.map(abs), data.integerWeights.map(abs), c.shape, batch: c.batch)
-            let products = Double(c.output * c.kernel * c.kernel)
-            for threads in [1, 2] {
-                let convolution = try data.convolution(threads: threads)
-                let result = data.inputGradient32(convolution)
-                #expect(zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 })
-                #expect(firstDifference(data.inputGradient16(convolution), result.map(BF16.rounded)) == nil)
+    @Test(arguments: cases)
+    func inputGradientMatchesDouble(_ c: Case) throws {
+        let data = Problem(c, level: 15, code: 127)
+        let exact = QuantizedConvolutionReference.inputGradient(data.gradientValues, data.integerWeights, c.shape, batch: c.batch)
+        let size = QuantizedConvolutionReference.inputGradient(
+            data.gradientValues.map(abs), data.integerWeights.map(abs), c.shape, batch: c.batch)
+        let products = Double(c.output * c.kernel * c.kernel)
+        for set in InstructionSet.available {
+            try set.limit {
+                for threads in [1, 2] {
+                    let convolution = try data.convolution(threads: threads)
+                    let result = data.inputGradient32(convolution)
+                    #expect(
+                        zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 }, "\(set)")
+                    #expect(firstDifference(data.inputGradient16(convolution), result.map(BF16.rounded)) == nil, "\(set)")
+                }
             }
         }
     }
 
     /// As above, with one product for each position and image.
-    @Test(arguments: InstructionSet.available, cases)
-    func weightGradientMatchesDouble(_ set: InstructionSet, _ c: Case) throws {
-        try set.limit {
-            let data = Problem(c, level: 255, code: 1)
-            let exact = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues, c.shape, batch: c.batch)
-            let size = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues.map(abs), c.shape, batch: c.batch)
-            let products = Double(c.batch * c.shape.output.height * c.shape.output.width)
-            for threads in [1, 2] {
-                let convolution = try data.convolution(threads: threads)
-                let result = data.weightGradient(convolution)
-                #expect(zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 })
-                #expect(firstDifference(data.weightGradient(convolution), result) == nil, "a repeat differs")
+    @Test(arguments: cases)
+    func weightGradientMatchesDouble(_ c: Case) throws {
+        let data = Problem(c, level: 255, code: 1)
+        let exact = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues, c.shape, batch: c.batch)
+        let size = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues.map(abs), c.shape, batch: c.batch)
+        let products = Double(c.batch * c.shape.output.height * c.shape.output.width)
+        for set in InstructionSet.available {
+            try set.limit {
+                for threads in [1, 2] {
+                    let convolution = try data.convolution(threads: threads)
+                    let result = data.weightGradient(convolution)
+                    #expect(
+                        zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 }, "\(set)")
+                    #expect(firstDifference(data.weightGradient(convolution), result) == nil, "a repeat differs")
+                }
             }
         }
     }

@@ -32,10 +32,10 @@ do for [extension in "svg png"] {
     } }
     set output "figure1-cifar-10-paper-unofficial." . extension
     set title 'Figure 1: validation curves of BCGD and BinaryConnect (BC), CIFAR-10 (unofficial files), protocol paper' noenhanced
-    set xlabel "epoch"
+    set xlabel "epoch" offset 0,0.5
     set xtics 20
     set ylabel "validation top-1 accuracy (%)"
-    set key bottom right
+    set key below noopaque
     plot "figure1-cifar-10-paper-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, mixed, 1 seed', \
         "figure1-cifar-10-paper-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bc, mixed, 1 seed'
 }

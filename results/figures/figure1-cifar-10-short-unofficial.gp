@@ -32,10 +32,10 @@ do for [extension in "svg png"] {
     } }
     set output "figure1-cifar-10-short-unofficial." . extension
     set title 'Figure 1: validation curves of BCGD and BinaryConnect (BC), CIFAR-10 (unofficial files), protocol short' noenhanced
-    set xlabel "epoch"
+    set xlabel "epoch" offset 0,0.5
     set xtics 5
     set ylabel "validation top-1 accuracy (%)"
-    set key bottom right
+    set key below noopaque
     plot "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, mixed, mean and range of 2 seeds', \

@@ -32,10 +32,10 @@ do for [extension in "svg png"] {
     } }
     set output "figure4-imagenet-10-classes-brief-unofficial." . extension
     set title 'Figure 4: validation curves, ResNet-18 1W4A, ImageNet, 10 classes (unofficial files), protocol brief' noenhanced
-    set xlabel "epoch"
+    set xlabel "epoch" offset 0,0.5
     set xtics 2
     set ylabel "validation top-1 accuracy (%)"
-    set key bottom right
+    set key below noopaque
     plot "figure4-imagenet-10-classes-brief-unofficial-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
         "figure4-imagenet-10-classes-brief-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
         "figure4-imagenet-10-classes-brief-unofficial-3.csv" using "epoch":"low":"high" with filledcurves linetype 3 fillstyle transparent solid 0.2 noborder notitle, \
