@@ -37,6 +37,8 @@ do for [extension in "svg png"] {
     set ylabel "validation top-1 accuracy (%)"
     set key below noopaque
     plot "figure1-cifar-10-paper-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, mixed, 1 seed', \
-        "figure1-cifar-10-paper-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bc, mixed, 1 seed'
+        "figure1-cifar-10-paper-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bcgd, mixed, 1 seed', \
+        "figure1-cifar-10-paper-unofficial-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet20-1w4a-bc, mixed, 1 seed', \
+        "figure1-cifar-10-paper-unofficial-4.csv" using "epoch":"mean" with lines linetype 4 title 'resnet20-1w4a-bc, mixed, 1 seed'
 }
 set output
