@@ -21,14 +21,17 @@ struct HeroFigure {
         (self.curves, self.speeds, self.correlations) = (curves, speeds, correlations)
     }
 
-    /// Of the first network and bits that both methods have runs of.
+    /// Of the network and bits of which both methods have runs with the most seeds, the same ones; the first of such.
     private static func curves(_ output: OutputFolder, _ rows: [RunRow]) throws -> (title: String, curves: [ValidationCurve])? {
         let groups = RunGroup.all(of: rows).filter { $0.condition.runProtocol == .paper && $0.divergedEpoch == nil }
-        for group in groups where group.condition.method == .bcgd {
+        let mostFirst = groups.enumerated().sorted {
+            ($1.element.runs.count, $0.offset) < ($0.element.runs.count, $1.offset)
+        }
+        for (_, group) in mostFirst where group.condition.method == .bcgd {
             func isOther(_ other: RunGroup) -> Bool {
                 other.condition.method == .bc && other.condition.network == group.condition.network
                     && other.condition.bits == group.condition.bits
-                    && Section(other.first) == Section(group.first) && other.precision == group.precision
+                    && Section(other.first) == Section(group.first) && other.precision == group.precision && other.seeds == group.seeds
             }
             guard let other = groups.first(where: isOther) else { continue }
             let both = try [(group, "BCGD"), (other, "BinaryConnect")].map { group, name in
