@@ -36,15 +36,6 @@ import Testing
         return Array(buffer[64..<64 + count])
     }
 
-    /// Products are exact in f32 (8 × 8 bits), so a sum of n products errs by at most n·2⁻²⁴·Σ|products|, 1.01 covering the
-    /// terms of second order; rounding to bf16 (8 significant bits) adds 2⁻⁸ of the result.
-    private func agree(_ result: [Float], _ exact: [Double], size: [Double], products: Int, rounding: Double) -> Bool {
-        result.count == exact.count
-            && zip(result, zip(exact, size)).allSatisfy {
-                abs(Double($0) - $1.0) <= 1.01 * (Double(products) * 0x1p-24 * $1.1 + rounding * abs($1.0))
-            }
-    }
-
     @Test(arguments: QuantizedConvolutionTests.cases)
     func passesMatchDouble(_ c: Case) throws {
         let data = Problem(c)

@@ -104,14 +104,13 @@ import Testing
         let exact = QuantizedConvolutionReference.inputGradient(data.gradientValues, data.integerWeights, c.shape, batch: c.batch)
         let size = QuantizedConvolutionReference.inputGradient(
             data.gradientValues.map(abs), data.integerWeights.map(abs), c.shape, batch: c.batch)
-        let products = Double(c.output * c.kernel * c.kernel)
+        let products = c.output * c.kernel * c.kernel
         for set in InstructionSet.available {
             try set.limit {
                 for threads in [1, 2] {
                     let convolution = try data.convolution(threads: threads)
                     let result = data.inputGradient32(convolution)
-                    #expect(
-                        zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 }, "\(set)")
+                    #expect(agree(result, exact, size: size, products: products, rounding: 0), "\(set)")
                     #expect(firstDifference(data.inputGradient16(convolution), result.map(BF16.rounded)) == nil, "\(set)")
                 }
             }
@@ -124,14 +123,13 @@ import Testing
         let data = Problem(c, level: 255, code: 1)
         let exact = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues, c.shape, batch: c.batch)
         let size = QuantizedConvolutionReference.weightGradient(data.levels, data.gradientValues.map(abs), c.shape, batch: c.batch)
-        let products = Double(c.batch * c.shape.output.height * c.shape.output.width)
+        let products = c.batch * c.shape.output.height * c.shape.output.width
         for set in InstructionSet.available {
             try set.limit {
                 for threads in [1, 2] {
                     let convolution = try data.convolution(threads: threads)
                     let result = data.weightGradient(convolution)
-                    #expect(
-                        zip(result, zip(exact, size)).allSatisfy { abs(Double($0) - $1.0) <= 1.01 * products * 0x1p-24 * $1.1 }, "\(set)")
+                    #expect(agree(result, exact, size: size, products: products, rounding: 0), "\(set)")
                     #expect(firstDifference(data.weightGradient(convolution), result) == nil, "a repeat differs")
                 }
             }

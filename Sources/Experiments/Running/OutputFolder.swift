@@ -20,7 +20,7 @@ public struct OutputFolder: Sendable {
     public init(_ path: String) throws {
         self.path = path
         try refuseFilesByKind()
-        for folder in [path] + ["runs", "checkpoints", "recipes"].map({ "\(path)/\($0)" }) { try makeFolder(folder) }
+        for folder in [path, runFolders] + ["checkpoints", "recipes"].map({ "\(path)/\($0)" }) { try makeFolder(folder) }
     }
 
     /// An existing folder, to be read.
@@ -34,7 +34,8 @@ public struct OutputFolder: Sendable {
 
     public var runs: String { "\(path)/runs.csv" }
     func checkpoint(_ run: String) -> String { "\(path)/checkpoints/\(run).safetensors" }
-    func folder(of run: String) -> String { "\(path)/runs/\(run)" }
+    var runFolders: String { "\(path)/runs" }
+    func folder(of run: String) -> String { "\(runFolders)/\(run)" }
     func curve(_ run: String) -> String { "\(folder(of: run))/curve.csv" }
     func diagnostics(_ run: String) -> String { "\(folder(of: run))/diagnostics.csv" }
     public func correct(_ run: String) -> String { "\(folder(of: run))/correct.txt" }

@@ -21,7 +21,8 @@ struct UnfinishedRun {
     /// - Throws: `FileError` for a CSV that cannot be read.
     static func all(in output: OutputFolder, besides rows: [RunRow], isLive: Bool) throws -> [UnfinishedRun] {
         let finished = Set(rows.map(\.name))
-        let files = FileManager.default, names = (try? files.contentsOfDirectory(atPath: "\(output.path)/runs")) ?? []
+        let files = FileManager.default, folder = output.runFolders
+        let names = files.fileExists(atPath: folder) ? try files.contentsOfDirectory(atPath: folder) : []
         return try names.filter { !finished.contains($0) && files.fileExists(atPath: output.curve($0)) }.sorted().compactMap {
             try UnfinishedRun($0, in: output, isLive: isLive)
         }
