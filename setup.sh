@@ -4,7 +4,7 @@
 # Does nothing when all is there; installing needs apt and root (or sudo).
 # --install [PREFIX]: also builds the programs and puts them, their recipes, completions and manual pages below PREFIX (default ~/.local).
 # --tensorboard: also TensorBoard in .build/tensorboard, with which a test reads event files back.
-# --emulators: also those with which .ci/kernels runs the kernels of inference as on other processors.
+# --emulators: also those with which .ci/kernels runs the kernels as on other processors.
 # --mpi: also what ranks over MPI need (Documentation/Cluster.md).
 set -eu
 

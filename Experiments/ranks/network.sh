@@ -65,9 +65,10 @@ cell=(table3 --protocol smoke --experiments "$work/experiments" --data "$work/im
 shared() { local out=$1; shift; over "$built/reproduce" "${cell[@]}" --ranks "$nodes" --out "$out" "$@"; }
 same() { "$plain/reproduce" compare-checkpoints "$1" "$2" || die "$2 is not $1 bit for bit"; }
 one() { [ -d "$work/one" ] || "$plain/reproduce" "${cell[@]}" --out "$work/one" >/dev/null 2>&1 || die "one process"; }
-under_way() {
-    for _ in $(seq 600); do grep -q "from the weights of" "$1" && { sleep 2; return; }; sleep 0.2; done
-    die "the run did not begin: $(cat "$1")"
+# until_quantized OUT: as in .ci/ranks
+until_quantized() {
+    for _ in $(seq 2400); do [ -z "$(find "$1" -name '*1w4a*.safetensors' 2>/dev/null)" ] || return 0; sleep 0.05; done
+    die "the run did not begin: $(cat "$work/log")"
 }
 
 bits() {
@@ -106,7 +107,7 @@ faults() {
     for fault in killed cut-5s cut; do
         up 2 1gbit
         shared "$work/$fault" >"$work/log" 2>&1 & local job=$! status=0 start
-        under_way "$work/log"
+        until_quantized "$work/$fault"
         start=$SECONDS
         case $fault in
         killed) kill -9 "$(ip netns pids bcgd2 | xargs ps -o pid=,args= -p | awk '$2 ~ /reproduce$/ { print $1; exit }')" ;;

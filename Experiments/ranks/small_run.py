@@ -37,5 +37,5 @@ for number, (name, colour) in enumerate(COLOURS.items()):
     for i in range(8):
         write_png(folder / "images/val" / name / f"{number}_{i}.JPEG", colour)
 shutil.copytree(Path(__file__).resolve().parents[1], folder / "experiments")
-schedules = SCHEDULE.format(phase="float", epochs=1) + SCHEDULE.format(phase="quantized", epochs=4)
+schedules = SCHEDULE.format(phase="float", epochs=1) + SCHEDULE.format(phase="quantized", epochs=8)
 (folder / "experiments/imagenet/protocols/smoke.yaml").write_text(schedules)

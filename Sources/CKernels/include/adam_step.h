@@ -14,6 +14,6 @@ struct ck_adam {
 ///     w ← (1 − ρ)·w + ρ·w_q
 ///     g = gradient + decay·w,   m ← β₁m + (1 − β₁)g,   v ← β₂v + (1 − β₂)g²
 ///     w ← w − learning_rate·m / (√v·root_correction + ε)
-/// No result depends on `threads`.
+/// No result depends on `threads` or on the processor.
 void ck_adam_step(float *w, const int8_t *integer_weights, const float *scales, const float *gradient, float *m, float *v, size_t count,
                   size_t slices, struct ck_adam step, int threads);

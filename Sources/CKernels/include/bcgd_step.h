@@ -17,6 +17,7 @@ struct ck_bcgd {
 ///     m ← momentum·m + gradient + decay·w
 ///     w ← w − η·m
 /// Writes Σ|w| and max|w| of each slice's new weights, which every projection starts from, to `magnitudes`; where `binary`
-/// is not 0, the integer weights become the new weights' signs (+1 for zero), the binary projection. No result depends on `threads`.
+/// is not 0, the integer weights become the new weights' signs (+1 for zero), the binary projection.
+/// No result depends on `threads` or on the processor.
 void ck_bcgd_step(float *w, int8_t *integer_weights, const float *scales, const float *gradient, float *m, size_t count, size_t slices,
                   struct ck_bcgd step, int binary, struct ck_magnitudes *magnitudes, int threads);

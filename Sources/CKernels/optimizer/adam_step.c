@@ -3,6 +3,9 @@
 #include <math.h>
 #include "common/lanes.h"
 
+// The bits of a step are the same on every processor: each multiply-add that is fused is written as one.
+#pragma clang fp contract(off)
+
 struct call {
     float *w, *m, *v;
     const float *gradient, *scales;
@@ -18,11 +21,11 @@ CK_KERNEL(void, update, (const struct call *call, size_t slice, size_t begin, si
     int blends = c.integer_weights && s.blending > 0;
     for (size_t i = begin; i < end; i++) {
         float w = c.w[i];
-        if (blends) w = (1 - s.blending) * w + s.blending * (c.scales[slice] * (float)c.integer_weights[i]);
-        float g = c.gradient[i] + s.decay * w;
-        float m = s.beta1 * c.m[i] + (1 - s.beta1) * g;
-        float v = s.beta2 * c.v[i] + (1 - s.beta2) * (g * g);
-        c.w[i] = w - s.learning_rate * m / (sqrtf(v) * s.root_correction + s.epsilon);
+        if (blends) w = __builtin_fmaf(1 - s.blending, w, s.blending * (c.scales[slice] * (float)c.integer_weights[i]));
+        float g = __builtin_fmaf(s.decay, w, c.gradient[i]);
+        float m = __builtin_fmaf(s.beta1, c.m[i], (1 - s.beta1) * g);
+        float v = __builtin_fmaf(s.beta2, c.v[i], (1 - s.beta2) * (g * g));
+        c.w[i] = w - s.learning_rate * m / __builtin_fmaf(sqrtf(v), s.root_correction, s.epsilon);
         c.m[i] = m;
         c.v[i] = v;
     }
