@@ -12,6 +12,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PRODUCT = os.path.join(ROOT, ".build", "release", "benchmark-step")
 VENV = os.path.join(ROOT, ".build", "pytorch-venv")
+# What holds the engines to a set of instructions, code that torch.compile makes included; each ignores the others' variables.
+LIMITS = {"none": {}, "avx2": {"BCGD_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
+                               "TORCHINDUCTOR_CPP_MARCH": "haswell"}}
 
 
 def fail(message):
@@ -68,6 +71,16 @@ def build(product):
 def commit(program=PRODUCT):
     """That which the timed program was built from, once it is built."""
     return command(program, "--version").stdout.strip() or "unknown"
+
+
+def processor_flags():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split() for line in file if line.startswith("flags")), [])
+
+
+def default_limits():
+    """Where the processor has AVX-512, a second section held to AVX2."""
+    return list(LIMITS) if "avx512f" in processor_flags() else ["none"]
 
 
 def facts():

@@ -20,7 +20,8 @@ import statistics
 import subprocess
 import tempfile
 
-from environment import HERE, PRODUCT, ROOT, VENV, build, command, commit, facts, fail, python_with
+from environment import (HERE, LIMITS, PRODUCT, ROOT, VENV, build, command, commit, default_limits, facts, fail, processor_flags,
+                         python_with)
 from training_engines import Engine, EngineError
 from training_results import write_csv
 
@@ -28,8 +29,6 @@ NETWORKS = {"resnet20": ("resnet20", 32, 10), "resnet18": ("imagenet-resnet18", 
 COLUMNS = ["network", "batch", "threads", "engine", "configuration", "median_ms", "min_ms", "max_ms", "images_per_second", "over_ours",
            "over_ours_low", "over_ours_high", "file_bytes", "peak_mb", "others_percent", "calls", "blocks", "model", "onnxruntime", "torch",
            "processor", "load_before", "date", "commit", "how", "path", "limited_to", "openvino", "ncnn", "ai_edge_litert"]
-# What holds the engines to a set of instructions; each ignores the others' variables.
-LIMITS = {"none": {}, "avx2": {"BCGD_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}}
 ENGINES = {"bcgd": [], "onnxruntime": ["onnxruntime", "onnx"], "openvino": ["openvino"], "pytorch": ["torch", "onnx"],
            "ncnn": ["ncnn"], "litert": ["ai_edge_litert", "ai_edge_quantizer"]}  # with their modules
 CONVERTED = ("ncnn", "litert")  # run files of their own; left out where pip has no such module
@@ -37,11 +36,6 @@ BARS = [("ONNX Runtime float", "onnxruntime", ("float", "unrounded")), ("ONNX Ru
         ("OpenVINO int8", "openvino", ("int8", "int8 per channel")), ("ncnn", "ncnn", None), ("LiteRT", "litert", None),
         ("PyTorch", "pytorch", None),
         ("packed, products", "bcgd", ("vnni", "avx2")), ("packed", "bcgd", ("best",))]
-
-
-def processor_flags():
-    with open("/proc/cpuinfo") as file:
-        return next((line.split() for line in file if line.startswith("flags")), [])
 
 
 class Candidate:
@@ -207,7 +201,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     options.networks, options.engines = options.networks.split(","), options.engines.split(",")
     options.has_vnni = "avx512_vnni" in processor_flags()
-    options.limits = options.limits.split(",") if options.limits else list(LIMITS) if "avx512f" in processor_flags() else ["none"]
+    options.limits = options.limits.split(",") if options.limits else default_limits()
     options.models = dict(m.split("=", 1) for m in options.model if "=" in m)
     if unknown := [n for n in [*options.networks, *options.models] if n not in NETWORKS]:
         fail(f"networks are {', '.join(NETWORKS)}, not {unknown[0]}")

@@ -6,7 +6,8 @@
 
 makes a virtual environment with PyTorch, builds the engine, looks for PyTorch's best configuration of each precision,
 times the best ones and ours in turn (A B C A B C ...), and writes runs/benchmarks/training.csv and a bar chart.
-Then it does the same for inference (inference.py, which also runs alone).
+Where the processor has AVX-512, a second section holds all engines to AVX2. Then it does the same for inference (inference.py, which
+also runs alone).
 Brevitas takes part where the environment has it (pip install brevitas): its binary weights and learned scales, with plain SGD.
 A step is forward, loss, backward with the gradients in alpha, blend, SGD with momentum, projection.
 """
@@ -16,7 +17,7 @@ import os
 import statistics
 
 import inference
-from environment import HERE, PRODUCT, ROOT, VENV, build, commit, facts, fail, python_with
+from environment import HERE, LIMITS, PRODUCT, ROOT, VENV, build, commit, default_limits, facts, fail, python_with
 from training_engines import Engine, EngineError, allocators
 from training_results import COLUMNS, draw_chart, rows_of, write_csv
 
@@ -81,6 +82,10 @@ class Candidate:
             self.close()
 
 
+def held(limit):
+    return "" if limit == "none" else f", limited to {limit}"
+
+
 def shape_arguments(name, bits, threads, called=None):
     batch, side, classes, channels = NETWORKS[name]
     weight_bits, activation_bits = BITS[bits]
@@ -91,15 +96,17 @@ def shape_arguments(name, bits, threads, called=None):
 
 def ours(name, bits, options):
     def start(precision):
-        return Engine([PRODUCT, "step", *shape_arguments(name, bits, options.threads, OURS.get(name)), "--precision", precision], ROOT)
-    return [Candidate("bcgd", "", precision, lambda p=precision: start(p)) for precision in ("f32", "mixed")]
+        words = [PRODUCT, "step", *shape_arguments(name, bits, options.threads, OURS.get(name)), "--precision", precision]
+        return Engine(words, ROOT, LIMITS[options.limit])
+    # s16 is mixed where not all is quantized.
+    return [Candidate("bcgd", "", p, lambda p=p: start(p)) for p in ("f32", "mixed", *(["s16"] if bits == "1w4a" else []))]
 
 
 def torch_candidate(name, bits, options, layout, precision, compiles, allocator, environment):
     words = [options.python, os.path.join(HERE, "training_torch.py"), *shape_arguments(name, bits, options.threads),
              "--layout", layout, "--precision", precision] + (["--compile"] if compiles else [])
     label = layout + (" compile" if compiles else "") + (f" {allocator}" if allocator else "")
-    candidate = Candidate("pytorch", label, precision, lambda: Engine(words, ROOT, environment))
+    candidate = Candidate("pytorch", label, precision, lambda: Engine(words, ROOT, {**environment, **LIMITS[options.limit]}))
     candidate.layout, candidate.compiles = layout, compiles
     return candidate
 
@@ -135,7 +142,7 @@ def best_of_brevitas(name, bits, options):
         for layout, jit in itertools.product(("nchw", "channels-last"), ("0", "1")):
             words = [options.python, os.path.join(HERE, "training_torch.py"), *shape_arguments(name, bits, options.threads),
                      "--layout", layout, "--precision", precision, "--brevitas"]
-            environment = {"BREVITAS_JIT": jit}
+            environment = {"BREVITAS_JIT": jit, **LIMITS[options.limit]}
             label = layout + (" jit" if jit == "1" else "")
             tried.append(Candidate("brevitas", label, precision, lambda w=words, e=environment: Engine(w, ROOT, e)))
             tried[-1].screen(options.screening_steps)
@@ -156,10 +163,10 @@ def check_same_network(processes):
 
 def run_cell(name, bits, options):
     """All candidates of the cell with their times, the peaks measured among them, and the work."""
-    print(f"{name} {bits}: looking for PyTorch's best configurations", flush=True)
+    print(f"{name} {bits}{held(options.limit)}: looking for PyTorch's best configurations", flush=True)
     candidates = ours(name, bits, options) + best_of_torch(name, bits, options) + best_of_brevitas(name, bits, options)
     running = [c for c in candidates if (c.engine == "bcgd" or c.stage == "finalist") and c.open()]
-    peak_meter = Engine([PRODUCT, "peaks", "--threads", str(options.threads)], ROOT, describes=False)
+    peak_meter = Engine([PRODUCT, "peaks", "--threads", str(options.threads)], ROOT, environment=LIMITS[options.limit], describes=False)
     rounds, work = [], next((c.process.description for c in running if c.engine == "pytorch"), None)
     try:
         check_same_network([(c.engine, c.process) for c in running])
@@ -185,6 +192,7 @@ def main():
     parser.add_argument("--pip-arguments", default="", help="more arguments for pip install, such as an index with CPU-only builds")
     parser.add_argument("--networks", default="resnet20,vgg11,resnet18", help="comma-separated (default: %(default)s)")
     parser.add_argument("--bits", default="float,1w4a", help="comma-separated (default: %(default)s)")
+    parser.add_argument("--limits", help=f"of the instructions, of {', '.join(LIMITS)} (default: both where there is AVX-512)")
     parser.add_argument("--torch-precisions", default="f32,bf16", help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="(default: all processors)")
     parser.add_argument("--blocks", type=int, default=9, help="interleaved rounds (default: %(default)s; results need 7)")
@@ -198,7 +206,8 @@ def main():
     parser.add_argument("--out", default=os.path.join(ROOT, "runs", "benchmarks"),
             help="(default: runs/benchmarks; committed ones are in results/benchmarks)")
     options = parser.parse_args()
-    for flag, known in (("networks", NETWORKS), ("bits", BITS), ("torch_precisions", ("f32", "bf16"))):
+    options.limits = options.limits or ",".join(default_limits())
+    for flag, known in (("networks", NETWORKS), ("bits", BITS), ("torch_precisions", ("f32", "bf16")), ("limits", LIMITS)):
         values = getattr(options, flag).split(",")
         setattr(options, flag, values)
         if unknown := [v for v in values if v not in known]:
@@ -214,13 +223,12 @@ def main():
     options.facts["commit"] = commit()
     os.makedirs(options.out, exist_ok=True)
     rows = []
-    for name in options.networks:
-        for bits in options.bits:
-            try:
-                rows += rows_of(name, bits, *NETWORKS[name][:2], options, *run_cell(name, bits, options))
-            except EngineError as error:
-                fail(f"{name} {bits}: an engine stopped answering: {error}")
-            write_csv(os.path.join(options.out, "training.csv"), COLUMNS, rows)
+    for name, bits, options.limit in itertools.product(options.networks, options.bits, options.limits):
+        try:
+            rows += rows_of(name, bits, *NETWORKS[name][:2], options, *run_cell(name, bits, options))
+        except EngineError as error:
+            fail(f"{name} {bits}{held(options.limit)}: an engine stopped answering: {error}")
+        write_csv(os.path.join(options.out, "training.csv"), COLUMNS, rows)
     draw_chart(PRODUCT, options.out, rows)
     if options.inference:
         inference.main(["--venv", options.venv, "--out", options.out, "--pip-arguments", options.pip_arguments])

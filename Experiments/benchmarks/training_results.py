@@ -9,7 +9,7 @@ COLUMNS = ("network batch side bits engine configuration precision stage median_
            "images_per_second pytorch_f32_over_this pytorch_bf16_over_this bound_ms roofline best_bound_ms best_roofline "
            "others_percent peak_mb allocations largest_allocation note peak_f32_gmacs peak_bf16_gmacs peak_int8_gmacs "
            "memory_gbs processor threads load_before "
-           "commit torch date how").split()
+           "commit torch date how limited_to").split()
 
 
 def bounds(work, batch, bits, peaks):
@@ -36,9 +36,10 @@ def paired_ratio(above, below):
 def rows_of(name, bits, batch, side, options, candidates, peaks, work):
     """The cell's rows for the CSV, one for each candidate; prints those of the interleaved run."""
     common = {"network": name, "batch": batch, "side": side, "bits": bits, "threads": options.threads, "torch": options.torch,
+              "limited_to": options.limit,
               **options.facts, **{f"peak_{k}_gmacs": f"{peaks[k] / 1e9:.1f}" for k in ("f32", "bf16", "int8")},
               "memory_gbs": f"{peaks['memory'] / 1e9:.1f}"}
-    limit = bounds(work, batch, bits, peaks) if work else {}
+    limit = bounds(work, batch, bits, peaks) if work else {}  # of s16 no peak is measured
     final = [c for c in candidates if c.stage == "interleaved"]
     best = {p: min((c for c in final if c.engine == "pytorch" and c.precision == p), key=lambda c: c.median, default=None)
             for p in ("f32", "bf16")}
@@ -56,7 +57,7 @@ def rows_of(name, bits, batch, side, options, candidates, peaks, work):
             row |= {k: f"{v:.0f}" for k, v in c.memory.items()}
         if c in final:
             row |= {f"pytorch_{p}_over_this": f"{paired_ratio(t, c)[0]:.3f}" for p, t in best.items() if t}
-            if limit:
+            if c.precision in limit:
                 row |= {"bound_ms": f"{limit[c.precision]:.2f}", "roofline": f"{limit[c.precision] / c.median:.3f}",
                         "best_bound_ms": f"{min(limit.values()):.2f}", "best_roofline": f"{min(limit.values()) / c.median:.3f}"}
         rows.append(row)
@@ -67,7 +68,7 @@ def rows_of(name, bits, batch, side, options, candidates, peaks, work):
 def report(name, bits, batch, final, best, limit):
     print(f"\n{name} {bits}, batch {batch}: median [min, max] ms, images/s, fraction of its own and of the best roofline")
     for c in final:
-        roof = f"{limit[c.precision] / c.median:6.2f}{min(limit.values()) / c.median:6.2f}" if limit else ""
+        roof = f"{limit[c.precision] / c.median:6.2f}{min(limit.values()) / c.median:6.2f}" if c.precision in limit else " " * 12
         print(f"  {c.engine:8}{c.configuration:34}{c.precision:6}{c.median:9.1f} [{min(c.times):.1f}, {max(c.times):.1f}]"
               f"{1e3 * batch / c.median:9.0f}{roof}   others used {statistics.median(c.others):.0f} %")
     for c in (c for c in final if c.engine == "bcgd"):
@@ -89,12 +90,12 @@ def write_csv(path, columns, rows):
 
 
 BARS = [("PyTorch f32", "pytorch", "f32"), ("PyTorch bf16 autocast", "pytorch", "bf16"), ("this engine, f32", "bcgd", "f32"),
-        ("this engine, mixed", "bcgd", "mixed"), ("Brevitas f32", "brevitas", "f32")]
+        ("this engine, mixed", "bcgd", "mixed"), ("this engine, s16", "bcgd", "s16"), ("Brevitas f32", "brevitas", "f32")]
 
 
 def draw_chart(product, folder, rows):
-    """Speed of each engine's best, PyTorch's best f32 being 1; the labels are the milliseconds of a step."""
-    final = [r for r in rows if r["stage"] == "interleaved" and r.get("pytorch_f32_over_this")]
+    """Speed of each engine's best, not limited, PyTorch's best f32 being 1; the labels are the milliseconds of a step."""
+    final = [r for r in rows if r["stage"] == "interleaved" and r["limited_to"] == "none" and r.get("pytorch_f32_over_this")]
     cells = list(dict.fromkeys((r["network"], r["bits"]) for r in final))
     bars = [b for b in BARS if any((r["engine"], r["precision"]) == b[1:] for r in final)]
     if not cells:
