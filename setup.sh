@@ -103,7 +103,7 @@ for program in $programs; do
     "$install/bin/$program" --generate-completion-script fish >"$install/share/fish/vendor_completions.d/$program.fish"
 done
 rm -rf "$install/share/bcgd/Experiments" && mkdir "$install/share/bcgd/Experiments"
-(cd Experiments && find . \( -name '*.yaml' -o -name '*.csv' -o -name '10classes.txt' \) \
+(cd Experiments && find . \( -name '*.yaml' -o -name '*.csv' -o -name '10classes.txt' -o -name 'one-folder-a-run.sh' \) \
     -exec cp --parents {} "$install/share/bcgd/Experiments" \;)
 if swift package generate-manual --multi-page >/dev/null 2>&1; then
     for program in $programs; do
