@@ -26,7 +26,7 @@ static void convolutions(int threads) {
         int8_t *codes = integer_weights(weights, q);
         uint8_t *x = levels(inputs, top);
         int16_t *dy = words(outputs, ck_conv_s16_limit(c, q));
-        float scale = 0x1p-15f * (1 + uniform() / 2), *unit = numbers(c.output_channels, 1);
+        float scale = i % 8 == 7 ? 0x1.8p-140f : i % 16 == 5 ? NAN : 0x1p-15f * (1 + uniform() / 2), *unit = numbers(c.output_channels, 1);
         void *forward = room(ck_conv_packed_forward_bytes(c)), *backward = room(ck_conv_packed_backward_bytes(c));
         ck_conv_pack(codes, c, forward, backward, CK_GRADIENTS_S16, threads);
         enum ck_conv_path path = ck_conv_best_path();
@@ -260,7 +260,7 @@ static const struct {
     void (*run)(int threads);
     uint64_t checksum;
 } KERNELS[] = {
-    {"conv", convolutions, 0xcb13b5fcd3e4066f},
+    {"conv", convolutions, 0x444c8cd016a1fc4f},
     {"norm_activation", norm_activations, 0x9b77a1841c8ab151},
     {"first_conv", first_convolutions, 0x2f8e86f35a35701e},
     {"linear", linear, 0x52726d372f407e30},

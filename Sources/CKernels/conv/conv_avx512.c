@@ -3,6 +3,7 @@
 #include "conv_blocks.h"
 
 #if defined(__x86_64__)
+#include <float.h>
 #include <immintrin.h>
 
 #define TARGET "avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16"
@@ -23,8 +24,11 @@ STEP __m512i add(__m512i sums, __m512i x, __m512i w, enum conv_pass pass) {
     return _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sums), (__m512bh)x, (__m512bh)w));
 }
 
-/// Rounded to nearest, ties to even: `bf16_from_float`; the instruction takes numbers that are not normal for zero.
-STEP __m256i rounded(__m512i sums) {
+/// scale · sums rounded to nearest, ties to even: `bf16_from_float`. The instruction takes numbers that are not normal for zero, so it
+/// serves while the scale, which no product of a whole number but 0 is below, is normal.
+STEP __m256i scaled(__m512i whole, float scale) {
+    __m512i sums = _mm512_castps_si512(_mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_set1_ps(scale)));
+    if (!(scale < FLT_MIN)) return (__m256i)_mm512_cvtneps_pbh(_mm512_castsi512_ps(sums));
     __m512i odd = _mm512_and_si512(_mm512_srli_epi32(sums, 16), _mm512_set1_epi32(1));
     __m512i up = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(sums, _mm512_set1_epi32(0x7fff)), odd), 16);
     __m512i nan = _mm512_or_si512(_mm512_srli_epi32(sums, 16), _mm512_set1_epi32(0x40));
@@ -34,10 +38,7 @@ STEP __m256i rounded(__m512i sums) {
 
 STEP void store(char *to, __m512i sums, enum conv_pass pass, float scale) {
     switch (pass) {
-    case S16_TO_BF16:
-        sums = _mm512_castps_si512(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_set1_ps(scale)));
-        _mm256_storeu_si256((__m256i *)to, rounded(sums));
-        break;
+    case S16_TO_BF16: _mm256_storeu_si256((__m256i *)to, scaled(sums, scale)); break;
     case FORWARD_S16: _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(sums)); break;
     case BF16_TO_BF16: _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(_mm512_castsi512_ps(sums))); break;
     default: _mm512_storeu_si512(to, sums);

@@ -84,22 +84,28 @@ CK_INLINE void valid(size_t source, size_t target, struct ck_first_conv c, size_
     *end = last < target ? last : target;
 }
 
-/// The sums of one image for one tap of one channel, `blocks` · 16 outputs from `dy` on, added to `totals`.
-CK_INLINE void image_sums(const float *x, const uint16_t *dy, double *totals, struct ck_first_conv c, size_t r, size_t s, size_t blocks) {
+/// The sums of `images` images for one tap of one channel, `blocks` · 16 outputs from `dy` on, added to `totals` image by image: side by
+/// side they hide the multiply-adds' latency.
+CK_INLINE void image_sums(const float *x, const uint16_t *dy, double *totals, struct ck_first_conv c, size_t tap, size_t blocks,
+                          size_t images) {
     size_t rows = ck_first_conv_output_side(c.height, c), columns = ck_first_conv_output_side(c.width, c), h0, h1, w0, w1;
+    size_t r = tap / c.kernel, s = tap % c.kernel, image = c.height * c.width * c.channels, map = rows * columns * c.outputs;
     valid(c.height, rows, c, r, &h0, &h1);
     valid(c.width, columns, c, s, &w0, &w1);
     f32v sums[MOST_OUTPUTS / W] = {{0}};
     for (size_t h = h0; h < h1; h++)
         for (size_t w = w0; w < w1; w++) {
-            f32v level = (f32v){0} + x[((h * c.stride + r - c.padding) * c.width + w * c.stride + s - c.padding) * c.channels];
-            for (size_t b = 0; b < blocks; b++) {
-                f32v gradient = from_bf16(LOAD(u16v, dy + (h * columns + w) * c.outputs + b * W));
-                sums[b] = fused(level, gradient, sums[b]);
-            }
+            const float *at = x + ((h * c.stride + r - c.padding) * c.width + w * c.stride + s - c.padding) * c.channels;
+            const uint16_t *gradients = dy + (h * columns + w) * c.outputs;
+            for (size_t n = 0; n < images; n++)
+                for (size_t b = 0; b < blocks; b++) {
+                    f32v gradient = from_bf16(LOAD(u16v, gradients + n * map + b * W));
+                    sums[n * blocks + b] = fused((f32v){0} + at[n * image], gradient, sums[n * blocks + b]);
+                }
         }
-    for (size_t b = 0; b < blocks; b++)
-        for (size_t o = 0; o < W; o++) totals[b * W + o] += sums[b][o];
+    for (size_t n = 0; n < images; n++)
+        for (size_t b = 0; b < blocks; b++)
+            for (size_t o = 0; o < W; o++) totals[b * W + o] += sums[n * blocks + b][o];
 }
 
 /// The workers share taps and channels, so that no sum is cut.
@@ -113,13 +119,14 @@ CK_WORKER(weight_gradient) {
         for (size_t first = 0; first < c.outputs; first += MOST_OUTPUTS) {
             double totals[MOST_OUTPUTS] = {0};
             size_t i = unit / taps, tap = unit % taps, outputs = c.outputs - first < MOST_OUTPUTS ? c.outputs - first : MOST_OUTPUTS;
-            for (size_t n = 0; n < c.images; n++) {
+            for (size_t n = 0, images; n < c.images; n += images) {
                 const float *x = j->x + n * image + i;
                 const uint16_t *dy = j->dy + n * map + first;
+                images = outputs == W && c.images - n >= 4 ? 4 : 1;
                 // Constants at the usual calls, so that the sums live in registers.
-                if (outputs == W) image_sums(x, dy, totals, c, tap / c.kernel, tap % c.kernel, 1);
-                else if (outputs == MOST_OUTPUTS) image_sums(x, dy, totals, c, tap / c.kernel, tap % c.kernel, MOST_OUTPUTS / W);
-                else image_sums(x, dy, totals, c, tap / c.kernel, tap % c.kernel, outputs / W);
+                if (images == 4) image_sums(x, dy, totals, c, tap, 1, 4);
+                else if (outputs == MOST_OUTPUTS) image_sums(x, dy, totals, c, tap, MOST_OUTPUTS / W, 1);
+                else image_sums(x, dy, totals, c, tap, outputs / W, 1);
             }
             for (size_t o = 0; o < outputs; o++) j->y[((first + o) * c.channels + i) * taps + tap] = (float)totals[o];
         }
