@@ -69,7 +69,7 @@ def report(name, bits, batch, final, best, limit):
     print(f"\n{name} {bits}, batch {batch}: median [min, max] ms, images/s, fraction of its own and of the best roofline")
     for c in final:
         roof = f"{limit[c.precision] / c.median:6.2f}{min(limit.values()) / c.median:6.2f}" if c.precision in limit else " " * 12
-        print(f"  {c.engine:8}{c.configuration:34}{c.precision:6}{c.median:9.1f} [{min(c.times):.1f}, {max(c.times):.1f}]"
+        print(f"  {c.engine:9}{c.configuration:33}{c.precision:6}{c.median:9.1f} [{min(c.times):.1f}, {max(c.times):.1f}]"
               f"{1e3 * batch / c.median:9.0f}{roof}   others used {statistics.median(c.others):.0f} %")
     for c in (c for c in final if c.engine == "bcgd"):
         for precision, t in best.items():
