@@ -61,11 +61,17 @@ def rows_of(name, bits, batch, side, options, candidates, peaks, work):
                 row |= {"bound_ms": f"{limit[c.precision]:.2f}", "roofline": f"{limit[c.precision] / c.median:.3f}",
                         "best_bound_ms": f"{min(limit.values()):.2f}", "best_roofline": f"{min(limit.values()) / c.median:.3f}"}
         rows.append(row)
-    report(name, bits, batch, final, best, limit)
+    report(name, bits, batch, candidates, best, limit)
     return rows
 
 
-def report(name, bits, batch, final, best, limit):
+def disturbed(others):
+    """Whether other programs had more than a twentieth of the processors."""
+    return statistics.median(others) > 5
+
+
+def report(name, bits, batch, candidates, best, limit):
+    final = [c for c in candidates if c.stage == "interleaved"]
     print(f"\n{name} {bits}, batch {batch}: median [min, max] ms, images/s, fraction of its own and of the best roofline")
     for c in final:
         roof = f"{limit[c.precision] / c.median:6.2f}{min(limit.values()) / c.median:6.2f}" if c.precision in limit else " " * 12
@@ -76,7 +82,7 @@ def report(name, bits, batch, final, best, limit):
             if t:
                 middle, low, high = paired_ratio(t, c)
                 print(f"  PyTorch's best {precision} ({t.configuration}) / ours {c.precision}: {middle:.2f} [{low:.2f}, {high:.2f}]")
-    if any(statistics.median(c.others) > 5 for c in final):
+    if any(disturbed(c.others) for c in final) or any(c.times and c.note for c in candidates):
         print("  Other programs used the processors meanwhile: quote nothing of this, run it again on an idle machine.")
     print(flush=True)
 
