@@ -179,6 +179,25 @@ import Training
         #expect(!table.latex.contains("Difference"))
     }
 
+    /// Seed 1 is of another recipe than seeds 2 and 3, so it has rows of its own; the comparison is over all three: differences of 2.16,
+    /// 3.25 and 1.25 points, mean 2.22, s/√3 = 0.578129, half width 4.302653 · 0.578129 = 2.4875, t = 3.83997, p = 1 − t/√(2 + t²).
+    /// Where both recipes have a seed, there are two differences of it, and two comparisons.
+    @Test func seedsOfSeveralRecipesAreComparedTogether() throws {
+        func runs(_ seeds: [UInt64], _ digest: String) throws -> [RunRow] {
+            try seeds.flatMap { seed in
+                let (bcgd, bc) = [(8938, 8722), (8907, 8582), (8887, 8762)][Int(seed) - 1]
+                let other = try row(method: .bc, blending: 0, seed: seed, correct: bc, digest: digest)
+                return [try row(seed: seed, correct: bcgd, digest: digest), other]
+            }
+        }
+        let cells = ["resnet20-1w4a-bcgd", "resnet20-1w4a-bc", "f32"]
+        let apart = try table(runs([1], "11111111") + runs([2, 3], "22222222"))
+        #expect(apart.accuracies.rows.map { $0[5] } == ["1", "2, 3", "1", "2, 3"])
+        #expect(apart.differences?.rows == [cells + ["1, 2, 3", "2.22 [-0.27, 4.71]", "0.0616", "0.0616"]])
+        let twice = try table(runs([1, 2], "11111111") + runs([2, 3], "22222222"))
+        #expect(twice.differences?.rows.map { $0[3] } == ["1, 2", "2", "2", "2, 3"])
+    }
+
     /// Of a cell with a reported number (64.36 %, `Experiments/reported.csv`) LaTeX has the number, the difference and the source.
     @Test func latexHasReportedNumbers() throws {
         let run = try row(dataset: "imagenet", cell: "resnet18-1w4a-bcgd", correct: 6536)

@@ -37,8 +37,10 @@ do for [extension in "svg png"] {
     set ylabel "validation top-1 (%)"
     set key bottom right
     set yrange [*:*] noextend
-    plot "hero-1.csv" using "epoch":"mean" with lines linetype 1 title 'BCGD, one seed', \
-        "hero-2.csv" using "epoch":"mean" with lines linetype 2 title 'BinaryConnect, one seed'
+    plot "hero-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
+        "hero-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
+        "hero-1.csv" using "epoch":"mean" with lines linetype 1 title 'BCGD, mean and range of 2 seeds', \
+        "hero-2.csv" using "epoch":"mean" with lines linetype 2 title 'BinaryConnect, mean and range of 2 seeds'
     unset xlabel
     set title "a training step, times as fast as PyTorch's best f32"
     unset ylabel

@@ -3,14 +3,15 @@ import Statistics
 
 /// Two cells run with the same seeds, in the same section and precision: first minus second.
 public struct PairedComparison: Sendable {
+    /// After `joined`, any of the groups.
     public let first, second: RunGroup
     /// The seeds that both have, ascending. Runs of other seeds play no part.
-    public let seeds: [UInt64]
+    public private(set) var seeds: [UInt64]
     /// Top-1 of the first minus that of the second, in points, by seed.
-    public let differences: [Double]
+    public private(set) var differences: [Double]
     /// By seed: the images that only the first, and only the second gets right, and McNemar's exact test; nil where the
     /// outcomes of one of the two are missing.
-    public let mcNemar: [(onlyFirst: Int, onlySecond: Int, test: TestResult)?]
+    public private(set) var mcNemar: [(onlyFirst: Int, onlySecond: Int, test: TestResult)?]
 
     /// - Parameters:
     ///   - first: the minuend.
@@ -34,6 +35,23 @@ public struct PairedComparison: Sendable {
             guard let a = try outcomes(a)?.correct, let b = try outcomes(b)?.correct else { return nil }
             let onlyFirst = zip(a, b).count { $0 && !$1 }, onlySecond = zip(a, b).count { !$0 && $1 }
             return (onlyFirst, onlySecond, mcNemarExact(onlyFirst: onlyFirst, onlySecond: onlySecond))
+        }
+    }
+
+    /// Comparisons of the same two cells whose runs are of several recipes, such as from float runs in two precisions: those in one
+    /// precision and with as many epochs become one, where no seed comes twice. A seed's difference stays that of two runs of its own.
+    static func joined(_ parts: [PairedComparison]) -> [PairedComparison] {
+        func isAlike(_ a: PairedComparison, _ b: PairedComparison) -> Bool {
+            a.first.precision == b.first.precision && a.first.first.epochs == b.first.first.epochs
+        }
+        return parts.reduce(into: []) { joined, part in
+            let alike = parts.filter { isAlike($0, part) }
+            guard Set(alike.flatMap(\.seeds)).count == alike.map(\.seeds.count).reduce(0, +) else { return joined.append(part) }
+            guard !joined.contains(where: { isAlike($0, part) }) else { return }
+            let order = alike.flatMap { zip($0.seeds, zip($0.differences, $0.mcNemar)) }.sorted { $0.0 < $1.0 }
+            var all = part
+            (all.seeds, all.differences, all.mcNemar) = (order.map(\.0), order.map(\.1.0), order.map(\.1.1))
+            joined.append(all)
         }
     }
 

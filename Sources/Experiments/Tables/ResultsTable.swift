@@ -31,9 +31,10 @@ public struct ResultsTable: Sendable {
         self.groups = cells.flatMap(groups)
         missing = cells.filter { groups(of: $0).isEmpty }
         self.comparisons = try comparisons.flatMap { pair in
-            try groups(of: pair[0]).flatMap { first in
-                try groups(of: pair[1]).compactMap { try PairedComparison(first, $0, outcomes: outcomes) }
-            }
+            PairedComparison.joined(
+                try groups(of: pair[0]).flatMap { first in
+                    try groups(of: pair[1]).compactMap { try PairedComparison(first, $0, outcomes: outcomes) }
+                })
         }
     }
 
@@ -132,9 +133,10 @@ public struct ResultsTable: Sendable {
         Training diverged where the loss, a parameter or a running statistic was no finite number any more; there is no accuracy then, and \
         the epochs are those finished before.
         The difference is ours minus the reported number, with the interval of ours: that of the reported number is not known.
-        Comparisons take the seeds that both cells have in the same precision: the paired t test over seeds, and McNemar's exact test on \
-        the same test images for each seed, which compares those two trained networks and says nothing about other seeds. Holm's \
-        adjustment is over all tests of one kind in one section.
+        Comparisons take the seeds that both cells have in the same precision, also where these are of several recipes of the cells, in \
+        rows of their own: the paired t test over seeds, and McNemar's exact test on the same test images for each seed, which \
+        compares those two trained networks and says nothing about other seeds. Holm's adjustment is over all tests of one kind in one \
+        section.
 
         """
 
