@@ -14,15 +14,15 @@ public struct RegressionCheck {
     private let runner: RegressionRunner
     private let test: RegressionTest
     /// The recorded seeds.
-    private let file: String
+    private let file, digestFile: String
     private let seeds: Int
 
     /// - Parameters:
     ///   - runner: trains the plan's runs.
-    ///   - baseline: the folder of the recorded seeds, `seeds.csv`.
+    ///   - baseline: the folder of the recorded seeds, `seeds.csv`, and bits, `digests.csv`.
     ///   - seeds: of each data set and precision, 1 or more.
     public init(_ runner: RegressionRunner, baseline: String, seeds: Int) {
-        (self.runner, file, self.seeds) = (runner, "\(baseline)/seeds.csv", seeds)
+        (self.runner, file, digestFile, self.seeds) = (runner, "\(baseline)/seeds.csv", "\(baseline)/digests.csv", seeds)
         test = RegressionTest(statistics: runner.plan.statistics.count)
     }
 
@@ -63,12 +63,19 @@ public struct RegressionCheck {
             }
             if let out { try table.write(to: "\(out)/regress.csv") }
         }
-        guard failed.isEmpty else {
-            say(
-                "\(failed.count) of \(table.rows.count) statistics are not what \(file) predicts: behaviour has changed. "
-                    + "If that is meant, record anew with `reproduce regress --record`.")
-            return false
+        var changed: [String] = []
+        for (images, precision, _) in expected where precision == .s16 {
+            guard let digests = try RegressionDigests(runner, images) else { return nil }
+            changed += try digests.changed(since: digestFile)
         }
+        let remedy = "If that is meant, record anew with `reproduce regress --record`."
+        if !changed.isEmpty {
+            say("\(changed.count) runs in s16 learn other bits than \(digestFile) has: the arithmetic has changed. \(remedy)")
+        }
+        if !failed.isEmpty {
+            say("\(failed.count) of \(table.rows.count) statistics are not what \(file) predicts: behaviour has changed. \(remedy)")
+        }
+        guard changed.isEmpty && failed.isEmpty else { return false }
         let tested = table.rows.indices.count { table[$0, "verdict"] != RegressionVerdict.Outcome.notTested.rawValue }
         say("all \(tested) statistics that can be tested lie where \(file) predicts them")
         return true

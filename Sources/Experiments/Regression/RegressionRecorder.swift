@@ -15,7 +15,7 @@ public struct RegressionRecorder {
 
     /// - Parameters:
     ///   - runner: trains the plan's runs.
-    ///   - folder: of `seeds.csv`, and `intervals.csv` made from it.
+    ///   - folder: of `seeds.csv`, `intervals.csv` made from it, and `digests.csv`, the bits of runs in s16.
     public init(_ runner: RegressionRunner, folder: String) { (self.runner, self.folder) = (runner, folder) }
 
     private var file: String { "\(folder)/seeds.csv" }
@@ -42,10 +42,7 @@ public struct RegressionRecorder {
         var recording = try unfinished(partial, resume: resume) ?? RegressionSamples(statistics: statistics)
         let done = Set(recording.samples.map(\.seed))
         for seed in seeds where !done.contains(seed) {
-            guard let sample = try runner.sample(images, precision, seed: seed) else {
-                note("stopped; the finished seeds are in \(partial): the same command with --resume goes on")
-                return false
-            }
+            guard let sample = try runner.sample(images, precision, seed: seed) else { return stopped(partial) }
             guard sample.values.allSatisfy(\.isFinite) else {
                 throw FileError(
                     "\(images.name) in \(precision.rawValue), seed \(seed), has values that are no numbers: nothing to expect from it")
@@ -53,9 +50,19 @@ public struct RegressionRecorder {
             recording.append(sample)
             try recording.table.write(to: partial)
         }
-        try withLock(on: folder) { try put(recording) }
+        let digests = precision == .s16 ? try RegressionDigests(runner, images) : nil
+        if precision == .s16 && digests == nil { return stopped(partial) }
+        try withLock(on: folder) {
+            try put(recording)
+            try digests?.record(in: "\(folder)/digests.csv")
+        }
         try FileManager.default.removeItem(atPath: partial)
         return true
+    }
+
+    private func stopped(_ partial: String) -> Bool {
+        note("stopped; the finished seeds are in \(partial): the same command with --resume goes on")
+        return false
     }
 
     private func put(_ recording: RegressionSamples) throws {

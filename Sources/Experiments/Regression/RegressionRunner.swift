@@ -25,7 +25,7 @@ public struct RegressionRunner {
         let values: [Double]?
         do {
             values = try plan.measure(images, seed: seed, precision: precision, threads: threads, stop: stop) { run in
-                StepObserver(label: "\(label) \(run.name)", epochs: run.recipe.epochs, images: images.train.count)
+                observer("\(label) \(run.name)", run, images)
             }
         } catch let error as DivergenceError {
             note("\(label): \(error)")
@@ -40,6 +40,10 @@ public struct RegressionRunner {
                 seconds: seconds, threads: threads, commit: invocation.commit, recipe: plan.recipeName, recipeDigest: plan.digest,
                 dataOrigin: .init(images), how: invocation.command),
             values: values)
+    }
+
+    func observer(_ label: String, _ run: RegressionPlan.Run, _ images: ImageDataset) -> some TrainingObserver {
+        StepObserver(label: label, epochs: run.recipe.epochs, images: images.train.count)
     }
 }
 
