@@ -109,4 +109,22 @@ import TrainingTestSupport
         try RegressionSamples(statistics: recorded.statistics, samples: shifted).table.write(to: folder.path + "/a/seeds.csv")
         #expect(try check.run([images], [.f32], out: nil) == false)
     }
+
+    /// What runs learn in s16 is recorded bit for bit, and one other bit is a change, whatever the statistics say.
+    @Test func bitsOfS16AreRecordedAndCompared() throws {
+        #expect(try record("b", 1...12, .s16))
+        let path = folder.path + "/b/digests.csv", table = try CSVTable(contentsOf: path)
+        #expect(table.rows.count == 1 && table[0, "run"] == "q" && table[0, "recipe_digest"] == plan.digest)
+        func check(threads: Int) throws -> Bool? {
+            try RegressionCheck(runner(threads: threads), baseline: folder.path + "/b", seeds: 1).run([images], [.s16], out: nil)
+        }
+        #expect(try check(threads: 2) == true)
+        let checksum = table[0, "checksum"], other = checksum.hasPrefix("0") ? "1" + checksum.dropFirst() : "0" + checksum.dropFirst()
+        try table.text.replacingOccurrences(of: checksum, with: other).write(toFile: path, atomically: true, encoding: .utf8)
+        #expect(try check(threads: 1) == false)
+        try "dataset,run\n".write(toFile: path, atomically: true, encoding: .utf8)
+        #expect { try check(threads: 1) } throws: { "\($0)".contains("\(path) has no column seed") }
+        try FileManager.default.removeItem(atPath: path)
+        #expect(try check(threads: 1) == true)
+    }
 }
