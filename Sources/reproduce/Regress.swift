@@ -11,7 +11,8 @@ struct Regress: ParsableCommand {
         discussion: """
             Trains what Experiments/regress.yaml says, in seconds a seed, on Fashion-MNIST and, where its folder is named, on CIFAR-10. \
             Losses, accuracies, step sizes and weights must lie where the seeds recorded in BASELINE/seeds.csv predict them. \
-            Seeds of a check are other ones than those. What quantized runs learn in s16 must be the bits in BASELINE/digests.csv. A check of a correct change fails with probability below 1e-4.
+            Seeds of a check are other ones than those. What quantized runs learn in s16 must be the bits in BASELINE/digests.csv. \
+            A check of a correct change fails with probability below 1e-4.
             """)
 
     enum Images: String, ExpressibleByArgument, CaseIterable {
