@@ -83,6 +83,10 @@ def default_limits():
     return list(LIMITS) if "avx512f" in processor_flags() else ["none"]
 
 
+def held(limit):
+    return "" if limit == "none" else f", limited to {limit}"
+
+
 def facts():
     with open("/proc/cpuinfo") as file:
         names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]

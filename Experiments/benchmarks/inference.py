@@ -20,10 +20,10 @@ import statistics
 import subprocess
 import tempfile
 
-from environment import (HERE, LIMITS, PRODUCT, ROOT, VENV, build, command, commit, default_limits, facts, fail, processor_flags,
-                         python_with)
+from environment import (HERE, LIMITS, PRODUCT, ROOT, VENV, build, command, commit, default_limits, facts, fail, held,
+                         processor_flags, python_with)
 from training_engines import Engine, EngineError
-from training_results import write_csv
+from training_results import disturbed, write_csv
 
 NETWORKS = {"resnet20": ("resnet20", 32, 10), "resnet18": ("imagenet-resnet18", 224, 1000)}
 COLUMNS = ["network", "batch", "threads", "engine", "configuration", "median_ms", "min_ms", "max_ms", "images_per_second", "over_ours",
@@ -127,8 +127,8 @@ def run_cell(name, files, batch, threads, limit, options):
         for candidate in running:
             candidate.process.close()
     ours = next(c for c in running if c.engine == "bcgd" and c.configuration == "best")
-    held = "" if limit == "none" else f", limited to {limit}"
-    print(f"{name}, batch {batch}, {threads} threads{held}: median ms, times ours (path {ours.process.description['path']})", flush=True)
+    path = ours.process.description["path"]
+    print(f"{name}, batch {batch}, {threads} threads{held(limit)}: median ms, times ours (path {path})", flush=True)
     for c in running:
         ratios = sorted(a / b for a, b in zip(c.times, ours.times))
         median = statistics.median(c.times)
@@ -143,7 +143,7 @@ def run_cell(name, files, batch, threads, limit, options):
             "path": c.process.description.get("path", ""), "limited_to": limit, **options.versions, **options.facts})
         print(f"  {c.engine:12}{c.configuration:26}{median:10.3f}{statistics.median(ratios):8.2f}   {c.peak:6.0f} MB"
               f"   others used {statistics.median(c.others):.0f} %", flush=True)
-    if any(statistics.median(c.others) > 5 for c in running):
+    if any(disturbed(c.others) for c in running):
         print("  Other programs used the processors meanwhile: quote nothing of this, run it again on an idle machine.", flush=True)
     return rows
 

@@ -17,9 +17,9 @@ import os
 import statistics
 
 import inference
-from environment import HERE, LIMITS, PRODUCT, ROOT, VENV, build, commit, default_limits, facts, fail, python_with
+from environment import HERE, LIMITS, PRODUCT, ROOT, VENV, build, commit, default_limits, facts, fail, held, python_with
 from training_engines import Engine, EngineError, allocators
-from training_results import COLUMNS, disturbed, draw_chart, rows_of, write_csv
+from training_results import COLUMNS, DISTURBED, disturbed, draw_chart, rows_of, write_csv
 
 NETWORKS = {  # batch, side of the images, classes, channels of the images
     "resnet20": (128, 32, 10, 3),
@@ -75,17 +75,13 @@ class Candidate:
                 self.time(steps)
             self.stage = "screening"
             if disturbed(self.others):  # so another configuration may be the best one
-                self.note = "compared with the others while other programs used the processors"
+                self.note = DISTURBED
             print(f"  {self.configuration:40} {self.precision:5} {min(self.times):9.1f} ms", flush=True)
         except EngineError as error:
             self.note = str(error)
             print(f"  skipped: {self}: {error}", flush=True)
         finally:
             self.close()
-
-
-def held(limit):
-    return "" if limit == "none" else f", limited to {limit}"
 
 
 def shape_arguments(name, bits, threads, called=None):

@@ -65,6 +65,9 @@ def rows_of(name, bits, batch, side, options, candidates, peaks, work):
     return rows
 
 
+DISTURBED = "compared with the others while other programs used the processors"
+
+
 def disturbed(others):
     """Whether other programs had more than a twentieth of the processors."""
     return statistics.median(others) > 5
@@ -82,7 +85,7 @@ def report(name, bits, batch, candidates, best, limit):
             if t:
                 middle, low, high = paired_ratio(t, c)
                 print(f"  PyTorch's best {precision} ({t.configuration}) / ours {c.precision}: {middle:.2f} [{low:.2f}, {high:.2f}]")
-    if any(disturbed(c.others) for c in final) or any(c.times and c.note for c in candidates):
+    if any(disturbed(c.others) for c in final) or any(c.note == DISTURBED for c in candidates):
         print("  Other programs used the processors meanwhile: quote nothing of this, run it again on an idle machine.")
     print(flush=True)
 

@@ -38,13 +38,18 @@ public struct CSVTable: Equatable, Sendable {
         rows.append(row)
     }
 
-    /// Puts `row` in the place of the row that has the same fields in the columns `key`, or at the end when there is none.
-    public mutating func appendOrReplace(_ row: [String], key: [String]) {
+    /// The first row, counted from 0, that has the same fields as `row` in the columns `key`.
+    public func firstIndex(like row: [String], key: [String]) -> Int? {
         let columns = key.map { name in
             guard let index = header.firstIndex(of: name) else { preconditionFailure("no column \(name) in \(header)") }
             return index
         }
-        if let old = rows.firstIndex(where: { other in columns.allSatisfy { other[$0] == row[$0] } }) {
+        return rows.firstIndex { other in columns.allSatisfy { other[$0] == row[$0] } }
+    }
+
+    /// Puts `row` in the place of the row that has the same fields in the columns `key`, or at the end when there is none.
+    public mutating func appendOrReplace(_ row: [String], key: [String]) {
+        if let old = firstIndex(like: row, key: key) {
             precondition(row.count == header.count, "\(row.count) fields for \(header.count) columns")
             rows[old] = row
         } else {

@@ -75,11 +75,7 @@ final class TrainingStep {
 
     /// Checksums of all weights, momenta, and running statistics.
     var digest: String {
-        func checksum(_ tensors: [Tensor]) -> String {
-            crc32Hex(tensors.reduce(into: Data()) { data, tensor in tensor.values.withUnsafeBytes { data.append(contentsOf: $0) } })
-        }
-        return
-            "weights \(checksum(network.parameters.map(\.value))) momenta \(checksum(network.parameters.map(\.momentum))) statistics "
-            + "\(checksum(network.statistics.map(\.tensor)))"
+        "weights \(checksum(of: network.parameters.map(\.value))) momenta \(checksum(of: network.parameters.map(\.momentum))) statistics "
+            + "\(checksum(of: network.statistics.map(\.tensor)))"
     }
 }

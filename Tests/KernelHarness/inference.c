@@ -101,8 +101,8 @@ static void check(struct problem p, struct way *ways, int count) {
     end(&p);
 }
 
-/// On both sides of the paths' limits: 15·9·970/2 < 2¹⁶ and 15·8738/2 < 2¹⁶ (tables), 15·9·485 < 2¹⁶ and 15·3·1456 < 2¹⁶ (those of
-/// NEON), 2·127·128 ≤ 32 767 and 9·2·255·7 ≤ 32 767 (bytes), levels of 7 bits (sdot).
+/// On both sides of the paths' limits: 15·9·970/2 < 2¹⁶ and 15·8738/2 < 2¹⁶ (tables), 15·9·485 < 2¹⁶ and 15·3·1456 < 2¹⁶
+/// (those of NEON), 2·127·128 ≤ 32 767 and 9·2·255·7 ≤ 32 767 (bytes), levels of 7 bits (sdot).
 static const struct {
     int weight_bits, level_bits;
     size_t inputs, kernel;

@@ -13,7 +13,7 @@ public struct RegressionCheck {
 
     private let runner: RegressionRunner
     private let test: RegressionTest
-    /// The recorded seeds.
+    /// The recorded seeds, and bits.
     private let file, digestFile: String
     private let seeds: Int
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
+import Compute
 import Datasets
 import Files
 import Foundation
@@ -29,7 +30,7 @@ struct RegressionDigests {
         (self.runner, self.images) = (runner, images)
         var digests: [Digest] = []
         for run in runner.plan.quantized {
-            guard let checksum = try runner.checksum(images, run, seed: Self.seed) else { return nil }
+            guard let checksum = try runner.learned(images, run, seed: Self.seed) else { return nil }
             digests.append(Digest(run: run.name, checksum: checksum))
         }
         self.digests = digests
@@ -37,20 +38,17 @@ struct RegressionDigests {
 
     /// Puts them in `digests.csv`, in place of earlier ones of the same runs.
     func record(in file: String) throws {
-        var table = try CSVTable.ifPresent(file, columns: Self.header) ?? CSVTable(header: Self.header)
+        var table = try Self.recorded(in: file)
         for digest in digests { table.appendOrReplace(row(digest), key: Self.key) }
         try table.write(to: file)
     }
 
     /// The runs whose bits are others than those recorded; says so, and what is not recorded.
     func changed(since file: String) throws -> [String] {
-        let table = try CSVTable.ifPresent(file, columns: Self.header) ?? CSVTable(header: Self.header)
+        let table = try Self.recorded(in: file)
         return digests.filter { digest in
-            let name = "\(images.name) s16 \(digest.run) from random weights", row = row(digest)
-            let known = table.rows.indices.first { index in
-                zip(Self.header, row).allSatisfy { column, value in !Self.key.contains(column) || table[index, column] == value }
-            }
-            guard let known else {
+            let name = "\(images.name) s16 \(digest.run) from random weights"
+            guard let known = table.firstIndex(like: row(digest), key: Self.key) else {
                 say("\(name): \(digest.checksum), which \(file) has no checksum for: not compared")
                 return false
             }
@@ -58,6 +56,15 @@ struct RegressionDigests {
             say("\(name): \(digest.checksum), \(isSame ? "the recorded bits" : "other bits than \(table[known, "checksum"])")")
             return !isSame
         }.map(\.run)
+    }
+
+    /// - Throws: `FileError` where the file has other columns, or in another order, in which rows cannot be compared.
+    private static func recorded(in file: String) throws -> CSVTable {
+        let table = try CSVTable.ifPresent(file, columns: header) ?? CSVTable(header: header)
+        guard table.header == header else {
+            throw FileError("\(file): expected the columns \(header.joined(separator: ",")), found \(table.header.joined(separator: ","))")
+        }
+        return table
     }
 
     private func row(_ digest: Digest) -> [String] {
@@ -72,14 +79,18 @@ struct RegressionDigests {
 extension RegressionRunner {
     /// CRC-32 of all weights and running statistics that a quantized run learns in s16 from random weights.
     /// - Returns: nil when somebody asked to stop.
-    fileprivate func checksum(_ images: ImageDataset, _ run: RegressionPlan.Run, seed: UInt64) throws -> String? {
+    fileprivate func learned(_ images: ImageDataset, _ run: RegressionPlan.Run, seed: UInt64) throws -> String? {
         let description = RunDescription(
             name: run.name, dataset: images.name, recipe: run.recipe, seed: seed, warmStart: nil, precision: .s16)
         let trainer = try Trainer(description, dataset: images, threads: threads)
         var observer = observer("\(images.name) s16 \(run.name)", run, images)
         do { try trainer.train(checkpoint: nil, stop: stop, observer: &observer) } catch is DivergenceError { return "diverged" }
         guard trainer.isFinished else { return nil }
-        let tensors = trainer.network.parameters.map(\.value) + trainer.network.statistics.map(\.tensor)
-        return crc32Hex(tensors.reduce(into: Data()) { data, tensor in tensor.values.withUnsafeBytes { data.append(contentsOf: $0) } })
+        return checksum(of: trainer.network.parameters.map(\.value) + trainer.network.statistics.map(\.tensor))
     }
+}
+
+/// CRC-32 of all their bits, one tensor after the other.
+public func checksum(of tensors: [Tensor]) -> String {
+    crc32Hex(tensors.reduce(into: Data()) { data, tensor in tensor.values.withUnsafeBytes { data.append(contentsOf: $0) } })
 }

@@ -129,7 +129,8 @@ public struct ResultsTable: Sendable {
         seed, or weights that were not trained here (0 epochs), it is the exact binomial (Clopper–Pearson) one over test images like \
         these, which says nothing about seeds. Seeds that all have the same accuracy, or the same difference, do not show how far others \
         would lie from it: there is no interval then, and no test.
-        “Best on test” was picked on the test images themselves: it stands here for comparison with work that reports it, and is no result.
+        “Best on test” was picked on the test images themselves: it stands here for comparison with work that reports it, \
+        and is no result.
         Training diverged where the loss, a parameter or a running statistic was no finite number any more; there is no accuracy then, and \
         the epochs are those finished before.
         The difference is ours minus the reported number, with the interval of ours: that of the reported number is not known.
