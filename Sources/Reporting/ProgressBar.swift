@@ -17,25 +17,27 @@ public struct ProgressBar {
 
     private let start: Double
     private var shown: Double
-    private var firstEpoch: Int?
+    private let imagesBefore: Int
     private var lineIsOpen = false
 
     /// - Parameters:
     ///   - label: put before each line, such as the run's name; may be empty.
     ///   - epochs: of the whole run.
     ///   - imagesPerEpoch: training images.
+    ///   - imagesBefore: that an earlier part of the run trained on, over all epochs: they took none of the time shown.
     ///   - isTerminal: whether `write` ends on a terminal.
     ///   - columns: the terminal's width in characters now.
     ///   - now: seconds of a clock that only goes forward.
     ///   - write: takes the output.
     public init(
-        label: String, epochs: Int, imagesPerEpoch: Int, isTerminal: Bool, columns: @escaping () -> Int,
+        label: String, epochs: Int, imagesPerEpoch: Int, imagesBefore: Int = 0, isTerminal: Bool, columns: @escaping () -> Int,
         now: @escaping () -> Double = { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }, write: @escaping (String) -> Void
     ) {
         precondition(epochs > 0 && imagesPerEpoch > 0)
         self.label = label
         self.epochs = epochs
         self.imagesPerEpoch = imagesPerEpoch
+        self.imagesBefore = imagesBefore
         self.isTerminal = isTerminal
         self.columns = columns
         self.now = now
@@ -52,7 +54,6 @@ public struct ProgressBar {
     ///   - accuracy: top-1 in percent on the epoch's training images so far.
     public mutating func update(epoch: Int, images: Int, loss: Double, accuracy: Double) {
         let time = now()
-        if firstEpoch == nil { firstEpoch = epoch }
         guard time - shown >= (isTerminal ? 0.1 : 10) else { return }
         shown = time
         let parts = progress(epoch: epoch, images: images, time: time) + [measured(loss: loss, accuracy: accuracy)]
@@ -73,7 +74,6 @@ public struct ProgressBar {
     ///   - validationAccuracy: top-1 in percent, when the epoch ended with an evaluation.
     public mutating func endEpoch(_ epoch: Int, loss: Double, accuracy: Double, validationAccuracy: Double?) {
         let time = now()
-        if firstEpoch == nil { firstEpoch = epoch }
         shown = time
         let validation = validationAccuracy.map { [String(format: "validation %.2f %%", $0)] } ?? []
         let parts = progress(epoch: epoch, images: imagesPerEpoch, time: time) + [measured(loss: loss, accuracy: accuracy)] + validation
@@ -88,7 +88,7 @@ public struct ProgressBar {
     }
 
     private func progress(epoch: Int, images: Int, time: Double) -> [String] {
-        let done = (epoch - (firstEpoch ?? epoch)) * imagesPerEpoch + images
+        let done = (epoch - 1) * imagesPerEpoch + images - imagesBefore
         let seconds = time - start
         let head = (label.isEmpty ? [] : [label]) + ["epoch \(epoch)/\(epochs)"]
         guard done > 0, seconds > 0 else { return head }
@@ -120,9 +120,10 @@ public struct ProgressBar {
 
 extension ProgressBar {
     /// A bar on standard error, drawn as fits what standard error is.
-    public static func onStandardError(label: String, epochs: Int, imagesPerEpoch: Int) -> ProgressBar {
+    public static func onStandardError(label: String, epochs: Int, imagesPerEpoch: Int, imagesBefore: Int = 0) -> ProgressBar {
         ProgressBar(
-            label: label, epochs: epochs, imagesPerEpoch: imagesPerEpoch, isTerminal: isDrawnOnStandardError(),
+            label: label, epochs: epochs, imagesPerEpoch: imagesPerEpoch, imagesBefore: imagesBefore,
+            isTerminal: isDrawnOnStandardError(),
             columns: {
                 var size = winsize()
                 return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80

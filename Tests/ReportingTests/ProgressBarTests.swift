@@ -8,9 +8,9 @@ private final class Stage {
     var output = ""
     var columns = 200
 
-    func bar(terminal: Bool, epochs: Int = 4) -> ProgressBar {
+    func bar(terminal: Bool, epochs: Int = 4, imagesBefore: Int = 0) -> ProgressBar {
         ProgressBar(
-            label: "bcgd", epochs: epochs, imagesPerEpoch: 1000, isTerminal: terminal, columns: { self.columns }, now: { self.time },
+            label: "bcgd", epochs: epochs, imagesPerEpoch: 1000, imagesBefore: imagesBefore, isTerminal: terminal, columns: { self.columns }, now: { self.time },
             write: { self.output += $0 })
     }
 }
@@ -53,13 +53,16 @@ private final class Stage {
         #expect(stage.output.contains("epoch 10/10  1000 images/s  0:00:10 taken"))
     }
 
-    /// After a resume at epoch 3 only the images seen by this process count: 1000 in 10 s, so 10 s for the last epoch.
+    /// After a resume at image 600 of epoch 3 only what this process saw counts: 100 images in 10 s, so 130 s for 1300 more.
     @Test func resumedRunsCountTheirOwnImages() {
         let stage = Stage()
-        var bar = stage.bar(terminal: false)
+        var bar = stage.bar(terminal: false, imagesBefore: 2600)
         stage.time += 10
+        bar.update(epoch: 3, images: 700, loss: 1, accuracy: 1)
+        #expect(stage.output.contains("epoch 3/4  10 images/s  0:02:10 left"))
+        stage.time += 30
         bar.endEpoch(3, loss: 1, accuracy: 1, validationAccuracy: nil)
-        #expect(stage.output.contains("100 images/s  0:00:10 left"))
+        #expect(stage.output.contains("epoch 3/4  10 images/s  0:01:40 left"))
     }
 
     @Test(arguments: [200, 80, 60, 20, 2, 1, 0])

@@ -18,10 +18,15 @@ struct RunObserver: TrainingObserver {
     private var watch: RunWatch?
     private var hasPage = true
 
-    /// - Parameter watch: what else is measured at an epoch's end.
-    init(run: RunDescription, label: String, images: Int, output: OutputFolder, _ invocation: Invocation, watch: RunWatch? = nil) {
-        (self.run, self.output, self.invocation, self.watch) = (run, output, invocation, watch)
-        bar = .onStandardError(label: label, epochs: run.recipe.epochs, imagesPerEpoch: images)
+    /// - Parameters:
+    ///   - trainer: about to begin, or to go on.
+    ///   - watch: what else is measured at an epoch's end.
+    init(_ trainer: Trainer, label: String, output: OutputFolder, _ invocation: Invocation, watch: RunWatch? = nil) {
+        (run, self.output, self.invocation, self.watch) = (trainer.run, output, invocation, watch)
+        let images = trainer.imagesPerEpoch
+        bar = .onStandardError(
+            label: label, epochs: run.recipe.epochs, imagesPerEpoch: images,
+            imagesBefore: trainer.state.epoch * images + trainer.state.images)
     }
 
     mutating func stepped(_ state: TrainingState) {

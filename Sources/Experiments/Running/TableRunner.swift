@@ -173,7 +173,7 @@ public struct TableRunner {
             return
         }
         var observer = RunObserver(
-            run: run.description, label: run.label, images: trainer.imagesPerEpoch, output: output, invocation,
+            trainer, label: run.label, output: output, invocation,
             watch: try RunWatch(watching, trainer, output: output, commit: invocation.commit))
         defer { observer.close() }
         let before = trainer.state.seconds
