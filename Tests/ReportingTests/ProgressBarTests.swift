@@ -10,8 +10,8 @@ private final class Stage {
 
     func bar(terminal: Bool, epochs: Int = 4, imagesBefore: Int = 0) -> ProgressBar {
         ProgressBar(
-            label: "bcgd", epochs: epochs, imagesPerEpoch: 1000, imagesBefore: imagesBefore, isTerminal: terminal, columns: { self.columns }, now: { self.time },
-            write: { self.output += $0 })
+            label: "bcgd", epochs: epochs, imagesPerEpoch: 1000, imagesBefore: imagesBefore, isTerminal: terminal,
+            columns: { self.columns }, now: { self.time }, write: { self.output += $0 })
     }
 }
 
