@@ -58,14 +58,15 @@ let package = Package(
         .target(name: "Files", dependencies: ["CZlib"]),
         .target(name: "Parallelism", dependencies: ["CKernels", "Files"]),
         .target(name: "Collectives", dependencies: ["Files", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
-        .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files"]),
+        .target(name: "BCGDRuntime", dependencies: ["CKernels", "Files", "Parallelism"]),
         .target(name: "BCGDInterface", dependencies: ["CBCGD", "BCGDRuntime"]),
         .target(name: "Statistics", dependencies: ["CGSL", "COpenBLAS", "CRandom123"]),
         .target(name: "Quantization", dependencies: ["CKernels"]),
         .target(name: "Theory", dependencies: ["CKernels", "CMonteCarlo", "Collectives", "Statistics", "Quantization"]),
         .target(name: "Graph", dependencies: ["Quantization"]),
         .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Graph", "Files", "Parallelism"]),
-        .target(name: "Backends", dependencies: ["CKernels", "Collectives", "Compute", "Graph", "Quantization", "Statistics"]),
+        .target(
+            name: "Backends", dependencies: ["CKernels", "Collectives", "Compute", "Graph", "Parallelism", "Quantization", "Statistics"]),
         .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CPNG", "CKernels", "Files", "Statistics"]),
         .target(name: "RasterImages", dependencies: ["Datasets", "Files"]),
         .target(

@@ -67,7 +67,7 @@ extension Reader {
                 // A changed number of rows may make a model large: what is computed is bounded, not whether it is read.
                 guard model.multiplyAdds < 3_000_000 && model.input.count < 100_000 else { return }
                 let image = (0..<model.input.count).map { UInt8(truncatingIfNeeded: $0 * 31 + index) }
-                let scores = paths.map { Classifier(model, path: $0).scores(of: image) }
+                let scores = try paths.map { try Classifier(model, path: $0).scores(of: image) }
                 try need(
                     scores.allSatisfy { $0.count == model.classes.count }, "\(scores.map(\.count)) scores of \(model.classes.count) classes"
                 )
@@ -94,7 +94,7 @@ extension Reader {
             return Session(seeds: seeds) { input, index in
                 let model = try packedModel(onnx: input, provenance: "input") { _ in format }
                 guard model.multiplyAdds < 3_000_000 else { return }
-                try need(Classifier(model).scores(of: image).allSatisfy(\.isFinite), "a score is not finite")
+                try need(try Classifier(model).scores(of: image).allSatisfy(\.isFinite), "a score is not finite")
             }
         },
         Reader(name: "own-weights", about: "a safetensors file of other programs: 16 bits, prefixes") { _ in

@@ -12,7 +12,7 @@ public func bcgdOpen(
     guard (1...256).contains(threads) else { return failed("bcgd_open: expected 1 to 256 threads, not \(threads)", nil, error) }
     guard (1...64).contains(callers) else { return failed("bcgd_open: expected 1 to 64 callers, not \(callers)", nil, error) }
     do {
-        let model = SharedModel(try PackedModel(path: String(cString: path)), threads: Int(threads), callers: Int(callers))
+        let model = try SharedModel(try PackedModel(path: String(cString: path)), threads: Int(threads), callers: Int(callers))
         return Unmanaged.passRetained(model).toOpaque()
     } catch let fault { return failed("\(fault)", nil, error) }
 }

@@ -17,9 +17,9 @@ final class SharedModel: @unchecked Sendable {  // what changes is under the loc
     let units: [bcgd_unit]
     private let texts: [UnsafeMutablePointer<CChar>?]
 
-    init(_ model: PackedModel, threads: Int, callers: Int) {
-        let first = Classifier(model, threads: threads)
-        (self.model, classifiers) = (model, [first] + (1..<callers).map { _ in Classifier(sharing: first) })
+    init(_ model: PackedModel, threads: Int, callers: Int) throws {
+        let first = try Classifier(model, threads: threads)
+        (self.model, classifiers) = (model, [first] + (try (1..<callers).map { _ in try Classifier(sharing: first) }))
         free = Array(0..<callers)
         pthread_mutex_init(lock, nil)
         pthread_cond_init(returned, nil)

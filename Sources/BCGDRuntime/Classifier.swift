@@ -2,6 +2,7 @@
 import CKernels
 import Files
 import Foundation
+import Parallelism
 
 /// Runs a packed model on images: exact integers from the first map of levels to the last.
 ///
@@ -110,18 +111,20 @@ public final class Classifier {
     ///   - model: what it classifies with.
     ///   - threads: 1 or more that compute.
     ///   - path: one that this processor has.
-    public init(_ model: PackedModel, threads: Int = 1, path: Path = .best) {
+    /// - Throws: `MemoryError` where the threads' maps would not fit into memory.
+    public init(_ model: PackedModel, threads: Int = 1, path: Path = .best) throws {
         precondition((1...256).contains(threads), "1 to 256 threads")
         precondition(Path.available.contains(path), "this processor lacks the path's instructions")
         (self.model, self.threads) = (model, threads)
         plan = InferencePlan(model, path: path)
-        arenas = (0..<threads).map { [plan] _ in Arena(maps: plan.mapBytes, scratch: plan.scratchBytes) }
+        arenas = try plan.arenas(threads: threads)
     }
 
     /// Another one with the same plan, for another thread at the same time: only the maps' memory is its own.
-    public init(sharing other: Classifier) {
+    /// - Throws: `MemoryError` where they would not fit.
+    public init(sharing other: Classifier) throws {
         (model, threads, plan) = (other.model, other.threads, other.plan)
-        arenas = (0..<threads).map { [plan] _ in Arena(maps: plan.mapBytes, scratch: plan.scratchBytes) }
+        arenas = try plan.arenas(threads: threads)
     }
 
     /// Class scores of `count` images.

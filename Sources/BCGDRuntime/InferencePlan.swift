@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 import Foundation
+import Parallelism
 
 /// A model made ready to run: packed weights, and the place of every map in memory.
 final class InferencePlan {
@@ -27,6 +28,12 @@ final class InferencePlan {
         self.steps = steps
         mapBytes = places.bytes
         scratchBytes = steps.map(\.scratchBytes).max() ?? 0
+    }
+
+    /// One for each thread. The system would end the process where it cannot give the memory, so that is asked before.
+    func arenas(threads: Int) throws -> [Arena] {
+        try AvailableMemory.expect(threads * (mapBytes + scratchBytes), of: .now(), for: "the maps of \(threads) threads")
+        return (0..<threads).map { _ in Arena(maps: mapBytes, scratch: scratchBytes) }
     }
 }
 

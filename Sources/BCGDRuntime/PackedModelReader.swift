@@ -129,6 +129,7 @@ struct PackedReader {
     private func string(_ offset: UInt64, _ length: Int) throws -> String {
         let range = try range(offset, length, "text")
         guard let text = String(validating: bytes[range], as: UTF8.self) else { throw fail("text at byte \(offset) is not UTF-8") }
+        guard !text.utf8.contains(0) else { throw fail("text at byte \(offset) holds the byte 0, which ends texts in C") }
         return text
     }
 

@@ -39,6 +39,9 @@ public struct PackedModelContents {
         guard classes.allSatisfy({ !$0.contains("\n") }) else {
             throw PackedModelError("a class name has a line break, which the format cannot hold")
         }
+        guard (classes + [provenance] + entries.map(\.unit.name)).allSatisfy({ !$0.utf8.contains(0) }) else {
+            throw PackedModelError("a name or the provenance has the byte 0, which the format cannot hold")
+        }
         var file = Data(count: PackedLayout.headerBytes + entries.count * PackedLayout.unitBytes)
         file.replaceSubrange(0..<8, with: PackedLayout.magic)
         // The oldest that can say it, so that older programs read what they can.
@@ -50,7 +53,7 @@ public struct PackedModelContents {
         func padded(_ values: [Float], _ filler: Float) -> [Float] { values + [Float](repeating: filler, count: 4 - values.count) }
         for (i, value) in (padded(mean, 0) + padded(std, 1)).enumerated() { file.store(value.bitPattern, at: 96 + 4 * i) }
         for (index, entry) in entries.enumerated() {
-            append(entry, at: PackedLayout.headerBytes + index * PackedLayout.unitBytes, to: &file)
+            try append(entry, at: PackedLayout.headerBytes + index * PackedLayout.unitBytes, to: &file)
         }
         for (text, offset, length) in [(classes.joined(separator: "\n"), 48, 56), (provenance, 64, 60)] {
             file.store(UInt64(file.count), at: offset)
@@ -62,8 +65,11 @@ public struct PackedModelContents {
         return file
     }
 
-    private func append(_ entry: Entry, at start: Int, to file: inout Data) {
+    private func append(_ entry: Entry, at start: Int, to file: inout Data) throws {
         let unit = entry.unit
+        guard let names = UInt32(exactly: file.count) else {
+            throw PackedModelError("\(unit.name) begins at byte \(file.count), beyond 4 GiB, which the format cannot hold")
+        }
         let bytes = [
             Int(unit.kind.rawValue), unit.kernel, unit.stride, unit.padding, unit.weightBits, unit.activationBits,
             Int(unit.shortcut.rawValue),
@@ -76,7 +82,7 @@ public struct PackedModelContents {
         file.store(UInt32(unit.scaleCount), at: start + 20)
         file.store(unit.step.bitPattern, at: start + 24)
         file.store(unit.stepSize.bitPattern, at: start + 28)
-        file.store(UInt32(file.count), at: start + 56)
+        file.store(names, at: start + 56)
         file.store(UInt32(unit.name.utf8.count), at: start + 60)
         file.append(contentsOf: unit.name.utf8)
         let weights =

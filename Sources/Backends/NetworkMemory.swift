@@ -2,6 +2,7 @@
 import CKernels
 import Compute
 import Graph
+import Parallelism
 
 /// The memory that a network plans, measured at networks for one image and for two: it is linear in the batch.
 public struct NetworkMemory: Equatable, Sendable {

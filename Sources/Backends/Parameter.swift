@@ -32,6 +32,8 @@ public final class Parameter {
     package let isBinary: Bool
     /// Of weights that learn it: the parameter of their step sizes, one a slice.
     package internal(set) var learnedStepSizes: Parameter?
+    /// A step size of a run before, which the calibration of others leaves as it is.
+    package var isKeptByCalibration = false
     /// The layer never asks for `w_q`, only for integer weights and scale.
     package let multipliesByIntegerWeights: Bool
 
@@ -102,7 +104,7 @@ public final class Parameter {
 
     /// Step sizes that weights learn begin with the scales of their quantizer, where these are positive.
     func calibrateStepSizes(threads: Int) {
-        guard let learnedStepSizes, let quantizer = spec.quantization?.quantizer else { return }
+        guard let learnedStepSizes, !learnedStepSizes.isKeptByCalibration, let quantizer = spec.quantization?.quantizer else { return }
         forEachSlice { slice, start, count in
             let first = quantizer.referenceProject(Array(UnsafeBufferPointer(start: value.pointer + start, count: count))).scale
             if first > 0 { learnedStepSizes.value.pointer[slice] = first }
@@ -115,7 +117,9 @@ public final class Parameter {
     package func takeCoarseGradient(threads: Int) {
         guard let quantizer = spec.quantization?.quantizer else { return }
         if let quantizer = quantizer as? any TransformedWeightQuantizer {
-            quantizer.transform(gradient: gradient.pointer, weights: value.pointer, count: value.count, threads: threads)
+            forEachSlice { _, start, count in
+                quantizer.transform(gradient: gradient.pointer + start, weights: value.pointer + start, count: count, threads: threads)
+            }
         } else if let learnedStepSizes, let quantizer = quantizer as? any LearnedStepSizeQuantizer {
             forEachSlice { slice, start, count in
                 let function = quantizer.function, gradient = gradient.pointer + start

@@ -26,7 +26,8 @@ extension Network {
         let values = try given.map { name, _ in (name, try file.floats(named: name)) }
         let impossible = values.compactMap { Self.impossibleValue($1, named: $0) }
         guard impossible.isEmpty else { throw SafetensorsError("\(file.path) holds no usable weights: \(Self.listed(impossible))") }
-        for (name, values) in values { wanted[name]?.set(values) }
+        let fixed = Set(parameters.filter(\.spec.isFixed).map(\.name))
+        for (name, values) in values where !fixed.contains(name) { wanted[name]?.set(values) }
     }
 
     /// What no trained network holds, in words: a value that is not finite, a variance below 0, a step size that is not above 0.

@@ -167,7 +167,8 @@ private struct BatchSource: Sendable {
     func fill(_ slot: BatchSlot, batch: Int, _ reader: any ImageReader) throws {
         let (first, size, start) = (batch * batchSize + places.lowerBound, split.imageSize, ContinuousClock.now)
         var work = LoaderWork()
-        let end = min(batch * batchSize + places.upperBound, split.count)
+        // The last shard's places may go beyond the batch.
+        let end = min(batch * batchSize + min(places.upperBound, batchSize), split.count)
         for position in min(first, end)..<end {
             let image = order.map { Int($0[position]) } ?? position
             let read = try reader.read(image, epoch: epoch, into: slot.images + (position - first) * size)

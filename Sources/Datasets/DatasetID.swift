@@ -10,8 +10,14 @@ public struct DatasetID: Hashable, Sendable, CustomStringConvertible {
     /// The data set with so many training images in place of the test images (`ValidationSplit`); itself for 0.
     public func validating(_ count: Int) -> DatasetID { count == 0 ? self : DatasetID("\(name), \(count) validation images") }
 
-    /// Without what `validating` says.
-    var whole: String { name.firstMatch(of: /^(.*), [0-9]+ validation images$/).map { String($0.1) } ?? name }
+    /// Without what `validating` says, and what it says: 0 where it says nothing.
+    var whole: String { parts.whole }
+    public var validationImages: Int { parts.count }
+
+    private var parts: (whole: String, count: Int) {
+        guard let match = name.firstMatch(of: /^(.*), ([0-9]+) validation images$/), let count = Int(match.2) else { return (name, 0) }
+        return (String(match.1), count)
+    }
 
     /// Some classes of a data set, or other ones than its own: never the plain name, as published numbers are those of all of it.
     public init(_ classes: Int, classesOf whole: KnownDataset) { name = "\(whole.rawValue), \(classes) classes" }

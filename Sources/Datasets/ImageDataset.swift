@@ -80,6 +80,8 @@ extension ImageDataset {
     public var checksum: String {
         crc32Hex([train.images, train.labels, test.images, test.labels].reduce(into: Data()) { $0.append(contentsOf: $1) })
     }
+
+    public var digest: String? { checksum }
 }
 
 extension ImageSplit {

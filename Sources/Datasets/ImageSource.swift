@@ -12,6 +12,13 @@ public protocol Dataset: Sendable {
     /// - Parameter imageSize: rows and columns; `nil` for images that all have one size of their own.
     /// - Throws: `FileError` when the data set has no images of that size.
     func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource)
+
+    /// Of all images and labels, as text; `nil`, the default, where they are too many to be read for it.
+    var digest: String? { get }
+}
+
+extension Dataset {
+    public var digest: String? { nil }
 }
 
 /// One split that batches are made of, in memory (`ImageSplit`) or in files (`JPEGSplit`). Dimensions as in `ImageSplit`.
@@ -28,9 +35,16 @@ public protocol ImageSource: Sendable {
     ///   - augmentation: nil for evaluation.
     ///   - seed: of the augmentation.
     func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader
+
+    /// The same where only some images may be seen: what stands in for one that cannot be read is one of them. By default none is.
+    /// - Parameter images: in rising order.
+    func reader(augmentation: Augmentation?, seed: UInt64, within images: [Int]) throws -> any ImageReader
 }
 
 extension ImageSource {
+    public func reader(augmentation: Augmentation?, seed: UInt64, within images: [Int]) throws -> any ImageReader {
+        try reader(augmentation: augmentation, seed: seed)
+    }
     public var pixels: PixelNormalization? { nil }
     /// H·W·C: the values of one image.
     public var imageSize: Int { height * width * channels }

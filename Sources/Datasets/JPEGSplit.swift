@@ -54,6 +54,10 @@ public struct JPEGSplit: ImageSource {
         try JPEGReader(self, augmentation, seed)
     }
 
+    public func reader(augmentation: Augmentation?, seed: UInt64, within images: [Int]) throws -> any ImageReader {
+        try JPEGReader(self, augmentation, seed, within: images)
+    }
+
     package func label(of image: Int) -> Int32 { labels[files.position(image)] }
     package func path(of image: Int) -> String { files.path(image) }
 }
@@ -62,6 +66,8 @@ package final class JPEGReader: ImageReader {
     private let split: JPEGSplit
     private let augmentation: Augmentation?
     private let seed: UInt64
+    /// Those that may be read; nil for all.
+    private let images: [Int]?
     private let table: [Float]
     private let decoder = ImageDecoder()
     private var file: [UInt8] = []
@@ -72,14 +78,14 @@ package final class JPEGReader: ImageReader {
     /// No file of ImageNet comes near it.
     private static let maximumFile = 1 << 28
 
-    package init(_ split: JPEGSplit, _ augmentation: Augmentation?, _ seed: UInt64) throws {
-        (self.split, self.augmentation, self.seed, table) = (split, augmentation, seed, split.normalization.table)
+    package init(_ split: JPEGSplit, _ augmentation: Augmentation?, _ seed: UInt64, within images: [Int]? = nil) throws {
+        (self.split, self.augmentation, self.seed, self.images, table) = (split, augmentation, seed, images, split.normalization.table)
         window = Array(repeating: 0, count: split.height * split.width * 4)
     }
 
     package func read(_ image: Int, epoch: Int, into output: UnsafeMutablePointer<Float>) throws -> ReadImage {
-        for offset in 0..<split.count {
-            let candidate = (image + offset) % split.count
+        for offset in 0..<(images?.count ?? split.count) {
+            let candidate = offset == 0 ? image : candidate(offset, after: image)
             do {
                 let bytes = try load(split.files.path(candidate))
                 let isFlipped = try crop(image, epoch: epoch, bytes: bytes)
@@ -94,6 +100,11 @@ package final class JPEGReader: ImageReader {
             }
         }
         throw FileError("\(split.files.path(image)): neither it nor any other training image can be read")
+    }
+
+    private func candidate(_ offset: Int, after image: Int) -> Int {
+        guard let images else { return (image + offset) % split.count }
+        return images[((images.firstIndex(of: image) ?? 0) + offset) % images.count]
     }
 
     /// Reads a file; returns its size.

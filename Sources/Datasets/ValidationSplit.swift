@@ -12,6 +12,7 @@ public struct ValidationSplit: Dataset {
     public var name: String { whole.id.validating(count).name }
     public var classes: [String] { whole.classes }
     public var isOfficial: Bool { whole.isOfficial }
+    public var digest: String? { whole.digest }
 
     public func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
         let train = try whole.sources(imageSize: imageSize).train
@@ -25,8 +26,10 @@ public struct ValidationSplit: Dataset {
 }
 
 extension Dataset {
-    /// The same with so many training images set aside for validation; itself for 0.
-    public func settingAside(_ count: Int) -> any Dataset { count == 0 ? self : ValidationSplit(whole: self, count: count) }
+    /// The same with so many training images set aside for validation; itself for 0, and where they are set aside already.
+    public func settingAside(_ count: Int) -> any Dataset {
+        count == 0 || (self as? ValidationSplit)?.count == count ? self : ValidationSplit(whole: self, count: count)
+    }
 }
 
 /// Some images of a source, in an order of their own.
@@ -42,7 +45,7 @@ private struct PartOfSource: ImageSource {
     init(_ whole: any ImageSource, _ images: [Int]) { (self.whole, self.images) = (whole, images) }
 
     func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader {
-        PartReader(whole: try whole.reader(augmentation: augmentation, seed: seed), images: images)
+        PartReader(whole: try whole.reader(augmentation: augmentation, seed: seed, within: images), images: images)
     }
 }
 

@@ -67,7 +67,7 @@ package func compare(
                 + "\(split.height)×\(split.width)×\(split.channels): it was exported from another run"
         )
     }
-    let classifier = Classifier(model, threads: threads)
+    let classifier = try Classifier(model, threads: threads)
     let images = Tensor([batch, split.height, split.width, split.channels]), size = split.imageSize
     let reader = try split.reader(augmentation: nil, seed: 0)
     let normalization = PixelNormalization(mean: Array(model.mean.prefix(split.channels)), std: Array(model.std.prefix(split.channels)))

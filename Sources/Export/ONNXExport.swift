@@ -110,7 +110,8 @@ private struct ONNXExport {
         let name = unit.name
         if unit.weightBits == 32 { return graph.constant(name + ".weight", weightShape(index), model.floatWeights(index)) }
         if form == .qcdq { return dequantizedWeights(index, unit, unit.readsImage ? model.scales(index) : [1]) }
-        let scales = unit.readsImage ? model.scales(index) : [1]
+        // Quant divides by its scale; a channel of scale 0 has weights of 0, which every scale leaves.
+        let scales = (unit.readsImage ? model.scales(index) : [1]).map { $0 == 0 && unit.weightBits > 1 ? 1 : $0 }
         let floats = unit.readsImage ? model.floatWeights(index) : model.integerWeights(index).map { Float($0) }
         let integerWeights = graph.constant(name + ".weight", weightShape(index), floats)
         let scale = graph.constant(name + ".scale", scales.count == 1 ? [] : [scales.count, 1, 1, 1], scales)

@@ -112,16 +112,18 @@ struct ONNXFile {
     }
 
     private static func tensor(_ reader: ProtobufReader, _ range: Range<Int>) throws -> (name: String, tensor: Tensor) {
-        var (name, tensor, raw, listed) = ("", Tensor(), Range<Int>?.none, [Double]())
+        var (name, tensor, raw, listed, words) = ("", Tensor(), Range<Int>?.none, [Double](), [Int]())
         try reader.message(range).forEach { field, value in
             switch (field, value) {
             case (1, _): tensor.shape += try reader.varints(value)
             case (2, .varint(let number)): tensor.type = Int(truncatingIfNeeded: number)
             case (4, .bytes(let range)): listed += floats(reader, range)
             case (4, .fixed32(let bits)): listed.append(Double(Float(bitPattern: bits)))
-            case (5, _), (7, _): listed += try reader.varints(value).map(Double.init)
+            case (5, _): words += try reader.varints(value)
+            case (7, _): listed += try reader.varints(value).map(Double.init)
             case (8, .bytes(let range)): name = try reader.text(range)
             case (9, .bytes(let range)): raw = range
+            case (10, .bytes(let range)): listed += try numbers(reader.bytes[range], 11, count: nil)
             case (14, .varint(1)): throw ONNXError("weights in another file than the ONNX file: save it as one file")
             default: break
             }
@@ -131,11 +133,23 @@ struct ONNXFile {
             let (next, overflow) = product.multipliedReportingOverflow(by: side)
             return overflow ? nil : next
         }
-        tensor.numbers = try raw.map { try numbers(reader.bytes[$0], tensor.type, count: count) } ?? listed
+        tensor.numbers =
+            try raw.map { try numbers(reader.bytes[$0], tensor.type, count: count) } ?? (listed + listedWords(words, tensor.type))
         guard tensor.numbers.count == count else {
             throw ONNXError("a damaged ONNX file: the constant \(name) has \(tensor.numbers.count) numbers for the shape \(tensor.shape)")
         }
         return (name, tensor)
+    }
+
+    /// `int32_data`: a small number each, of 16-bit floats their bits.
+    private static func listedWords(_ words: [Int], _ type: Int) throws -> [Double] {
+        switch type {
+        case _ where words.isEmpty: return []
+        case 2, 3, 6, 9: return words.map(Double.init)
+        case 10, 16:
+            return try numbers(words.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }[...], type, count: nil)
+        default: throw ONNXError("a constant of the ONNX type number \(type) in int32_data, which is not read here")
+        }
     }
 
     private static func floats(_ reader: ProtobufReader, _ range: Range<Int>) -> [Double] {
@@ -163,7 +177,7 @@ struct ONNXFile {
         case 16: return read(UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
         case 22:
             return raw.flatMap { [Double(Int8(bitPattern: $0 << 4) >> 4), Double(Int8(bitPattern: $0) >> 4)] }.dropLast(
-                2 * raw.count == (count ?? 0) + 1 ? 1 : 0)
+                2 * raw.count - 1 == count ? 1 : 0)
         default: throw ONNXError("a constant of the ONNX type number \(type), which is not read here")
         }
     }

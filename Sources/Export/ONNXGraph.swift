@@ -3,20 +3,22 @@ import Foundation
 
 /// An ONNX model under construction: nodes in order, their constants, one input and one output. Field numbers are those of
 /// onnx.proto; IR version 8 and opset 13, or 10 and 21 where there are constants of 4 bits.
-struct ONNXGraph {
-    enum Attribute {
+package struct ONNXGraph {
+    package enum Attribute {
         case int(Int), ints([Int]), string(String)
     }
 
     /// Of nodes that are not standard ONNX; "" for those that are.
-    static let qonnx = "qonnx.custom_op.general"
+    package static let qonnx = "qonnx.custom_op.general"
 
     private var nodes: [ProtobufMessage] = []
     private var constants: [ProtobufMessage] = []
     private var usesQONNX = false, usesInt4 = false
 
+    package init() {}
+
     /// Adds a node and returns the name of its result.
-    mutating func node(
+    package mutating func node(
         _ type: String, _ inputs: [String], name: String, domain: String = "", _ attributes: [(String, Attribute)] = []
     ) -> String {
         var node = ProtobufMessage()
@@ -44,7 +46,7 @@ struct ONNXGraph {
         return name
     }
 
-    mutating func constant(_ name: String, _ shape: [Int], _ values: [Float]) -> String {
+    package mutating func constant(_ name: String, _ shape: [Int], _ values: [Float]) -> String {
         constant(name, shape, type: 1, values.withUnsafeBytes { Data($0) })
     }
     mutating func constant(_ name: String, _ shape: [Int], _ values: [Int64]) -> String {
@@ -65,12 +67,15 @@ struct ONNXGraph {
         return constant(name, shape, type: 22, Data(bytes))
     }
 
-    private mutating func constant(_ name: String, _ shape: [Int], type: Int, _ raw: Data) -> String {
+    /// - Parameters:
+    ///   - type: ONNX's number of it.
+    ///   - field: of TensorProto, that holds the data: 9 is raw_data.
+    package mutating func constant(_ name: String, _ shape: [Int], type: Int, _ data: Data, field: UInt64 = 9) -> String {
         var tensor = ProtobufMessage()
         for dimension in shape { tensor.add(1, dimension) }
         tensor.add(2, type)
         tensor.add(8, name)
-        tensor.add(9, raw)
+        tensor.add(field, data)
         constants.append(tensor)
         return name
     }
@@ -79,8 +84,9 @@ struct ONNXGraph {
     /// - Parameters:
     ///   - input: name and shape after the batch dimension, which is free.
     ///   - facts: for people and programs, into the model's metadata.
-    func encoded(name: String, input: (name: String, shape: [Int]), output: (name: String, shape: [Int]), facts: [(String, String)]) -> Data
-    {
+    package func encoded(
+        name: String, input: (name: String, shape: [Int]), output: (name: String, shape: [Int]), facts: [(String, String)]
+    ) -> Data {
         var model = ProtobufMessage()
         model.add(1, usesInt4 ? 10 : 8)
         model.add(2, "bcgd")

@@ -63,6 +63,8 @@ struct PendingUnit {
     var gain, shift: [Double]
     var shortcut: (unit: Int, kind: PackedModel.Unit.Shortcut, stride: Int, worth: Double)?
     var isCeiled = false
+    /// A ReLU stands behind it, which only what keeps 0 and the order of numbers may follow: rounding, levels, factors above 0.
+    var isRectified = false
     /// Between QuantizeLinear and DequantizeLinear: the step size and the highest level.
     var quantized: (stepSize: Double, top: Int)?
     var channels: Int { weights.outputs }
@@ -74,6 +76,7 @@ struct ONNXNetwork {
     private var units: [PackedModelContents.Entry] = []
     /// Of each unit: rows, columns, and channels before they are padded.
     private var shapes: [(height: Int, width: Int, channels: Int)] = []
+    private var cost = ModelCost()
     private let format: ImageFormat
     private let output: String?
 
@@ -141,7 +144,10 @@ struct ONNXNetwork {
             input: sum.input, shortcutInput: sum.shortcut?.unit ?? -1, outputChannels: paddedOutputs,
             scaleCount: bits == 32 ? 0 : weights.scales.count == 1 ? 1 : paddedOutputs, step: Float((sum.shortcut?.worth ?? 0) / stepSize),
             stepSize: Float(stepSize))
-        func row(_ numbers: [Double]) -> [Float] { numbers.map { Float($0) } + [Float](repeating: 0, count: paddedOutputs - outputs) }
+        try expectPossible(unit, weights: paddedInputs * paddedOutputs * taps, sum.height, sum.width, node)
+        func row(_ numbers: [Double], _ fill: Float = 0) -> [Float] {
+            numbers.map { Float($0) } + [Float](repeating: fill, count: paddedOutputs - outputs)
+        }
         units.append(
             PackedModelContents.Entry(
                 unit,
@@ -150,11 +156,21 @@ struct ONNXNetwork {
                     isAbsent: bits == 32),
                 weights: padded(
                     weights.floats, outputs: (outputs, paddedOutputs), inputs: (inputs, paddedInputs), taps: taps, 0, isAbsent: bits != 32),
-                scales: weights.scales.count > 1 ? row(weights.scales) : weights.scales.map { Float($0) },
+                scales: weights.scales.count > 1 ? row(weights.scales, 1) : weights.scales.map { Float($0) },
                 a: row(sum.gain.map { $0 / stepSize }),
                 b: row(sum.shift.map { $0 / stepSize - roundingOffset })))
         shapes.append((sum.height, sum.width, outputs))
         return units.count - 1
+    }
+
+    /// Before its weights are padded: many nodes may share the constants of a small file.
+    private mutating func expectPossible(
+        _ unit: PackedModel.Unit, weights: Int, _ height: Int, _ width: Int, _ node: ONNXFile.Node
+    ) throws {
+        let from = shape(unit.input), inputs = unit.input < 0 ? from.channels : paddedChannels(from.channels)
+        let input = PackedModel.Shape(height: from.height, width: from.width, channels: inputs)
+        let output = PackedModel.Shape(height: height, width: width, channels: unit.outputChannels)
+        if let excess = cost.adding(unit, weights: weights, from: input, to: output) { throw fail(node, excess) }
     }
 
     private func padded<T>(_ numbers: [T], outputs: (Int, Int), inputs: (Int, Int), taps: Int, _ fill: T, isAbsent: Bool) -> [T] {

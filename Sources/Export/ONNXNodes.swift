@@ -66,9 +66,19 @@ extension ONNXNetwork {
     private func passed(_ node: ONNXFile.Node) throws -> ONNXValue {
         let value = try value(node, 0)
         // Levels begin at 0: a ReLU before their quantizer changes nothing.
-        if node.type == "Relu", case .sum = value { return .sum(try pending(node)) }
+        if node.type == "Relu", case .sum = value {
+            var sum = try pending(node)
+            sum.isRectified = true
+            return .sum(sum)
+        }
         guard node.type != "Relu" else { throw fail(node, "follows no convolution") }
         return value
+    }
+
+    private func expectUnrectified(_ sum: PendingUnit, _ node: ONNXFile.Node) throws {
+        guard !sum.isRectified else {
+            throw fail(node, "follows a ReLU, which a packed model has only right before a quantizer, in its levels from 0")
+        }
     }
 
     // MARK: Convolutions
@@ -131,6 +141,7 @@ extension ONNXNetwork {
 
     private func normalized(_ node: ONNXFile.Node) throws -> PendingUnit {
         var sum = try pending(node)
+        try expectUnrectified(sum, node)
         let numbers = try (1...4).map { try constant(node, $0).numbers }, epsilon = Double(node.number["epsilon"] ?? 1e-5)
         guard numbers.allSatisfy({ $0.count == sum.channels }), sum.shortcut == nil else {
             throw fail(node, "does not follow a convolution of as many channels")
@@ -155,6 +166,7 @@ extension ONNXNetwork {
             return .map(unit: unit, factor: factor * tensor.numbers[0], stride: stride, channels: channels)
         case (.sum(var sum), .constant(let tensor)) where sum.shortcut == nil && sum.quantized == nil && !sum.isCeiled:
             let numbers = try perChannel(tensor, channels: sum.channels, node)
+            if !["Mul", "Div"].contains(node.type) || !numbers.allSatisfy({ $0 > 0 }) { try expectUnrectified(sum, node) }
             for o in 0..<sum.channels {
                 switch node.type {
                 case "Mul": (sum.gain[o], sum.shift[o]) = (sum.gain[o] * numbers[o], sum.shift[o] * numbers[o])
@@ -172,6 +184,7 @@ extension ONNXNetwork {
 
     private mutating func withShortcut(_ sum: PendingUnit, _ other: ONNXValue, _ node: ONNXFile.Node) throws -> PendingUnit {
         var sum = sum
+        try expectUnrectified(sum, node)
         let channels: Int, size: (height: Int, width: Int)
         switch other {
         case .map(let unit, let factor, let stride, let all):
@@ -179,6 +192,7 @@ extension ONNXNetwork {
             (channels, size) = (all, ((from.height - 1) / by + 1, (from.width - 1) / by + 1))
             sum.shortcut = (unit, stride == nil ? .levels : .subsampled, stride ?? 0, factor * stepSize(unit))
         case .sum(let branch) where branch.shortcut == nil && branch.quantized == nil && !branch.isCeiled && branch.input >= 0:
+            try expectUnrectified(branch, node)
             (channels, size) = (branch.channels, (branch.height, branch.width))
             sum.shortcut = (try finish(branch, stepSize: 1, top: 0, roundingOffset: 0, node), .values, 0, 1)
         default: throw fail(node, "adds something else than levels or a convolution's result")

@@ -4,26 +4,31 @@
 extension ONNXNetwork {
     /// Quant(x, scale, zero point, bits) and BipolarQuant(x, scale): of weights, or of activations.
     mutating func quant(_ node: ONNXFile.Node) throws -> ONNXValue {
-        let isBinary = node.type == "BipolarQuant"
+        let isBinary = node.type == "BipolarQuant", mode = node.texts["rounding_mode"] ?? "ROUND"
         if case .constant(let tensor) = try value(node, 0) {
             let scale = try constant(node, 1), (zero, bits) = isBinary ? (0, 1) : (try scalar(node, 2), try scalar(node, 3))
             guard isBinary || (2...8).contains(bits) && node.integers["signed"] ?? [1] == [1] && zero == 0 else {
                 throw fail(node, "weights of \(bits) bits, expected 2 to 8 signed ones without zero point")
             }
-            let top = isBinary ? 1 : Double(1 << (Int(bits) - 1) - 1), scales = scale.numbers,
+            guard isBinary || ["ROUND", "HALF_EVEN"].contains(mode.uppercased()) else {
+                throw fail(node, "rounds weights by \(mode), expected ROUND, to nearest, halves to even")
+            }
+            let top = isBinary ? 1 : Double(1 << (Int(bits) - 1) - 1), low = node.integers["narrow"] ?? [0] == [0] ? -top - 1 : -top,
+                scales = scale.numbers,
                 per = tensor.numbers.count / max(scales.count, 1)
-            guard [1, tensor.shape.first].contains(scales.count), scales.allSatisfy({ $0 > 0 && $0.isFinite }), !tensor.numbers.isEmpty
+            guard [1, tensor.shape.first].contains(scales.count), scales.allSatisfy({ ($0 > 0 || isBinary && $0 == 0) && $0.isFinite }),
+                !tensor.numbers.isEmpty
             else {
                 throw fail(node, "\(scales.count) scales, expected one, or one an output channel, above 0")
             }
             let integers = tensor.numbers.enumerated().map { i, x in
                 // In f32, as the network was trained.
                 let ratio = Double(Float(x) / Float(scales[scales.count == 1 ? 0 : i / per])).rounded(.toNearestOrEven)
-                return isBinary ? (x >= 0 ? 1 : -1) : min(max(ratio, -top), top)
+                return isBinary ? (x >= 0 ? 1 : -1) : min(max(ratio, low), top)
             }
             return .weights(try checked(tensor.shape, integers, scales, node))
         }
-        let sum = try pending(node), modes = ["ROUND": 0.5, "HALF_EVEN": 0.5, "CEIL": 0], mode = node.texts["rounding_mode"] ?? "ROUND"
+        let sum = try pending(node), modes = ["ROUND": 0.5, "HALF_EVEN": 0.5, "CEIL": 0]
         let (scale, zero, bits) = (try scalar(node, 1), try scalar(node, 2), try scalar(node, 3))
         guard !isBinary, let offset = modes[mode.uppercased()], node.integers["signed"] ?? [1] == [0],
             node.integers["narrow"] ?? [0] == [0], zero == 0, (1...8).contains(bits)
@@ -34,6 +39,7 @@ extension ONNXNetwork {
                     + "rounded to nearest or up"
             )
         }
+        try expectUnit(scale, behindCeilOf: sum, node)
         let unit = try finish(sum, stepSize: scale, top: 1 << Int(bits) - 1, roundingOffset: sum.isCeiled ? 0 : offset, node)
         return .map(unit: unit, channels: sum.channels)
     }
@@ -52,9 +58,13 @@ extension ONNXNetwork {
         var sum = try pending(node)
         guard try zeroPoint(node, 2) == 2 else { throw fail(node, "gives signed levels, expected unsigned bytes") }
         let scale = try scalar(node, 1)
-        guard !sum.isCeiled || scale == 1 else { throw fail(node, "a step size of \(scale) behind Ceil, expected 1") }
+        try expectUnit(scale, behindCeilOf: sum, node)
         sum.quantized = (scale, 255)
         return sum
+    }
+
+    private func expectUnit(_ scale: Double, behindCeilOf sum: PendingUnit, _ node: ONNXFile.Node) throws {
+        guard !sum.isCeiled || scale == 1 else { throw fail(node, "a step size of \(scale) behind Ceil, expected 1") }
     }
 
     func clipped(_ node: ONNXFile.Node) throws -> ONNXValue {
@@ -79,9 +89,9 @@ extension ONNXNetwork {
         case .constant(let tensor):
             let scales = try constant(node, 1).numbers
             guard [1, tensor.shape.first].contains(scales.count), scales.count == 1 || node.integers["axis"] ?? [1] == [0],
-                scales.allSatisfy({ $0 > 0 && $0.isFinite })
+                scales.allSatisfy({ $0 >= 0 && $0.isFinite })
             else {
-                throw fail(node, "\(scales.count) scales, expected one, or one an output channel (axis 0), above 0")
+                throw fail(node, "\(scales.count) scales, expected one, or one an output channel (axis 0), 0 or more")
             }
             return .weights(try checked(tensor.shape, tensor.numbers, scales, node))
         case .sum(let sum):

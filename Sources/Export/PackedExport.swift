@@ -223,6 +223,6 @@ private struct PackedExport {
             unit,
             integerWeights: padded(
                 Array(UnsafeBufferPointer(start: integerWeights, count: weight.value.count)), unit.weightBits == 1 ? 1 : 0),
-            scales: weight.slices == 1 ? scales : row(scales, 0), a: a, b: b)
+            scales: weight.slices == 1 ? scales : row(scales, 1), a: a, b: b)
     }
 }

@@ -18,6 +18,7 @@ struct NodeCheck {
         }
         if hasTensors {
             try need(!node.name.isEmpty && !graph.nodes.contains { $0.name == node.name }, "has tensors, so it needs a name of its own")
+            try need(!node.name.hasSuffix(".weight"), "has tensors, which weights' own step sizes would share a name with")
         }
         let input = graph.shape(node.inputs[0])
         try need(
@@ -48,7 +49,9 @@ struct NodeCheck {
             try expectShortcut(shortcut, from: graph.shape(node.inputs[1]), to: input)
             return input
         case .maxPool(let size, let stride, let padding):
-            try need((1...15).contains(size) && 2 * padding <= size, "has a window of 1 to 15 pixels and at most half of it as padding")
+            try need(
+                (1...15).contains(size) && (0...size / 2).contains(padding),
+                "has a window of 1 to 15 pixels and at most half of it as padding")
             return try window(input, size, stride, padding, input.channels)
         case .meanPool: return FeatureShape(height: 1, width: 1, channels: input.channels)
         case .linear(let outputs, _):

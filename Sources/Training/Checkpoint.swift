@@ -92,7 +92,7 @@ public struct Checkpoint {
         }
         // Older checkpoints hold a digest of the names alone.
         guard let count = state.data.flatMap({ Int($0.prefix { $0.isNumber }) }) else { return }
-        guard state.data != TrainingState.data(images: count, classes: names) else { return }
+        guard !TrainingState.isSame(TrainingState.data(images: count, classes: names), state.data ?? "") else { return }
         throw CheckpointError(
             description: "\(origin) has other classes than \(path) was trained on, or another order (\(state.data ?? ""))")
     }
@@ -223,10 +223,14 @@ public struct Checkpoint {
         return network
     }
 
-    /// Copies the values and running statistics of a float run into a network that may have more parameters
-    /// (the step sizes); momentum is left at zero.
+    /// Copies the values and running statistics of a run into a network that may have more parameters (the step sizes), and some that
+    /// its quantizers fix, which stay; momentum is left at zero.
     func warmStart(_ network: Network) throws {
-        try copy(Self.named(network.tensors, momentum: false).filter { file.tensors[$0.name] != nil || !$0.name.hasSuffix(".resolution") })
+        let fixed = Set(network.parameters.filter(\.spec.isFixed).map(\.name))
+        try copy(
+            Self.named(network.tensors, momentum: false).filter {
+                !fixed.contains($0.name) && (file.tensors[$0.name] != nil || !$0.name.hasSuffix(".resolution"))
+            })
     }
 
     /// The description of the run that wrote it has this digest.

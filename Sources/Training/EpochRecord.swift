@@ -63,9 +63,18 @@ public struct TrainingState: Codable, Equatable, Sendable {
 
     public init() {}
 
-    /// What `data` says of so many training images and of classes of these names.
-    static func data(images: Int, classes: [String]) -> String {
+    /// What `data` says of so many training images, of classes of these names, and of a checksum of all images.
+    static func data(images: Int, classes: [String], checksum: String? = nil) -> String {
         "\(images) training images of classes \(crc32Hex(Data(classes.joined(separator: "\n").utf8)))"
+            + (checksum.map { separator + $0 } ?? "")
+    }
+
+    private static let separator = ", checksum "
+
+    /// Whether a run on what `data` says may go on with other words for it: those from before checksums were kept lack one.
+    static func isSame(_ known: String?, _ data: String) -> Bool {
+        guard let known, known != data else { return true }
+        return !known.contains(separator) && data.hasPrefix(known + separator)
     }
 
     mutating func add(_ outcome: BatchOutcome, replaced count: Int) {

@@ -15,12 +15,32 @@ extension Recipe {
         let last = graph.weightedLayers.count - 1
         return try graph.quantized { layer in
             if case .activation(let own) = layer.operation, own != .relu { return own }
-            return try activation(bits: layerBits?[layer.name] ?? activationBits)
+            return try activation(bits: activationBits(of: layer))
         } weights: { layer, index in
             if let own = layer.operation.weights { return own }
-            let bits = layerBits?[layer.name] ?? (index == 0 ? layerBits?["first"] : nil) ?? (index == last ? layerBits?["last"] : nil)
-            return try weights(bits: bits ?? (quantizes(layer, isOuter: index == 0 || index == last) ? weightBits : 32))
+            return try weights(bits: weightBits(of: layer, index, last: last))
         }
+    }
+
+    private func activationBits(of layer: NetworkGraph.Node) -> Int { layerBits?[layer.name] ?? activationBits }
+
+    private func weightBits(of layer: NetworkGraph.Node, _ index: Int, last: Int) -> Int {
+        let bits = layerBits?[layer.name] ?? (index == 0 ? layerBits?["first"] : nil) ?? (index == last ? layerBits?["last"] : nil)
+        return bits ?? (quantizes(layer, isOuter: index == 0 || index == last) ? weightBits : 32)
+    }
+
+    /// The names of step sizes that mean the same in networks of another recipe: of layers with the same bits and quantizer there. Coarse
+    /// derivatives may differ, as they are not of the network but of its training.
+    func stepSizes(of graph: NetworkGraph, sameAsIn other: Recipe) -> [String] {
+        let activations = graph.nodes.filter { layer in
+            if case .activation = layer.operation { true } else { false }
+        }.filter { activationQuantizer == other.activationQuantizer && activationBits(of: $0) == other.activationBits(of: $0) }
+        let layers = graph.weightedLayers.compactMap { name in graph.nodes.first { $0.name == name } }, last = layers.count - 1
+        let weights = layers.enumerated().filter { index, layer in
+            weightQuantizer == other.weightQuantizer && scaling == other.scaling
+                && weightBits(of: layer, index, last: last) == other.weightBits(of: layer, index, last: last)
+        }.map(\.element)
+        return activations.map { $0.name + ".resolution" } + weights.map { $0.name + ".weight.resolution" }
     }
 
     private func quantizes(_ layer: NetworkGraph.Node, isOuter: Bool) -> Bool {

@@ -50,7 +50,12 @@ extension Recipe {
     }
 
     /// Epochs of BinaryRelax's first phase; at least one of the others remains.
-    var relaxedEpochs: Int { method == .binaryRelax ? min(Int(relaxationShare * Float(epochs)), epochs - 1) : 0 }
+    var relaxedEpochs: Int {
+        guard method == .binaryRelax else { return 0 }
+        // The share as it was written, 0.53 and not the nearest f32; a product of two such numbers is off by less than 1e-9.
+        let share = Double("\(relaxationShare)") ?? Double(relaxationShare)
+        return min(Int(share * Double(epochs) + 1e-9), epochs - 1)
+    }
 
     /// λ of BinaryRelax in an epoch, counted from 0; `nil` where weights are projected exactly.
     ///

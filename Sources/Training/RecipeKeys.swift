@@ -186,8 +186,8 @@ extension Recipe.Key {
         case .stepSizeStart:
             RecipeKey(
                 .oneOf(Recipe.StepSizeStart.self), of: .quantizedActivations,
-                "α at the start: from the largest activations of the first mini-batch, or the nearest levels' "
-                    + "least mean square on half-normal data",
+                "α at the start, from a float network: from the largest activations of the first mini-batch, or the nearest levels' "
+                    + "least mean square on half-normal data; a network with random weights, which no table starts from, begins with 1",
                 standard: "calibrated", source: "\(method2): calibrated; half-normal: the companion paper, section 4")
         case .shards:
             RecipeKey(

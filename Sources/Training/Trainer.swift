@@ -49,7 +49,7 @@ public final class Trainer {
     /// Of each quantized weight, what `EpochRecord.integerChanges` says of all, in the epoch that finished last.
     public private(set) var layerChanges: [Double]?
     public let threads: Int
-    /// How many training images there are, and a digest of the classes' names.
+    /// How many training images there are, and digests of the classes' names and of all images.
     private let data: String
     private let classes: [String]
 
@@ -92,7 +92,8 @@ public final class Trainer {
         classes = dataset.classes
         try Self.expectDistinct(classes, of: dataset.name)
         let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
-        let graph = try recipe.quantized(try graph(shape, dataset.classes.count))
+        let graph = try recipe.quantized(try graph(shape, classes.count))
+        try Self.expectScores(graph, classes: classes.count, name: recipe.network)
         let shards = try Shards(recipe.shards, batch: recipe.batchSize, collective: collective)
         try Self.expectRoom(for: run, graph, batch: shards.places.count, threads: threads)
         let context = ExecutionContext(engine: try Engine(threads: threads), shards: shards)
@@ -107,7 +108,7 @@ public final class Trainer {
         accumulation = recipe.accumulation > 1 ? GradientAccumulation(network.tensors.gradients) : nil
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: context)
         images = shape.tensor(batch: context.batch)
-        data = TrainingState.data(images: train.count, classes: classes)
+        data = TrainingState.data(images: train.count, classes: classes, checksum: dataset.digest)
         let augmentation =
             recipe.imageSize == nil
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip)
@@ -122,7 +123,7 @@ public final class Trainer {
 
     /// Goes on where the checkpoint stands.
     public func restore(_ checkpoint: Checkpoint) throws {
-        guard checkpoint.state.data ?? data == data else {
+        guard TrainingState.isSame(checkpoint.state.data, data) else {
             throw CheckpointError(
                 description:
                     "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images and "
@@ -134,7 +135,8 @@ public final class Trainer {
                     "\(checkpoint.path) was computed by \(checkpoint.state.threads ?? 0) threads, on which its last bits depend: go on "
                     + "with as many (--threads), or start again in another --out")
         }
-        try checkpoint.expectPosition(epochs: run.recipe.epochs, batches: loader.batchesPerEpoch)
+        try checkpoint.expectPosition(
+            epochs: run.recipe.epochs, batches: loader.batchesPerEpoch, images: imagesPerEpoch, integerWeights: integerChanges.counts)
         try checkpoint.restore(network, run: run)
         state = checkpoint.state
         (state.data, state.threads) = (data, threads)

@@ -5,17 +5,16 @@ import Quantization
 
 /// Where a run's first weights and step sizes come from, if not from its seed.
 extension Trainer {
-    /// Starts from a finished run: its weights and statistics, projected, and its step sizes where its activations have the same bits
-    /// and quantizers; from a float run these are set anew (METHOD.md part 2; `Recipe.StepSizeStart`).
+    /// Starts from a finished run: its weights and statistics, projected, and the step sizes of layers that had the same bits and
+    /// quantizer; others, all of them from a float run, are set anew (METHOD.md part 2; `Recipe.StepSizeStart`).
     public func warmStart(from checkpoint: Checkpoint, of before: RunDescription) throws {
         guard checkpoint.isOf(before), checkpoint.state.epoch == before.recipe.epochs else {
             throw CheckpointError(description: "\(checkpoint.path) is not the finished run \(before.name) with seed \(before.seed)")
         }
         try checkpoint.warmStart(network)
-        func quantizers(_ recipe: Recipe) -> [String] {
-            ["\(recipe.activationBits)", recipe.activationQuantizer.rawValue, recipe.weightQuantizer.rawValue]
-        }
-        if quantizers(before.recipe) == quantizers(run.recipe) { descent.project() } else { try calibrate() }
+        let kept = Set(run.recipe.stepSizes(of: network.graph, sameAsIn: before.recipe))
+        for parameter in network.parameters { parameter.isKeptByCalibration = kept.contains(parameter.name) }
+        if network.parameters.allSatisfy({ $0.kind != .stepSize || $0.isKeptByCalibration }) { descent.project() } else { try calibrate() }
     }
 
     /// Starts from weights that came in a file, as from a float run.
@@ -43,8 +42,10 @@ extension Trainer {
 
     private func setHalfNormalStepSizes() {
         for case (let name, .activation(.quantized(let quantizer))) in network.graph.nodes.map({ ($0.name, $0.operation) }) {
-            guard quantizer.fixedStepSize == nil else { continue }
-            network.tensors.optional(name + ".resolution")?.value.fill(Float(halfNormalStepSize(qmax: quantizer.grid.upperBound)))
+            guard quantizer.fixedStepSize == nil, let stepSize = network.tensors.optional(name + ".resolution"),
+                !stepSize.isKeptByCalibration
+            else { continue }
+            stepSize.value.fill(Float(halfNormalStepSize(qmax: quantizer.grid.upperBound)))
         }
         network.tensors.calibrateStepSizes(threads: threads)
         descent.limitStepSizes()

@@ -37,7 +37,7 @@ struct InferenceCommand: ParsableCommand {
     func run() throws {
         let model = try PackedModel(path: model)
         let path = try Classifier.Path(named: path)
-        let classifier = Classifier(model, threads: threads.threads, path: path)
+        let classifier = try Classifier(model, threads: threads.threads, path: path)
         var random = Philox(seed: 1, stream: 1)
         let images = (0..<batch * model.input.count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         var scores = [Float](repeating: 0, count: batch * model.classes.count)
@@ -72,7 +72,7 @@ struct ScoresCommand: ParsableCommand {
         }
         let count = images.count / model.input.count
         var scores = [Float](repeating: 0, count: max(1, count * model.classes.count))
-        Classifier(model, threads: threads.threads).scores(of: images, count: count, into: &scores)
+        try Classifier(model, threads: threads.threads).scores(of: images, count: count, into: &scores)
         try FileHandle.standardOutput.write(contentsOf: scores.prefix(count * model.classes.count).withUnsafeBytes { Data($0) })
     }
 }

@@ -53,7 +53,7 @@ struct Classify: ParsableCommand {
         guard [1, 3].contains(packed.input.channels) else {
             throw FileError("\(model) takes images of \(packed.input.channels) channels; those that are read here have 1 or 3")
         }
-        let classifier = Classifier(packed, threads: computing.threads.count, path: try Classifier.Path(named: path))
+        let classifier = try Classifier(packed, threads: computing.threads.count, path: try Classifier.Path(named: path))
         var failures = 0
         func fail(_ path: String, _ error: any Error) throws {
             failures += 1

@@ -19,7 +19,7 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var computing: ThreadOptions
     @OptionGroup var format: JSONOption
 
-    @Option(help: ArgumentHelp("Output folder; the files go to its folder correct, named after the checkpoints.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Output folder; of each run RUN the file is runs/RUN/correct.txt in it.", valueName: "dir"))
     var out = "runs"
 
     func run() throws {

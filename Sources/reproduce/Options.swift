@@ -115,11 +115,14 @@ struct DataOptions: ParsableArguments {
             DatasetFiles(folder: known == .fashionMNIST ? nil : folder, allowUnofficial: allowUnofficialData || allowUnofficial))
     }
 
-    /// The data set that a run was trained on.
+    /// The data set that a run was trained on, its validation images set aside.
     /// - Parameter path: of the run's checkpoint, for messages.
     func load(for run: RunDescription, of path: String, _ imageNet: ImageNetOptions, needsTraining: Bool) throws -> any Dataset {
         let known = asked ?? DatasetID(run.dataset).known ?? dataset
-        let dataset: any Dataset = known == .imageNet ? try imageNet.load(data, needsTraining: needsTraining) : try load(known)
+        let validation = run.recipe.validationImages
+        let whole: any Dataset =
+            known == .imageNet ? try imageNet.load(data, needsTraining: needsTraining || validation > 0) : try load(known)
+        let dataset = whole.settingAside(validation)
         guard run.dataset == dataset.name else { throw FileError("\(path) was trained on \(run.dataset), not on \(dataset.name)") }
         return dataset
     }

@@ -22,6 +22,7 @@ struct Plan: ParsableCommand {
             throw ValidationError("the table must be table1 to table5, not \(table)")
         }
         guard options.job.ranks == nil else { throw ValidationError("lines of a plan are one process each: leave --ranks out") }
+        guard options.stopAfter == nil else { throw ValidationError("lines of a plan train whole runs: leave --stop-after out") }
     }
 
     func run() throws {
@@ -30,7 +31,9 @@ struct Plan: ParsableCommand {
             throw FileError("\(table) is not of \(images.dataset.rawValue): choose another --dataset")
         }
         let cells = try options.cells(subject)
-        let selected = try cells.selection(of: [try options.experiment.folder.table(table, subject)], only: options.only.map(split))
+        let selected = try cells.selection(
+            of: [try options.experiment.folder.table(table, subject)], only: options.only.map(split),
+            recipe: table == "table1" ? "paper" : nil)
         let lines = try JobLines(selected, of: cells, seeds: try options.seedList()) { cell, seed in
             [InstalledProgram.file, table] + common + ["--only", cell, "--seeds", "\(seed)", "--resume"]
         }

@@ -28,6 +28,7 @@ struct PublishedModels {
             }
             let expected = try ImageOutcomes(contentsOf: output.correct(run), of: row).correct
             let dataset = try images.load(known, allowUnofficial: row.provenance.dataOrigin == .unofficial)
+                .settingAside(row.condition.dataset.validationImages)
             let found = try correct(model, on: try dataset.sources(imageSize: nil).test, path)
             let differing = zip(expected, found).count { $0 != $1 } + abs(expected.count - found.count)
             guard differing == 0 else {
@@ -45,7 +46,7 @@ struct PublishedModels {
         guard (split.height, split.width, split.channels) == (input.height, input.width, input.channels) else {
             throw FileError("\(path) takes images of \(input.height)×\(input.width)×\(input.channels), which are not the data set's")
         }
-        let classifier = Classifier(model, threads: threads), reader = try split.reader(augmentation: nil, seed: 0)
+        let classifier = try Classifier(model, threads: threads), reader = try split.reader(augmentation: nil, seed: 0)
         let normalization = PixelNormalization(mean: Array(model.mean.prefix(split.channels)), std: Array(model.std.prefix(split.channels)))
         var values = [Float](repeating: 0, count: split.imageSize)
         return try (0..<split.count).map { image in

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Experiments
 import Files
+import Foundation
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,12 +29,17 @@ struct Report: ParsableCommand {
             """)
     var check = false
 
+    /// However it is spelled.
+    private var isResults: Bool {
+        URL(fileURLWithPath: out).standardizedFileURL.path == URL(fileURLWithPath: "results").standardizedFileURL.path
+    }
+
     func run() throws {
         let output = try OutputFolder(existing: out)
         // The rows are read under the lock, too: else a run that ends meanwhile would lose its place in the tables.
         let drift = try withLock(on: out) {
             let files = try ResultFiles(output, experiments: recipes.folder)
-            let page = try (readme ?? (out == "results" ? "README.md" : nil)).map { try ResultsBlock(path: $0, results: files.readme) }
+            let page = try (readme ?? (isResults ? "README.md" : nil)).map { try ResultsBlock(path: $0, results: files.readme) }
             if !check {
                 try files.write()
                 try page?.write()

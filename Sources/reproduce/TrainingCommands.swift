@@ -92,7 +92,7 @@ struct TrainingOptions: ParsableArguments {
     func cells(_ subject: Subject) throws -> ExperimentCells { try experiment.cells(subject).sharded(shards) }
 
     /// Trains the cells of the tables that are not yet there, and rebuilds the folder's tables and figures.
-    /// - Parameter recipe: leaves out the quantized cells of other base recipes.
+    /// - Parameter recipe: leaves out cells of other base recipes.
     func train(_ names: [String], on images: DataOptions, recipe: String? = nil) throws {
         let subject = Subject(images.dataset.id)
         try job.asRank { collective in
@@ -104,9 +104,7 @@ struct TrainingOptions: ParsableArguments {
             }
             let cells = try cells(subject),
                 tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
-            let selected = try cells.selection(of: tables, only: only.map(split)).filter {
-                recipe == nil || $0.isFloat || $0.recipeName == recipe
-            }
+            let selected = try cells.selection(of: tables, only: only.map(split), recipe: recipe)
             try expectDivisible(selected, by: collective)
             try train(selected, of: cells, on: try images.load(), collective)
         }

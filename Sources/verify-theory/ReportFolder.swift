@@ -24,7 +24,9 @@ struct ReportFolder {
         let figures = theoryFigures(tables)
         try text.claims.write(to: "\(path)/theory.csv")
         try text.tests.write(to: "\(path)/theory-tests.csv")
-        if text.power { try text.faults.write(to: "\(path)/theory-power.csv") }
+        let power = "\(path)/theory-power.csv"
+        // That of another run would stand beside these claims as theirs.
+        if text.power { try text.faults.write(to: power) } else { try? FileManager.default.removeItem(atPath: power) }
         // After the numbers: what gnuplot cannot draw must not cost them.
         for (figure, _) in figures { try gnuplot.draw(figure, in: "\(path)/figures") }
         let markdown = text.markdown(figures: figures.map { ($0.figure.name, $0.caption) })

@@ -27,7 +27,7 @@ import Testing
         let image = random.images(1)
         let expected = ReferenceClassifier(model).activations(of: image)
         for threads in [1, 2, 3] {
-            let results = Classifier(model, threads: threads, path: path).activations(of: image)
+            let results = try Classifier(model, threads: threads, path: path).activations(of: image)
             for (result, expected) in zip(results, expected) { #expect(result == expected, "\(result.unit), \(threads) threads") }
             #expect(results.count == expected.count)
         }
@@ -39,10 +39,10 @@ import Testing
     func scoresDoNotDependOnBatchOrThreads(path: Classifier.Path) throws {
         let random = RandomModel(height: 8, width: 8)
         let (model, images) = (try PackedModel(bytes: random.contents().encoded()), random.images(7))
-        let single = Classifier(model, path: path)
+        let single = try Classifier(model, path: path)
         let expected = (0..<7).flatMap { single.scores(of: Array(images[$0 * model.input.count..<($0 + 1) * model.input.count])) }
         for threads in 1...3 {
-            let classifier = Classifier(model, threads: threads, path: path)
+            let classifier = try Classifier(model, threads: threads, path: path)
             for count in [1, 2, 7] {
                 var scores = [Float](repeating: .nan, count: count * model.classes.count)
                 classifier.scores(of: images, count: count, into: &scores)
@@ -57,7 +57,7 @@ import Testing
         let random = RandomModel(isFloatOutside: isFloatOutside)
         let model = try PackedModel(
             bytes: random.contents().changed(a: { $0 % 2 == 0 ? 1e22 : -1e22 }, b: { _ in -1e29 }, scales: { _ in 1e3 }).encoded())
-        let image = random.images(1), results = Classifier(model, path: path).activations(of: image)
+        let image = random.images(1), results = try Classifier(model, path: path).activations(of: image)
         #expect(results == ReferenceClassifier(model).activations(of: image))
         for activation in results {
             switch activation.values {
@@ -71,7 +71,7 @@ import Testing
     @Test func probabilitiesOfExtremeScoresAreRight() throws {
         func probabilities(_ bias: @escaping (Int) -> Float) throws -> [Float] {
             let contents = RandomModel().contents().changed(a: { _ in 0 }, b: bias, scales: { _ in 0 })
-            return Classifier(try PackedModel(bytes: contents.encoded())).classify(RandomModel().images(1), top: 11).map(\.probability)
+            return try Classifier(try PackedModel(bytes: contents.encoded())).classify(RandomModel().images(1), top: 11).map(\.probability)
         }
         #expect(try probabilities { $0 == 4 ? 1e29 : -1e29 } == [1] + [Float](repeating: 0, count: 10))
         #expect(try probabilities { _ in -1e29 } == [Float](repeating: 1 / 11, count: 11))
@@ -83,7 +83,7 @@ import Testing
     @Test func predictionsAreSortedAndSumToOne() throws {
         let random = RandomModel()
         let model = try PackedModel(bytes: random.contents().encoded())
-        let classifier = Classifier(model)
+        let classifier = try Classifier(model)
         let all = classifier.classify(random.images(1), top: 100)
         #expect(all.count == 11 && zip(all, all.dropFirst()).allSatisfy { $0.score >= $1.score })
         #expect(abs(all.reduce(0) { $0 + $1.probability } - 1) < 1e-5)  // eleven roundings of f32 at most

@@ -26,7 +26,7 @@ import Testing
                 guard model.multiplyAdds < 3_000_000 && model.input.count < 100_000 else { continue }
                 let image = [UInt8](repeating: UInt8(truncatingIfNeeded: trial), count: model.input.count)
                 for path in ClassifierTests.paths where path != .portable || trial % 16 == 0 {
-                    #expect(Classifier(model, path: path).scores(of: image).allSatisfy { $0.isFinite }, "trial \(trial)")
+                    #expect(try Classifier(model, path: path).scores(of: image).allSatisfy { $0.isFinite }, "trial \(trial)")
                 }
                 ran += 1
             } catch is PackedModelError { refused += 1 }

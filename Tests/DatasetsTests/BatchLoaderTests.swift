@@ -57,6 +57,18 @@ import Testing
         }
     }
 
+    /// A batch of 10 in 4 places each of 4 shards: the last shard has 12..<16, beyond the batch, and reads nothing of the next one.
+    @Test func placesBeyondTheBatchReadNothing() throws {
+        let split = syntheticSplit(count: 45, height: 3, width: 3, channels: 1)
+        for (places, read) in [(8..<16, 2), (0..<16, 10), (12..<16, 0)] {
+            let loader = BatchLoader(split: split, batchSize: 10, places: places, seed: 3, shuffled: false)
+            loader.start(epoch: 0)
+            while try loader.next() != nil {}
+            // Four whole batches, and one of five images.
+            #expect(loader.work.images == 4 * read + max(0, min(5, places.upperBound) - places.lowerBound))
+        }
+    }
+
     @Test func evaluationKeepsOrderAndPixels() throws {
         let split = syntheticSplit(count: 20)
         let loader = BatchLoader(split: split, batchSize: 6, seed: 3, shuffled: false, workers: 2)

@@ -114,6 +114,20 @@ import Testing
         #expect((0..<3).map { label in labels.count { $0 == label } } == [10, 8, 11])
     }
 
+    /// What stands in for an image that cannot be read is one of those that training may see: the next of them, from the last to the first.
+    @Test func standInsAreOfThePartThatMayBeSeen() throws {
+        let tiny = try TinyImageNet(), split = try split(tiny, limit: 2), size = 32 * 32 * 3
+        try FileManager.default.removeItem(atPath: split.path(of: 8))
+        try FileManager.default.removeItem(atPath: split.path(of: 20))
+        let part = try split.reader(augmentation: augmentation, seed: 3, within: [4, 8, 15, 20])
+        var pixels = [Float](repeating: 0, count: size)
+        for (image, standIn) in [(8, 15), (20, 4)] {
+            let read = try part.read(image, epoch: 0, into: &pixels)
+            #expect(read.isReplaced && read.label == split.label(of: standIn))
+        }
+        #expect(split.label(of: 15) != split.label(of: 9) && split.label(of: 4) != split.label(of: 21))
+    }
+
     /// libjpeg-turbo's decoder refuses every file after one whose header it could not read; a file's pixels must not depend on that.
     @Test(arguments: [1, 2, 3, 8]) func aDamagedHeaderHarmsNoOtherImage(workers: Int) throws {
         let tiny = try TinyImageNet()

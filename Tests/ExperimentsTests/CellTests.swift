@@ -94,6 +94,21 @@ import TrainingTestSupport
         }
     }
 
+    /// Of one base recipe: no float run that only others start from, and a cell of another recipe is refused, not left out.
+    @Test func selectionOfOneRecipe() throws {
+        let cells = try ExperimentCells(.smoke, folder: experiments)
+        let tables = try ["table1", "table4", "table5"].map { try ExperimentTable($0, folder: experiments) }
+        let paper = try cells.selection(of: tables, recipe: "paper").map(\.name)
+        #expect(paper.contains("resnet8-float") && paper.contains("resnet8-1w4a-bc"))
+        #expect(!paper.contains { $0.contains("-ste-") || $0.contains("lsq") })
+        let refusal = message { _ = try cells.selection(of: tables, only: ["resnet8-ste-2bit-relu"], recipe: "paper") }
+        #expect(refusal.contains("no cell resnet8-ste-2bit-relu of the recipe paper in protocol smoke"))
+        #expect(try cells.selection(of: tables, only: ["resnet8-ste-float"], recipe: "paper").map(\.name) == ["resnet8-ste-float"])
+        #expect(
+            message { _ = try cells.selection(of: [tables[1]], recipe: "paper") } == "table4: no cell of the recipe paper in protocol smoke"
+        )
+    }
+
     /// Table 1 of the companion paper: networks, bits, estimators, and its table 2: epochs, rates, milestones, batches (THEORY.md, last
     /// part).
     @Test func theCompanionPapersTable() throws {

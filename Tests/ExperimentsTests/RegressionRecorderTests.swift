@@ -124,6 +124,8 @@ import TrainingTestSupport
         #expect(try check(threads: 1) == false)
         try "dataset,run\n".write(toFile: path, atomically: true, encoding: .utf8)
         #expect { try check(threads: 1) } throws: { "\($0)".contains("\(path) has no column seed") }
+        try table.text.replacingOccurrences(of: "dataset,run", with: "run,dataset").write(toFile: path, atomically: true, encoding: .utf8)
+        #expect { try check(threads: 1) } throws: { "\($0)".contains("\(path): expected the columns dataset,run,seed") }
         try FileManager.default.removeItem(atPath: path)
         #expect(try check(threads: 1) == true)
     }

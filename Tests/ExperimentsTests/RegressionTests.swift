@@ -101,12 +101,13 @@ private func recorded(_ seeds: Int = 12) -> RegressionSamples {
 }
 
 @Suite struct RegressionTestTests {
-    /// The interval is that of `PredictionTests` with the level of one among 4·10; just beyond either end is a regression.
+    /// The interval is that of `PredictionTests` with the level of one among 6·10, two data sets in three precisions; just beyond either
+    /// end is a regression.
     @Test func verdictsTurnAtTheEnds() throws {
         let baseline = recorded().samples.map { $0.values[0] }
         let test = RegressionTest(statistics: 10)
-        #expect(test.tail == 2.5e-6)
-        let ends = try #require(predictionInterval(baseline, newCount: 3, level: 1 - 2.5e-6))
+        #expect(abs(test.tail - 1e-4 / 60) < 1e-20)
+        let ends = try #require(predictionInterval(baseline, newCount: 3, level: 1 - 1e-4 / 60))
         for (value, isRegression) in [
             (ends.low - 1e-9, true), (ends.low + 1e-9, false), (ends.high - 1e-9, false), (ends.high + 1e-9, true)
         ] {

@@ -22,6 +22,19 @@ import Training
         #expect(longer.contains("epochs: 10, now 30") && longer.contains("epochs of the float run: 15, now 30"), "\(longer)")
     }
 
+    /// With another number of runs before it, each setting is still told from its own: a cell that now starts from another cell's run.
+    @Test func changesOfLongerChains() throws {
+        let all = try ExperimentCells(.smoke, folder: experiments)
+        func recipe(_ name: String) throws -> Recipe { try #require(all.cells.first { $0.name == name }).recipe }
+        let (float, first, last) = (try recipe("resnet8-float"), try recipe("resnet8-1w4a-bc"), try recipe("resnet8-1w4a-bcgd"))
+        let short = RunSettings(recipe: last, before: [float], startingIn: .f32, pretrained: "")
+        let long = RunSettings(recipe: last, before: [float, first], startingIn: .f32, pretrained: "")
+        let changes = long.changes(from: short)
+        #expect(
+            changes.contains("method of an earlier run: no such run, now bc") && changes.allSatisfy { $0.contains("of an earlier run") })
+        #expect(short.changes(from: long).contains("method of an earlier run: bc, now no such run"))
+    }
+
     /// Read back from its file; a file that was changed, or renamed, is not believed.
     @Test func filesHoldWhatTheirNamesSay() throws {
         let temporary = try TemporaryFolder(), folder = temporary.path

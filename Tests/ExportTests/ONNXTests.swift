@@ -31,13 +31,13 @@ import TestSupport
     /// factor into them.
     @Test(arguments: models, [ONNXForm.qcdq, .qonnx]) func comesBackTheSame(_ random: RandomModel, _ form: ONNXForm) throws {
         let model = try PackedModel(bytes: random.contents().encoded()), again = try imported(model, form), image = random.images(1)
-        let (before, after) = (Classifier(model).activations(of: image), Classifier(again).activations(of: image))
+        let (before, after) = (try Classifier(model).activations(of: image), try Classifier(again).activations(of: image))
         #expect(before.count == after.count)
         for (a, b) in zip(before.dropLast(), after) {
             guard case .levels(let levels) = a.values else { continue }
             #expect(b.values == .levels(levels) && a.shape == b.shape, "\(a.unit)")
         }
-        let (a, b) = (Classifier(model).scores(of: image), Classifier(again).scores(of: image))
+        let (a, b) = (try Classifier(model).scores(of: image), try Classifier(again).scores(of: image))
         let largest = a.reduce(1) { max($0, abs($1)) }
         #expect(zip(a, b).allSatisfy { abs($0 - $1) <= 1e-5 * largest }, "\(a) \(b)")
     }

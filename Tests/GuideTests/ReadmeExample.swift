@@ -16,5 +16,5 @@ func trainExportClassify(_ data: ImageDataset, recipes: String = "Experiments", 
     try Trainer(run, dataset: data, threads: 2).train(checkpoint: file + ".safetensors", observer: &observer)
     let model = try packedModel(of: Checkpoint(path: file + ".safetensors"), format: ImageFormat(of: data))
     try model.write(to: file)
-    return Classifier(model).classify(Array(data.test.images.prefix(data.test.imageSize)), top: 1)
+    return try Classifier(model).classify(Array(data.test.images.prefix(data.test.imageSize)), top: 1)
 }

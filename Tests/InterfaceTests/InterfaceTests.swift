@@ -66,7 +66,7 @@ import TestSupport
     /// the test of the lock (Documentation/Sanitizers.md).
     @Test(arguments: [1, 2]) func threadsShareAModel(threads: Int32) throws {
         try withModel(threads: threads, callers: 2) { opened, model in
-            let shared = UInt(bitPattern: opened), images = random.images(16), size = model.input.count, classifier = Classifier(model)
+            let shared = UInt(bitPattern: opened), images = random.images(16), size = model.input.count, classifier = try Classifier(model)
             let expected = (0..<16).map { classifier.scores(of: Array(images[$0 * size..<($0 + 1) * size])) }
             let wrong = Wrong()
             DispatchQueue.concurrentPerform(iterations: 8) { worker in

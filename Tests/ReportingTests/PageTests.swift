@@ -40,6 +40,15 @@ struct PageTests {
                 && !self.page().contains("http-equiv=\"refresh\""))
     }
 
+    /// Of one value, however large, and over many epochs: few lines and labels.
+    @Test(arguments: [1e20, 0, -3e-9]) func axesOfConstantAndOfLongCurves(_ value: Double) {
+        let points = Dictionary(uniqueKeysWithValues: stride(from: 1, through: 99_991, by: 10).map { ($0, value) })
+        var page = Page("Results", introduction: "", refresh: nil)
+        page.add("Curves", .chart("constant", unit: "%", [ValidationCurve(label: "c", runs: [points])]))
+        let lines = page.text.ranges(of: "<line class=\"grid\"").count, labels = page.text.ranges(of: "<text").count
+        #expect((2...20).contains(lines) && (4...40).contains(labels), "\(lines) lines, \(labels) labels")
+    }
+
     /// Nothing is loaded from a network: no address but data within the page.
     @Test func thePageStandsAlone() {
         let addresses = page().matches(of: /(?:src|href)="([^"]*)"/).map { String($0.1) }

@@ -132,7 +132,15 @@ import Testing
             two,f ≤ 0,item 2,by hand,4,1e-9,–,REJECTED,f = 1,abc,\(how)
 
             """.write(toFile: results + "/theory/theory.csv", atomically: true, encoding: .utf8)
-            try "claim,caught\none,yes\none,NO\n".write(toFile: results + "/theory/theory-power.csv", atomically: true, encoding: .utf8)
+            func writePower(_ how: String) throws {
+                let power = "claim,caught,commit,how\none,yes,abc,\(how)\none,NO,abc,\(how)\n"
+                try power.write(toFile: results + "/theory/theory-power.csv", atomically: true, encoding: .utf8)
+            }
+            // Faults that another run of the program planted are none of these claims'.
+            try writePower("verify-theory --samples 2")
+            #expect(try report().status == 0)
+            #expect(try text("theory-verdicts").contains("one & $f$ $\\ge$ 0 & 3 & 0.5 & 0.1 & -- & holds \\\\"))
+            try writePower(how)
             #expect(try report().status == 0)
             let verdicts = try text("theory-verdicts"), macros = try text("macros")
             #expect(verdicts.contains("one & $f$ $\\ge$ 0 & 3 & 0.5 & 0.1 & 1 of 2 & holds \\\\"), "\(verdicts)")

@@ -100,7 +100,7 @@ class Model:
         self.classes = about.class_names.decode().split("\n")
         self.provenance = about.provenance.decode()
         self.file_bytes, self.multiply_adds = about.file_bytes, about.multiply_adds
-        self._units = about.units
+        self._units, self._class_count = about.units, about.classes
         self._layers = None
 
     def __call__(self, images, layout=None):
@@ -125,7 +125,7 @@ class Model:
         if (layout or fits[0]) == "NCHW":
             images = images.transpose(0, 2, 3, 1)
         images = np.ascontiguousarray(images)
-        scores = np.empty((len(images), len(self.classes)), np.float32)
+        scores = np.empty((len(images), self._class_count), np.float32)
         error = c.create_string_buffer(ERROR_BYTES)
         if self._library.bcgd_run(self._model, images.ctypes.data, len(images), scores.ctypes.data, error):
             raise Error(error.value.decode(errors="replace"))

@@ -61,7 +61,8 @@ def from_torch(state_dict, graph):
     if _recipe(graph).get("evaluation") == "lagged":
         for name, settings in graph.layers("convolution", "linear"):
             if settings.get("weights"):
-                arrays[f"{name}.weight.scales"], arrays[f"{name}.weight.codes"] = project(given[f"{name}.weight"], settings["weights"])
+                arrays[f"{name}.weight.scales"], arrays[f"{name}.weight.codes"] = project(
+                    given[f"{name}.weight"], settings["weights"], given.get(f"{name}.weight.resolution"))
     state = {"epoch": 0, "batch": 0, "lossSum": 0, "hits": 0, "images": 0, "seconds": 0, "curve": []}
     state.update({key: graph.state[key] for key in ("data", "threads") if key in graph.state})
     return Checkpoint(arrays, {**graph.metadata, "state": canonical(state)})

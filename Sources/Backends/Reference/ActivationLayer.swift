@@ -76,7 +76,7 @@ final class QuantizedActivationLayer: Layer {
 extension Parameter {
     /// A step size before training, from a layer's inputs, of all shards.
     func calibrate(_ quantizer: any ActivationQuantizer, _ inputs: UnsafePointer<Float>, features: Int, _ shards: Shards) throws {
-        guard quantizer.fixedStepSize == nil else { return }
+        guard quantizer.fixedStepSize == nil, !isKeptByCalibration else { return }
         let parts = try shards.ofEach { images in
             quantizer.initialStepSize(UnsafeBufferPointer(start: inputs + images.lowerBound * features, count: images.count * features))
                 ?? 0

@@ -2,6 +2,7 @@
 import Backends
 import Compute
 import Datasets
+import Parallelism
 import Statistics
 import Training
 
@@ -37,7 +38,7 @@ public struct PrecisionComparison {
     /// - Throws: errors of reading the checkpoint; `CheckpointError` when it is of another data set.
     public init(_ checkpoint: Checkpoint, _ precision: Precision = .mixed, dataset: any Dataset, batches: Int, threads: Int) throws {
         precondition(batches > 1, "an interval needs two mini-batches")
-        let run = try checkpoint.description()
+        let run = try checkpoint.description(), dataset = dataset.settingAside(run.recipe.validationImages)
         guard run.dataset == dataset.name else {
             throw CheckpointError(description: "\(checkpoint.path) was trained on \(run.dataset), not on \(dataset.name)")
         }

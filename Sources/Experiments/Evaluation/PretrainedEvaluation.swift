@@ -31,6 +31,10 @@ public struct PretrainedEvaluation {
     ///   - reference: a file with PyTorch's pixels and scores.
     ///   - record: the CSV file that takes the result as a row.
     public func run(reference: String?, record: String?) throws {
+        if let record {  // before minutes are spent on what cannot be recorded
+            if !Self.folder(of: record).isEmpty { try makeFolder(Self.folder(of: record)) }
+            _ = try Self.table(record)
+        }
         let rows = try file.classes(for: dataset)
         let crop = resize.map { CenterCrop(resize: $0 == 0 ? nil : $0, crop: imageSize) } ?? CenterCrop(crop: imageSize)
         let split = dataset.testSplit(crop, inAll: rows != nil && !restrict)
@@ -51,15 +55,20 @@ public struct PretrainedEvaluation {
         func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]?) -> [String] {
             shared + [engine] + top1.fields + top5.fields + (differences ?? ["", "", "", ""]) + [invocation.commit, invocation.command]
         }
-        try withLock(on: (record as NSString).deletingLastPathComponent) {
-            var table = FileManager.default.fileExists(atPath: record) ? try CSVTable(contentsOf: record) : CSVTable(header: Self.columns)
-            guard table.header == Self.columns else {
-                throw FileError("\(record):1: expected the columns \(Self.columns.joined(separator: ","))")
-            }
+        try withLock(on: Self.folder(of: record)) {
+            var table = try Self.table(record)
             table.appendOrReplace(fields("this suite, \(precision.rawValue)", top1, top5, comparison?.fields), key: Self.key)
             if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, nil), key: Self.key) }
             try table.write(to: record)
         }
+    }
+
+    private static func folder(of file: String) -> String { (file as NSString).deletingLastPathComponent }
+
+    private static func table(_ path: String) throws -> CSVTable {
+        let table = FileManager.default.fileExists(atPath: path) ? try CSVTable(contentsOf: path) : CSVTable(header: columns)
+        guard table.header == columns else { throw FileError("\(path):1: expected the columns \(columns.joined(separator: ","))") }
+        return table
     }
 
     private static let key = ["dataset", "network", "preprocessing", "classes", "engine"]

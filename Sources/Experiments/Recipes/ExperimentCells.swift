@@ -111,17 +111,24 @@ public struct ExperimentCells: Sendable {
     /// - Parameters:
     ///   - tables: whose cells are wanted.
     ///   - only: names of the cells to keep; `nil` for all.
+    ///   - recipe: leaves out cells of other base recipes, but for float ones that `only` names; `nil` leaves out none.
     /// - Throws: `RecipeError` naming an unknown cell and the known ones.
-    public func selection(of tables: [ExperimentTable], only: [String]? = nil) throws -> [ExperimentCell] {
+    public func selection(of tables: [ExperimentTable], only: [String]? = nil, recipe: String? = nil) throws -> [ExperimentCell] {
         for table in tables {
             if let unknown = table.cells.first(where: { !names.contains($0) }) {
                 throw RecipeError("\(table.name) shows the cell \(unknown), which cells.yaml does not define")
             }
         }
         let shown = cells.filter { cell in tables.contains { $0.cells.contains(cell.name) } }
+            .filter { recipe == nil || $0.recipeName == recipe || $0.isFloat && only?.contains($0.name) == true }
+        if shown.isEmpty, let recipe {
+            throw RecipeError(
+                "\(tables.map(\.name).joined(separator: ", ")): no cell of the recipe \(recipe) in protocol \(runProtocol.rawValue)")
+        }
         if let unknown = only?.first(where: { name in !shown.contains { $0.name == name } }) {
             throw RecipeError(
-                "\(tables.map(\.name).joined(separator: ", ")): no cell \(unknown) in protocol \(runProtocol.rawValue); there are "
+                "\(tables.map(\.name).joined(separator: ", ")): no cell \(unknown) \(recipe.map { "of the recipe \($0) " } ?? "")"
+                    + "in protocol \(runProtocol.rawValue); there are "
                     + shown.map(\.name).joined(separator: ", "))
         }
         let asked = shown.filter { only?.contains($0.name) ?? true }

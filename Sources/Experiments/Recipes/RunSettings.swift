@@ -43,13 +43,14 @@ public struct RunSettings: Codable, Equatable, Sendable {
     }
 
     /// - Parameter before: the recipes of the runs before, the one that the run starts from first.
-    init(recipe: Recipe, before: [Recipe], startingIn precision: Precision, pretrained: String) {
+    package init(recipe: Recipe, before: [Recipe], startingIn precision: Precision, pretrained: String) {
         (self.recipe, floatRun, startingIn, self.pretrained) = (recipe, before.first, precision, pretrained)
         earlierRuns = before.count > 1 ? Array(before.dropFirst()) : nil
     }
 
     /// Where other settings differ, as `KEY: theirs, now ours`.
     public func changes(from other: RunSettings) -> [String] {
+        let earlier = max(earlierRuns?.count ?? 0, other.earlierRuns?.count ?? 0)
         func settings(_ run: RunSettings) -> [(key: String, value: String)] {
             let keys = Recipe.Key.allCases.map { (key: $0.rawValue, standard: $0.about.standard ?? "none") }
             func texts(_ recipe: Recipe?, _ suffix: String) -> [(key: String, value: String)] {
@@ -57,7 +58,7 @@ public struct RunSettings: Codable, Equatable, Sendable {
                 return keys.map { ($0.key + suffix, texts[$0.key] ?? $0.standard) }
             }
             return texts(run.recipe, "") + texts(run.floatRun, " of the float run")
-                + (run.earlierRuns ?? []).flatMap { texts($0, " of an earlier run") }
+                + (0..<earlier).flatMap { texts(run.earlierRuns?.dropFirst($0).first, " of an earlier run") }
                 + [
                     ("precision of the float run", run.startingIn.rawValue),
                     ("first weights", run.pretrained.isEmpty ? "drawn" : run.pretrained)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
 import Foundation
 import Reporting
 import Statistics
@@ -18,10 +19,10 @@ public struct RegressionTest: Sendable {
     /// For each single statistic.
     public let tail: Double
 
-    /// - Parameter statistics: their number for one data set and precision; a call may look at two of each.
+    /// - Parameter statistics: their number for one data set and precision; a call may look at two data sets in every precision.
     public init(statistics: Int) {
         precondition(statistics > 0)
-        tail = Self.falseAlarm / Double(4 * statistics)
+        tail = Self.falseAlarm / Double(2 * Precision.allCases.count * statistics)
     }
 
     /// The verdicts on all statistics of one data set and precision.

@@ -30,13 +30,13 @@ public struct DiagnosticsTable {
     /// - Throws: `FileError` when the table there cannot be read or replaced.
     static func record(
         _ activations: [ActivationDiagnostics], _ weights: [WeightDiagnostics], changes: [Double]?, images: Int, epoch: Int,
-        of run: RunDescription, commit: String,
+        of run: RunDescription, recipe: String, commit: String,
         in path: String
     ) throws {
         let known = try CSVTable.ifPresent(path, columns: header)
         let earlier =
             known.map { table in table.header == header ? table.rows.filter { Int($0[3]).map { $0 < epoch } ?? false } : [] } ?? []
-        let identity = [run.name, run.digest, "\(run.seed)", "\(epoch)"]
+        let identity = [run.name, recipe, "\(run.seed)", "\(epoch)"]
         let ofActivations = activations.map { layer in
             identity + [layer.layer]
                 + [layer.stepSize, 100 * layer.saturated, 100 * layer.zero, layer.mean, layer.rms, nil, nil, nil].map(text) + [
@@ -65,7 +65,9 @@ public struct DiagnosticsTable {
     func curves(_ quantity: Quantity) -> [ValidationCurve] {
         var layers: [String] = [], values: [String: [Int: Double]] = [:]
         for row in table.rows.indices {
-            guard let epoch = Int(table[row, "epoch"]), let value = Double(table[row, quantity.column]), value.isFinite else { continue }
+            guard let epoch = Int(table[row, "epoch"]), OutputFolder.epochs.contains(epoch),
+                let value = Double(table[row, quantity.column]), value.isFinite
+            else { continue }
             let layer = table[row, "layer"]
             if values[layer] == nil { layers.append(layer) }
             values[layer, default: [:]][epoch] = value

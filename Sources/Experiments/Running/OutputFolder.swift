@@ -86,7 +86,8 @@ public struct OutputFolder: Sendable {
     public func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }
 
     /// Epochs of an earlier session keep the commit and the command that made them.
-    func write(_ curve: [EpochRecord], of run: RunDescription, _ invocation: Invocation) throws {
+    /// - Parameter recipe: the digest of the run's settings, as in its row.
+    func write(_ curve: [EpochRecord], of run: RunDescription, recipe: String, _ invocation: Invocation) throws {
         // ImageNet's second measure, and what its files may lack.
         let isFromFiles = run.recipe.imageSize != nil, hasChanges = curve.contains { $0.integerChanges != nil }
         let header =
@@ -97,7 +98,7 @@ public struct OutputFolder: Sendable {
             let more = isFromFiles ? [record.testTop5.map { decimal($0, 4) } ?? "", "\(record.replaced ?? 0)"] : []
             let changes = hasChanges ? [record.integerChanges.map { decimal($0, 6) } ?? ""] : []
             let measured = [
-                run.name, run.digest, "\(run.seed)", "\(record.epoch)", "\(record.learningRate)", decimal(record.trainLoss, 6),
+                run.name, recipe, "\(run.seed)", "\(record.epoch)", "\(record.learningRate)", decimal(record.trainLoss, 6),
                 decimal(record.trainTop1, 4), decimal(record.testLoss, 6), decimal(record.testTop1, 4), "\(record.testCount)",
                 decimal(record.seconds, 1)
             ]
@@ -125,10 +126,14 @@ public struct OutputFolder: Sendable {
         return Dictionary(uniqueKeysWithValues: points.map { ($0.epoch, $0.top1) })
     }
 
-    /// Epochs and top-1 in percent on the test images, of a learning curve.
+    /// Those that a recipe may have; others are a damaged file's.
+    static let epochs = 1...100_000
+
+    /// Epochs and top-1 in percent on the test images, of a learning curve, as far as they are possible ones.
     static func accuracies(_ curve: CSVTable) -> [(epoch: Int, top1: Double)] {
         curve.rows.indices.compactMap { row in
-            Int(curve[row, "epoch"]).flatMap { epoch in Double(curve[row, "test_top1"]).map { (epoch, $0) } }
+            guard let epoch = Int(curve[row, "epoch"]), let top1 = Double(curve[row, "test_top1"]) else { return nil }
+            return Self.epochs.contains(epoch) && (0...100).contains(top1) ? (epoch, top1) : nil
         }
     }
 

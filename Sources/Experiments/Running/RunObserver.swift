@@ -12,20 +12,21 @@ struct QuietObserver: TrainingObserver {
 /// Shows a run's progress and keeps its learning curve on disk.
 struct RunObserver: TrainingObserver {
     private var bar: ProgressBar
-    private let run: RunDescription
+    private let run: PlannedRun
     private let output: OutputFolder
     private let invocation: Invocation
     private var watch: RunWatch?
     private var hasPage = true
 
     /// - Parameters:
-    ///   - trainer: about to begin, or to go on.
+    ///   - run: of a table.
+    ///   - trainer: of it, about to begin, or to go on.
     ///   - watch: what else is measured at an epoch's end.
-    init(_ trainer: Trainer, label: String, output: OutputFolder, _ invocation: Invocation, watch: RunWatch? = nil) {
-        (run, self.output, self.invocation, self.watch) = (trainer.run, output, invocation, watch)
+    init(_ run: PlannedRun, _ trainer: Trainer, output: OutputFolder, _ invocation: Invocation, watch: RunWatch? = nil) {
+        (self.run, self.output, self.invocation, self.watch) = (run, output, invocation, watch)
         let images = trainer.imagesPerEpoch
         bar = .onStandardError(
-            label: label, epochs: run.recipe.epochs, imagesPerEpoch: images,
+            label: run.label, epochs: trainer.run.recipe.epochs, imagesPerEpoch: images,
             imagesBefore: trainer.state.epoch * images + trainer.state.images)
     }
 
@@ -38,7 +39,7 @@ struct RunObserver: TrainingObserver {
     mutating func finishedEpoch(_ state: TrainingState) throws {
         guard let last = state.curve.last else { return }
         bar.endEpoch(last.epoch, loss: last.trainLoss, accuracy: last.trainTop1, validationAccuracy: last.testTop1)
-        try output.write(state.curve, of: run, invocation)
+        try output.write(state.curve, of: run.description, recipe: run.settings.digest, invocation)
         try watch?.finishedEpoch(state)
         writePage()
     }

@@ -28,16 +28,17 @@ public struct Watching: Sendable {
 struct RunWatch {
     private let trainer: Trainer
     private let output: OutputFolder
-    private let commit: String
+    private let commit, recipe: String
     private let probe: ActivationProbe?
     private let log: (any ScalarLog)?
     private var logged: Int
 
     /// - Throws: `MemoryError` when there is no room for the network that looks at activations, `FileError` when the log is ahead of the
     ///   run.
-    init(_ watching: Watching, _ trainer: Trainer, output: OutputFolder, commit: String) throws {
+    /// - Parameter recipe: the digest of the run's settings.
+    init(_ watching: Watching, _ trainer: Trainer, recipe: String, output: OutputFolder, commit: String) throws {
         let (name, isQuantized) = (trainer.run.name, trainer.network.graph.hasQuantizers)
-        (self.trainer, self.output, self.commit) = (trainer, output, commit)
+        (self.trainer, self.output, self.commit, self.recipe) = (trainer, output, commit, recipe)
         probe = watching.diagnostics && isQuantized ? try ActivationProbe(trainer) : nil
         log = try watching.log?(name)
         logged = log?.lastStep ?? 0
@@ -56,6 +57,7 @@ struct RunWatch {
         if let probe {
             try DiagnosticsTable.record(
                 activations, weights, changes: trainer.layerChanges, images: probe.images, epoch: state.epoch, of: trainer.run,
+                recipe: recipe,
                 commit: commit,
                 in: output.diagnostics(trainer.run.name))
         }

@@ -173,8 +173,8 @@ public struct TableRunner {
             return
         }
         var observer = RunObserver(
-            trainer, label: run.label, output: output, invocation,
-            watch: try RunWatch(watching, trainer, output: output, commit: invocation.commit))
+            run, trainer, output: output, invocation,
+            watch: try RunWatch(watching, trainer, recipe: run.settings.digest, output: output, commit: invocation.commit))
         defer { observer.close() }
         let before = trainer.state.seconds
         do {
@@ -188,7 +188,7 @@ public struct TableRunner {
         note("\(name): \(facts(trainer, seconds: trainer.state.seconds - before))")
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
         // Of a run that came here finished no epoch was closed.
-        try output.write(trainer.state.curve, of: run.description, invocation)
+        try output.write(trainer.state.curve, of: run.description, recipe: run.settings.digest, invocation)
         let correct = try trainer.finalCorrect()
         try record(row(run, trainer, last: last), correct)
     }
@@ -249,7 +249,7 @@ public struct TableRunner {
     }
 
     private func writeTables() throws {
-        guard try !output.rows().isEmpty else { return }
+        guard try !output.rows().isEmpty else { return try ResultsPage.writeStopped(output) }
         try withLock(on: output.path) { try ResultFiles(output, experiments: experiments).write() }
     }
 }

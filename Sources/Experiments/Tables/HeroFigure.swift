@@ -35,10 +35,8 @@ struct HeroFigure {
             }
             guard let other = groups.first(where: isOther) else { continue }
             let both = try [(group, "BCGD"), (other, "BinaryConnect")].map { group, name in
-                let count = group.runs.count
-                return ValidationCurve(
-                    label: "\(name), \(count == 1 ? "one seed" : "mean and range of \(count) seeds")",
-                    runs: try group.runs.compactMap(output.validation))
+                let runs = try group.runs.compactMap(output.validation), count = runs.count
+                return ValidationCurve(label: "\(name), \(count == 1 ? "one seed" : "mean and range of \(count) seeds")", runs: runs)
             }
             guard both.allSatisfy({ !$0.points.isEmpty }) else { continue }
             return (

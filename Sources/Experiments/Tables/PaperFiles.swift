@@ -39,13 +39,13 @@ struct PaperFiles {
     func texts(_ rows: [RunRow], output: OutputFolder, experiments: ExperimentFolder) throws -> [(name: String, text: String)] {
         let theory = try Self.theory(output.path)
         let protocols = try [RunProtocol.brief, .short, .paper].map { try experiments.cells(.smallImages, $0) }
-        let quantized = try Self.recipe("resnet20-1w4a-bcgd", protocols[2])
+        let quantized = Self.recipe("resnet20-1w4a-bcgd", protocols[2])
         return [
             ("runs", runs), ("smoke", smoke),
             ("notes", ResultsTable.notes.split(separator: "\n").map { escapedForLaTeX(String($0)) + "\n\n" }.joined()),
             ("coverage", Self.coverage(rows, protocols)), ("reported", Self.reported(rows, try experiments.reported().values)),
-            ("provenance", Self.provenance(rows)), ("schedules", try Self.schedules(protocols)),
-            ("recipes", try Self.recipes(protocols[2])), ("benchmarks", try Self.benchmarks(output.path)),
+            ("provenance", Self.provenance(rows)), ("schedules", Self.schedules(protocols)),
+            ("recipes", Self.recipes(protocols[2])), ("benchmarks", try Self.benchmarks(output.path)),
             ("macros", Self.macros(Self.numbers(rows, quantized) + (theory?.numbers ?? [])))
         ] + (theory.map { [("theory-verdicts", $0.verdicts), ("theory-refuted", $0.refuted), ("theory-findings", $0.findings)] } ?? [])
     }
@@ -54,8 +54,10 @@ struct PaperFiles {
 
     private static func theory(_ folder: String) throws -> TheoryTables? {
         guard let claims = try CSVTable.ifPresent("\(folder)/theory/theory.csv", columns: TheoryTables.columns) else { return nil }
-        return TheoryTables(
-            claims: claims, faults: try CSVTable.ifPresent("\(folder)/theory/theory-power.csv", columns: ["claim", "caught"]))
+        let faults = try CSVTable.ifPresent("\(folder)/theory/theory-power.csv", columns: ["claim", "caught", "commit", "how"])
+        // Another run's, as programs before this one left them, say nothing of these claims.
+        func origin(_ table: CSVTable) -> [String] { table.rows.isEmpty ? [] : [table[0, "commit"], table[0, "how"]] }
+        return TheoryTables(claims: claims, faults: faults.flatMap { origin($0) == origin(claims) ? $0 : nil })
     }
 
     // MARK: Runs
@@ -114,30 +116,30 @@ struct PaperFiles {
 
     // MARK: Recipes
 
-    private static func recipe(_ cell: String, _ cells: ExperimentCells) throws -> Recipe {
-        guard let found = cells.cells.first(where: { $0.name == cell }) else {
-            throw RecipeError("cells.yaml has no cell \(cell), which Paper/ describes")
-        }
-        return found.recipe
+    /// `nil` in an experiments folder of one's own that has no such cell: the text then has a dash.
+    private static func recipe(_ cell: String, _ cells: ExperimentCells) -> Recipe? {
+        cells.cells.first { $0.name == cell }?.recipe
     }
 
-    private static func schedules(_ protocols: [ExperimentCells]) throws -> String {
-        return latexTable(
+    private static func schedules(_ protocols: [ExperimentCells]) -> String {
+        latexTable(
             header: ["Protocol", "float epochs", "divided after", "quantized epochs", "divided after"],
-            rows: try protocols.map { cells in
-                let phases = try ["resnet20-float", "resnet20-1w4a-bcgd"].map { try recipe($0, cells) }
+            rows: protocols.map { cells in
+                let phases = ["resnet20-float", "resnet20-1w4a-bcgd"].map { recipe($0, cells) }
                 return [cells.runProtocol.rawValue]
-                    + phases.flatMap { ["\($0.epochs)", $0.milestones.map { "\($0)" }.joined(separator: ", ")] }
+                    + phases.flatMap { phase in
+                        phase.map { ["\($0.epochs)", $0.milestones.map { "\($0)" }.joined(separator: ", ")] } ?? ["–", "–"]
+                    }
             })
     }
 
     /// The settings that cells and protocols do not change, side by side.
-    private static func recipes(_ cells: ExperimentCells) throws -> String {
-        let shown = try [
+    private static func recipes(_ cells: ExperimentCells) -> String {
+        let shown = [
             ("paper, float", "resnet20-float"), ("paper, quantized", "resnet20-1w4a-bcgd"),
             ("authors-code, quantized", "resnet20-1w4a-bcgd-authors-code")
         ]
-        .map { (title: $0.0, texts: try recipe($0.1, cells).texts) }
+        .compactMap { title, cell in recipe(cell, cells).map { (title: title, texts: $0.texts) } }
         let varied: Set<Recipe.Key> = [
             .network, .method, .weightBits, .activationBits, .epochs, .milestones, .relaxationStart, .relaxationEnd, .relaxationShare
         ]
@@ -174,13 +176,14 @@ struct PaperFiles {
 
     // MARK: Numbers
 
-    private static func numbers(_ rows: [RunRow], _ quantized: Recipe) -> [(name: String, value: String)] {
+    private static func numbers(_ rows: [RunRow], _ quantized: Recipe?) -> [(name: String, value: String)] {
         let origins = Set(rows.filter { $0.condition.dataset == KnownDataset.cifar10.id }.map(\.provenance.dataOrigin))
         return [
-            ("runCount", "\(rows.count)"), ("defaultRho", "\(quantized.blending)".replacingOccurrences(of: "1e-05", with: "10⁻⁵")),
-            ("quantizedRate", "\(quantized.learningRate)"),
-            ("rhoOverEta", String(format: "%g", Double(quantized.blending) / quantized.learningRate)),
-            ("batchSize", "\(quantized.batchSize)"),
+            ("runCount", "\(rows.count)"),
+            ("defaultRho", quantized.map { "\($0.blending)".replacingOccurrences(of: "1e-05", with: "10⁻⁵") } ?? "–"),
+            ("quantizedRate", quantized.map { "\($0.learningRate)" } ?? "–"),
+            ("rhoOverEta", quantized.map { String(format: "%g", Double($0.blending) / $0.learningRate) } ?? "–"),
+            ("batchSize", quantized.map { "\($0.batchSize)" } ?? "–"),
             ("dataOrigins", origins.map(\.rawValue).sorted().joined(separator: " and "))
         ]
     }

@@ -38,8 +38,16 @@ struct ResultsPage {
     }
 
     /// While a training is on: from the rows as they are.
-    static func writeLive(_ output: OutputFolder) throws {
-        try writeAtomically(Data(try ResultsPage(output, output.rows()).text(tables: [], isLive: true).utf8), to: "\(output.path)/\(name)")
+    static func writeLive(_ output: OutputFolder) throws { try write(output, isLive: true) }
+
+    /// After a training that left no row: the page there says that runs are under way.
+    static func writeStopped(_ output: OutputFolder) throws {
+        if FileManager.default.fileExists(atPath: "\(output.path)/\(name)") { try write(output, isLive: false) }
+    }
+
+    private static func write(_ output: OutputFolder, isLive: Bool) throws {
+        let text = try ResultsPage(output, output.rows()).text(tables: [], isLive: isLive)
+        try writeAtomically(Data(text.utf8), to: "\(output.path)/\(name)")
     }
 
     // MARK: Tables
@@ -101,9 +109,10 @@ struct ResultsPage {
     /// One chart for each data set, protocol and network.
     private func curves(_ unfinished: [UnfinishedRun]) throws -> [HTML] {
         let finished = try RunGroup.all(of: rows).map { group in
-            (
+            let runs = try group.runs.compactMap { run in try output.validation(run).map { (run.seed, $0) } }
+            return (
                 chart: "\(group.condition.network), \(Section(group.first).title)",
-                curve: ValidationCurve(label: Self.label(group), runs: try group.runs.compactMap(output.validation))
+                curve: ValidationCurve(label: Self.label(group, seeds: runs.map(\.0)), runs: runs.map(\.1))
             )
         }
         let others = unfinished.map { (chart: "Unfinished runs", curve: ValidationCurve(label: $0.name, runs: [$0.accuracies])) }
@@ -112,9 +121,9 @@ struct ResultsPage {
         return charts.map { chart in .chart(chart, unit: "validation top-1, %", all.filter { $0.chart == chart }.map(\.curve)) }
     }
 
-    private static func label(_ group: RunGroup) -> String {
+    private static func label(_ group: RunGroup, seeds: [UInt64]) -> String {
         "\(group.condition.cell), \(group.precision.rawValue), "
-            + (group.runs.count == 1 ? "seed \(group.seeds[0])" : "mean and range of \(group.runs.count) seeds")
+            + (seeds.count == 1 ? "seed \(seeds[0])" : "mean and range of \(seeds.count) seeds")
     }
 
     /// Charts of what quantization does to the layers, for each run that kept it (`--diagnostics`).
@@ -174,14 +183,14 @@ struct ResultsPage {
         ]
     }
 
-    private func pictures(_ folder: String) throws -> [HTML] {
-        let folder = "\(output.path)/\(folder)"
+    private func pictures(_ name: String) throws -> [HTML] {
+        let folder = "\(output.path)/\(name)", part = name
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".png") }.sorted()
         return try names.map { name in
             let title = String(name.dropLast(4)).replacing("_", with: " ")
             return .picture(
                 png: try readFile("\(folder)/\(name)"), caption: title,
-                alternative: "Figure: \(title); its numbers are in CSVs in \(folder)")
+                alternative: "Figure: \(title); its numbers are in CSVs in the folder \(part)")
         }
     }
 }

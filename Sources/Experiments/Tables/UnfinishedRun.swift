@@ -36,7 +36,7 @@ struct UnfinishedRun {
         func number(_ row: Int, _ column: String) -> Double { Double(curve[row, column]) ?? .nan }
         guard let last = curve.rows.indices.last else { return nil }
         self.name = name
-        done = Int(curve[last, "epoch"]) ?? curve.rows.count
+        done = Int(curve[last, "epoch"]).flatMap { OutputFolder.epochs.contains($0) ? $0 : nil } ?? curve.rows.count
         holder = isLive ? output.trainer(of: name) : nil
         let recipe = output.recipe(curve[last, "recipe_digest"])
         epochs = FileManager.default.fileExists(atPath: recipe) ? try RunSettings(contentsOf: recipe).recipe.epochs : nil

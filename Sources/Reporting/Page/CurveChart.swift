@@ -53,11 +53,17 @@ private struct ChartAxes {
     init(_ curves: [ValidationCurve]) {
         let points = curves.flatMap(\.points),
             values = points.flatMap { [$0.mean] + ($0.range.map { [$0.lowerBound, $0.upperBound] } ?? []) }
-        let least = values.min() ?? 0, most = max(values.max() ?? 1, least + 1e-6), raw = (most - least) / 6
-        let power = pow(10, floor(log10(raw)))
-        step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= raw } ?? raw
+        // A constant curve has a height, too, which its size can be added to.
+        let least = values.min() ?? 0, most = max(values.max() ?? 1, least + 1e-6 * max(1, abs(least)))
+        step = Self.step(over: most - least, at: 6)
         (low, high) = (floor(least / step) * step, ceil(most / step) * step)
         (first, last) = (points.map(\.epoch).min() ?? 1, points.map(\.epoch).max() ?? 1)
+    }
+
+    /// 1, 2 or 5 times a power of ten, at which lines part a range above 0 into no more than so many pieces.
+    private static func step(over range: Double, at most: Int) -> Double {
+        let raw = range / Double(most), power = pow(10, floor(log10(raw)))
+        return [1, 2, 5, 10].map { $0 * power }.first { $0 >= raw } ?? raw
     }
 
     private func x(_ epoch: Int) -> Double { left + Double(epoch - first) / Double(max(last - first, 1)) * (right - left) }
@@ -73,7 +79,7 @@ private struct ChartAxes {
                     + "text-anchor=\"end\">%g</text>\n",
                 height, height, height + 4, value)
         }
-        let every = [1, 2, 5, 10, 20, 50].first { (last - first) / $0 <= 12 } ?? 100
+        let every = last - first <= 12 ? 1 : Int(Self.step(over: Double(last - first), at: 12))
         let along = (first...last).filter { $0 % every == 0 || first == last }.map { epoch in
             String(format: "<text x=\"%.1f\" y=\"397\" text-anchor=\"middle\">%d</text>\n", x(epoch), epoch)
         }

@@ -44,11 +44,11 @@ extension Claim {
         statement:
             "for any nondecreasing σ, σ* and any coarse derivative ≥ 0 the p̂-components of E g and ∂f/∂w are both −c times something ≥ "
             + "0: with scale-free pre-activations (batch norm) positivity holds for every b. Normalised descent at fixed α lowers f "
-            + "if ηλ < 2 (λ = M + (m−1)μ²), η|c|q ≤ 2 sin θ and η²‖v*‖² max|dC/dθ| q ≤ 4(1 − ηλ/2)",
+            + "if ηλ < 2 (λ = M + (m−1)μ²), r' = 1 − ηā > 0 (ā = E g·u), η|c|q ≤ 2r' sin θ and η²‖v*‖² max|dC/dθ| q ≤ 4r'(1 − ηλ/2)",
         constants: true, proof: .ours, source: "derived here; item 5 is b = 1",
         method:
-            "signs of both components at 40,000 random points × 3 proxies, b = 1 … 4; Δf of 2400 normalised steps inside the condition × "
-            + "3 proxies, max|dC/dθ| over nine points of the turn",
+            "signs of both components at 40,000 random points × 3 proxies, b = 1 … 4; Δf of 4800 normalised steps × 3 proxies, those "
+            + "inside the condition, max|dC/dθ| over nine points of the turn; without r' in it, f must rise somewhere",
         faults: [
             Fault("the sign of E g's p̂-component") { $0.bits.angularSign = -1 },
             Fault("∂f/∂v: C → C/2 (step)") { $0.bits.crossFactor = 0.5 }
@@ -63,16 +63,18 @@ extension Claim {
             return Proxy.allCases.count { formulas.bits.angularSign * forms.coarse($0).turn * turn < 0 }
         }.reduce(0, +)
         evidence.expect(wrong == 0, "\(wrong) of 120000 signs differ")
-        let steps = try parallelMap(2400, threads: settings.threads) { index -> [Double?] in
+        let steps = try parallelMap(4800, threads: settings.threads) { index -> [LevelStep.Change] in
             var stream = Purpose.bitsAngle.stream(settings.seed, 1 << 20 | index)
             return LevelStep(&stream, bits: [1, 2, 2, 3][index % 4], formulas).changes
         }.flatMap { $0 }
-        let inside = steps.compactMap { $0 }, rises = inside.count { $0 > 1e-9 }
+        let inside = steps.filter(\.isInside).map(\.value), rises = inside.count { $0 > 1e-9 }
+        let beyond = steps.count { $0.isInsideWithoutLength && $0.value > 1e-9 }
         evidence.expect(rises == 0, "f rose at \(rises) steps inside the condition, by up to \(format(inside.max() ?? 0)) of the terms")
         evidence.expect(inside.count > 500, "only \(inside.count) steps lay inside")
+        evidence.expect(beyond > 0, "f rose nowhere with 1 in place of r'")
         evidence.summary =
             "\(wrong) of 120000 signs differ; \(inside.count) of \(steps.count) steps inside the condition, \(rises) rises, largest Δf "
-            + "\(format(inside.max() ?? 0)) of its terms"
+            + "\(format(inside.max() ?? 0)) of its terms; with 1 in place of r' \(beyond) rises"
         evidence.catches = "one sign; a rise of 1e-9 of the terms"
         return evidence
     }
@@ -125,10 +127,17 @@ private struct IdentityTrial: Sendable {
     }
 }
 
-/// One normalised step at fixed α with each proxy: Δf relative to its terms, nil outside the condition or where the angle leaves
-/// [0.02, π − 0.02].
+/// One normalised step at fixed α with each proxy, but those that leave [0.02, π − 0.02].
 private struct LevelStep: Sendable {
-    var changes: [Double?] = []
+    struct Change: Sendable {
+        /// Δf relative to its terms.
+        let value: Double
+        let isInside: Bool
+        /// Of the condition with 1 in r's place.
+        let isInsideWithoutLength: Bool
+    }
+
+    var changes: [Change] = []
 
     init(_ stream: inout Philox, bits: Int, _ formulas: Formulas) {
         func power(_ low: Double, _ high: Double) -> Double { pow(10, low + (high - low) * stream.uniform()) }
@@ -143,22 +152,22 @@ private struct LevelStep: Sendable {
         let rate = power(-2, 1), c = dot(v, vStar), largest = here.square + Double(m - 1) * here.mean * here.mean
         let d = LevelForms(here, v: v, vStar: vStar, cross: formulas.bits.crossFactor * cross).gradientV(v, vStar), sum = d.reduce(0, +)
         for proxy in Proxy.allCases {
-            let q = here.coarse(proxy).q, next = turned(theta, by: atan2(rate * c * q, 1))
-            guard next > 0.02, next < .pi - 0.02, rate * largest < 2, rate * abs(c) * q <= 2 * sin(theta) else {
-                changes.append(nil)
-                continue
-            }
-            let steepest = (0...8).map { moments(theta + (next - theta) * Double($0) / 8).crossTurn }.max()!
-            guard rate * rate * dot(vStar, vStar) * steepest * q <= 4 * (1 - rate * largest / 2) else {
-                changes.append(nil)
-                continue
+            let q = here.coarse(proxy).q, kept = 1 - rate * LevelForms(here, v: v, vStar: vStar, cross: cross).coarse(proxy).radial
+            let next = turned(theta, by: atan2(rate * c * q, kept))
+            guard next > 0.02, next < .pi - 0.02, rate * largest < 2, kept > 0 else { continue }
+            let steepest = (0...8).map { moments(theta + (next - theta) * Double($0) / 8).crossTurn }.max() ?? .infinity
+            func holds(_ length: Double) -> Bool {
+                rate * abs(c) * q <= 2 * length * sin(theta)
+                    && rate * rate * dot(vStar, vStar) * steepest * q <= 4 * length * (1 - rate * largest / 2)
             }
             let moved = moments(next).cross - cross, common = here.mean * here.mean
             let quadratic = (here.square - common) * dot(d, d) + common * sum * sum
             // The exact change of f: quadratic in v at the old angle, then C moves at the new v.
             let slope = LevelForms(here, v: v, vStar: vStar, cross: cross).gradientV(v, vStar)
             let change = -rate * dot(slope, d) + rate * rate / 2 * quadratic - (c - rate * dot(d, vStar)) * moved
-            changes.append(change / (rate * dot(d, d) + abs(c * moved) + 1e-300))
+            changes.append(
+                Change(
+                    value: change / (rate * dot(d, d) + abs(c * moved) + 1e-300), isInside: holds(kept), isInsideWithoutLength: holds(1)))
         }
     }
 }

@@ -127,7 +127,8 @@ extension Claim {
             evidence.counterexample =
                 "m = 1, b = 4, v* = 1, α* = 0.1, α = 0.13, θ = 0.2, v = C/M: " + parts.prefix(2).joined(separator: ", ")
         }
-        let (shares, table) = try wrongSigns(settings, formulas)
+        let (shares, table, neverWrong) = try wrongSigns(settings, formulas)
+        for rule in neverWrong { evidence.expect(false, "with v optimal \(rule) has no sign wrong") }
         evidence.summary = parts.joined(separator: ", ") + "; wrong signs, v random / optimal: " + shares
         evidence.catches = "the sign of any of the seven"
         evidence.tables = [table, try signMap(settings, formulas)]

@@ -26,9 +26,10 @@ enum BitsProofs {
     static let angular = """
         The p̂-component of E g is −c E[μ′(X)X_⊥σ\\*(γX + sin θ X_⊥)] (other rows are independent of X_⊥). Given X, σ\\* does not fall \
         in X_⊥, so E[X_⊥σ\\*] ≥ 0, and μ′ ≥ 0. f depends on θ by −cC only, ∂f/∂w·p̂ = −(c sin θ/r)∂C/∂γ, and ∂C/∂γ ≥ 0 for \
-        nondecreasing σ, σ\\* (Plackett). Without radial parts the inner product is their product, ≥ 0. *Step*: f is quadratic in v \
-        with curvature at most λ; as in step-size, η|c|q ≤ 2 sin θ keeps an overshoot within θ, and with |ΔC| ≤ max|dC/dθ| |Δθ|, Δf ≤ \
-        −η(1 − ηλ/2)‖d‖² − |c||ΔC| + η‖d‖‖v\\*‖|ΔC|, whose discriminant in ‖d‖ is the last condition.
+        nondecreasing σ, σ\\* (Plackett). Without radial parts the inner product is their product, ≥ 0. *Step*: w turns by δ, \
+        tan δ = η|c|q/r'. f is quadratic in v with curvature at most λ; as in step-size, η|c|q ≤ 2r' sin θ keeps an overshoot within θ, \
+        and with |ΔC| ≤ max|dC/dθ| η|c|q/r', Δf ≤ −η(1 − ηλ/2)‖d‖² − |c||ΔC| + η‖d‖‖v\\*‖|ΔC|, whose discriminant in ‖d‖ is the last \
+        condition.
         """
     static let fullPositivity = """
         At c = 0 the p̂-components vanish. With x = Aμ − Sμ\\*, E g·u = d₁x + e₁B and ∂f/∂r = μ_rx + ½M_rB, all of d₁, e₁, μ_r, M_r \

@@ -7,7 +7,7 @@ extension Claim {
         id: "network-law", group: .bits,
         statement:
             "an activation that feeds only a linear layer + batch norm has an a.e. α-gradient of 0 in every mini-batch, so under that "
-            + "rule its α stays where it was initialised; before the last linear layer, and under the other rules, it is not 0",
+            + "rule its α stays where it was initialised; before the last linear layer, and under the three-valued rule, it is not 0",
         proof: .ours, source: "derived here (batch norm undoes the scale α; Euler's identity)",
         method:
             "24 random networks 8–16–16–10, batch 64, batch norm with scale and shift, b = 1 … 4, softmax loss, backward pass written out "
@@ -31,6 +31,7 @@ extension Claim {
         evidence.expect(small < 1e-10, "relative size \(format(small)) at ε = 1e-12")
         evidence.expect(usual < 1e-4, "relative size \(format(usual)) at ε = 1e-5")
         evidence.expect(last > 1e-5, "before the last layer \(format(last))")
+        evidence.expect(others > 1e-5, "under the three-valued rule \(format(others))")
         evidence.summary =
             "largest relative size \(format(small)) at ε = 1e-12, \(format(usual)) at 1e-5; before the last linear layer at least "
             + "\(format(last)); three-valued rule (b ≥ 2) at least \(format(others))"

@@ -43,12 +43,13 @@ extension Claim {
     static let weightDecay = Claim(
         id: "blending-weight-decay", group: .descent,
         statement:
-            "weight decay λ: sufficient descent holds for F = f + (λ/2)‖w_q‖²: decay of the blended w_f, as trained, ΔF ≤ −½(ρ(1−ηλ)/η − "
-            + "L)‖Δ‖²; of w_q −½(ρ/η − L − λ)‖Δ‖²; of the unblended w_f −½(ρ/η − L)‖Δ‖² if ρ + ηλ ≤ 1; for f itself it is false",
+            "weight decay λ: sufficient descent holds for F = f + (λ/2)‖w_q‖²: decay of the blended w_f, as trained, with ηλ ≤ 1 "
+            + "ΔF ≤ −½(ρ(1−ηλ)/η − L)‖Δ‖²; of w_q −½(ρ/η − L − λ)‖Δ‖²; of the unblended w_f −½(ρ/η − L)‖Δ‖² if ρ + ηλ ≤ 1; "
+            + "for f itself it is false",
         constants: true, proof: .ours, source: "Yin et al. 2019, sufficient descent, extended to weight decay here",
         method:
-            "400 random problems (binary, ternary), λ/L from 1e-3 to 3, ρ/(ηL) from ¼ to 4, 60 steps with each variant; smallest slack in "
-            + "units of L‖Δ‖²; the plain bound for f must fail somewhere",
+            "400 random problems (binary, ternary), λ/L from 1e-3 to 3, ρ/(ηL) from ¼ to 4, 60 steps with each variant where ηλ ≤ "
+            + "0.9, and ρ + ηλ ≤ 1 for the unblended; smallest slack in units of L‖Δ‖²; the plain bound for f must fail somewhere",
         faults: Decay.allCases.map { decay in
             Fault("\(decay.rawValue): constant + λ/2") { theory in
                 let required = theory.decayedDecrease

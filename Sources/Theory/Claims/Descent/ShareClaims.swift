@@ -42,7 +42,7 @@ extension Claim {
         id: "shares", group: .descent,
         statement:
             "share of random starts with θ₀ < π that end at the global minimum, against x = s²/(½(m+1)‖v*‖²): one half at x = 0, by the "
-            + "symmetry (v, θ) → (−v, π − θ), all from x = 1 on, and more at fixed x the larger m and n; f never rises with A5's η",
+            + "symmetry (v, θ) → (−v, π − θ), all from x = 1 on, and more at x = ¼ the larger m and n; f never rises with A5's η",
         proof: .measured, source: "Yin et al. ICLR 2019, theorem 2; Theory.md D",
         method:
             "4000 starts for each x and (m, n): v, w uniform on spheres, ‖v*‖ = 1; reduced five-number dynamics, ReLU, until R₊ or R₋ of "
@@ -71,6 +71,11 @@ extension Claim {
             // One half within six standard errors.
             let half = rows[0][3]
             evidence.expect(abs(half - 0.5) < 3 / Double(count).squareRoot(), "\(m)×\(n), x = 0: a share of \(half)")
+            // More with each larger size where the intervals are apart: at x = ¼ the shares part by a tenth and more.
+            if let before = table.blocks.dropLast().last {
+                evidence.expect(
+                    rows[2][5] > before[2][6], "\(m)×\(n), x = \(places[2]): a share of \(rows[2][3]), no more than \(before[2][3])")
+            }
             parts.append("\(m)×\(n) " + rows.prefix(7).map { String(format: "%.1f", 100 * $0[3]) }.joined(separator: " "))
         }
         evidence.expect(undecided == 0, "\(undecided) runs undecided, or f rose")

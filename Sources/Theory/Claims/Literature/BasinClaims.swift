@@ -13,7 +13,7 @@ extension Claim {
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, theorem 2, without its assumption; R₋ is new",
         method:
             "1600 free ReLU descents (c_w = 0.05) and 1600 normalised ones with each proxy from R₊, 1600 normalised with each from R₋, "
-            + "four (m, n), A5's η, 1500 steps: membership, rises of f, ‖w‖ ≥ c_w, θ monotone",
+            + "four (m, n), A5's η, 1500 steps: membership, rises of f, ‖w‖ ≥ c_w, θ monotone; f and θ nearer to their limits at the end",
         faults: [
             Fault("R₊: s·1ᵀv ≤ 2s²") { $0.literature.basinFactor = 2 },
             Fault("c_w: ‖v₀‖²/√(2π) dropped") { $0.literature.keepsLength = false }
@@ -74,7 +74,7 @@ private struct BasinRun: Sendable {
             let needed = (state.squareV + 4 * state.rate * start) * normalDensity(0)
             state.normW = shortest + (formulas.literature.keepsLength ? needed : 0)
         }
-        let sign: Double = kind.global ? 1 : -1
+        let sign: Double = kind.global ? 1 : -1, startAngle = state.theta
         for _ in 0..<1500 where fault == nil {
             let (f, theta) = (state.loss, state.theta)
             state.step()
@@ -85,5 +85,7 @@ private struct BasinRun: Sendable {
             if sign * (state.theta - theta) > 1e-15 { fault = "θ turned back, \(kind)" }
             if state.normW < shortest * (1 - 1e-12) { fault = "‖w‖ fell to \(format(state.normW)), \(kind)" }
         }
+        // 1500 steps are too few for the limit with the least rates, but not for nothing.
+        if fault == nil, sign * (state.theta - startAngle) >= 0 || state.loss >= start { fault = "the descent stands still, \(kind)" }
     }
 }

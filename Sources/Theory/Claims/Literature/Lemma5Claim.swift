@@ -19,7 +19,7 @@ extension Claim {
             Fault("B × 0.99") { $0.literature.relu.b *= 0.99 },
             Fault("A × 0.95") { $0.literature.relu.a *= 0.95 },
             Fault("A × 0.8") { $0.literature.relu.a *= 0.8 },
-            Fault("B without ‖w‖ (E g × ‖w‖)") { theory in
+            Fault("E g / √‖w‖") { theory in
                 theory.terms = { point, quantity in
                     point.terms(quantity).map { term in
                         var term = term

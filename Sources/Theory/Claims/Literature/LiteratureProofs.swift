@@ -44,16 +44,22 @@ enum LiteratureProofs {
         1ᵀv, move to convex combinations with kv\\*'s and with (k+m)s/(m+1), so ‖v‖ ≤ C_v for ever. M ≥ ½I; S2 with M − ¼I in M's \
         place gives Δf ≤ −¼η‖d‖², and v\\*ᵀ(M − ¼I)⁻¹v\\* ≤ 4N. ReLU and clipped ReLU have |ā| ≤ (m+1)C_v(C_v + ‖v\\*‖)/(2√(2π)) and q \
         ≤ sin θ/(2√(2π)), so η ≤ c_w/(2Γ) leaves r' ≥ ½c_w + ηC_v‖v\\*‖/(4√(2π)), which is S1; and 4η²qN ≤ 8ηN/(2√(2π)) ≤ c_w < 8πr', \
-        which is S2. The identity likewise. *Limit*: Σ‖d‖² < ∞; ‖w‖ grows at most linearly, so Σ1/‖w_t‖ = ∞ and c cannot stay away \
-        from 0 unless θ goes to 0 or π; φ of proposition 1 is strictly concave, so (v, θ) converges to the global, the spurious or the \
-        saddle point.
+        which is S2. The identity likewise. *Limit*: Σ‖d‖² < ∞, so v follows v̄(θ). For θ away from 0 and π the turn is at \
+        least a constant times η|c|/‖w‖, for the clipped ReLU |c|/‖w‖², as its q is of the size of 1/‖w‖. ‖E g‖ is bounded, so \
+        ‖w_t‖ = O(t); for the clipped \
+        ReLU p₀ = O(1/‖w‖²) and |D|, q = O(1/‖w‖) give ‖E g‖ = O(1/‖w‖), so ‖w_t‖² = O(t). Either way the turns' factors sum to \
+        infinity, and c cannot stay away from 0 unless θ goes to 0 or π; φ of proposition 1 is strictly concave, so (v, θ) converges \
+        to the global, the spurious or the saddle point (clipped ReLU and identity with free w: while ‖w‖ ≥ c_w).
         """
     static let norm = """
         *The law*: ‖v⁺‖² = ‖v‖² − 2ηvᵀd + η²‖d‖², r' = ‖w‖ − ηā and √(2π)ā = 2vᵀd + ½κc; the terms in vᵀd cancel. *The start, in \
         continuous time*: X = ‖w‖ − ‖v‖²/√(2π) + C_v²/√(2π) ≥ ‖w‖ has X' = −κc/(2√(2π)), and θ' = −c sin θ/(2√(2π)‖w‖), so dX/dθ = \
         (κ/sin θ)‖w‖. While c keeps its sign, θ is monotone; κ is negative before π/2 and positive after, so X falls by the factor \
-        e^{−g₀} at most. With at most two changes of sign of c, X ≥ e^{−3g₀}X₀ for ever, and ‖w‖ ≥ X − C_v²/√(2π). That c changes its \
-        sign at most twice is used without a written proof here: it is attacked by wild starts only.
+        e^{−g₀} at most. With at most two changes of sign of c, X ≥ e^{−3g₀}X₀ for ever, and ‖w‖ ≥ X − C_v²/√(2π). *At most two*: \
+        with y = s(s − 1ᵀv), z = y − (1−k)a and F = a + k(N−a) + z, c' = ¼(F − c), z' = −¼(m+1)z + ak', and k' has c's sign. Suppose c \
+        falls through 0 at t₁, rises at t₂ and falls at t₃: F(t₁) ≤ 0 ≤ F(t₂), F(t₃) ≤ 0. On [t₁, t₂] k does not rise, so z(t₂) ≥ \
+        z(t₁); but there z' < 0 while z > 0, and z cannot cross 0 upwards, so z(t₂) ≤ 0. On [t₂, t₃] k rises and z' ≥ −¼(m+1)z, so \
+        z(t₃) ≥ z(t₂), and as a < N, F(t₃) > F(t₂) ≥ 0, a contradiction. Rise, fall, rise likewise, with all signs turned.
         """
     static let theorem2 = """
         c⁺ = (1 − η/4)c + (η/4)(kN + s(s − 1ᵀv)), and s·1ᵀv moves to a convex combination with (k+m)s²/(m+1) ≤ s². In R₊, k > 0, so c⁺ \

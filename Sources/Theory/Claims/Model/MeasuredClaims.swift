@@ -99,6 +99,7 @@ extension Claim {
             }
         }
         evidence.summary = "positive beyond doubt (one-sided 1e-6) in \(positive) of \(evidence.tests.count) products"
+        evidence.catches = "a wrong sign of any product that is told from 0"
         return evidence
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Compute
 import Foundation
+import Parallelism
 import TestSupport
 import Testing
 
