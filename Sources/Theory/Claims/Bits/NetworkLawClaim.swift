@@ -26,15 +26,16 @@ extension Claim {
         var evidence = Evidence()
         let small = nets.map(\.[0].hidden).max() ?? .infinity, usual = nets.map(\.[1].hidden).max() ?? .infinity
         let last = nets.map(\.[1].last).min() ?? 0
-        let others = nets.filter { $0[1].bits > 1 }.map(\.[1].threeValued).min() ?? 0
+        // The median: of sums with both signs a single one may be small by chance.
+        let shares = nets.filter { $0[1].bits > 1 }.map(\.[1].threeValued).sorted(), others = shares[shares.count / 2]
         // Sums of 1024 products rounded at 1e-16, and ε against variances near 1.
         evidence.expect(small < 1e-10, "relative size \(format(small)) at ε = 1e-12")
         evidence.expect(usual < 1e-4, "relative size \(format(usual)) at ε = 1e-5")
         evidence.expect(last > 1e-5, "before the last layer \(format(last))")
-        evidence.expect(others > 1e-5, "under the three-valued rule \(format(others))")
+        evidence.expect(others > 1e-3, "under the three-valued rule mostly \(format(others))")
         evidence.summary =
             "largest relative size \(format(small)) at ε = 1e-12, \(format(usual)) at 1e-5; before the last linear layer at least "
-            + "\(format(last)); three-valued rule (b ≥ 2) at least \(format(others))"
+            + "\(format(last)); three-valued rule (b ≥ 2) \(format(others)) in the median"
         evidence.catches = "1e-10 of the sum of sizes at ε = 1e-12"
         return evidence
     }

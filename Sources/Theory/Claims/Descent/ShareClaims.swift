@@ -71,10 +71,10 @@ extension Claim {
             // One half within six standard errors.
             let half = rows[0][3]
             evidence.expect(abs(half - 0.5) < 3 / Double(count).squareRoot(), "\(m)×\(n), x = 0: a share of \(half)")
-            // More with each larger size where the intervals are apart: at x = ¼ the shares part by a tenth and more.
+            // At x = ¼ shares of neighbouring sizes are seven standard errors apart and more.
             if let before = table.blocks.dropLast().last {
                 evidence.expect(
-                    rows[2][5] > before[2][6], "\(m)×\(n), x = \(places[2]): a share of \(rows[2][3]), no more than \(before[2][3])")
+                    rows[2][3] > before[2][3], "\(m)×\(n), x = \(places[2]): a share of \(rows[2][3]), no more than \(before[2][3])")
             }
             parts.append("\(m)×\(n) " + rows.prefix(7).map { String(format: "%.1f", 100 * $0[3]) }.joined(separator: " "))
         }
