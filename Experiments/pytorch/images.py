@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import zlib
 
 import numpy as np
 import torch
@@ -81,10 +82,18 @@ class SmallImages:
         self.train, self.test = ([torch.from_numpy(a).to(device) for a in split] for split in (train, test))
         self.table, self.seed = normalization_table(name).to(device), seed
         self.margin, self.flips = recipe["crop_padding"], recipe["flip"]
+        self.classes = None  # of a data set's own name
 
     @property
     def count(self):
         return len(self.train[1])
+
+    def checksum(self):
+        """CRC-32 of all images and labels, as a checkpoint has it (Sources/Datasets/ImageDataset.swift)."""
+        crc = 0
+        for part in (*self.train, *self.test):
+            crc = zlib.crc32(part.cpu().numpy().astype(np.uint8).tobytes(), crc)
+        return f"{crc:08x}"
 
     def training_batches(self, epoch, size, first=0):
         """The batches of an epoch from the first-th on."""
@@ -212,12 +221,17 @@ class ImageNetFiles:
                     for name in sorted(os.listdir(os.path.join(folder, split, wnid)))
                     if name.lower().endswith((".jpeg", ".jpg")) and not name.startswith(".")]
 
+        self.classes = wnids
         self.train, self.test = (Files(files(split), recipe["image_size"], seed, recipe) for split in ("train", "val"))
         self.table, self.seed, self.workers, self.device = normalization_table("ImageNet").to(device), seed, workers, device
 
     @property
     def count(self):
         return len(self.train)
+
+    def checksum(self):
+        """None: files of 144 GB are not read for it."""
+        return None
 
     def training_batches(self, epoch, size, first=0):
         order = shuffled_order(self.count, self.seed, epoch).tolist()

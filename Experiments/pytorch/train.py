@@ -12,10 +12,14 @@ in files Pillow. Rows and checkpoints name the engine.
 """
 import argparse
 import concurrent.futures
+import fcntl
 import multiprocessing
 import os
+import re
+import socket
 import sys
 import time
+import zlib
 from types import SimpleNamespace
 
 import torch
@@ -24,7 +28,7 @@ from torch.nn import functional as F
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
 import bcgd  # noqa: E402
 from bcgd.checkpoint import canonical  # noqa: E402
-from bcgd_step import Descent, learning_rate  # noqa: E402
+from bcgd_step import Descent, check_recipe, learning_rate  # noqa: E402
 from images import ImageNetFiles, SmallImages  # noqa: E402
 
 
@@ -58,17 +62,19 @@ class Run:
         if precision != "f32":
             raise bcgd.Error(f"{checkpoint.path} is of a run in precision {precision}: start one with --precision f32")
         self.checkpoint, self.images, self.dtype, self.recipe = checkpoint, images, dtype, checkpoint.run["recipe"]
+        check_recipe(self.recipe)
         # On processors PyTorch's batch norm of channels_last maps in f32 is off by 1e-4: levels flip by the thousand.
         self.form = torch.channels_last if torch.device(device).type == "cuda" else torch.contiguous_format
         self.module = bcgd.to_torch(checkpoint).to(device, dtype, memory_format=self.form)
         momenta = {name: torch.from_numpy(checkpoint[name + ".momentum"]) for name, _ in self.module.named_parameters()}
         self.descent = Descent(self.module, self.recipe, momenta)
         self.forward = torch.compile(self.module, dynamic=False) if compiled else self.module
-        self.state = {**checkpoint.state, "engine": engine}
+        earlier = checkpoint.state.get("engine")
+        self.state = {**checkpoint.state, "engine": engine if earlier in (None, engine) else f"{earlier}; then {engine}"}
         self.batches = -(-images.count // self.recipe["batch_size"])
         self.integers = sum(layer.weight.numel() for layer in self.descent.quantized)
         self.sums = torch.zeros(3, dtype=torch.float64, device=device)
-        self.stream, self.recorded, self.checked = stream, {}, set()
+        self.stream, self.recorded, self.is_checked = stream, {}, False
         if stream is not None and (self.recipe.get("schedule", "step") != "step" or self.recipe.get("warmup_epochs", 0)):
             raise bcgd.Error(f"{checkpoint.path}: its rate changes with every step, so no step can be recorded: leave out --graphs")
 
@@ -100,7 +106,8 @@ class Run:
         """An epoch's last batch, if smaller than the others, is not compiled for."""
         rate = learning_rate(self.recipe, self.state["epoch"], self.state["batch"], self.batches)
         forward = self.forward if len(batch[0]) == self.recipe["batch_size"] else self.module
-        if forward is not self.module and "compiled" not in self.checked:
+        if forward is not self.module and not self.is_checked:
+            self.is_checked = True
             return self._check("compiled", rate, lambda batch: self.step(batch, rate, forward), batch)
         self._run("step", rate, lambda batch: self.step(batch, rate, forward), batch)
 
@@ -113,13 +120,12 @@ class Run:
             return function(batch)
         if recorded.rate != rate:
             recorded.replay, recorded.rate = Recorded(function, batch, self.stream), rate
-            if name == "step" and "recorded" not in self.checked:
+            if name == "step":
                 return self._check("recorded", rate, recorded.replay, batch)
         recorded.replay(batch)
 
     def _check(self, word, rate, fast, batch):
         """A step by `fast`, whose gradients must be those of PyTorch's own step: compilers have been wrong, and said nothing."""
-        self.checked.add(word)
         kept = [*self.module.state_dict().values(), *self.descent.momenta().values(), self.sums,
                 *(part for layer in self.descent.quantized for part in layer.stored)]
         before = [tensor.clone() for tensor in kept]
@@ -127,10 +133,11 @@ class Run:
         for tensor, old in zip(kept, before):
             tensor.copy_(old)
         found = self._gradients(lambda: fast(batch))
-        difference = max(float((a - b).norm() / b.norm()) for a, b in zip(found, own))
-        if not difference < LARGEST_DIFFERENCE:
-            raise bcgd.Error(f"{self.checkpoint.run['name']}: the gradients of a {word} step are not those of PyTorch's own: ‖a − b‖/‖b‖ "
-                             f"is {difference:.2f} in a layer, expected less than {LARGEST_DIFFERENCE}: leave out --{OPTIONS[word]}")
+        for difference in (float((a - b).norm() / b.norm()) for a, b in zip(found, own)):
+            if not difference < LARGEST_DIFFERENCE:
+                raise bcgd.Error(
+                    f"{self.checkpoint.run['name']}: the gradients of a {word} step are not those of PyTorch's own: ‖a − b‖/‖b‖ "
+                    f"is {difference:.2f} in a layer, expected less than {LARGEST_DIFFERENCE}: leave out --{OPTIONS[word]}")
 
     def _gradients(self, step):
         """Of each layer's weights, f64, as momenta show them: m ← μm + g."""
@@ -157,6 +164,8 @@ class Run:
             state[key] += value
         if self.integers:
             state["changes"], state["changeSteps"] = state.get("changes", 0) + int(changes), state.get("changeSteps", 0) + steps
+        if steps:
+            state.pop("layerChanges", None)  # of the suite's steps alone
 
     def train(self, limit=float("inf")):
         """To the end of the epoch, or `limit` steps. Returns the steps made."""
@@ -177,6 +186,8 @@ class Run:
                   "seconds": state["seconds"]}
         if self.integers:
             record["integerChanges"] = 100 * state.pop("changes") / (self.integers * state.pop("changeSteps"))
+        if "replaced" in state:  # images, in steps of the suite's
+            record["replaced"] = state.pop("replaced")
         state["curve"] = state["curve"] + [record]
         state.update(epoch=state["epoch"] + 1, batch=0, lossSum=0, hits=0, images=0)
         return record
@@ -192,18 +203,25 @@ class Run:
 
 
 def load_images(checkpoint, folder, device, classes=None, workers=4, pool=None):
-    """The images of the run's data set, of which there must be as many as the run began with."""
+    """The images of the run's data set: as many as the run began with, and as far as its checkpoint knows them the same."""
     run, recipe = checkpoint.run, checkpoint.run["recipe"]
     try:
         if run["dataset"].startswith("ImageNet"):
             images = ImageNetFiles(folder, recipe, run["seed"], device, classes, workers)
         else:
             images = SmallImages(run["dataset"], folder, recipe, run["seed"], device, pool)
-    except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:
+    except (OSError, EOFError, KeyError, StopIteration, TypeError, ValueError, zlib.error) as error:
         raise bcgd.Error(f"the images of {run['dataset']} cannot be read from {folder}: {error!r}") from None
     expected = int(checkpoint.state.get("data", str(images.count)).split()[0])
     if images.count != expected:
         raise bcgd.Error(f"{folder} holds {images.count} training images, but {checkpoint.path} was begun with {expected}")
+    _, known, checksum = checkpoint.state.get("data", "").partition(", checksum ")
+    if known and images.checksum() not in (None, checksum):
+        raise bcgd.Error(f"{folder} holds other images than {checkpoint.path} was begun with: their CRC-32 is {images.checksum()}, "
+                         f"expected {checksum}")
+    named = checkpoint.classes is not None and all(re.fullmatch(r"n\d{8}", name) for name in checkpoint.classes)
+    if images.classes is not None and named and checkpoint.classes != images.classes:
+        raise bcgd.Error(f"{folder} has other classes than {checkpoint.path} was begun with, or another order")
     return images
 
 
@@ -224,7 +242,7 @@ def main():
     arguments = parser.parse_args()
     try:
         train(arguments)
-    except bcgd.Error as error:
+    except (bcgd.Error, OSError) as error:
         sys.exit(f"Error: {error}")
 
 
@@ -239,6 +257,7 @@ def train(arguments):
         torch.set_num_threads(arguments.threads)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = arguments.tf32
     torch.backends.cudnn.benchmark = arguments.graphs
+    locks = [lock(path) for path in arguments.checkpoints]  # held until the program ends
     waiting = [(run, work(run, arguments.out or path, arguments.steps)) for run, path in begin(arguments)]
     active, turn, apart = [], 0, len(waiting)
     while waiting or active:
@@ -252,13 +271,31 @@ def train(arguments):
         turn += 1
 
 
+def lock(path):
+    """The run's, as the suite takes it (Sources/Experiments/Running/OutputFolder.swift): one trainer at a time."""
+    name = os.path.splitext(os.path.realpath(path))[0] + ".lock"
+    file = open(name, "a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "another program"
+        raise bcgd.Error(f"{path} is being trained by {holder}: wait for its end") from None
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    file.flush()
+    return file
+
+
 def begin(arguments):
     """The runs, each with its checkpoint's path."""
     device, count = torch.device(arguments.device), len(arguments.checkpoints)
     context = multiprocessing.get_context("spawn")  # a fork of a process that uses CUDA cannot be relied on
     pool = concurrent.futures.ProcessPoolExecutor(count, context) if arguments.graphs else None
     where = torch.cuda.get_device_name() if device.type == "cuda" else "processor"
-    engine = f"pytorch {torch.__version__}, {where}{', TF32' if arguments.tf32 else ''}{f', {count} runs at a time' if count > 1 else ''}"
+    chosen = [(arguments.tf32, "TF32"), (arguments.compile, "compiled"), (arguments.graphs, "CUDA graphs"),
+              (count > 1, f"{count} runs at a time")]
+    engine = ", ".join([f"pytorch {torch.__version__}", where] + [word for is_so, word in chosen if is_so])
     for path in arguments.checkpoints:
         checkpoint, stream = bcgd.read_checkpoint(path), torch.cuda.Stream() if arguments.graphs else None
         images = load_images(checkpoint, arguments.data, device, arguments.classes, arguments.workers, pool)

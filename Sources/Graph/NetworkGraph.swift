@@ -99,6 +99,16 @@ public struct NetworkGraph: Equatable, Sendable {
         return graph
     }
 
+    /// Whether its tensors can be told apart: quantizers give activations a step size, `NAME.resolution`, and weights that learn it
+    /// `NAME.weight.resolution`.
+    /// - Throws: `GraphError` naming one that there would be twice.
+    public func expectDistinctTensors() throws {
+        var known: Set<String> = []
+        if let twice = (parameters.map(\.name) + statistics.map(\.name)).first(where: { !known.insert($0).inserted }) {
+            throw GraphError("the network has two tensors \(twice): give its activations and layers names of their own")
+        }
+    }
+
     /// Multiply-adds of one image's forward pass: convolutions, taps on the padding counted, and linear layers.
     public var multiplyAdds: Int {
         nodes.indices.reduce(0) { sum, index in

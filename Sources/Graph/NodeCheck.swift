@@ -18,7 +18,6 @@ struct NodeCheck {
         }
         if hasTensors {
             try need(!node.name.isEmpty && !graph.nodes.contains { $0.name == node.name }, "has tensors, so it needs a name of its own")
-            try need(!node.name.hasSuffix(".weight"), "has tensors, which weights' own step sizes would share a name with")
         }
         let input = graph.shape(node.inputs[0])
         try need(

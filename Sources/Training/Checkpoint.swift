@@ -127,7 +127,11 @@ public struct Checkpoint {
         guard let text = file.metadata["graph"] else { return nil }
         let decoder = JSONDecoder()
         if let key = OwnQuantizers.key { decoder.userInfo[key] = own }
-        do { return try decoder.decode(NetworkGraph.self, from: Data(text.utf8)) } catch {
+        do {
+            let graph = try decoder.decode(NetworkGraph.self, from: Data(text.utf8))
+            try graph.expectDistinctTensors()
+            return graph
+        } catch {
             throw CheckpointError(description: "\(path) holds no network that this program knows: \(error)")
         }
     }

@@ -9,17 +9,20 @@ extension Recipe {
     }
 
     /// A network of one's own with the recipe's quantizers, where it names none itself.
-    /// - Throws: `RecipeError` when `layer_bits` names a layer that the network does not have.
+    /// - Throws: `RecipeError` when `layer_bits` names a layer that the network does not have, `GraphError` where two tensors would have
+    ///   one name.
     public func quantized(_ graph: NetworkGraph) throws -> NetworkGraph {
         try expectLayers(of: graph)
         let last = graph.weightedLayers.count - 1
-        return try graph.quantized { layer in
+        let result = try graph.quantized { layer in
             if case .activation(let own) = layer.operation, own != .relu { return own }
             return try activation(bits: activationBits(of: layer))
         } weights: { layer, index in
             if let own = layer.operation.weights { return own }
             return try weights(bits: weightBits(of: layer, index, last: last))
         }
+        try result.expectDistinctTensors()
+        return result
     }
 
     private func activationBits(of layer: NetworkGraph.Node) -> Int { layerBits?[layer.name] ?? activationBits }

@@ -50,7 +50,7 @@ public final class Trainer {
     public private(set) var layerChanges: [Double]?
     public let threads: Int
     /// How many training images there are, and digests of the classes' names and of all images.
-    private let data: String
+    let data: String
     private let classes: [String]
 
     /// Trains the network that the recipe names.
@@ -123,12 +123,7 @@ public final class Trainer {
 
     /// Goes on where the checkpoint stands.
     public func restore(_ checkpoint: Checkpoint) throws {
-        guard TrainingState.isSame(checkpoint.state.data, data) else {
-            throw CheckpointError(
-                description:
-                    "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images and "
-                    + "class list of then, or start again in another --out")
-        }
+        try expectSameData(checkpoint)
         guard checkpoint.state.threads ?? threads == threads else {
             throw CheckpointError(
                 description:

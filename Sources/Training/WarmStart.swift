@@ -11,10 +11,20 @@ extension Trainer {
         guard checkpoint.isOf(before), checkpoint.state.epoch == before.recipe.epochs else {
             throw CheckpointError(description: "\(checkpoint.path) is not the finished run \(before.name) with seed \(before.seed)")
         }
+        try expectSameData(checkpoint)
         try checkpoint.warmStart(network)
         let kept = Set(run.recipe.stepSizes(of: network.graph, sameAsIn: before.recipe))
         for parameter in network.parameters { parameter.isKeptByCalibration = kept.contains(parameter.name) }
         if network.parameters.allSatisfy({ $0.kind != .stepSize || $0.isKeptByCalibration }) { descent.project() } else { try calibrate() }
+    }
+
+    /// A run and those that it starts from see the same images.
+    func expectSameData(_ checkpoint: Checkpoint) throws {
+        guard !TrainingState.isSame(checkpoint.state.data, data) else { return }
+        throw CheckpointError(
+            description:
+                "\(checkpoint.path) was trained on \(checkpoint.state.data ?? ""), now there are \(data): bring back the images and "
+                + "class list of then, or start again in another --out")
     }
 
     /// Starts from weights that came in a file, as from a float run.

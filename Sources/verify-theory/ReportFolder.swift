@@ -24,9 +24,8 @@ struct ReportFolder {
         let figures = theoryFigures(tables)
         try text.claims.write(to: "\(path)/theory.csv")
         try text.tests.write(to: "\(path)/theory-tests.csv")
-        let power = "\(path)/theory-power.csv"
-        // That of another run would stand beside these claims as theirs.
-        if text.power { try text.faults.write(to: power) } else { try? FileManager.default.removeItem(atPath: power) }
+        // That of another run stays; its rows say which (`PaperFiles` leaves it out).
+        if text.power { try text.faults.write(to: "\(path)/theory-power.csv") }
         // After the numbers: what gnuplot cannot draw must not cost them.
         for (figure, _) in figures { try gnuplot.draw(figure, in: "\(path)/figures") }
         let markdown = text.markdown(figures: figures.map { ($0.figure.name, $0.caption) })

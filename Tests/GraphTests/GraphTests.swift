@@ -64,6 +64,17 @@ import Testing
         #expect(lenet[4].kernel == 5 && lenet[4].padding == 0 && lenet[4].output.count == 500)
     }
 
+    /// An activation gets a tensor with its quantizer: "a.weight.resolution" would be that of a's weights, too.
+    @Test func tensorsHaveNamesOfTheirOwn() throws {
+        let own = try NetworkGraph(FeatureShape(height: 8, width: 8, channels: 4)) {
+            $0.conv("a", 4, kernel: 3).act("a.weight").conv("b", 4, kernel: 3).act("c").act("c")
+        }
+        try own.expectDistinctTensors()
+        let quantized = own.quantized(.quantized(try LSQ(bits: 4)), WeightQuantization(try LSQWeights(bits: 4), isPerChannel: false))
+        let error = #expect(throws: GraphError.self) { try quantized.expectDistinctTensors() }
+        #expect(error?.description.contains("two tensors a.weight.resolution") == true, "\(String(describing: error))")
+    }
+
     @Test func whatDoesNotFitIsRefused() throws {
         func expect(_ words: String, _ body: (Map) -> Map) {
             let error = #expect(throws: GraphError.self) { try NetworkGraph(FeatureShape(height: 8, width: 8, channels: 4), body) }
@@ -77,6 +88,9 @@ import Testing
         expect("1 to 65536 channels, not 0") { $0.conv("a", 0, kernel: 3) }
         expect("kernel and a stride of 1 to 255") { $0.conv("a", 4, kernel: 3, stride: 0) }
         expect("needs a layer") { $0 }
+        // Of a file: twice the padding would overflow.
+        expect("at most half of it as padding") { $0.maxPool(2, padding: .max) }
+        expect("at most half of it as padding") { $0.maxPool(2, padding: -1) }
         expect("node 1 (b)") { $0.conv("a", 1, kernel: 8, padding: 0).conv("b", 4, kernel: 2, padding: 0).norm("c") }
         let error = #expect(throws: GraphError.self) {
             try NetworkGraph.named("lenet5", input: FeatureShape(height: 8, width: 8, channels: 1), classes: 2)

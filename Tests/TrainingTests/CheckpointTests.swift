@@ -152,6 +152,23 @@ import TrainingTestSupport
         expectRefusal("stands at epoch \(epoch), batch \(batch)") { try trainer.restore(checkpoint) }
     }
 
+    /// So would counts that no epoch comes to: 150 images in 5 batches, and the integer weights of eight layers.
+    @Test(arguments: [
+        #""images":9223372036854775807"#, #""hits":151"#, #""replaced":-1"#, #""changeSteps":4611686018427387904"#, #""changeSteps":0"#,
+        #""changes":9223372036854775807"#, #""layerChanges":[1]"#, #""seconds":-1"#
+    ])
+    func impossibleCountsAreRefused(_ entry: String) throws {
+        let folder = try TemporaryFolder()
+        let (trainer, path) = try saved(folder, changes: quantizedChanges)
+        let key = String(entry.prefix { $0 != ":" })
+        let checkpoint = try changed(path) { file in
+            let text = try #require(file.metadata["state"])
+            let others = text.dropFirst().dropLast().replacing(try Regex(key + ":[^,}]*,?"), with: "")
+            file.metadata["state"] = "{" + others + (others.hasSuffix(",") ? "" : ",") + entry + "}"
+        }
+        expectRefusal("cannot come to") { try trainer.restore(checkpoint) }
+    }
+
     @Test func anImpossibleRecipeIsRefused() throws {
         let folder = try TemporaryFolder()
         let (_, path) = try saved(folder)

@@ -16,22 +16,24 @@ import TrainingTestSupport
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func trainer(_ changes: [String: String], layerBits: [String: Int]? = nil, after: RunDescription? = nil) throws -> Trainer {
+    private func trainer(
+        _ changes: [String: String], layerBits: [String: Int]? = nil, after: RunDescription? = nil, precision: Precision = .f32
+    ) throws -> Trainer {
         var recipe = try recipe(["epochs": "1", "milestones": "[]"].merging(changes) { $1 })
         recipe.layerBits = layerBits
         try recipe.validate()
-        let run = RunDescription(name: "run", dataset: "synthetic", recipe: recipe, seed: 3, warmStart: after)
+        let run = RunDescription(name: "run", dataset: "synthetic", recipe: recipe, seed: 3, warmStart: after, precision: precision)
         return try Trainer(run, dataset: syntheticDataset(), threads: 1)
     }
 
     /// The network before the first step of a run with `changes`, started from a finished one with `before`.
     private func started(
-        _ changes: [String: String], layerBits: [String: Int]? = nil, from before: [String: String]
+        _ changes: [String: String], layerBits: [String: Int]? = nil, from before: [String: String], _ precision: Precision = .f32
     ) throws -> (before: Trainer, after: Trainer) {
-        let first = try trainer(before)
+        let first = try trainer(before, precision: precision)
         var observer = SilentObserver()
         try first.train(checkpoint: path, observer: &observer)
-        let next = try trainer(changes, layerBits: layerBits, after: first.run)
+        let next = try trainer(changes, layerBits: layerBits, after: first.run, precision: precision)
         try next.warmStart(from: Checkpoint(path: path), of: first.run)
         return (first, next)
     }
@@ -53,8 +55,8 @@ import TrainingTestSupport
     }
 
     /// Of a 1W4A run, one layer goes on with 8 bits: its α is set anew, about 15/255 of the old one; the others keep theirs.
-    @Test func onlyLayersWithOtherBitsAreSetAnew() throws {
-        let (before, after) = try started(quantizedChanges, layerBits: ["act1": 8], from: quantizedChanges)
+    @Test(arguments: Precision.allCases) func onlyLayersWithOtherBitsAreSetAnew(_ precision: Precision) throws {
+        let (before, after) = try started(quantizedChanges, layerBits: ["act1": 8], from: quantizedChanges, precision)
         let (old, new) = (stepSizes(before), stepSizes(after))
         #expect(try #require(new["act1.resolution"])[0] < 0.2 * #require(old["act1.resolution"])[0])
         #expect(old.keys.filter { $0 != "act1.resolution" }.allSatisfy { old[$0] == new[$0] })
@@ -129,6 +131,11 @@ import TrainingTestSupport
         try Trainer(run, dataset: data, threads: 1).restore(Checkpoint(path: path))
         let refusal = message { try Trainer(run, dataset: other, threads: 1).restore(Checkpoint(path: path)) }
         #expect(refusal.contains("was trained on 150 training images of classes") && refusal.contains(", checksum "))
+        let (finished, _) = try started(quantizedChanges, from: [:])
+        let next = RunDescription(
+            name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: finished.run)
+        let start = message { try Trainer(next, dataset: other, threads: 1).warmStart(from: Checkpoint(path: path), of: finished.run) }
+        #expect(start.contains("was trained on 150 training images of classes"))
     }
 
     /// 0.53 of 100 epochs are 53, though the f32 nearest to 0.53 is below it.

@@ -31,10 +31,18 @@ class Checkpoint(dict):
         metadata = {key: value for key, value in self.metadata.items() if key != "checksum"}
         metadata["checksum"] = _checksum(metadata, self)
         data = encode(self, metadata)
+        path = os.path.realpath(path)  # a link stays one
         temporary = f"{path}.{os.getpid()}.part"
-        with open(temporary, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError:
+            if os.path.exists(temporary):
+                os.remove(temporary)
+            raise
 
 
 class Graph(dict):

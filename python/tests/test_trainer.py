@@ -219,6 +219,38 @@ def test_side_by_side(side_by_side):
     assert bcgd.load(model).provenance.endswith("engine: pytorch TEST")
 
 
+def test_goes_on_from_the_suite(side_by_side, tmp_path):
+    """With the images that the run was begun with, one trainer at a time; the engines' names add up, and no count of the suite's steps
+    alone is kept."""
+    side_by_side.reproduce(command=[
+        "table1", "--protocol", "smoke", "--only", "resnet8-float", "--precision", "f32", "--threads", "1", "--experiments",
+        str(side_by_side.folder / "experiments"), "--out", str(tmp_path / "out"), "--stop-after", "2"])
+    path = str(tmp_path / "out/checkpoints/fashion-mnist-resnet8-float-smoke-seed1.safetensors")
+    checkpoint = bcgd.read_checkpoint(path)
+    pictures = train.load_images(checkpoint, None, torch.device("cpu"))
+    assert checkpoint.state["data"].endswith(", checksum " + pictures.checksum())
+    checkpoint.state["data"] = checkpoint.state["data"][:-8] + "00000000"
+    with pytest.raises(bcgd.Error, match="holds other images than .* expected 00000000"):
+        train.load_images(checkpoint, None, torch.device("cpu"))
+
+    held = train.lock(path)
+    with pytest.raises(bcgd.Error, match="is being trained by process"):
+        train.lock(path)
+    held.close()
+    checkpoint = bcgd.read_checkpoint(path)
+    checkpoint.state.update(layerChanges=[1], replaced=2)
+    run = train.Run(checkpoint, pictures, "cpu", engine="pytorch A")
+    run.train(1)
+    assert "layerChanges" not in run.state
+    record = run.close_epoch()
+    assert record["replaced"] == 2 and "replaced" not in run.state
+    run.save(path)
+    assert train.Run(bcgd.read_checkpoint(path), pictures, "cpu", engine="pytorch B").state["engine"] == "pytorch A; then pytorch B"
+    checkpoint.run["recipe"]["weight_quantizer"] = "lsq"
+    with pytest.raises(bcgd.Error, match="weight_quantizer: expected"):
+        train.Run(checkpoint, pictures, "cpu")
+
+
 class OtherImages(torch.autograd.Function):
     """x, with the gradient of another image."""
 

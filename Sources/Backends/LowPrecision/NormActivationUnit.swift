@@ -112,7 +112,7 @@ final class NormActivationUnit {
             if mode == .training { updateRunning(units: units, bias: bias, rows: shards.images * pixels) }
         }
         let running = mode == .evaluation
-        if mode == .calibration, let function, let stepSize {
+        if mode == .calibration, let function, let stepSize, !stepSize.isKeptByCalibration {
             stepSize.value.fill(1)
             fold(units: units, bias: bias, running: false)
             let largest = try shards.maximum(ck_norm_activation_maximum(map(acc, shortcut, batch: batch, activation)))

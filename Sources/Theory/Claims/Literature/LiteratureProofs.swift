@@ -47,7 +47,8 @@ enum LiteratureProofs {
         which is S2. The identity likewise. *Limit*: Σ‖d‖² < ∞, so v follows v̄(θ). For θ away from 0 and π the turn is at \
         least a constant times η|c|/‖w‖, for the clipped ReLU |c|/‖w‖², as its q is of the size of 1/‖w‖. ‖E g‖ is bounded, so \
         ‖w_t‖ = O(t); for the clipped \
-        ReLU p₀ = O(1/‖w‖²) and |D|, q = O(1/‖w‖) give ‖E g‖ = O(1/‖w‖), so ‖w_t‖² = O(t). Either way the turns' factors sum to \
+        ReLU p₀ = O(1/‖w‖²) and |D|, q = O(1/‖w‖) give ‖E g‖ = O(1/‖w‖), so ‖w_t‖² = O(t). Overshoots, by more than 2θ − \
+        arctan(2 sin θ) > 0, are finitely many there. Either way the turns' factors sum to \
         infinity, and c cannot stay away from 0 unless θ goes to 0 or π; φ of proposition 1 is strictly concave, so (v, θ) converges \
         to the global, the spurious or the saddle point (clipped ReLU and identity with free w: while ‖w‖ ≥ c_w).
         """
