@@ -37,9 +37,12 @@ do for [extension in "svg png"] {
     set ylabel "validation top-1 accuracy (%)"
     set key below noopaque
     plot "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
+        "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-cifar-10-short-unofficial-3.csv" using "epoch":"low":"high" with filledcurves linetype 3 fillstyle transparent solid 0.2 noborder notitle, \
-        "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, mixed, mean and range of 2 seeds', \
-        "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bcgd, s16, 1 seed', \
-        "figure1-cifar-10-short-unofficial-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet20-1w4a-bc, mixed, mean and range of 2 seeds'
+        "figure1-cifar-10-short-unofficial-4.csv" using "epoch":"low":"high" with filledcurves linetype 4 fillstyle transparent solid 0.2 noborder notitle, \
+        "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, f32, mean and range of 2 seeds', \
+        "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bcgd, mixed, mean and range of 2 seeds', \
+        "figure1-cifar-10-short-unofficial-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet20-1w4a-bcgd, s16, mean and range of 2 seeds', \
+        "figure1-cifar-10-short-unofficial-4.csv" using "epoch":"mean" with lines linetype 4 title 'resnet20-1w4a-bc, mixed, mean and range of 2 seeds'
 }
 set output

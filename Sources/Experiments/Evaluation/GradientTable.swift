@@ -10,7 +10,7 @@ import Training
 public struct GradientTable {
     private static let header = [
         "run", "parameter", "elements", "batches", "error", "noise", "slope", "slope_low", "slope_high", "drift", "seed",
-        "recipe_digest", "data_origin", "threads", "commit", "how"
+        "description_digest", "data_origin", "threads", "commit", "how"
     ]
 
     private let path: String
