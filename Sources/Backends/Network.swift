@@ -22,8 +22,14 @@ public enum Precision: String, Codable, CaseIterable, Sendable {
     /// and for any number of threads (other networks: as `mixed`).
     case s16
 
-    /// The faster one on this processor for networks of many channels (LeNet-5 is faster in f32 with AVX2).
-    public static var best: Precision { QuantizedConvolution.Path.best == .portable ? .f32 : .mixed }
+    /// The fastest one on this processor for quantized networks of many channels (Performance.md; LeNet-5 is faster in f32).
+    public static var best: Precision {
+        switch QuantizedConvolution.Path.best {
+        case .portable: .f32
+        case .avx2: .s16
+        case .avx512: .mixed
+        }
+    }
 
     /// Those that this processor has kernels of its own for.
     public static var made: [Precision] { QuantizedConvolution.Path.best == .portable ? [.f32] : allCases }

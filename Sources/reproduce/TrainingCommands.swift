@@ -48,8 +48,9 @@ struct TrainingOptions: ParsableArguments {
 
     @Option(
         help: """
-            Arithmetic: f32, or mixed (exact integers forward where all is quantized, bf16 elsewhere, sums in f32). Mixed is the \
-            default where the processor has AVX2 or AVX-512 VNNI and BF16.
+            Arithmetic: f32; mixed (exact integers forward where all is quantized, bf16 elsewhere, sums in f32), the default with \
+            AVX-512 VNNI and BF16; s16 (as mixed, with exact gradients in 16 bits, whose bits depend on neither processor nor threads), \
+            the default with AVX2.
             """)
     var precision = Precision.best
 
