@@ -10,8 +10,8 @@ final class SharedModel: @unchecked Sendable {  // what changes is under the loc
     private let classifiers: [Classifier]
     /// Places of those that nobody uses.
     private var free: [Int]
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let returned = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let lock: UnsafeMutablePointer<pthread_mutex_t>
+    private let returned: UnsafeMutablePointer<pthread_cond_t>
 
     let description: bcgd_description
     let units: [bcgd_unit]
@@ -21,6 +21,7 @@ final class SharedModel: @unchecked Sendable {  // what changes is under the loc
         let first = try Classifier(model, threads: threads)
         (self.model, classifiers) = (model, [first] + (try (1..<callers).map { _ in try Classifier(sharing: first) }))
         free = Array(0..<callers)
+        (lock, returned) = (.allocate(capacity: 1), .allocate(capacity: 1))  // nothing throws from here on
         pthread_mutex_init(lock, nil)
         pthread_cond_init(returned, nil)
         texts = ([model.classes.joined(separator: "\n"), model.provenance] + model.units.map(\.name)).map { strdup($0) }

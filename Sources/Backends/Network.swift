@@ -87,6 +87,8 @@ public final class Network {
     public var multiplyAdds: Int { graph.multiplyAdds }
     public var parameters: [Parameter] { tensors.all }
     public var statistics: [NamedTensor] { tensors.statistics }
+    /// Of step sizes that their quantizers fix (DoReFa): nobody's values take their place.
+    package var namesOfFixed: Set<String> { Set(parameters.filter(\.spec.isFixed).map(\.name)) }
     /// The weights of convolutions and linear layers, from the first layer to the last.
     public var weights: [Parameter] { tensors.weights }
 

@@ -26,7 +26,7 @@ extension Network {
         let values = try given.map { name, _ in (name, try file.floats(named: name)) }
         let impossible = values.compactMap { Self.impossibleValue($1, named: $0) }
         guard impossible.isEmpty else { throw SafetensorsError("\(file.path) holds no usable weights: \(Self.listed(impossible))") }
-        let fixed = Set(parameters.filter(\.spec.isFixed).map(\.name))
+        let fixed = namesOfFixed
         for (name, values) in values where !fixed.contains(name) { wanted[name]?.set(values) }
     }
 

@@ -19,6 +19,16 @@ public struct CSVTable: Equatable, Sendable {
         return table
     }
 
+    /// The table of a file to which rows are added, empty where there is no such file.
+    /// - Throws: `FileError` where the file has other columns, or in another order, or cannot be read.
+    public static func growing(_ path: String, columns: [String]) throws -> CSVTable {
+        let table = try ifPresent(path, columns: columns) ?? CSVTable(header: columns)
+        guard table.header == columns else {
+            throw FileError("\(path): expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
+        }
+        return table
+    }
+
     /// - Precondition: at least one column, no column named twice, every row as wide as the header.
     public init(header: [String], rows: [[String]] = []) {
         precondition(!header.isEmpty && Set(header).count == header.count, "columns need distinct names: \(header)")

@@ -230,7 +230,7 @@ public struct Checkpoint {
     /// Copies the values and running statistics of a run into a network that may have more parameters (the step sizes), and some that
     /// its quantizers fix, which stay; momentum is left at zero.
     func warmStart(_ network: Network) throws {
-        let fixed = Set(network.parameters.filter(\.spec.isFixed).map(\.name))
+        let fixed = network.namesOfFixed
         try copy(
             Self.named(network.tensors, momentum: false).filter {
                 !fixed.contains($0.name) && (file.tensors[$0.name] != nil || !$0.name.hasSuffix(".resolution"))

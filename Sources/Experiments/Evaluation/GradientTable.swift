@@ -51,14 +51,7 @@ public struct GradientTable {
             + ["\(run.seed)", run.digest, origin.rawValue, "\(threads)", invocation.commit, invocation.command]
     }
 
-    private func table() throws -> CSVTable {
-        guard FileManager.default.fileExists(atPath: path) else { return CSVTable(header: Self.header) }
-        let table = try CSVTable(contentsOf: path)
-        guard table.header == Self.header else {
-            throw FileError("\(path) is another table: its columns are \(table.header.joined(separator: ","))")
-        }
-        return table
-    }
+    private func table() throws -> CSVTable { try CSVTable.growing(path, columns: Self.header) }
 }
 
 extension PrecisionComparison {

@@ -33,7 +33,7 @@ public struct PretrainedEvaluation {
     public func run(reference: String?, record: String?) throws {
         if let record {  // before minutes are spent on what cannot be recorded
             if !Self.folder(of: record).isEmpty { try makeFolder(Self.folder(of: record)) }
-            _ = try Self.table(record)
+            _ = try CSVTable.growing(record, columns: Self.columns)
         }
         let rows = try file.classes(for: dataset)
         let crop = resize.map { CenterCrop(resize: $0 == 0 ? nil : $0, crop: imageSize) } ?? CenterCrop(crop: imageSize)
@@ -56,7 +56,7 @@ public struct PretrainedEvaluation {
             shared + [engine] + top1.fields + top5.fields + (differences ?? ["", "", "", ""]) + [invocation.commit, invocation.command]
         }
         try withLock(on: Self.folder(of: record)) {
-            var table = try Self.table(record)
+            var table = try CSVTable.growing(record, columns: Self.columns)
             table.appendOrReplace(fields("this suite, \(precision.rawValue)", top1, top5, comparison?.fields), key: Self.key)
             if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, nil), key: Self.key) }
             try table.write(to: record)
@@ -64,12 +64,6 @@ public struct PretrainedEvaluation {
     }
 
     private static func folder(of file: String) -> String { (file as NSString).deletingLastPathComponent }
-
-    private static func table(_ path: String) throws -> CSVTable {
-        let table = FileManager.default.fileExists(atPath: path) ? try CSVTable(contentsOf: path) : CSVTable(header: columns)
-        guard table.header == columns else { throw FileError("\(path):1: expected the columns \(columns.joined(separator: ","))") }
-        return table
-    }
 
     private static let key = ["dataset", "network", "preprocessing", "classes", "engine"]
     private static let columns = [

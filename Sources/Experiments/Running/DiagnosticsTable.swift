@@ -34,9 +34,9 @@ public struct DiagnosticsTable {
         in path: String
     ) throws {
         let known = try CSVTable.ifPresent(path, columns: header)
+        let kept = known.map { table in table.header == header ? table.rows.filter { Int($0[3]).map { $0 < epoch } ?? false } : [] } ?? []
         // Programs before this one wrote another digest.
-        let earlier =
-            known.map { table in table.header == header ? table.rows.filter { Int($0[3]).map { $0 < epoch } ?? false } : [] } ?? []
+        let earlier = kept.map { [$0[0], recipe] + $0.dropFirst(2) }
         let identity = [run.name, recipe, "\(run.seed)", "\(epoch)"]
         let ofActivations = activations.map { layer in
             identity + [layer.layer]
@@ -48,7 +48,7 @@ public struct DiagnosticsTable {
             let layer = weights[index], numbers = [nil, nil, nil, nil, nil, 100 * layer.zero, layer.distance, changes?[index]]
             return identity + [layer.layer] + numbers.map(text) + ["", commit]
         }
-        try CSVTable(header: header, rows: earlier.map { [$0[0], recipe] + $0.dropFirst(2) } + ofActivations + ofWeights).write(to: path)
+        try CSVTable(header: header, rows: earlier + ofActivations + ofWeights).write(to: path)
     }
 
     private static func text(_ number: Double?) -> String { number.map(sixDigits) ?? "" }

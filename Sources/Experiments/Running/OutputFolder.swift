@@ -86,8 +86,8 @@ public struct OutputFolder: Sendable {
     public func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }
 
     /// Epochs of an earlier session keep the commit and the command that made them.
-    /// - Parameter recipe: the digest of the run's settings, as in its row.
-    func write(_ curve: [EpochRecord], of run: RunDescription, recipe: String, _ invocation: Invocation) throws {
+    func write(_ curve: [EpochRecord], of planned: PlannedRun, _ invocation: Invocation) throws {
+        let run = planned.description, recipe = planned.settings.digest
         // ImageNet's second measure, and what its files may lack.
         let isFromFiles = run.recipe.imageSize != nil, hasChanges = curve.contains { $0.integerChanges != nil }
         let header =

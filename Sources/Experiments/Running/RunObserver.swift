@@ -39,7 +39,7 @@ struct RunObserver: TrainingObserver {
     mutating func finishedEpoch(_ state: TrainingState) throws {
         guard let last = state.curve.last else { return }
         bar.endEpoch(last.epoch, loss: last.trainLoss, accuracy: last.trainTop1, validationAccuracy: last.testTop1)
-        try output.write(state.curve, of: run.description, recipe: run.settings.digest, invocation)
+        try output.write(state.curve, of: run, invocation)
         try watch?.finishedEpoch(state)
         writePage()
     }

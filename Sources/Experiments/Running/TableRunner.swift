@@ -188,7 +188,7 @@ public struct TableRunner {
         note("\(name): \(facts(trainer, seconds: trainer.state.seconds - before))")
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
         // Of a run that came here finished no epoch was closed.
-        try output.write(trainer.state.curve, of: run.description, recipe: run.settings.digest, invocation)
+        try output.write(trainer.state.curve, of: run, invocation)
         let correct = try trainer.finalCorrect()
         try record(row(run, trainer, last: last), correct)
     }

@@ -183,8 +183,8 @@ struct ResultsPage {
         ]
     }
 
-    private func pictures(_ name: String) throws -> [HTML] {
-        let folder = "\(output.path)/\(name)", part = name
+    private func pictures(_ part: String) throws -> [HTML] {
+        let folder = "\(output.path)/\(part)"
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".png") }.sorted()
         return try names.map { name in
             let title = String(name.dropLast(4)).replacing("_", with: " ")

@@ -127,8 +127,11 @@ extension Claim {
             evidence.counterexample =
                 "m = 1, b = 4, v* = 1, α* = 0.1, α = 0.13, θ = 0.2, v = C/M: " + parts.prefix(2).joined(separator: ", ")
         }
-        let (shares, table, neverWrong) = try wrongSigns(settings, formulas)
-        for rule in neverWrong { evidence.expect(false, "with v optimal \(rule) has no sign wrong") }
+        let (shares, table) = try wrongSigns(settings, formulas)
+        for (k, rule) in StepSizeRule.allCases.enumerated() where rule != .almostEverywhere {
+            let isWrong = table.blocks.joined().contains { $0[1] == 1 && $0[2] == Double(k) && $0[3] > 0 }  // optimal, rule, share
+            evidence.expect(isWrong, "with v optimal \(rule.rawValue) has no sign wrong")
+        }
         evidence.summary = parts.joined(separator: ", ") + "; wrong signs, v random / optimal: " + shares
         evidence.catches = "the sign of any of the seven"
         evidence.tables = [table, try signMap(settings, formulas)]

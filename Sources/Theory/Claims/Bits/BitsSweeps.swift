@@ -45,8 +45,8 @@ func negativeShares(_ settings: VerificationSettings, _ formulas: Formulas) thro
 }
 
 /// Shares of E g_α·∂f/∂α < 0 for each rule: in words, and (b, optimal, rule, share, n).
-func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -> (text: String, table: DataTable, neverWrong: [String]) {
-    var parts: [String] = [], rows: [[Double]] = [], neverWrong = StepSizeRule.allCases.filter { $0 != .almostEverywhere }
+func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -> (text: String, table: DataTable) {
+    var parts: [String] = [], rows: [[Double]] = []
     for (bits, count) in [(1, 8000), (2, 6000), (4, 3000)] {
         let signs = try parallelMap(count, threads: settings.threads) { index -> [[Bool]] in
             var stream = Purpose.bitsSigns.stream(settings.seed, 1 << 32 | bits << 24 | index)
@@ -63,7 +63,6 @@ func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -
             for optimal in 0...(vanishes ? 0 : 1) {
                 rows.append([Double(bits), Double(optimal), Double(k), Double(wrong[optimal]) / Double(count), Double(count)])
             }
-            if !vanishes && wrong[1] > 0 { neverWrong.removeAll { $0 == rule } }
             let second = vanishes ? "–" : String(format: "%.1f %%", 100 * Double(wrong[1]) / Double(count))
             return String(format: "%@ %.1f %% / ", rule.rawValue, 100 * Double(wrong[0]) / Double(count)) + second
         }
@@ -71,8 +70,7 @@ func wrongSigns(_ settings: VerificationSettings, _ formulas: Formulas) throws -
     }
     return (
         parts.joined(separator: "; "),
-        DataTable(name: "alpha_signs", columns: ["bits", "v_optimal", "rule", "wrong", "points"], blocks: [rows]),
-        neverWrong.map(\.rawValue)
+        DataTable(name: "alpha_signs", columns: ["bits", "v_optimal", "rule", "wrong", "points"], blocks: [rows])
     )
 }
 

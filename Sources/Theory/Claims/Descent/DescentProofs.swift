@@ -14,10 +14,9 @@ enum DescentProofs {
     static let weightDecay = """
         *Blended*: w_f⁺ = (1−ηλ)w_b − ηg with w_b = (1−ρ)w_f + ρw_q, so w_q − w_f⁺ = (1−ηλ)(1−ρ)(w_q − w_f) + η(g + λw_q). As w_q⁺ is \
         nearest to w_f⁺ and w_q to w_f, ‖Δ‖² + 2⟨Δ, w_q − w_f⁺⟩ ≤ 0 and 2⟨Δ, w_q − w_f⟩ ≥ −‖Δ‖²; together, as (1−ηλ)(1−ρ) ≥ 0, \
-        [ηλ + ρ(1−ηλ)]‖Δ‖² + 2η⟨Δ, g + λw_q⟩ ≤ 0. The gradient of F is g + λw_q, with the constant L + λ, so ΔF ≤ −½[λ + \
-        ρ(1−ηλ)/η − L − λ]‖Δ‖². *Of w_q*: w_q − \
-        w_f⁺ = (1−ρ)(w_q − w_f) + η(g + λw_q). *Unblended*: (1−ρ−ηλ)(w_q − w_f) + η(g + λw_q), whose first factor must not be \
-        negative.
+        [ηλ + ρ(1−ηλ)]‖Δ‖² + 2η⟨Δ, g + λw_q⟩ ≤ 0. The gradient of F is g + λw_q, with the constant L + λ, so ΔF ≤ −½[λ + ρ(1−ηλ)/η \
+        − L − λ]‖Δ‖². *Of w_q*: w_q − w_f⁺ = (1−ρ)(w_q − w_f) + η(g + λw_q). *Unblended*: (1−ρ−ηλ)(w_q − w_f) + η(g + λw_q), whose \
+        first factor must not be negative.
         """
     static let momentum = """
         The two projections give ⟨d, Δ⟩ ≤ −(ρ/2η)‖Δ‖² for whatever vector d the step uses, so with the buffer d, Δf ≤ ⟨g, Δ⟩ + ½L‖Δ‖² \

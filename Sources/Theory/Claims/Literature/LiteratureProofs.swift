@@ -44,13 +44,12 @@ enum LiteratureProofs {
         1ᵀv, move to convex combinations with kv\\*'s and with (k+m)s/(m+1), so ‖v‖ ≤ C_v for ever. M ≥ ½I; S2 with M − ¼I in M's \
         place gives Δf ≤ −¼η‖d‖², and v\\*ᵀ(M − ¼I)⁻¹v\\* ≤ 4N. ReLU and clipped ReLU have |ā| ≤ (m+1)C_v(C_v + ‖v\\*‖)/(2√(2π)) and q \
         ≤ sin θ/(2√(2π)), so η ≤ c_w/(2Γ) leaves r' ≥ ½c_w + ηC_v‖v\\*‖/(4√(2π)), which is S1; and 4η²qN ≤ 8ηN/(2√(2π)) ≤ c_w < 8πr', \
-        which is S2. The identity likewise. *Limit*: Σ‖d‖² < ∞, so v follows v̄(θ). For θ away from 0 and π the turn is at \
-        least a constant times η|c|/‖w‖, for the clipped ReLU |c|/‖w‖², as its q is of the size of 1/‖w‖. ‖E g‖ is bounded, so \
-        ‖w_t‖ = O(t); for the clipped \
-        ReLU p₀ = O(1/‖w‖²) and |D|, q = O(1/‖w‖) give ‖E g‖ = O(1/‖w‖), so ‖w_t‖² = O(t). Overshoots, by more than 2θ − \
-        arctan(2 sin θ) > 0, are finitely many there. Either way the turns' factors sum to \
-        infinity, and c cannot stay away from 0 unless θ goes to 0 or π; φ of proposition 1 is strictly concave, so (v, θ) converges \
-        to the global, the spurious or the saddle point (clipped ReLU and identity with free w: while ‖w‖ ≥ c_w).
+        which is S2. The identity likewise. *Limit*: Σ‖d‖² < ∞, so v follows v̄(θ). For θ away from 0 and π the turn is at least a \
+        constant times η|c|/‖w‖, for the clipped ReLU |c|/‖w‖², as its q is of the size of 1/‖w‖. ‖E g‖ is bounded, so ‖w_t‖ = \
+        O(t); for the clipped ReLU p₀ = O(1/‖w‖²) and |D|, q = O(1/‖w‖) give ‖E g‖ = O(1/‖w‖), so ‖w_t‖² = O(t). Overshoots, by \
+        more than 2θ − arctan(2 sin θ) > 0, are finitely many there. Either way the turns' factors sum to infinity, and c cannot \
+        stay away from 0 unless θ goes to 0 or π; φ of proposition 1 is strictly concave, so (v, θ) converges to the global, the \
+        spurious or the saddle point (clipped ReLU and identity with free w: while ‖w‖ ≥ c_w).
         """
     static let norm = """
         *The law*: ‖v⁺‖² = ‖v‖² − 2ηvᵀd + η²‖d‖², r' = ‖w‖ − ηā and √(2π)ā = 2vᵀd + ½κc; the terms in vᵀd cancel. *The start, in \
