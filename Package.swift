@@ -132,9 +132,11 @@ let package = Package(
             exclude: ["pytorch_reference.py", "pytorch_comparison.py"]),
         .testTarget(name: "TheoryTests", dependencies: ["Theory", "Parallelism", "Statistics", "TestSupport"]),
         .testTarget(
-            name: "ComputeTests", dependencies: ["Compute", "Graph", "CKernels", "Parallelism", "Statistics", "Files", "TestSupport"]),
+            name: "ComputeTests",
+            dependencies: ["CAllocations", "Compute", "Graph", "CKernels", "Parallelism", "Statistics", "Files", "TestSupport"]),
         .testTarget(
-            name: "BackendsTests", dependencies: ["Backends", "Compute", "Graph", "Quantization", "Statistics", "Training", "TestSupport"],
+            name: "BackendsTests",
+            dependencies: ["CAllocations", "Backends", "Compute", "Graph", "Quantization", "Statistics", "Training", "TestSupport"],
             exclude: ["pytorch_vectors.py", "imagenet_vectors.py"], resources: [.copy("Vectors")]),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Files", "Parallelism", "Statistics", "TestSupport"],

@@ -97,14 +97,22 @@ mkdir -p "$install/bin" "$install/share/bcgd" "$install/share/man/man1" "$instal
     "$install/share/zsh/site-functions" "$install/share/fish/vendor_completions.d"
 for program in $programs; do
     # Beside the old one and over it, which a running program keeps.
-    cp ".build/release/$program" "$install/bin/$program.new" && mv "$install/bin/$program.new" "$install/bin/$program"
+    cp ".build/release/$program" "$install/bin/$program.new"
+    mv "$install/bin/$program.new" "$install/bin/$program"
     "$install/bin/$program" --generate-completion-script bash >"$install/share/bash-completion/completions/$program"
     "$install/bin/$program" --generate-completion-script zsh >"$install/share/zsh/site-functions/_$program"
     "$install/bin/$program" --generate-completion-script fish >"$install/share/fish/vendor_completions.d/$program.fish"
 done
-rm -rf "$install/share/bcgd/Experiments" && mkdir "$install/share/bcgd/Experiments"
-(cd Experiments && find . \( -name '*.yaml' -o -name '*.csv' -o -name '10classes.txt' -o -name 'one-folder-a-run.sh' \) \
-    -exec cp --parents {} "$install/share/bcgd/Experiments" \;)
+recipes="$install/share/bcgd/Experiments"
+rm -rf "$recipes.new"
+mkdir "$recipes.new"
+(
+    cd Experiments
+    find . \( -name '*.yaml' -o -name '*.csv' -o -name '10classes.txt' -o -name 'one-folder-a-run.sh' \) \
+        -exec cp --parents -t "$recipes.new" {} +
+)
+rm -rf "$recipes"
+mv "$recipes.new" "$recipes"
 if swift package generate-manual --multi-page >/dev/null 2>&1; then
     for program in $programs; do
         find .build/plugins/GenerateManual/outputs -name "$program.1" -o -name "$program.*.1" |

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the peers with file formats of their own share: the layers of an exported ONNX file (form `unrounded`), its scores and ranges by
-ONNX Runtime, and the loop that answers "go K" lines."""
-import json
-import resource
-import sys
-import time
+ONNX Runtime."""
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,15 +92,3 @@ def require_same(path, pictures, scores, tolerance):
     if not off <= tolerance:
         raise SystemExit(f"error: the converted network computes another function: scores differ by {off:.2g} of the largest, "
                          f"at most {tolerance:g} is allowed")
-
-
-def answer(options, infer):
-    """Describes the engine in one line of JSON, then times `infer`, which returns a score, as often as each line asks."""
-    print(json.dumps({"batch": options.batch, "threads": options.threads}), flush=True)
-    for line in sys.stdin:
-        count, start = int(line.split()[1]), time.perf_counter()
-        for _ in range(count):
-            score = infer()
-        milliseconds = 1e3 * (time.perf_counter() - start) / count
-        print(json.dumps({"milliseconds": milliseconds, "loss": float(score),
-                          "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}), flush=True)

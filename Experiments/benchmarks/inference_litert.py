@@ -8,7 +8,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from inference_layers import CALIBRATION, FLOAT_TOLERANCE, INT8_TOLERANCE, answer, images, layers, require_same
+from answers import add_size, answer, size
+from inference_layers import CALIBRATION, FLOAT_TOLERANCE, INT8_TOLERANCE, images, layers, require_same
 
 
 class Writer:
@@ -157,15 +158,14 @@ def main():
     parser.add_argument("model", help="what --convert wrote; with --convert the ONNX file")
     parser.add_argument("--convert", metavar="TARGET", help="write the converted model there and end")
     parser.add_argument("--int8", action="store_true", help="with --convert: quantized")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
+    add_size(parser)
     options = parser.parse_args()
     if options.convert:
         return convert(options.model, options.convert, options.int8)
     interpreter = load(options.model, options.threads, options.batch)
     height, width, channels = interpreter.get_input_details()[0]["shape"][1:]
     pictures = channels_last(images(options.batch, [channels, height, width]))
-    answer(options, lambda: infer(interpreter, pictures)[0, 0])
+    answer(size(options), lambda: infer(interpreter, pictures))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from collections import Counter
 import ncnn
 import numpy as np
 
-from inference_layers import CALIBRATION, FLOAT_TOLERANCE, INT8_TOLERANCE, answer, images, layers, require_same, run_by_onnxruntime
+from answers import add_size, answer, size
+from inference_layers import CALIBRATION, FLOAT_TOLERANCE, INT8_TOLERANCE, images, layers, require_same, run_by_onnxruntime
 
 INT8 = np.uint32(0x000D4B38)  # ncnn's mark of weights of one byte
 
@@ -110,8 +111,7 @@ def main():
     parser.add_argument("--int8", action="store_true", help="with --convert: quantized")
     parser.add_argument("--winograd", choices=("default", "23", "none"), default="default", help="the convolutions by Winograd's method")
     parser.add_argument("--side", type=int, default=224, help="of an image (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
+    add_size(parser)
     options = parser.parse_args()
     if options.convert:
         return convert(options.model, options.convert, options.int8)
@@ -120,9 +120,9 @@ def main():
     def batch():
         for picture in pictures:
             scores = infer(net, picture)
-        return scores[0]
+        return scores
 
-    answer(options, batch)
+    answer(size(options), batch)
 
 
 if __name__ == "__main__":

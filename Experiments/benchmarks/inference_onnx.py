@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ONNX Runtime for the inference benchmark: quantizes a model, or describes it in one line of JSON and answers "go K" lines."""
 import argparse
-import json
-import resource
-import sys
-import time
 
 import numpy as np
 import onnxruntime as ort
+
+from answers import add_size, answer, size
+from inference_layers import CALIBRATION, images
 
 
 def quantize(source, target, per_channel):
@@ -16,9 +15,8 @@ def quantize(source, target, per_channel):
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            shape = [8] + ort.InferenceSession(source, providers=["CPUExecutionProvider"]).get_inputs()[0].shape[1:]
-            generator = np.random.default_rng(1)
-            self.batches = iter([{"image": generator.standard_normal(shape, dtype=np.float32)} for _ in range(4)])
+            shape = ort.InferenceSession(source, providers=["CPUExecutionProvider"]).get_inputs()[0].shape[1:]
+            self.batches = iter([{"image": batch} for batch in np.split(images(CALIBRATION, shape), 4)])
 
         def get_next(self):
             return next(self.batches, None)
@@ -32,24 +30,15 @@ def main():
     parser.add_argument("model")
     parser.add_argument("--quantize", metavar="TARGET", help="write the quantized model there and end")
     parser.add_argument("--per-channel", action="store_true")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
+    add_size(parser)
     options = parser.parse_args()
     if options.quantize:
         return quantize(options.model, options.quantize, options.per_channel)
     settings = ort.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = options.threads, 1
     session = ort.InferenceSession(options.model, settings, providers=["CPUExecutionProvider"])
-    image = session.get_inputs()[0]
-    images = np.random.default_rng(1).standard_normal([options.batch] + image.shape[1:], dtype=np.float32)
-    print(json.dumps({"batch": options.batch, "threads": options.threads}), flush=True)
-    for line in sys.stdin:
-        count, start = int(line.split()[1]), time.perf_counter()
-        for _ in range(count):
-            scores = session.run(None, {"image": images})[0]
-        milliseconds = 1e3 * (time.perf_counter() - start) / count
-        print(json.dumps({"milliseconds": milliseconds, "loss": float(scores[0, 0]),
-                          "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}), flush=True)
+    pictures = images(options.batch, session.get_inputs()[0].shape[1:])
+    answer(size(options), lambda: session.run(None, {"image": pictures})[0])
 
 
 if __name__ == "__main__":

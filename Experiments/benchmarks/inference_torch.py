@@ -2,16 +2,15 @@
 """PyTorch for the inference benchmark: runs an exported ONNX file operator by operator, describes itself in one line of JSON and
 answers "go K" lines.  So it computes the very network that the others do."""
 import argparse
-import json
-import resource
-import sys
-import time
 
 import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
 from onnx import numpy_helper
+
+from answers import add_size, answer, size
+from inference_layers import images
 
 
 class OnnxModule(torch.nn.Module):
@@ -70,24 +69,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--layout", choices=("nchw", "channels-last"), default="channels-last")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
+    add_size(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     module = OnnxModule(options.model, options.layout).eval()
     shape = [d.dim_value for d in onnx.load(options.model).graph.input[0].type.tensor_type.shape.dim][1:]
-    images = torch.from_numpy(np.random.default_rng(1).standard_normal([options.batch] + shape, dtype=np.float32))
+    pictures = torch.from_numpy(images(options.batch, shape))
     if options.layout == "channels-last":
-        images = images.to(memory_format=torch.channels_last)
-    print(json.dumps({"batch": options.batch, "threads": options.threads}), flush=True)
+        pictures = pictures.to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        for line in sys.stdin:
-            count, start = int(line.split()[1]), time.perf_counter()
-            for _ in range(count):
-                scores = module(images)
-            milliseconds = 1e3 * (time.perf_counter() - start) / count
-            print(json.dumps({"milliseconds": milliseconds, "loss": float(scores[0, 0]),
-                              "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}), flush=True)
+        answer(size(options), lambda: module(pictures))
 
 
 if __name__ == "__main__":

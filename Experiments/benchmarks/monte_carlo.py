@@ -9,7 +9,7 @@ work on the chunks that suit them best; their sums over rows are one batched mat
     python3 Experiments/benchmarks/monte_carlo.py
 
 A busy machine distorts wall times, most of all of many threads; compare processor time there, with --threads 1.
-It needs `torch` (but with --numpy-only) and `numpy`; without them it makes a virtual environment in .build/benchmark-venv and starts
+It needs `torch` (but with --numpy-only) and `numpy`; without them it makes a virtual environment in .build/pytorch-venv and starts
 itself there.
 """
 import argparse
@@ -23,22 +23,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from environment import commit, facts
+from environment import ROOT, VENV, build, commit, facts, python_with
 
-ROOT = Path(__file__).resolve().parents[2]
 BLOCK = 256
 
 
 def own_environment():
-    """Restarts this script in a virtual environment that has the libraries."""
-    folder = ROOT / ".build" / "benchmark-venv"
-    python = folder / "bin" / "python"
-    if Path(sys.prefix).resolve() == folder.resolve():
-        raise SystemExit(f"{folder} lacks numpy or torch: remove it and start again")
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "numpy", "torch"], check=True)
-    os.execv(str(python), [str(python), *sys.argv])
+    """Restarts this script in the virtual environment of the benchmarks."""
+    python, _ = python_with(["numpy", "torch"], VENV)
+    os.execv(python, [python, *sys.argv])
 
 
 # The products are small: NumPy is fastest without BLAS threads of its own.
@@ -232,13 +225,6 @@ def timed(work, samples):
     return done / (time.perf_counter() - start), done / (time.process_time() - processor)
 
 
-def built():
-    subprocess.run(["swift", "build", "-c", "release", "--product", "verify-theory"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    folder = subprocess.run(
-        ["swift", "build", "-c", "release", "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-    return f"{folder}/verify-theory"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -246,9 +232,11 @@ def main():
     parser.add_argument("--sizes", default="4x6,32x64", help="m×n, separated by commas")
     parser.add_argument("--numpy-only", action="store_true", help="leave PyTorch out")
     parser.add_argument("--binary", help="a verify-theory to time; by default it is built first")
-    parser.add_argument("--out", default=str(ROOT / "runs" / "theory" / "benchmark.csv"))
+    parser.add_argument("--out", default=os.path.join(ROOT, "runs", "theory", "benchmark.csv"))
     options = parser.parse_args()
-    binary = options.binary or built()
+    if not options.binary:
+        build("verify-theory")
+    binary = options.binary or os.path.join(ROOT, ".build", "release", "verify-theory")
     origin = {**facts(), "commit": commit(binary)}
     rows = []
     for m, n in (map(int, size.split("x")) for size in options.sizes.split(",")):

@@ -6,15 +6,14 @@ Describes the step in one line of JSON on standard output, then answers each lin
 `training.py` drives it.  Not a reference for accuracy: `Tests` hold the vectors for that.
 """
 import argparse
-import json
 import os
-import resource
 import sys
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from answers import answer
 
 RATE, RESOLUTION_RATE, RESOLUTION_MINIMUM = 1e-3, 1e-5, 1e-3
 MOMENTUM, DECAY, BLENDING = 0.95, 1e-4, 1e-5
@@ -289,17 +288,8 @@ def main():
         return loss.detach()
 
     step()  # compiles, if asked
-    answer = lambda value: print(json.dumps(value), file=answers, flush=True)
     answer({"parameters": sum(p.numel() for p in net.parameters()), "multiply_adds": all_taps, "useful_multiply_adds": useful,
-            "first_multiply_adds": first, "torch": torch.__version__, "batch": a.batch, "threads": torch.get_num_threads()})
-    for line in sys.stdin:
-        count = int(line.split()[1])
-        start = time.perf_counter()
-        for _ in range(count):
-            loss = step()
-        milliseconds = 1e3 * (time.perf_counter() - start) / count
-        answer({"milliseconds": milliseconds, "steps": count, "loss": float(loss),
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6})
+            "first_multiply_adds": first}, step, to=answers)
 
 
 if __name__ == "__main__":

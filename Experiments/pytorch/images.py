@@ -230,8 +230,9 @@ class ImageNetFiles:
         return len(self.train)
 
     def checksum(self):
-        """None: files of 144 GB are not read for it."""
-        return None
+        """Of the training images' names and classes (ImageFiles.checksum): files of 144 GB are not read for it."""
+        lines = (f"{label}/{os.path.basename(path)}\n" for path, label in self.train.files)
+        return f"{zlib.crc32(''.join(lines).encode()):08x}"
 
     def training_batches(self, epoch, size, first=0):
         order = shuffled_order(self.count, self.seed, epoch).tolist()

@@ -216,7 +216,7 @@ def load_images(checkpoint, folder, device, classes=None, workers=4, pool=None):
     if images.count != expected:
         raise bcgd.Error(f"{folder} holds {images.count} training images, but {checkpoint.path} was begun with {expected}")
     _, known, checksum = checkpoint.state.get("data", "").partition(", checksum ")
-    if known and images.checksum() not in (None, checksum):
+    if known and images.checksum() != checksum:
         raise bcgd.Error(f"{folder} holds other images than {checkpoint.path} was begun with: their CRC-32 is {images.checksum()}, "
                          f"expected {checksum}")
     named = checkpoint.classes is not None and all(re.fullmatch(r"n\d{8}", name) for name in checkpoint.classes)

@@ -39,6 +39,9 @@ public struct PackedModelContents {
         guard classes.allSatisfy({ !$0.contains("\n") }) else {
             throw PackedModelError("a class name has a line break, which the format cannot hold")
         }
+        guard mean.count <= 4, std.count <= 4 else {
+            throw PackedModelError("images have \(max(mean.count, std.count)) colours, and the format holds up to 4")
+        }
         guard (classes + [provenance] + entries.map(\.unit.name)).allSatisfy({ !$0.utf8.contains(0) }) else {
             throw PackedModelError("a name or the provenance has the byte 0, which the format cannot hold")
         }
@@ -75,7 +78,14 @@ public struct PackedModelContents {
             Int(unit.shortcut.rawValue),
             unit.shortcutStride
         ]
-        for (i, byte) in bytes.enumerated() { file[start + i] = UInt8(byte) }
+        for (i, number) in bytes.enumerated() {
+            guard let byte = UInt8(exactly: number) else {
+                throw PackedModelError(
+                    "\(unit.name) has a kernel of \(unit.kernel), stride \(unit.stride) and padding \(unit.padding), of which the format "
+                        + "holds up to 255")
+            }
+            file[start + i] = byte
+        }
         file.store(Int32(unit.input), at: start + 8)
         file.store(Int32(unit.shortcutInput), at: start + 12)
         file.store(UInt32(unit.outputChannels), at: start + 16)

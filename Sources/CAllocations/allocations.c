@@ -28,11 +28,15 @@ PLAIN static void freed(const volatile void *start) { (void)start; }
 
 __attribute__((constructor)) static void install(void) { __sanitizer_install_malloc_and_free_hooks(allocated, freed); }
 
+void allocations_guard(size_t bytes) { (void)bytes; }
+size_t allocations_overrun(void) { return 0; }
+
 #elif defined(__GLIBC__)
 // The whole family, as glibc asks of whoever replaces a part of it ("Replacing malloc" in its manual): what is allocated here
 // must be freed here, whatever else stands before glibc.
 #include <errno.h>
 #include <unistd.h>
+#include "guard.h"
 
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
@@ -52,15 +56,20 @@ void *calloc(size_t number, size_t size) {
 
 void *realloc(void *old, size_t size) {
     note(size);
+    check(old);
     return __libc_realloc(old, size);
 }
 
 void *memalign(size_t alignment, size_t size) {
     note(size);
-    return __libc_memalign(alignment, size);
+    size_t more = guarded_tail(size);
+    return guarded(__libc_memalign(alignment, size + more), size, more);
 }
 
-void free(void *start) { __libc_free(start); }
+void free(void *start) {
+    check(start);
+    __libc_free(start);
+}
 
 void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
 void *valloc(size_t size) { return memalign((size_t)sysconf(_SC_PAGESIZE), size); }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Packed models (.bcgd) in C: open, describe, run, close. Link with libbcgd.so, or with libbcgd.a -lgomp -lstdc++ -lm -lpthread -lz.
 //
-// A model may be used by several threads at the same time. After it is open, nothing here allocates memory, but for OpenMP,
-// which starts its threads at a calling thread's first run with more than one. Scores are those of `reproduce classify`, to the bit.
+// A model may be used by several threads at the same time. `bcgd_run` allocates no memory, but for OpenMP, which starts its threads at
+// a calling thread's first run with more than one. Scores are those of `reproduce classify`, to the bit.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

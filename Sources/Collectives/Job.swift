@@ -32,7 +32,7 @@ public func fault(ofRanks ranks: Int?) -> String? {
 private func join(ranks: Int?) throws -> any Collective {
     let job = launched()
     func refuse(_ why: String) throws -> Never {
-        guard job?.rank ?? 0 == 0 else { exit(64) }
+        endIfLaterRank(status: 64)
         throw CollectiveError(why)
     }
     guard let ranks else {

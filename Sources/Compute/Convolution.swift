@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
 import COneDNN
 import Graph
 
@@ -28,6 +29,8 @@ public final class Convolution {
     public let hasBias: Bool
     public let maps: Maps
     private let engine: Engine
+    /// Of a strided 1×1 convolution: the convolution of the pixels that it reads, and these.
+    private var dense: (convolution: Convolution, pixels: Tensor)?
     private var plans: [Int: ConvolutionPlan] = [:]
 
     public init(_ shape: ConvolutionShape, hasBias: Bool, maps: Maps = .f32, engine: Engine) {
@@ -99,6 +102,10 @@ public final class Convolution {
         _ input: UnsafeMutableRawPointer, _ outputGradient: UnsafeMutableRawPointer, _ weightGradient: Tensor,
         _ biasGradient: Tensor?, batch: Int
     ) throws {
+        if shape.kernel == 1 && shape.stride > 1 && shape.padding == 0 {
+            let (convolution, pixels) = readPixels(input, batch: batch)
+            return try convolution.backwardWeight(pixels, outputGradient, weightGradient, biasGradient, batch: batch)
+        }
         let pass = try plan(batch).backwardWeight()
         try pass.weightPlain.point(at: weightGradient.pointer)
         try pass.source.point(at: input)
@@ -106,6 +113,26 @@ public final class Convolution {
         if let biasGradient { try pass.bias?.point(at: biasGradient.pointer) }
         try pass.primitive.execute(on: engine)
         try pass.reorder?.execute(on: engine)
+    }
+
+    /// oneDNN 2.6 writes up to 16 kB beyond its own memory in the weight gradient of a strided 1×1 convolution of few channels, so it is
+    /// given the pixels that are read, and no stride.
+    private func readPixels(_ input: UnsafeMutableRawPointer, batch: Int) -> (Convolution, UnsafeMutableRawPointer) {
+        let read = FeatureShape(height: shape.output.height, width: shape.output.width, channels: shape.input.channels)
+        var (convolution, pixels) =
+            dense ?? (
+                Convolution(
+                    ConvolutionShape(input: read, outputChannels: shape.outputChannels, kernel: 1, stride: 1, padding: 0), hasBias: hasBias,
+                    maps: maps, engine: engine), read.tensor(batch: batch)
+            )
+        if pixels.count < batch * read.count { pixels = read.tensor(batch: batch) }
+        dense = (convolution, pixels)
+        ck_map_shortcut_forward(
+            input, pixels.pointer, maps == .f32 ? CK_F32 : CK_BF16,
+            ck_shortcut(
+                images: batch, height: shape.input.height, width: shape.input.width, channels: read.channels, stride: shape.stride, pad: 0),
+            Int32(engine.threads))
+        return (convolution, UnsafeMutableRawPointer(pixels.pointer))
     }
 
     private func plan(_ batch: Int) throws -> ConvolutionPlan {

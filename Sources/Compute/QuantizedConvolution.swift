@@ -56,7 +56,7 @@ public final class QuantizedConvolution {
     public let gradients: Gradients
     /// The largest magnitude of dy's integers of 16 bits: O·K²·gradientLimit·maximumIntegerWeight fits 32 bits.
     public let gradientLimit: Int
-    /// Whether every sum of the forward pass fits an `Int16`: I·K²·qmax·maximumCode ≤ 32 767.
+    /// Whether every sum of the forward pass fits an `Int16`: I·K²·qmax·maximumIntegerWeight ≤ 32 767.
     public let fitsInt16: Bool
 
     private let batch, qmax: Int

@@ -44,10 +44,7 @@ public enum CIFAR10 {
     }
 
     private static func locate(_ folder: String, release: CIFAR10Release) throws -> String {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
-            throw FileError("CIFAR-10: there is no folder \(folder); \(release.advice)")
-        }
+        guard isFolder(folder) else { throw FileError("CIFAR-10: there is no folder \(folder); \(release.advice)") }
         let inner = "\(folder)/\(CIFAR10Release.folderName)"
         let found = FileManager.default.fileExists(atPath: inner) ? inner : folder
         for file in release.trainFiles + release.testFiles
@@ -142,6 +139,6 @@ package struct CIFAR10Release: Sendable {
         testFiles: [("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b")])
 
     var advice: String {
-        "fetch the official data with `reproduce fetch`, or unpack \(url) and name its folder with --data"
+        "fetch the official data with `reproduce fetch cifar10`, or unpack \(url) and name its folder with --data"
     }
 }

@@ -65,6 +65,9 @@ public struct ImageNet: Dataset {
         self.unreadable = unreadable
     }
 
+    /// Of the training images' names and classes.
+    public var digest: String? { train.checksum }
+
     public func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
         guard let imageSize else { throw ImageSizeError("the images of \(name) have many sizes: the recipe needs image_size") }
         let crop = CenterCrop(crop: imageSize)
@@ -146,11 +149,6 @@ public struct ImageNet: Dataset {
         guard files.count > 0 else { throw FileError("\(folder) holds no image of the classes in \(list.path)") }
         return files
     }
-}
-
-private func isFolder(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
 }
 
 private func contents(of folder: String) throws -> [String] {

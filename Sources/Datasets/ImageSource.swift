@@ -13,7 +13,8 @@ public protocol Dataset: Sendable {
     /// - Throws: `FileError` when the data set has no images of that size.
     func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource)
 
-    /// Of all images and labels, as text; `nil`, the default, where they are too many to be read for it.
+    /// Tells the images that a run was begun with from others: of all images and labels, or, where they are too many to be read for
+    /// it, of their names; `nil`, the default, where neither is known.
     var digest: String? { get }
 }
 

@@ -22,9 +22,15 @@ struct ImageFiles: Sendable {
     var count: Int { ends.count }
     func position(_ image: Int) -> Int { Int(places[image].position) }
 
-    func path(_ image: Int) -> String {
-        let name = String(decoding: names[(image == 0 ? 0 : ends[image - 1])..<ends[image]], as: UTF8.self)
-        return "\(folders[Int(places[image].folder)])/\(name)"
+    func path(_ image: Int) -> String { "\(folders[Int(places[image].folder)])/\(name(image))" }
+
+    private func name(_ image: Int) -> String {
+        String(decoding: names[(image == 0 ? 0 : ends[image - 1])..<ends[image]], as: UTF8.self)
+    }
+
+    /// CRC-32 of a line for each file: its class's position, `/`, its name. Where the files lie does not matter.
+    var checksum: String {
+        crc32Hex([(0..<count).reduce(into: []) { $0 += "\(position($1))/\(name($1))\n".utf8 }])
     }
 }
 

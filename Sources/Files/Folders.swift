@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
 
+/// Whether a folder, or a link to one, is there.
+public func isFolder(_ path: String) -> Bool {
+    var facts = stat()
+    return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR
+}
+
 /// Creates the folder and its parents where missing.
 /// - Throws: `FileError` when that fails or `path` is not a folder that can be written.
 public func makeFolder(_ path: String) throws {

@@ -4,15 +4,18 @@
 ///
 /// In single quotes where a character could mean something; with control, combining or invisible characters as `$'…'` (POSIX.1-2024,
 /// bash, zsh), their bytes in octal, so that the line stays one line and shows what it does.
-public func shellCommand(_ words: [String]) -> String { words.map(shellWord).joined(separator: " ") }
+/// - Parameter forAnyShell: only control characters are written so, as Debian's `sh` does not know it.
+public func shellCommand(_ words: [String], forAnyShell: Bool = false) -> String {
+    words.map { shellWord($0, forAnyShell: forAnyShell) }.joined(separator: " ")
+}
 
-private func shellWord(_ word: String) -> String {
+private func shellWord(_ word: String, forAnyShell: Bool) -> String {
     let plain = "@%+=:,./-_".utf8
     func isSafe(_ byte: UInt8) -> Bool {
         plain.contains(byte) || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
     }
     if !word.isEmpty, word.utf8.allSatisfy(isSafe) { return word }
-    guard !word.unicodeScalars.allSatisfy(isPlain) else {
+    guard !word.unicodeScalars.allSatisfy({ forAnyShell ? $0.properties.generalCategory != .control : isPlain($0) }) else {
         return "'" + word.unicodeScalars.map { $0 == "'" ? "'\\''" : String($0) }.joined() + "'"
     }
     return "$'" + word.utf8.map { isSafe($0) || $0 == 0x20 ? String(UnicodeScalar($0)) : octal($0) }.joined() + "'"

@@ -113,18 +113,15 @@ public struct NetworkGraph: Equatable, Sendable {
     public var multiplyAdds: Int {
         nodes.indices.reduce(0) { sum, index in
             switch nodes[index].operation {
-            case .convolution: sum + (convolutionShape(index)?.multiplyAdds ?? 0)
+            case .convolution(let channels, let kernel, let stride, let padding, _, _):
+                sum
+                    + ConvolutionShape(
+                        input: shape(nodes[index].inputs[0]), outputChannels: channels, kernel: kernel, stride: stride, padding: padding
+                    ).multiplyAdds
             case .linear(let outputs, _): sum + outputs * shape(nodes[index].inputs[0]).count
             default: sum
             }
         }
-    }
-
-    /// Of a convolution; `nil` for other nodes.
-    public func convolutionShape(_ index: Int) -> ConvolutionShape? {
-        guard case .convolution(let channels, let kernel, let stride, let padding, _, _) = nodes[index].operation else { return nil }
-        return ConvolutionShape(
-            input: shape(nodes[index].inputs[0]), outputChannels: channels, kernel: kernel, stride: stride, padding: padding)
     }
 }
 

@@ -47,7 +47,7 @@ public struct AvailableMemory: Equatable, Sendable {
     private static func megabytes(_ bytes: Int) -> String { "\(Int((Double(bytes) / 1e6).rounded(.up))) MB" }
 
     private static func machine(_ processes: String) -> [AvailableMemory] {
-        guard let kilobytes = numbers(in: "\(processes)/meminfo", "MemAvailable:").first else { return [] }
+        guard let kilobytes = number(in: "\(processes)/meminfo", "MemAvailable:") else { return [] }
         return [AvailableMemory(bytes: product(kilobytes, 1024), source: "MemAvailable")]
     }
 
@@ -58,8 +58,8 @@ public struct AvailableMemory: Equatable, Sendable {
     private static func limits(_ processes: String) -> [AvailableMemory] {
         let all = [("Max address space", "VmSize:", "ulimit -v", threads), ("Max data size", "VmData:", "ulimit -d", 0)]
         return all.compactMap { limit, used, name, besides in
-            guard let most = numbers(in: "\(processes)/self/limits", limit).first,
-                let now = numbers(in: "\(processes)/self/status", used).first
+            guard let most = number(in: "\(processes)/self/limits", limit),
+                let now = number(in: "\(processes)/self/status", used)
             else { return nil }
             return AvailableMemory(bytes: most - product(now, 1024) - besides, source: name)
         }
@@ -82,7 +82,7 @@ public struct AvailableMemory: Equatable, Sendable {
                 guard let most = number("\(folder)/\(files.0)"), let used = number("\(folder)/\(files.1)"), most < 1 << 60 else {
                     return nil
                 }
-                let spare = numbers(in: "\(folder)/memory.stat", files.2 + " ").first ?? 0
+                let spare = number(in: "\(folder)/memory.stat", files.2 + " ") ?? 0
                 return AvailableMemory(bytes: most - used + min(spare, used), source: "limit of the control group \(folder)")
             }
         }
@@ -100,11 +100,10 @@ public struct AvailableMemory: Equatable, Sendable {
 
     private static func number(_ path: String) -> Int? { lines(of: path).first.flatMap { Int($0) } }
 
-    /// The whole numbers of the line that begins so; none where it says `unlimited`.
-    private static func numbers(in path: String, _ start: String) -> [Int] {
-        guard
-            let words = lines(of: path).first(where: { $0.hasPrefix(start) })?.dropFirst(start.count).split(whereSeparator: \.isWhitespace)
-        else { return [] }
-        return words.first.flatMap { Int($0) }.map { [$0] } ?? []
+    /// The first word after the start of the line that begins so; none where it is no number, such as `unlimited`.
+    private static func number(in path: String, _ start: String) -> Int? {
+        lines(of: path).first { $0.hasPrefix(start) }?.dropFirst(start.count).split(whereSeparator: \.isWhitespace).first.flatMap {
+            Int($0)
+        }
     }
 }

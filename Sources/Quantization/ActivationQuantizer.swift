@@ -89,14 +89,14 @@ extension ActivationQuantizer {
         }
     }
 
-    public func initialStepSize(_ x: UnsafeBufferPointer<Float>) -> Float? { initialStepSize(largest: x.max() ?? 0) }
+    /// `max(x)/qmax`, if positive.
+    public func initialStepSize(_ x: UnsafeBufferPointer<Float>) -> Float? {
+        x.max().flatMap { $0 > 0 ? $0 / Float(grid.upperBound) : nil }
+    }
 
     public func initialStepSize(ofParts parts: [(value: Float, images: Int)]) -> Float? {
         parts.map(\.value).max().flatMap { $0 > 0 ? $0 : nil }
     }
-
-    /// `max(x)/qmax`, if positive.
-    public func initialStepSize(largest: Float) -> Float? { largest > 0 ? largest / Float(grid.upperBound) : nil }
 
     @inlinable
     public func level(_ x: Float, stepSize: Float) -> Int {
@@ -152,11 +152,6 @@ extension ActivationQuantizer {
 
     @inlinable
     public func isUsable(stepSize: Float) -> Bool { stepSize > 0 && stepSize.isFinite }
-
-    /// - Throws: `QuantizationError.stepSize` unless `stepSize` is finite and positive.
-    public func validate(stepSize: Float) throws {
-        guard isUsable(stepSize: stepSize) else { throw QuantizationError.stepSize(stepSize) }
-    }
 
     /// For each level above qmin, the least number that reaches it, found by bisection over all floats (∞ where only that does): what an
     /// export needs of a quantizer without `rounding`.

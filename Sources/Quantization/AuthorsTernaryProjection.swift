@@ -22,12 +22,6 @@ public struct AuthorsTernaryProjection: WeightQuantizer, Equatable {
         let kept = w.filter { $0.magnitude >= threshold }.reduce(0.0) { $0 + Double($1.magnitude) }
         return (T(kept / Double(w.count)), w.map { $0.magnitude < threshold || $0 == 0 ? 0 : $0 > 0 ? 1 : -1 })
     }
-
-    @discardableResult
-    public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
-        threads: Int
-    ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 
 extension AuthorsTernaryProjection: MagnitudeProjection {

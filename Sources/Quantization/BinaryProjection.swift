@@ -18,16 +18,10 @@ public struct BinaryProjection: WeightQuantizer, Equatable {
         let norm = w.reduce(0.0) { $0 + Double($1.magnitude) }
         return (T(norm / Double(w.count)), w.map { $0 >= 0 ? 1 : -1 })
     }
-
-    /// In two passes.
-    @discardableResult
-    public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
-        threads: Int
-    ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 
 extension BinaryProjection: MagnitudeProjection {
+    /// In two passes.
     package func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
         let scale = Float(magnitudes.sum / Double(slice.count))
         if slice.quantized != nil || !slice.haveSigns {

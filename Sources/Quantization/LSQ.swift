@@ -41,8 +41,11 @@ public struct LSQ: ActivationQuantizer, Equatable {
 
     public func stepSizeGradientScale(features: Int) -> Float { 1 / (Float(features) * Float(grid.upperBound)).squareRoot() }
 
+    /// `2⟨|v|⟩/√qmax`, if positive.
     public func initialStepSize(_ x: UnsafeBufferPointer<Float>) -> Float? {
-        initialStepSize(meanMagnitude: x.reduce(0.0) { $0 + Double(isSigned ? $1.magnitude : max($1, 0)) } / Double(max(x.count, 1)))
+        let mean = x.reduce(0.0) { $0 + Double(isSigned ? $1.magnitude : max($1, 0)) } / Double(max(x.count, 1))
+        let first = Float(2 * mean / Double(grid.upperBound).squareRoot())
+        return isUsable(stepSize: first) ? first : nil
     }
 
     /// Their mean, as of the magnitudes.
@@ -50,12 +53,6 @@ public struct LSQ: ActivationQuantizer, Equatable {
         guard parts.count != 1 else { return parts[0].value > 0 ? parts[0].value : nil }
         let mean = parts.reduce(0) { $0 + Double($1.value) * Double($1.images) } / Double(max(parts.reduce(0) { $0 + $1.images }, 1))
         return isUsable(stepSize: Float(mean)) ? Float(mean) : nil
-    }
-
-    /// `2⟨|v|⟩/√qmax`, if positive.
-    func initialStepSize(meanMagnitude mean: Double) -> Float? {
-        let first = Float(2 * mean / Double(grid.upperBound).squareRoot())
-        return isUsable(stepSize: first) ? first : nil
     }
 }
 

@@ -50,16 +50,10 @@ public struct LloydProjection: WeightQuantizer, Equatable {
     /// `2·max|w|/(2^bits − 1)`, written so that it cannot overflow.
     @inlinable
     func start<T: BinaryFloatingPoint>(_ maximum: T) -> T { maximum / (T((1 << bits) - 1) / 2) }
-
-    /// In two passes an iteration, at most.
-    @discardableResult
-    public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
-        threads: Int
-    ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 
 extension LloydProjection: MagnitudeProjection {
+    /// In two passes an iteration, at most.
     package func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
         let top = Float(maximumIntegerWeight)
         var scale = start(magnitudes.maximum)

@@ -4,7 +4,6 @@
 public enum QuantizationError: Error, CustomStringConvertible, Equatable {
     /// `what` names the quantity, such as "activation bits" or "weight bits".
     case bits(Int, of: String, allowed: ClosedRange<Int>)
-    case stepSize(Float)
     case iterations(Int)
 
     public var description: String {
@@ -12,8 +11,6 @@ public enum QuantizationError: Error, CustomStringConvertible, Equatable {
         case .bits(let found, let what, let allowed):
             "\(what) must be \(allowed.lowerBound) to \(allowed.upperBound), found \(found); "
                 + "for 32 bits leave the quantizer out"
-        case .stepSize(let found):
-            "a step size must be finite and positive, found \(found); lower its learning rate or bound it from below"
         case .iterations(let found):
             "the number of Lloyd iterations must be 1 or more, found \(found)"
         }

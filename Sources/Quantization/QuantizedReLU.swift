@@ -35,8 +35,8 @@ public enum CoarseStepSizeDerivative: String, Codable, CaseIterable, Sendable {
 /// - Positive `x` has level 1 or more, also where `x/α` underflows to 0. `−0` counts as 0; +∞ has level `L`.
 /// - NaN in `x`: the output is NaN, so that the loss shows it; its level and coarse derivatives are 0
 ///   (the identity's stays 1).
-/// - A step size that is not finite and positive has no levels: outputs and coarse derivatives are NaN, levels 0.
-///   `validate(stepSize:)` turns it into an error.
+/// - A step size that is not finite and positive has no levels: outputs and coarse derivatives are NaN, levels 0
+///   (`isUsable(stepSize:)`).
 public struct QuantizedReLU: ActivationQuantizer, Equatable {
     /// `b`, 1 … 8. (32 activation bits are a plain ReLU: no quantizer.)
     public let bits: Int

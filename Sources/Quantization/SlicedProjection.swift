@@ -28,15 +28,6 @@ package protocol MagnitudeProjection: WeightQuantizer {
 }
 
 extension MagnitudeProjection {
-    func measureAndProject(
-        _ w: UnsafePointer<Float>, _ count: Int, _ quantized: UnsafeMutablePointer<Float>, _ integerWeights: UnsafeMutablePointer<Int8>?,
-        _ threads: Int
-    ) -> Float {
-        precondition(count > 0 && w != UnsafePointer(quantized), "need weights, and other room for the quantized ones")
-        let slice = WeightSlice(w: w, count: count, quantized: quantized, integerWeights: integerWeights, scratch: quantized)
-        return projectFinite(slice, ck_magnitudes(w, count, Int32(threads)), threads: Int32(threads))
-    }
-
     fileprivate func projectFinite(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
         magnitudes.sum.isFinite ? projectSlice(slice, magnitudes, threads: threads) : slice.fill(.nan, code: 0)
     }
@@ -52,12 +43,12 @@ package enum KnownMagnitudes {
 extension WeightQuantizer {
     /// Projects each of `slices` equal parts of `count` weights by itself; threads share one slice, or else the slices.
     /// - Parameters:
-    ///   - quantized: nil where the integer weights are enough.
+    ///   - quantized, integerWeights: nil where the other is enough.
     ///   - scales: room for one `δ` a slice.
     ///   - scratch: room for `count` floats apart from `w`; may be `quantized`.
     package func project(
         _ w: UnsafePointer<Float>, count: Int, slices: Int, known: KnownMagnitudes, quantized: UnsafeMutablePointer<Float>?,
-        integerWeights: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int
+        integerWeights: UnsafeMutablePointer<Int8>?, scales: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int
     ) {
         precondition(slices >= 1 && count > 0 && count % slices == 0, "slices are of equal length")
         precondition(w != UnsafePointer(scratch), "need other room than the weights'")
@@ -94,16 +85,14 @@ private struct SliceJob {
     let length, slices: Int
     let known: KnownMagnitudes
     let quantized: UnsafeMutablePointer<Float>?
-    let integerWeights: UnsafeMutablePointer<Int8>
+    let integerWeights: UnsafeMutablePointer<Int8>?
     let scales: UnsafeMutablePointer<Float>
     let scratch: UnsafeMutablePointer<Float>
 
     func project(_ number: Int, threads: Int32) {
         let offset = number * length
         guard let projection = quantizer as? any MagnitudeProjection else {
-            scales[number] = quantizer.project(
-                w + offset, count: length, quantized: (quantized ?? scratch) + offset, integerWeights: integerWeights + offset,
-                threads: Int(threads))
+            scales[number] = projectByDefinition(offset..<offset + length)
             return
         }
         let (magnitudes, haveSigns) =
@@ -113,8 +102,17 @@ private struct SliceJob {
             }
         let slice = WeightSlice(
             w: w + offset, count: length, haveSigns: haveSigns, quantized: quantized.map { $0 + offset },
-            integerWeights: integerWeights + offset,
-            scratch: scratch + offset)
+            integerWeights: integerWeights.map { $0 + offset }, scratch: scratch + offset)
         scales[number] = projection.projectFinite(slice, magnitudes, threads: threads)
+    }
+
+    private func projectByDefinition(_ range: Range<Int>) -> Float {
+        let (scale, found) = quantizer.referenceProject(Array(UnsafeBufferPointer(start: w + range.lowerBound, count: range.count)))
+        precondition(found.count == range.count, "\(quantizer.name): \(found.count) integer weights of \(range.count) weights")
+        for (i, integer) in zip(range, found) {
+            quantized?[i] = scale * Float(integer)
+            integerWeights?[i] = Int8(integer)
+        }
+        return scale
     }
 }

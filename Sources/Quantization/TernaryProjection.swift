@@ -26,16 +26,10 @@ public struct TernaryProjection: WeightQuantizer, Equatable {
         for index in order.prefix(kept) { integerWeights[index] = w[index] > 0 ? 1 : -1 }
         return (scale, integerWeights)
     }
-
-    /// In five passes, without sorting (`TernarySelection.swift`).
-    @discardableResult
-    public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
-        threads: Int
-    ) -> Float { measureAndProject(w, count, quantized, integerWeights, threads) }
 }
 
 extension TernaryProjection: MagnitudeProjection {
+    /// In five passes, without sorting (`TernarySelection.swift`).
     package func projectSlice(_ slice: WeightSlice, _ magnitudes: ck_magnitudes, threads: Int32) -> Float {
         guard magnitudes.maximum > 0 else { return slice.fill(0, code: 0) }
         let kept = largestMagnitudes(slice.w, slice.count, magnitudes, scratch: slice.scratch, threads)

@@ -31,8 +31,6 @@ public struct WeightProjection: WeightQuantizer, Equatable {
     }
 
     /// The projection that the settings choose.
-    public var quantizer: any WeightQuantizer { chosen }
-
     private var chosen: any MagnitudeProjection {
         switch bits {
         case 1: BinaryProjection()
@@ -45,7 +43,7 @@ public struct WeightProjection: WeightQuantizer, Equatable {
     public var name: String { chosen.name }
     public var maximumIntegerWeight: Int { chosen.maximumIntegerWeight }
 
-    /// By name, not by `quantizer`, for callers' compilers to specialise it.
+    /// By name, not by `chosen`, for callers' compilers to specialise it.
     @inlinable
     public func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int]) {
         switch bits {
@@ -55,12 +53,6 @@ public struct WeightProjection: WeightQuantizer, Equatable {
         default: LloydProjection(checkedBits: bits, maximumIterations: maximumIterations).referenceProject(w)
         }
     }
-
-    @discardableResult
-    public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
-        threads: Int
-    ) -> Float { chosen.project(w, count: count, quantized: quantized, integerWeights: integerWeights, threads: threads) }
 }
 
 extension WeightProjection: MagnitudeProjection {

@@ -26,20 +26,6 @@ public protocol WeightQuantizer: Sendable {
     /// The definition, in any precision (at most `Double`'s).
     /// - Parameter w: n ≥ 1 weights.
     func referenceProject<T: BinaryFloatingPoint>(_ w: [T]) -> (scale: T, integerWeights: [Int])
-
-    /// Writes `quantized[i] = δ·qᵢ` and, if asked, the integer weights `qᵢ` of `count` ≥ 1 weights. Any thread count gives the same bits.
-    /// - Parameters:
-    ///   - w: the float weights.
-    ///   - count: of the weights.
-    ///   - quantized: room for `count` floats apart from `w` (which training keeps); also the scratch space.
-    ///   - integerWeights: nil, or room for `count` integer weights.
-    ///   - threads: 1 or more that compute.
-    /// - Returns: the scale `δ`.
-    @discardableResult
-    func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
-        threads: Int
-    ) -> Float
 }
 
 /// A weight quantizer whose backward pass is more than straight through, such as DoReFa's, through tanh.
@@ -92,35 +78,30 @@ extension TransformedWeightQuantizer {
 }
 
 extension WeightQuantizer {
+    /// Writes `quantized[i] = δ·qᵢ` and, if asked, the integer weights `qᵢ` of `count` ≥ 1 weights. Any thread count gives the same bits.
+    /// - Parameters:
+    ///   - w: the float weights.
+    ///   - count: of the weights.
+    ///   - quantized: room for `count` floats apart from `w` (which training keeps); also the scratch space.
+    ///   - integerWeights: nil, or room for `count` integer weights.
+    ///   - threads: 1 or more that compute.
+    /// - Returns: the scale `δ`.
     @discardableResult
-    @inlinable
     public func project(
-        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>?,
+        _ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, integerWeights: UnsafeMutablePointer<Int8>? = nil,
         threads: Int
     ) -> Float {
-        let (scale, found) = referenceProject(Array(UnsafeBufferPointer(start: w, count: count)))
-        precondition(found.count == count, "\(name): \(found.count) integer weights of \(count) weights")
-        for i in 0..<count {
-            quantized[i] = scale * Float(found[i])
-            integerWeights?[i] = Int8(found[i])
-        }
+        var scale = Float(0)
+        project(
+            w, count: count, slices: 1, known: .none, quantized: quantized, integerWeights: integerWeights, scales: &scale,
+            scratch: quantized, threads: threads)
         return scale
-    }
-
-    /// The same without integer weights.
-    @discardableResult
-    public func project(_ w: UnsafePointer<Float>, count: Int, quantized: UnsafeMutablePointer<Float>, threads: Int) -> Float {
-        project(w, count: count, quantized: quantized, integerWeights: nil, threads: threads)
     }
 
     /// The same for an array.
     public func project(_ w: [Float], threads: Int = 1) -> (scale: Float, integerWeights: [Int8]) {
-        var (scale, quantized) = (Float(0), [Float](repeating: 0, count: w.count))
-        let integerWeights = [Int8](unsafeUninitializedCapacity: w.count) { integerWeights, count in
-            scale = project(w, count: w.count, quantized: &quantized, integerWeights: integerWeights.baseAddress, threads: threads)
-            count = w.count
-        }
-        return (scale, integerWeights)
+        let (scales, integerWeights) = project(w, slices: 1, threads: threads)
+        return (scales[0], integerWeights)
     }
 
     /// Each of `slices` equal parts of the weights projected by itself.

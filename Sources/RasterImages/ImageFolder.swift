@@ -25,8 +25,3 @@ public func imageFiles(in folder: String) throws -> [String] {
     }
     return found
 }
-
-public func isFolder(_ path: String) -> Bool {
-    var facts = stat()
-    return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR
-}

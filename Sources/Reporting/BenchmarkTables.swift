@@ -6,23 +6,28 @@ public enum BenchmarkTables {
     /// The columns that training.csv must have.
     public static let trainingColumns = [
         "network", "batch", "side", "bits", "engine", "precision", "stage", "median_ms", "pytorch_f32_over_this", "pytorch_bf16_over_this",
-        "roofline"
+        "bound_ms"
     ]
 
     /// Whole training steps: of each network this package's precisions and PyTorch's fastest configuration in each of its own,
     /// all timed in turns (`stage` interleaved).
     public static func training(_ csv: CSVTable) -> TextTable {
         let timed = csv.rows.indices.filter { csv[$0, "stage"] == "interleaved" }
-        func name(_ row: Int) -> String { "\(csv[row, "bits"].uppercased()) \(csv[row, "network"])" }
+        func name(_ row: Int) -> String {
+            let limit = csv.header.contains("limited_to") ? csv[row, "limited_to"] : "none"
+            return "\(csv[row, "bits"].uppercased()) \(csv[row, "network"])\(["", "none"].contains(limit) ? "" : ", limited to \(limit)")"
+        }
         func milliseconds(_ row: Int) -> Double { Double(csv[row, "median_ms"]) ?? .infinity }
-        let names = timed.map(name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        let names = timed.map(name).uniqued()
         let fastest = names.flatMap { network in
-            [("bcgd", "mixed"), ("bcgd", "f32"), ("pytorch", "f32"), ("pytorch", "bf16")].compactMap { engine, precision in
+            [("bcgd", "mixed"), ("bcgd", "s16"), ("bcgd", "f32"), ("pytorch", "f32"), ("pytorch", "bf16")].compactMap { engine, precision in
                 timed.filter { name($0) == network && csv[$0, "engine"] == engine && csv[$0, "precision"] == precision }
                     .min { milliseconds($0) < milliseconds($1) }
             }
         }
-        func share(_ text: String) -> String { Double(text).map { String(format: "%.0f %%", 100 * $0) } ?? "–" }
+        func roofline(_ row: Int) -> String {  // `roofline` of the file is rounded already
+            Double(csv[row, "bound_ms"]).map { String(format: "%.0f %%", 100 * $0 / milliseconds(row)) } ?? "–"
+        }
         return TextTable(
             header: [
                 "Network", "Batch", "Side", "Engine", "Precision", "Median ms", "PyTorch f32 over this", "PyTorch bf16 over this",
@@ -33,7 +38,7 @@ public enum BenchmarkTables {
                     name(row), csv[row, "batch"], csv[row, "side"], csv[row, "engine"] == "bcgd" ? "this package" : "PyTorch",
                     csv[row, "precision"],
                     csv[row, "median_ms"], csv[row, "pytorch_f32_over_this"], csv[row, "pytorch_bf16_over_this"],
-                    share(csv[row, "roofline"])
+                    roofline(row)
                 ]
             })
     }

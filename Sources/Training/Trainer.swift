@@ -109,6 +109,7 @@ public final class Trainer {
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: context)
         images = shape.tensor(batch: context.batch)
         data = TrainingState.data(images: train.count, classes: classes, checksum: dataset.digest)
+        try Self.expectSame("\(data), \(test.count) test images and the run \(run.digest)", collective)
         let augmentation =
             recipe.imageSize == nil
             ? Augmentation(padding: recipe.cropPadding, flips: recipe.flip)

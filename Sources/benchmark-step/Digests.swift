@@ -42,7 +42,9 @@ struct DigestsCommand: ParsableCommand {
         guard only.map(Self.cases.map(\.name).contains) ?? true else {
             throw ValidationError("--only must be one of \(Self.cases.map(\.name).joined(separator: ", "))")
         }
-        guard !kinds.isEmpty else { throw ValidationError("--precisions must be of \(Precision.choice), with commas, not \(precisions)") }
+        guard !kinds.isEmpty, kinds.count == precisions.split(separator: ",").count else {
+            throw ValidationError("--precisions must be of \(Precision.choice), with commas, not \(precisions)")
+        }
     }
 
     private var threadCounts: [Int] { threads.split(separator: ",").map { Int($0) ?? 0 } }

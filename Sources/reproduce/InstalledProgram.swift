@@ -11,10 +11,14 @@ enum InstalledProgram {
     /// The words of a shell that start it: from the package's folder, unless it is installed.
     static var words: [String] { isBuilt ? ["swift", "run", "-c", "release", "reproduce"] : ["reproduce"] }
 
-    /// The same for a script that runs it somewhere else.
-    static var file: String { isBuilt ? ".build/release/reproduce" : path }
+    /// The same for a script: from the current folder where that is the package's, else from anywhere.
+    static var file: String {
+        let built = ".build/release/reproduce"
+        return isBuilt && URL(fileURLWithPath: built).resolvingSymlinksInPath().path == path ? built : path
+    }
 
-    private static var isBuilt: Bool { path.contains("/.build") }
+    /// Whether the current folder is that of the package which the program was built in.
+    private static var isBuilt: Bool { path.hasPrefix(FileManager.default.currentDirectoryPath + "/.build") }
 
     /// The recipes of where it is run, else those beside it; the former's name where there are neither, for the message.
     static var recipes: String {

@@ -100,7 +100,8 @@ struct DataOptions: ParsableArguments {
     @Flag(help: "Accept data files whose checksums are not the official ones; the results say so.")
     var allowUnofficialData = false
 
-    private var folder: String? { data ?? environment("BCGD_DATA") }
+    /// With images; `nil` where none was named.
+    var folder: String? { data ?? environment("BCGD_DATA") }
     var dataset: KnownDataset { asked ?? (folder == nil ? .fashionMNIST : .cifar10) }
 
     func load() throws -> any Dataset { try load(dataset) }
@@ -132,7 +133,7 @@ struct DataOptions: ParsableArguments {
 struct ExperimentOptions: ParsableArguments {
     @Option(
         name: .customLong("protocol"),
-        help: "How long to train: smoke (minutes), brief (15 + 10 epochs), short (30 + 30) or paper (the published schedule).")
+        help: "How long to train: smoke (minutes), brief, short (small parts of the published schedule) or paper (all of it).")
     var runProtocol = RunProtocol.smoke
 
     @OptionGroup var recipes: RecipeOptions

@@ -43,14 +43,18 @@ struct Plan: ParsableCommand {
     /// What all lines say.
     private var common: [String] {
         func option(_ name: String, _ value: (some CustomStringConvertible)?) -> [String] { value.map { [name, $0.description] } ?? [] }
-        return ["--protocol", options.experiment.runProtocol.rawValue, "--precision", options.precision.rawValue, "--out", options.out]
+        return [
+            "--protocol", options.experiment.runProtocol.rawValue, "--precision", (options.precision ?? .best).rawValue, "--out",
+            options.out
+        ]
             + option("--float-precision", options.floatPrecision?.rawValue) + option("--experiments", options.experiment.recipes.asked)
-            + option("--threads", options.computing.asked) + option("--shards", options.shards) + option("--data", images.data)
+            + option("--threads", options.computing.asked) + option("--shards", options.shards)
+            + option("--data", table == "table3" ? imageNet.folder(images.data) : images.folder)
             + options.watch.words
             + (table == "table3"
                 ? option("--classes", imageNet.classes) + [
                     "--max-unreadable", "\(imageNet.maxUnreadable)", "--data-workers", "\(imageNet.dataWorkers)"
                 ]
-                : option("--dataset", images.asked?.id.slug) + (images.allowUnofficialData ? ["--allow-unofficial-data"] : []))
+                : ["--dataset", images.dataset.id.slug] + (images.allowUnofficialData ? ["--allow-unofficial-data"] : []))
     }
 }

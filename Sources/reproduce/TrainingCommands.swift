@@ -52,7 +52,7 @@ struct TrainingOptions: ParsableArguments {
             AVX-512 VNNI and BF16; s16 (as mixed, with exact gradients in 16 bits, whose bits depend on neither processor nor threads), \
             the default with AVX2.
             """)
-    var precision = Precision.best
+    var precision: Precision?
 
     @Option(
         help: ArgumentHelp(
@@ -129,7 +129,8 @@ struct TrainingOptions: ParsableArguments {
         let runner = try TableRunner(
             cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision,
             floatPrecision: floatPrecision, pretrained: pretrained,
-            output: try OutputFolder(out), experiments: experiment.folder, invocation: job.invocation,
+            output: collective.isFirst ? try OutputFolder(out) : OutputFolder(ofFirstRank: out), experiments: experiment.folder,
+            invocation: job.invocation,
             watching: try collective.isFirst ? watch.watching() : Watching(), stop: stop, stepLimit: stopAfter,
             collective: collective)
         try runner.run(selected, seeds: try seedList(), resume: resume)
@@ -227,5 +228,8 @@ struct All: ParsableCommand {
         discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions
-    func run() throws { try options.train(Subject(images.dataset.id).tables, on: images, recipe: "paper") }
+    func run() throws {
+        let subject = Subject(images.dataset.id)
+        try options.train(subject.tables, on: images, recipe: subject == .mnist ? nil : "paper")
+    }
 }

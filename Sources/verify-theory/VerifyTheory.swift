@@ -83,8 +83,8 @@ struct VerifyTheory: ParsableCommand {
         let text = TheoryReport(
             verification: verification, report: report, seconds: Date().timeIntervalSince(start),
             processorSeconds: Double(clock() - processor) / Double(CLOCKS_PER_SEC), power: power)
+        try folder.write(text)  // first, as what reads the words may be gone
         say(text.console)
-        try folder.write(text)
         say("wrote \(out)/theory.md, theory.csv and figures")
         if text.failed { throw ExitCode(1) }
     }

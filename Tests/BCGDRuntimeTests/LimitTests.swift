@@ -141,6 +141,16 @@ import Testing
         #expect(message(long).contains("a name of 4097 bytes, more than 4096"))
     }
 
+    /// What the file has a byte for.
+    @Test func kernelsAndColoursAreBounded() {
+        let wide = PackedModel.Unit(
+            name: "c", kind: .convolution, kernel: 256, weightBits: 1, activationBits: 1, input: 0, outputChannels: 16, scaleCount: 1)
+        #expect(message(contents(side: 256, units: [wide])).contains("c has a kernel of 256, stride 1 and padding 0, of which the format"))
+        var colours = contents(side: 1, units: [])
+        colours.mean = [0, 0, 0, 0, 0]
+        #expect(message(colours).contains("images have 5 colours, and the format holds up to 4"))
+    }
+
     @Test func aPipeIsNoModel() throws {
         let folder = try TemporaryFolder(), path = folder.path + "/pipe.bcgd"
         try #require(mkfifo(path, 0o600) == 0)

@@ -23,7 +23,7 @@ import Testing
             _ random: inout Philox
         ) {
             let (inputs, outputs) = channels, qmax = (1 << levelBits) - 1
-            // Packed models hold −128 too where weights have 8 bits.
+            // The kernels take −128 too, which no packed model holds.
             let code = weightBits == 1 ? 1 : weightBits == 8 ? 128 : 1 << (weightBits - 1) - 1
             (height, width) = ((side.0 - 1) / stride + 1, (side.1 - 1) / stride + 1)
             integerWeights = (0..<inputs * outputs * kernel * kernel).map { _ in

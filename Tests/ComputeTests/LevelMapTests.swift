@@ -54,6 +54,10 @@ import Testing
                 ck_map_shortcut_forward(large.map { UInt8($0 & 255) }, &levels, CK_U8, s, threads)
                 ck_map_shortcut_backward(small, &gradient, s, threads)
                 #expect(values == expected && levels == expected.map { UInt8($0 & 255) })
+                // Sums of exact integers, which a shortcut may read, are f32.
+                var wide = [Float](repeating: 9, count: small.count)
+                ck_map_shortcut_forward(large.map(BF16.float), &wide, CK_F32, s, threads)
+                #expect(wide.map(\.bitPattern) == expected.map { BF16.float($0).bitPattern })
                 #expect(firstDifference(Self.numbers(gradient), Self.numbers(sums)) == nil)
             }
         }
@@ -84,6 +88,19 @@ import Testing
                         gradient, (0..<count).map { BF16.rounded(found[$0 / channels / pixels * channels + $0 % channels] / Float(pixels)) }
                     ) == nil)
             }
+        }
+    }
+
+    /// Sums beyond 2²⁴, which f32 would round on the way: 512·513 pixels of 255 but for one of 254 are 66,977,279.
+    @Test(arguments: InstructionSet.available)
+    func aMeanOfManyLevelsIsExact(_ set: InstructionSet) {
+        let pool = ck_pool(images: 1, height: 512, width: 513, channels: 16, window: 0, stride: 0, padding: 0)
+        var levels = [UInt8](repeating: 255, count: 512 * 513 * 16)
+        levels[5] = 254
+        set.limit {
+            var found = [Float](repeating: -1, count: 16)
+            ck_map_mean_forward(levels, CK_U8, Float(512 * 513), &found, pool, 1)
+            #expect(found == (0..<16).map { $0 == 5 ? 66_977_279 : 66_977_280 })
         }
     }
 

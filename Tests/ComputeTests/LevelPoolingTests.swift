@@ -48,4 +48,21 @@ import Testing
             }
         }
     }
+
+    /// As in PyTorch, so that a loss shows divergence.
+    @Test(arguments: InstructionSet.available, [1, 5, 8, 19])
+    func noNumberIsTheMaximum(_ set: InstructionSet, channels: Int) {
+        let pool = ck_pool(images: 1, height: 2, width: 2, channels: channels, window: 2, stride: 2, padding: 0)
+        for place in 0..<4 {
+            let values = (0..<4).flatMap { [Float](repeating: $0 == place ? .nan : [1, 3, 2, 0][$0], count: channels) }
+            set.limit {
+                var (y, argmax) = ([Float](repeating: 0, count: channels), [UInt8](repeating: 9, count: channels))
+                ck_max_pool_forward(values, &y, &argmax, pool, 1)
+                #expect(y.allSatisfy(\.isNaN) && argmax.allSatisfy { $0 == UInt8(place) })
+                var y16 = [UInt16](repeating: 0, count: channels)
+                ck_bf16_max_forward(values.map(BF16.rounded), &y16, &argmax, pool, 1)
+                #expect(y16.allSatisfy { BF16.float($0).isNaN } && argmax.allSatisfy { $0 == UInt8(place) })
+            }
+        }
+    }
 }

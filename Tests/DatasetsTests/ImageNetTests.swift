@@ -66,6 +66,14 @@ struct TinyImageNet {
             }.contains("leave image_size out"))
     }
 
+    /// Other names are other images, wherever they lie; Python's zlib gave the number, and `test_trainer.py` has it too.
+    @Test func namesAreToldApart() throws {
+        let tiny = try TinyImageNet()
+        #expect(try ImageNet(folder: tiny.folder, unreadable: silent).digest == "02a8bedd")
+        try FileManager.default.moveItem(atPath: tiny.train(1, 4), toPath: tiny.train(1, 10))
+        #expect(try ImageNet(folder: tiny.folder, unreadable: silent).digest != "02a8bedd")
+    }
+
     /// What other systems leave beside files, and whatever else is hidden, is no image.
     @Test func hiddenFilesAreNoImages() throws {
         let tiny = try TinyImageNet()

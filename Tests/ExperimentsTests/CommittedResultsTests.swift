@@ -54,4 +54,14 @@ import Training
             #expect(FileManager.default.fileExists(atPath: "\(Self.results)/runs/\(row.name)/curve.csv"), "\(row.name)")
         }
     }
+
+    /// Where a cell has a run, the report has its measured training loss beside the published one.
+    @Test func publishedLossesStandBesideMeasuredOnes() throws {
+        let lines = try String(contentsOfFile: Self.results + "/paper/reported.tex", encoding: .utf8).split(separator: "\n")
+        let hasRun = Dictionary(
+            uniqueKeysWithValues: lines.filter { $0.contains(" & ") }.map { ($0.prefix { $0 != " " }, !$0.contains("no run")) })
+        let losses = hasRun.keys.filter { $0.hasSuffix("/train-loss") }
+        #expect(losses.count { hasRun[$0] == true } >= 6, "MNIST's cells")
+        for loss in losses { #expect(hasRun[loss] == hasRun[loss.dropLast("/train-loss".count)], "\(loss)") }
+    }
 }

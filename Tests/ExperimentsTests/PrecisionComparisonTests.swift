@@ -45,6 +45,12 @@ import TrainingTestSupport
         // bf16 rounds by up to 2⁻⁸; f32 compared with f32, or a pass left out, would be 0 or near 1.
         let scores = try #require(comparison.rows.first { $0.parameter == "fc.weight" })
         #expect(scores.error > 1e-4 && scores.error < 0.1)
+        let large = RunDescription(
+            name: "large", dataset: "synthetic", recipe: try recipe(["epochs": "1", "batch_size": "150"]), seed: 3, warmStart: nil)
+        try Trainer(large, dataset: data, threads: 1).train(checkpoint: path + ".large", observer: &observer)
+        #expect {
+            try PrecisionComparison(try Checkpoint(path: path + ".large"), dataset: data, batches: 2, threads: 1)
+        } throws: { "\($0)".contains("have one mini-batch of 150 images: an interval needs two") }
         #expect(throws: CheckpointError.self) {
             try PrecisionComparison(try Checkpoint(path: path), dataset: syntheticDataset(name: "other"), batches: 2, threads: 1)
         }

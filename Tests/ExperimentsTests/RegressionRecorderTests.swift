@@ -36,10 +36,11 @@ import TrainingTestSupport
     }
 
     private func record(
-        _ out: String, _ seeds: ClosedRange<UInt64>, _ precision: Precision = .f32, resume: Bool = false, _ runner: RegressionRunner? = nil
+        _ out: String, _ seeds: ClosedRange<UInt64>, _ precision: Precision = .f32, resume: Bool = false, _ runner: RegressionRunner? = nil,
+        on others: ImageDataset? = nil
     ) throws -> Bool {
         try RegressionRecorder(runner ?? self.runner(), folder: "\(folder.path)/\(out)").record(
-            images, precision, seeds: Array(seeds), resume: resume)
+            others ?? images, precision, seeds: Array(seeds), resume: resume)
     }
 
     private func samples(_ out: String) throws -> RegressionSamples { try RegressionSamples(contentsOf: "\(folder.path)/\(out)/seeds.csv") }
@@ -63,14 +64,24 @@ import TrainingTestSupport
             #expect { try record("broken", 1...4, .f32, resume: resume, runner) } throws: { "\($0)".contains(words) }
         }
         refusal("holds a recording that was stopped: add --resume", resume: false)
-        refusal("is of another commit, recipe or number of threads than this (def, \(plan.digest), 1)", resume: true, runner(commit: "def"))
+        refusal(
+            "is of another commit, recipe, number of threads or other images than this (def, \(plan.digest), 1, \(images.checksum))",
+            resume: true, runner(commit: "def"))
         refusal("is of another commit", resume: true, runner(threads: 2))
+        let others = ImageDataset(name: images.name, classes: images.classes, train: images.test, test: images.train, isOfficial: true)
+        #expect { try record("broken", 1...4, resume: true, on: others) } throws: { "\($0)".contains("or other images than this") }
         #expect(try record("broken", 1...UInt64(max(4, done)), resume: true))
         let (whole, broken) = (try samples("whole"), try samples("broken"))
         #expect(
             broken.samples.prefix(4).map(\.values) == whole.samples.map(\.values) && broken.samples.map(\.seed).prefix(4) == [1, 2, 3, 4])
         #expect(whole.statistics == plan.statistics && !FileManager.default.fileExists(atPath: file))
         #expect(FileManager.default.fileExists(atPath: "\(folder.path)/whole/intervals.csv"))
+        // What is recorded is not trained again, but other seeds are, and those of another commit.
+        let stopped = StopRequest()
+        stopped.make()
+        #expect(try record("whole", 1...4, resume: true, runner(stop: stopped)))
+        #expect(try !record("whole", 1...5, resume: true, runner(stop: stopped)))
+        #expect(try !record("whole", 1...4, resume: true, runner(commit: "def", stop: stopped)))
     }
 
     /// A new recording takes the place of its own data set and precision; what another plan recorded is dropped, as its numbers mean

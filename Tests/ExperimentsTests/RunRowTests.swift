@@ -36,6 +36,7 @@ import Training
         ("id,quantity,value,unit,kind,source\na,q,about 3,%,primary,s\n", "row 1: expected a number"),
         ("id,quantity,value,unit,kind,source\na,q,inf,%,primary,s\n", "row 1: expected a number"),
         ("id,quantity,value,unit,kind,source\na,q,3,%,primary,\n", "must not be empty"),
+        ("id,quantity,value,unit,kind,source\na,q,3,%,primary,- (a letter)\n", "must be text without control"),
         (
             "id,quantity,value,unit,kind,source\na,q,3,%,hearsay,s\n",
             "kind must be one of primary, secondary, read off a plot, not \"hearsay\""

@@ -13,8 +13,8 @@ import TrainingTestSupport
 
 /// The table runner on small images: the cells of table 1 at protocol smoke, two epochs of two steps.
 @Suite(.serialized) struct TableRunnerTests {
-    private let folder: TemporaryFolder
-    private let data = syntheticDataset(train: 32, test: 20)
+    let folder: TemporaryFolder
+    let data = syntheticDataset(train: 32, test: 20)
 
     init() throws {
         folder = try TemporaryFolder()
@@ -29,12 +29,12 @@ import TrainingTestSupport
             to: "E/protocols/smoke.yaml")
     }
 
-    private func output(_ name: String) throws -> OutputFolder { try OutputFolder("\(folder.path)/\(name)") }
+    func output(_ name: String) throws -> OutputFolder { try OutputFolder("\(folder.path)/\(name)") }
 
-    private func run(
+    func run(
         _ cells: [String], seeds: [UInt64] = [1], in out: String, resume: Bool = false, on dataset: (any Dataset)? = nil,
         stop: StopRequest = StopRequest(),
-        command: String = "first", watching: Watching = Watching(), precision: Precision = .f32, floatPrecision: Precision? = nil
+        command: String = "first", watching: Watching = Watching(), precision: Precision? = .f32, floatPrecision: Precision? = nil
     ) throws {
         let all = ExperimentFolder(folder.path + "/E"), smoke = try all.cells(.smallImages, .smoke)
         let runner = try TableRunner(
@@ -44,7 +44,7 @@ import TrainingTestSupport
         try runner.run(try smoke.selection(of: [try all.table("table1", .smallImages)], only: cells), seeds: seeds, resume: resume)
     }
 
-    private func names(_ seed: Int) -> [String] { ["float", "1w4a-bcgd"].map { "synthetic-resnet8-\($0)-smoke-seed\(seed)" } }
+    func names(_ seed: Int) -> [String] { ["float", "1w4a-bcgd"].map { "synthetic-resnet8-\($0)-smoke-seed\(seed)" } }
     private func tensors(_ out: String, _ run: String) throws -> [String: StoredTensor] {
         try SafetensorsFile(path: "\(folder.path)/\(out)/checkpoints/\(run).safetensors").tensors
     }

@@ -41,6 +41,13 @@ import Testing
         #expect(result.output.split(separator: "\u{1}", omittingEmptySubsequences: false).map(String.init) == words + [""])
     }
 
+    /// Also `sh`, which on Debian knows no `$'…'`; control characters need it.
+    @Test func anyShellReadsTheWordsBack() throws {
+        let words = words.filter { !$0.unicodeScalars.contains { $0.value < 0x20 } }, line = shellCommand(words, forAnyShell: true)
+        let result = try runTool("sh", ["-c", "printf '%s\\1' \(line)"], package: "dash")
+        #expect(result.output.split(separator: "\u{1}", omittingEmptySubsequences: false).map(String.init) == words + [""])
+    }
+
     @Test func plainWordsStandAsTheyAre() {
         #expect(
             shellCommand(["swift", "run", "reproduce", "--seeds", "1,2", "--data", "my data"])

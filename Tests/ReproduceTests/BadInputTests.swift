@@ -136,6 +136,7 @@ import Testing
         try refusal("dataset\n", "expected the columns")
         try committed.write(toFile: folder + "/recording-fashion-mnist-f32.csv", atomically: true, encoding: .utf8)
         try refusal(committed, "add --resume to go on with it", ["--record"])
-        try refusal(committed, "is of another commit, recipe or number of threads", ["--record", "--resume", "--threads", "1"])
+        let again = ["--record", "--resume", "--threads", "1"]
+        try refusal(committed, "is of another commit, recipe, number of threads or other images", again)
     }
 }

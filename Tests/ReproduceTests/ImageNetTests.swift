@@ -132,6 +132,12 @@ import Training
                 #expect(evaluated.status == 0 && evaluated.output.contains(words) && evaluated.output.contains("top-5"), "\(evaluated)")
             }
             #expect(try String(contentsOfFile: folder + "/e.csv", encoding: .utf8).split(separator: "\n").count == 4)
+            // A place that this classifier does not have.
+            let far = folder + "/far.txt"
+            try "5 n00000003 c\n1 n00000001 a\n900 n00000002 b\n".write(toFile: far, atomically: true, encoding: .utf8)
+            let beyond = evaluate.map { $0 == list ? far : $0 }
+            try expectRefusal(beyond, "a classifier of 6 classes, but ImageNet, 3 classes has one at place 900")
+            try expectRefusal(beyond + ["--restrict"], "a classifier of 6 classes, but ImageNet, 3 classes has one at place 900")
             try expectRefusal(evaluate + ["--resize", "10"], "--resize must be 0 or 32 to 2048")
         }
     }

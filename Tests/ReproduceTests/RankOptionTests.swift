@@ -31,7 +31,7 @@ import Testing
 
     /// As a shell runs them: quoted where they must be; stages follow each other.
     @Test func aPlanIsLinesOfAShell() throws {
-        let out = folder + "/a plan's"
+        let out = folder + "/a pla\u{301}n's"
         let (status, output) = try Program(
             "reproduce", ["plan", "table1", "--seeds", "1,2", "--precision", "f32", "--shards", "4", "--out", out]
         ).finish()
@@ -43,6 +43,7 @@ import Testing
         #expect(
             float.count == 2 && float[0].hasSuffix("--only resnet8-float --seeds 1 --resume") && float[0].contains("--shards 4"), "\(float)"
         )
+        #expect(float[0].contains("--dataset fashion-mnist"), "\(float)")
         #expect(quantized.count == 4 && quantized.allSatisfy { $0.contains("--only resnet8-1w4a-b") && $0.contains("'") }, "\(quantized)")
         // A batch system that runs each task at once, in place of Slurm's; the program only says what it was called with.
         let script = """
@@ -56,8 +57,8 @@ import Testing
             echo 17
             END
             chmod +x bin/sbatch .build/release/reproduce
-            sed -i "s|^cd .*|cd '\(folder)'|" "a plan's/plan/submit.sh"
-            PATH="$PWD/bin:$PATH" sh "a plan's/plan/submit.sh" --partition=cpu && cat ran
+            sed -i "s|^cd .*|cd '\(folder)'|" "a pla\u{301}n's/plan/submit.sh"
+            PATH="$PWD/bin:$PATH" sh "a pla\u{301}n's/plan/submit.sh" --partition=cpu && cat ran
             """
         let (end, ran) = try Program(shell: script).finish()
         let all = ran.split(separator: "\n")

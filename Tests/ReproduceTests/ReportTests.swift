@@ -158,6 +158,7 @@ import Testing
                 .min { Double($0["median_ms"] ?? "") ?? 0 < Double($1["median_ms"] ?? "") ?? 0 })
             #expect(
                 try text("benchmarks").contains("PyTorch & f32 & \(row["median_ms"] ?? "?") & \(row["pytorch_f32_over_this"] ?? "?") &"))
+            #expect(try text("benchmarks").contains("1W4A resnet20, limited to avx2 & 128 & 32 & this package & s16 & 75.00 & 3.190 &"))
             #expect(try text("benchmarks").contains("\\resultfigure{Benchmark, drawn by float/training.gp}{benchmarks/float/training.png}"))
 
             try edit("results/paper/macros.tex", "{2}", "{3}")

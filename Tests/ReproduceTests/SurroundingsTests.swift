@@ -49,6 +49,17 @@ import Testing
         }
     }
 
+    /// What was measured is in its files before it is said.
+    @Test func lostOutputLosesNoResults() throws {
+        let (status, output) = try Program(
+            shell: "\"$verify\" --samples 262144 --claims loss --threads 1 --out '\(folder)/t' >/dev/full"
+        ).finish()
+        #expect(status == 74 && output.contains("cannot write to standard output"), "\(output)")
+        for file in ["theory.csv", "theory-tests.csv", "theory.md"] {
+            #expect(FileManager.default.fileExists(atPath: "\(folder)/t/\(file)"), "\(file)")
+        }
+    }
+
     @Test(arguments: ["\"$reproduce\" list", "\"$verify\" --list", "\"$benchmark\" peaks </dev/null"])
     func instructionSetsByNameOrNotAtAll(_ command: String) throws {
         for name in ["avx3", "", "AVX2"] {

@@ -2,6 +2,7 @@
 import Backends
 import Collectives
 import Compute
+import Datasets
 import Foundation
 import Graph
 import TestSupport
@@ -105,6 +106,28 @@ import TrainingTestSupport
             }
         }
         #expect(error?.description.contains("4 ranks do not divide 2 shards") == true)
+    }
+
+    /// One image fewer, or one label changed: no sum would tell.
+    @Test func ranksMustHaveTheSameImages() throws {
+        let whole = syntheticDataset(), train = whole.train
+        let changed = ImageDataset(
+            name: whole.name, classes: whole.classes,
+            train: ImageSplit(
+                height: train.height, width: train.width, channels: train.channels, images: train.images,
+                labels: [train.labels[0] ^ 1] + train.labels.dropFirst(), normalization: train.normalization), test: whole.test,
+            isOfficial: true)
+        for other in [syntheticDataset(train: 149), syntheticDataset(test: 59), changed] {
+            let error = #expect(throws: CollectiveError.self) {
+                _ = try onRanks(2) { collective in
+                    let run = RunDescription(
+                        name: "run", dataset: "synthetic", recipe: try recipe(["shards": "2"]), seed: 3, warmStart: nil)
+                    _ = try Trainer(run, dataset: collective.rank == 1 ? other : whole, threads: 1, collective: collective)
+                }
+            }
+            let said = error?.description ?? ""
+            #expect(said.hasPrefix("rank 1 has \(other.train.count) training images") && said.contains(whole.checksum), "\(said)")
+        }
     }
 
     // MARK: Planted faults

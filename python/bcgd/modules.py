@@ -79,7 +79,11 @@ class Activation(nn.Module):
         if not self.rounds_up and function.split("-")[0] not in ("lsq", "pact", "dorefa") or function.endswith("signed"):
             raise Error(f"the activation {function} is none of this suite's")
         self.top = 2 ** (settings["bits"] if self.rounds_up else int(function.split("-")[1])) - 1
-        self.resolution = nn.Parameter(tensors[name + ".resolution"])
+        resolution = tensors[name + ".resolution"]
+        if function.startswith("dorefa"):
+            self.register_buffer("resolution", resolution)  # 1/(2^b − 1), not learned
+        else:
+            self.resolution = nn.Parameter(resolution)
         self.derivatives = settings.get("input_derivative"), settings.get("resolution_derivative")
         self.bits = settings.get("bits")
 

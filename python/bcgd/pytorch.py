@@ -54,6 +54,11 @@ def from_torch(state_dict, graph):
                 name.endswith(".resolution") and (value <= 0).any():
             raise Error(f"the state_dict holds no usable weights: {name} has a number that is not finite, a variance "
                         "below 0, or a step size that is not above 0")
+    for name, settings in graph.layers("activation"):
+        function, _, bits = settings["_0"]["function"].partition("-")
+        if function == "dorefa" and given[name + ".resolution"] != (fixed := np.float32(1) / np.float32(2 ** int(bits) - 1)):
+            raise Error(f"the state_dict has another step size than DoReFa's: {name}.resolution is {given[name + '.resolution'].item()}, "
+                        f"expected {fixed}")
     arrays = dict(given)
     for name in parameters:
         for state in ["momentum"] + (["second_moment"] if _recipe(graph).get("optimizer") == "adam" else []):

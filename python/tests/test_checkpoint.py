@@ -126,3 +126,21 @@ def test_names_of_wrappers_and_faults(checkpoint_path):
         bcgd.from_torch({**state, "fc.bias": state["fc.bias"] * float("nan")}, checkpoint.graph)
     with pytest.raises(bcgd.Error, match="graph of a checkpoint"):
         bcgd.from_torch(state, json.loads("{}"))
+
+
+def test_dorefas_step_size_is_not_learned(checkpoint_path):
+    """1/(2^b − 1) (its paper's equation 5): no parameter of the module, and no other number is taken."""
+    pytest.importorskip("torch")
+    checkpoint = bcgd.read_checkpoint(checkpoint_path)
+    activations = [name + ".resolution" for name, settings in checkpoint.graph.layers("activation")]
+    for _, settings in checkpoint.graph.layers("activation"):
+        settings["_0"].clear()
+        settings["_0"]["function"] = "dorefa-4"
+    for name in activations:
+        checkpoint[name] = np.array([1 / 15], np.float32)
+    module = bcgd.to_torch(checkpoint)
+    assert activations and not set(activations) & {name for name, _ in module.named_parameters()}
+    state = module.state_dict()
+    assert bcgd.from_torch(state, checkpoint.graph)[activations[0]] == np.float32(1 / 15)
+    with pytest.raises(bcgd.Error, match=f"another step size than DoReFa's: {activations[-1]} is 0.125, expected 0.0666"):
+        bcgd.from_torch({**state, activations[-1]: np.array([0.125])}, checkpoint.graph)

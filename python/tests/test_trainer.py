@@ -251,6 +251,17 @@ def test_goes_on_from_the_suite(side_by_side, tmp_path):
         train.Run(checkpoint, pictures, "cpu")
 
 
+def test_names_of_imagenets_files(tmp_path):
+    """As in ImageNetTests.swift: what one of the two programs began the other goes on with."""
+    for wnid in ("n01440764", "n02102040", "n03888257"):
+        for split in ("train", "val"):
+            (tmp_path / split / wnid).mkdir(parents=True)
+        for image in range(10):
+            (tmp_path / "train" / wnid / f"{wnid}_{image}.JPEG").touch()
+    pictures = images.ImageNetFiles(str(tmp_path), {"image_size": 32, "flip": True}, 1, torch.device("cpu"))
+    assert pictures.checksum() == "02a8bedd"
+
+
 class OtherImages(torch.autograd.Function):
     """x, with the gradient of another image."""
 

@@ -9,6 +9,14 @@ extension ConvolutionShape {
         ConvolutionShape(
             input: input, outputChannels: paddedChannels(outputChannels), kernel: kernel, stride: stride, padding: padding)
     }
+
+    /// Whether every row and column of the kernel meets the image somewhere.
+    package var usesEveryTap: Bool {
+        func isUsed(_ tap: Int, _ side: Int, _ outputs: Int) -> Bool {
+            (0..<outputs).contains { (0..<side).contains($0 * stride + tap - padding) }
+        }
+        return (0..<kernel).allSatisfy { isUsed($0, input.height, output.height) && isUsed($0, input.width, output.width) }
+    }
 }
 
 /// The first convolution of a network in mixed precision: it reads f32 images, whose few channels the own kernels do not
@@ -52,7 +60,8 @@ final class FirstConvolution {
         (self.weight, self.bias) = (weight, bias)
         padded = shape == original ? nil : (Tensor(weights), Tensor(weights))
         self.shape = shape
-        let hasBF16 = !isOrdered && QuantizedConvolution.Path.best == .avx512
+        // oneDNN 2.6's weight gradient in bf16 leaves taps that never meet the image as they were in its memory.
+        let hasBF16 = !isOrdered && QuantizedConvolution.Path.best == .avx512 && shape.usesEveryTap
         func wide() -> Convolution { Convolution(shape, hasBias: false, engine: engine) }
         if isOrdered {
             kernels = .ordered(OrderedConvolution(shape, engine: engine))

@@ -87,6 +87,10 @@ package struct LowPrecisionPlan {
             guard types[unit.input] != CK_F32 else {
                 throw GraphError("\(unit.name): in low precision it reads a map that an activation made")
             }
+            // Maxima compare bits, as unsigned numbers.
+            guard unit.kind != .maximum || origin(index)?.activation != nil else {
+                throw GraphError("\(unit.name): in low precision a maximum reads a map that an activation made")
+            }
             return
         }
         if unit.input >= 0, types[unit.input] == CK_F32 {

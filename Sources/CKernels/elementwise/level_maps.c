@@ -34,7 +34,7 @@ static size_t small_pixels(struct ck_shortcut s) {
 
 static void shortcut_forward(void *context, int worker, int workers) {
     const struct job *j = context;
-    size_t begin, end, size = j->type == CK_U8 ? 1 : 2;
+    size_t begin, end, size = j->type == CK_U8 ? 1 : j->type == CK_BF16 ? 2 : 4;
     ck_share(small_pixels(j->s), worker, workers, &begin, &end);
     for (size_t i = begin; i < end; ++i) {
         struct place at = place(j->s, i);
@@ -68,25 +68,38 @@ void ck_map_shortcut_backward(const uint16_t *small, uint16_t *large, struct ck_
 
 // MARK: Mean
 
-CK_INLINE void add_pixels(const struct job *j, const void *x, enum ck_number type, size_t begin, size_t end) {
+CK_INLINE void mean_of_bf16(const struct job *j, size_t begin, size_t end) {
     size_t pixels = j->p.height * j->p.width, channels = j->p.channels;
     for (size_t n = begin; n < end; ++n) {
         float *y = (float *)j->y + n * channels;
         memset(y, 0, channels * sizeof(float));
-        // Sums of levels are integers below 2^24: exact in f32.
         for (size_t i = n * pixels; i < (n + 1) * pixels; ++i)
-            for (size_t c = 0; c < channels; ++c)
-                y[c] += type == CK_U8 ? ((const uint8_t *)x)[i * channels + c] : bf16_to_float(((const uint16_t *)x)[i * channels + c]);
+            for (size_t c = 0; c < channels; ++c) y[c] += bf16_to_float(((const uint16_t *)j->x)[i * channels + c]);
         for (size_t c = 0; c < channels; ++c) y[c] *= j->unit / (float)pixels;
     }
+}
+
+// Exact sums: 2^24 pixels of 255 fit, where an f32 would round from 2^24 on.
+CK_INLINE void mean_of_levels(const struct job *j, size_t begin, size_t end) {
+    enum { BLOCK = 16 };
+    size_t pixels = j->p.height * j->p.width, channels = j->p.channels;
+    for (size_t n = begin; n < end; ++n)
+        for (size_t first = 0; first < channels; first += BLOCK) {
+            size_t count = channels - first < BLOCK ? channels - first : BLOCK;
+            const uint8_t *x = (const uint8_t *)j->x + n * pixels * channels + first;
+            uint32_t sums[BLOCK] = {0};
+            for (size_t i = 0; i < pixels; ++i)
+                for (size_t c = 0; c < count; ++c) sums[c] += x[i * channels + c];
+            for (size_t c = 0; c < count; ++c) ((float *)j->y)[n * channels + first + c] = (float)sums[c] * (j->unit / (float)pixels);
+        }
 }
 
 CK_WORKER(mean_forward) {
     const struct job *j = context;
     size_t begin, end;
     ck_share(j->p.images, worker, workers, &begin, &end);
-    if (j->type == CK_U8) add_pixels(j, j->x, CK_U8, begin, end);
-    else add_pixels(j, j->x, CK_BF16, begin, end);
+    if (j->type == CK_U8) mean_of_levels(j, begin, end);
+    else mean_of_bf16(j, begin, end);
 }
 
 void ck_map_mean_forward(const void *x, enum ck_number type, float unit, float *mean, struct ck_pool shape, int threads) {

@@ -15,6 +15,7 @@
 //
 // The definitions as plain loops: Sources/Compute/QuantizedConvolutionReference.swift.
 // Nothing is allocated: the caller hands over packed weights and scratch. Buffers need no alignment; 64 bytes is best.
+// Denormal bf16, read or written, may count as zero: AVX-512's instructions do so, other paths do not.
 // The results of one path depend on nothing but their arguments; only the weight gradient's last bits from bf16 depend on
 // `threads` too. Exact sums, and what is rounded once from them, are the same on every path.
 #pragma once
@@ -56,7 +57,7 @@ void ck_conv_pack_bf16(const float *weights, float factor, struct ck_conv, void 
 void ck_conv_forward_bf16(const uint16_t *x, const void *packed, uint16_t *y, struct ck_conv, enum ck_conv_path, int threads);
 
 /// dx from dy in bf16, with f32 sums; `packed` is `backward` of `ck_conv_pack` or `ck_conv_pack_bf16`.
-/// dx is overwritten. bf16 results are rounded to nearest, ties to even. Denormal dy may count as zero.
+/// dx is overwritten. bf16 results are rounded to nearest, ties to even.
 void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *dx, struct ck_conv, enum ck_conv_path,
                                 int threads);
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv, enum ck_conv_path,

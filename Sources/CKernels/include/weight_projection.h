@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Passes over a weight tensor from which Sources/Quantization/FastWeightProjection.swift builds its projections.
+// Passes over a weight tensor from which Sources/Quantization/SlicedProjection.swift builds its projections.
 // Weights are finite unless said otherwise; `quantized` or `integer weights` may be NULL. No result depends on `threads`.
 #pragma once
 #include <stddef.h>
@@ -30,7 +30,7 @@ void ck_rounded_integer_weights(const float *w, size_t count, float step, float 
         int8_t *integer_weights,
                       int threads);
 
-/// ⟨w,q⟩ and ⟨q,q⟩ for the q of `ck_rounded_codes`.
+/// ⟨w,q⟩ and ⟨q,q⟩ for the q of `ck_rounded_integer_weights`.
 struct ck_products {
     double wq, qq;
 };

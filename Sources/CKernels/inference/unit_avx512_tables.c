@@ -139,7 +139,6 @@ static unit_tile_fn *lanes(size_t positions, size_t blocks) {
     return tiles[positions - 1][blocks - 1];
 }
 
-static size_t up_to_four(size_t rest, size_t blocks) { return rest == 5 || rest == 6 || rest == 9 ? 3 : rest < 4 ? rest : 4; }
 
 // MARK: Look-ups by `vpermb`
 

@@ -43,6 +43,8 @@ struct unit_tiling {
     size_t blocks;                                    // most blocks of 16 outputs of a tile
     unit_tile_fn *(*tile)(size_t positions, size_t blocks);
 };
+/// Four positions, or three where four would leave one or two over.
+static inline size_t up_to_four(size_t rest, size_t blocks) { return rest == 5 || rest == 6 || rest == 9 ? 3 : rest < 4 ? rest : 4; }
 
 /// A path: one constant table each.
 struct unit_kernels {

@@ -60,7 +60,6 @@ STEP void finish_integers(const struct unit_tile *t, const int32x4_t sums[QUARTE
         return tiles[positions - 1];                                                                      \
     }
 
-static inline size_t up_to_four(size_t rest, size_t blocks) { return rest == 5 || rest == 6 || rest == 9 ? 3 : rest < 4 ? rest : 4; }
 #define TILING(name) {.positions = up_to_four, .blocks = 1, .tile = name}
 
 extern const struct unit_tiling unit_neon_first;

@@ -36,13 +36,14 @@ typedef int32_t integers __attribute__((vector_size(32)));
 typedef uint8_t bytes __attribute__((vector_size(8)));
 enum { CHANNELS = 8 };
 
+// A NaN is the maximum, the last one of several, so that divergence shows.
 CK_INLINE void channels_maximum(const float *x, const struct window *window, float *y, uint8_t *argmax) {
     integers best, place = (integers){0} + window->place[0];
     memcpy(&best, x + window->offset[0], sizeof best);
     for (size_t i = 1; i < window->count; ++i) {
         integers value;
         memcpy(&value, x + window->offset[i], sizeof value);
-        integers better = (numbers)value > (numbers)best;
+        integers better = ((numbers)value > (numbers)best) | ((numbers)value != (numbers)value);
         best = (value & better) | (best & ~better);
         place = (((integers){0} + window->place[i]) & better) | (place & ~better);
     }
@@ -56,8 +57,10 @@ CK_KERNEL(void, pixel_maximum, (const float *x, const struct window *window, flo
     if (channels < CHANNELS) {
         for (size_t c = 0; c < channels; ++c) {
             size_t best = 0;
-            for (size_t i = 1; i < window->count; ++i)
-                if (x[window->offset[i] + c] > x[window->offset[best] + c]) best = i;
+            for (size_t i = 1; i < window->count; ++i) {
+                float value = x[window->offset[i] + c];
+                if (value > x[window->offset[best] + c] || value != value) best = i;
+            }
             y[c] = x[window->offset[best] + c];
             argmax[c] = window->place[best];
         }

@@ -32,9 +32,8 @@ public struct CheckpointComparison {
 
     /// Paths by names; a file by itself has the empty name.
     private static func checkpoints(_ path: String) throws -> [String: String] {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw FileError("there is no \(path)") }
-        guard isFolder.boolValue else { return ["": path] }
+        guard FileManager.default.fileExists(atPath: path) else { throw FileError("there is no \(path)") }
+        guard isFolder(path) else { return ["": path] }
         for folder in ["\(path)/checkpoints", path] {
             let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".safetensors") }
             if !names.isEmpty { return Dictionary(uniqueKeysWithValues: names.map { ($0, "\(folder)/\($0)") }) }

@@ -27,13 +27,15 @@ public struct GradientTable {
 
     /// Compares the precisions at each checkpoint; rows of these take the place of those in the file.
     public func record(_ checkpoints: [String], on dataset: any Dataset, batches: Int) throws {
-        var rows: [[String]] = []
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
             let comparison = try PrecisionComparison(checkpoint, precision, dataset: dataset, batches: batches, threads: threads)
-            rows += comparison.rows.map { fields($0, run, comparison.batches, RunProvenance.DataOrigin(dataset)) }
+            try write(comparison.rows.map { fields($0, run, comparison.batches, RunProvenance.DataOrigin(dataset)) })
             say(comparison.summary(run.name, precision))
         }
+    }
+
+    private func write(_ rows: [[String]]) throws {
         let folder = (path as NSString).deletingLastPathComponent
         if !folder.isEmpty { try makeFolder(folder) }
         try withLock(on: folder) {

@@ -47,6 +47,10 @@ public struct PrecisionComparison {
             try GradientRecord(checkpoint, run, .f32, dataset, batches, threads),
             try GradientRecord(checkpoint, run, precision, dataset, batches, threads)
         )
+        guard f32.losses.count > 1 else {
+            throw RecipeError(
+                "\(checkpoint.path) is of a run whose epochs have one mini-batch of \(run.recipe.batchSize) images: an interval needs two")
+        }
         rows = f32.names.indices.map { Self.row(f32.names[$0], f32.gradients.map(\.[$0]), mixed.gradients.map(\.[$0])) }
         lossDifference = studentInterval(zip(mixed.losses, f32.losses).map { $0 - $1 })
         self.batches = f32.losses.count

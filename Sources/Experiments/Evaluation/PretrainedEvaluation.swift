@@ -43,24 +43,30 @@ public struct PretrainedEvaluation {
         let evaluation = try WeightsEvaluation(
             network: network, weights: restrict ? try rows.map { try file.weights.selectingClasses($0) } ?? file.weights : file.weights,
             classes: classes, precision: precision, threads: threads, imageSize: imageSize)
-        let result = try evaluation.evaluate(split, dataWorkers: dataWorkers, bar: "images")
+        let result = try evaluation.evaluate(split, dataWorkers: dataWorkers, bar: "images", keepingPixels: reference != nil)
         let (top1, top5) = (Percent(result.total.top1, of: result.total.count), Percent(result.total.top5, of: result.total.count))
         let preprocessing = crop.resize.map { "resize \($0), centre crop \(imageSize)" } ?? "centre crop \(imageSize) without resizing"
-        say("\(dataset.name), \(result.total.count) validation images, \(preprocessing), \(classes) classes to choose from")
-        say("top-1 \(top1.text), top-5 \(top5.text) (Clopper–Pearson, 95 %)")
-        let comparison = try reference.map { try ReferenceComparison(path: $0, evaluation, ours: result) }
-        if let comparison { say(comparison.text) }
-        guard let record else { return }
         let shared = [dataset.name, "\(result.total.count)", network, preprocessing, restrict ? "restricted" : "all"]
         func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]?) -> [String] {
             shared + [engine] + top1.fields + top5.fields + (differences ?? ["", "", "", ""]) + [invocation.commit, invocation.command]
         }
-        try withLock(on: Self.folder(of: record)) {
-            var table = try CSVTable.growing(record, columns: Self.columns)
-            table.appendOrReplace(fields("this suite, \(precision.rawValue)", top1, top5, comparison?.fields), key: Self.key)
-            if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, nil), key: Self.key) }
-            try table.write(to: record)
+        func keep(_ comparison: ReferenceComparison? = nil) throws {
+            guard let record else { return }
+            try withLock(on: Self.folder(of: record)) {
+                var table = try CSVTable.growing(record, columns: Self.columns)
+                table.appendOrReplace(fields("this suite, \(precision.rawValue)", top1, top5, comparison?.fields), key: Self.key)
+                if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, nil), key: Self.key) }
+                try table.write(to: record)
+            }
         }
+        // Each is kept before it is said, as what reads the words may be gone.
+        try keep()
+        say("\(dataset.name), \(result.total.count) validation images, \(preprocessing), \(classes) classes to choose from")
+        say("top-1 \(top1.text), top-5 \(top5.text) (Clopper–Pearson, 95 %)")
+        guard let reference else { return }
+        let comparison = try ReferenceComparison(path: reference, evaluation, ours: result)
+        try keep(comparison)
+        say(comparison.text)
     }
 
     private static func folder(of file: String) -> String { (file as NSString).deletingLastPathComponent }

@@ -5,6 +5,7 @@ import Datasets
 import Files
 import Foundation
 import Graph
+import Parallelism
 import Reporting
 import Training
 
@@ -36,11 +37,17 @@ public final class WeightsEvaluation {
         (loss, images, self.classes) = (SoftmaxCrossEntropy(classes: classes, in: context), shape.tensor(batch: batch), classes)
     }
 
-    public func evaluate(_ split: JPEGSplit, dataWorkers: Int, bar label: String) throws -> Result {
+    /// - Parameter keepingPixels: where a comparison needs them; 150 kB an image of 224×224.
+    public func evaluate(_ split: JPEGSplit, dataWorkers: Int, bar label: String, keepingPixels: Bool = false) throws -> Result {
+        if keepingPixels {
+            try AvailableMemory.expect(
+                split.count * split.imageSize, of: .now(), for: "keeping the pixels of \(split.count) images for the comparison")
+        }
         let loader = BatchLoader(split: split, batchSize: batch, seed: 0, shuffled: false, workers: dataWorkers)
         var bar = ProgressBar.onStandardError(label: label, epochs: 1, imagesPerEpoch: split.count)
         defer { bar.close() }
         var result = Result()
+        if keepingPixels { result.pixels.reserveCapacity(split.count * split.imageSize) }
         loader.start(epoch: 0)
         while let batch = try loader.next() {
             images.pointer.update(from: batch.images, count: batch.count * split.imageSize)
@@ -54,8 +61,10 @@ public final class WeightsEvaluation {
             }
             result.labels += UnsafeBufferPointer(start: batch.labels, count: batch.count)
             result.predictions += predictions(scores, count: batch.count)
-            result.pixels += ImageNet.normalization.bytes(
-                of: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize))
+            if keepingPixels {
+                result.pixels += ImageNet.normalization.bytes(
+                    of: UnsafeBufferPointer(start: batch.images, count: batch.count * split.imageSize))
+            }
             let seen = Double(result.total.count)
             bar.update(
                 epoch: 1, images: result.total.count, loss: result.total.lossSum / seen, accuracy: 100 * Double(result.total.top1) / seen)

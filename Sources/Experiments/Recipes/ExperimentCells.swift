@@ -2,6 +2,7 @@
 import Backends
 import Files
 import Foundation
+import Reporting
 import Training
 
 /// How long and on what a table is run: `paper` is the published schedule, `short` and `brief` shrunk ones, `smoke` minutes.
@@ -132,7 +133,7 @@ public struct ExperimentCells: Sendable {
                     + shown.map(\.name).joined(separator: ", "))
         }
         let asked = shown.filter { only?.contains($0.name) ?? true }
-        return try asked.flatMap { try predecessors(of: $0).reversed() + [$0] }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        return try asked.flatMap { try predecessors(of: $0).reversed() + [$0] }.uniqued()
     }
 
     /// The cell whose run this one starts from; `nil` for random weights.

@@ -39,7 +39,11 @@ public struct RegressionRecorder {
     }
 
     private func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool, in partial: String) throws -> Bool {
-        var recording = try unfinished(partial, resume: resume) ?? RegressionSamples(statistics: statistics)
+        if resume, try isRecorded(images, precision, seeds: seeds) {
+            note("\(images.name) in \(precision.rawValue): recorded before")
+            return true
+        }
+        var recording = try unfinished(partial, images, resume: resume) ?? RegressionSamples(statistics: statistics)
         let done = Set(recording.samples.map(\.seed))
         for seed in seeds where !done.contains(seed) {
             guard let sample = try runner.sample(images, precision, seed: seed) else { return stopped(partial) }
@@ -78,18 +82,27 @@ public struct RegressionRecorder {
             to: "\(folder)/intervals.csv")
     }
 
-    private func unfinished(_ partial: String, resume: Bool) throws -> RegressionSamples? {
+    /// Whether the seeds, and no others, stand recorded by this commit on these images.
+    private func isRecorded(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64]) throws -> Bool {
+        guard FileManager.default.fileExists(atPath: file) else { return false }
+        let samples = try RegressionSamples(contentsOf: file)
+        let group = samples.samples.filter { $0.group == RegressionGroup(images.id, precision) }
+        return samples.statistics == statistics && group.map(\.seed).sorted() == seeds.sorted() && group.allSatisfy { isOurs($0, images) }
+    }
+
+    private func isOurs(_ sample: RegressionSample, _ images: ImageDataset) -> Bool {
+        sample.provenance.commit == runner.invocation.commit && sample.provenance.recipeDigest == runner.plan.digest
+            && sample.provenance.threads == runner.threads && sample.dataChecksum == images.checksum
+    }
+
+    private func unfinished(_ partial: String, _ images: ImageDataset, resume: Bool) throws -> RegressionSamples? {
         guard FileManager.default.fileExists(atPath: partial) else { return nil }
         guard resume else { throw FileError("\(partial) holds a recording that was stopped: add --resume to go on with it, or delete it") }
         let recording = try RegressionSamples(contentsOf: partial)
-        let (commit, digest, threads) = (runner.invocation.commit, runner.plan.digest, runner.threads)
-        let isOurs = recording.samples.map(\.provenance).allSatisfy {
-            $0.commit == commit && $0.recipeDigest == digest && $0.threads == threads
-        }
-        guard recording.statistics == statistics, isOurs else {
+        guard recording.statistics == statistics, recording.samples.allSatisfy({ isOurs($0, images) }) else {
             throw FileError(
-                "\(partial) is of another commit, recipe or number of threads than this (\(commit), \(digest), \(threads)): delete it to "
-                    + "start again"
+                "\(partial) is of another commit, recipe, number of threads or other images than this (\(runner.invocation.commit), "
+                    + "\(runner.plan.digest), \(runner.threads), \(images.checksum)): delete it to start again"
             )
         }
         return recording

@@ -99,7 +99,7 @@ extension RegressionSamples {
     /// precision's).
     public func intervals(_ test: RegressionTest, newSeeds: Int) -> CSVTable {
         func text(_ value: Double?) -> String { value.map(sixDigits) ?? "" }
-        let groups = samples.map(\.group).reduce(into: [RegressionGroup]()) { if !$0.contains($1) { $0.append($1) } }
+        let groups = samples.map(\.group).uniqued()
         let rows = groups.flatMap { group -> [[String]] in
             let members = samples.filter { $0.group == group }
             guard members.count >= RegressionTest.fewestSeeds else { return [] }

@@ -20,7 +20,7 @@ public struct JobLines {
         for cell in selected {
             let stage = try cells.predecessors(of: cell).count
             while stages.count <= stage { stages.append([]) }
-            stages[stage] += seeds.map { shellCommand(command(cell.name, $0)) }
+            stages[stage] += seeds.map { shellCommand(command(cell.name, $0), forAnyShell: true) }
         }
         self.stages = stages.filter { !$0.isEmpty }
     }
@@ -38,10 +38,12 @@ public struct JobLines {
         return files
     }
 
+    private func quoted(_ word: String) -> String { shellCommand([word], forAnyShell: true) }
+
     private func submission(_ folder: String, _ package: String) -> String {
         let arrays = stages.indices.map { stage in
             let after = stage == 0 ? "" : " --dependency=afterok:\"$job\""
-            return "submit \(shellCommand([Self.name(ofStage: stage)])) \(stages[stage].count)\(after)"
+            return "submit \(quoted(Self.name(ofStage: stage))) \(stages[stage].count)\(after)"
         }
         return """
             #!/bin/sh
@@ -52,9 +54,9 @@ public struct JobLines {
             # all tasks
             # of the one before it have finished their runs.
             set -eu
-            cd \(shellCommand([package]))
+            cd \(quoted(package))
             # Quoted twice, as the tasks' shell reads it once more.
-            lines=\(shellCommand([shellCommand([folder.hasPrefix("/") ? folder : "\(package)/\(folder)"])]))
+            lines=\(quoted(quoted(folder.hasPrefix("/") ? folder : "\(package)/\(folder)")))
             submit() {
                 file=$1 count=$2
                 shift 2

@@ -23,6 +23,9 @@ public struct OutputFolder: Sendable {
         for folder in [path, runFolders] + ["checkpoints", "recipes"].map({ "\(path)/\($0)" }) { try makeFolder(folder) }
     }
 
+    /// The folder of the first rank, seen from another, which neither makes it nor looks into it.
+    public init(ofFirstRank path: String) { self.path = path }
+
     /// An existing folder, to be read.
     public init(existing path: String) throws {
         self.path = path
@@ -80,7 +83,8 @@ public struct OutputFolder: Sendable {
         "\(run.name) is being trained by \(holder): wait for its end, or choose another --out"
     }
 
-    func hasCheckpoint(_ run: RunDescription) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run.name)) }
+    func hasCheckpoint(_ run: RunDescription) -> Bool { hasCheckpoint(run.name) }
+    func hasCheckpoint(_ run: String) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run)) }
 
     /// - Throws: `FileError` naming the row and column that are not what a run writes.
     public func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }

@@ -71,6 +71,11 @@ public struct PretrainedFile {
                 "\(path) has a classifier of \(count) classes, and \(dataset.name) has \(dataset.classes.count): say with --classes which "
                     + "of them they are (Experiments/imagenet/10classes.txt is an example)")
         }
+        if let place = numbers.max(), place >= count {
+            throw FileError(
+                "\(path) has a classifier of \(count) classes, but \(dataset.name) has one at place \(place) of ImageNet-1k's 1000: "
+                    + "these are weights for other classes")
+        }
         return numbers
     }
 }

@@ -30,7 +30,7 @@ struct RunWatch {
     private let output: OutputFolder
     private let commit, recipe: String
     private let probe: ActivationProbe?
-    private let log: (any ScalarLog)?
+    private var log: (any ScalarLog)?
     private var logged: Int
 
     /// - Throws: `MemoryError` when there is no room for the network that looks at activations, `FileError` when the log is ahead of the
@@ -63,8 +63,11 @@ struct RunWatch {
         }
         // Also epochs of sessions that had no log.
         for record in state.curve where record.epoch > logged {
-            try log?.append(
-                step: record.epoch, scalars(record, of: state) + (record.epoch == state.epoch ? layers(activations, weights) : []))
+            let values = scalars(record, of: state) + (record.epoch == state.epoch ? layers(activations, weights) : [])
+            do { try log?.append(step: record.epoch, values) } catch {  // a log ends no training
+                note("\(trainer.run.name) is logged no longer: \(error)")
+                log = nil
+            }
             logged = record.epoch
         }
     }

@@ -19,6 +19,8 @@ public struct TableRunner {
     public let precision: Precision
     /// Of float runs.
     public let floatPrecision: Precision
+    /// Whether somebody asked for each, or the processor decides.
+    private let isChosen: (precision: Bool, floatPrecision: Bool)
     /// `nil`: float runs start from random weights.
     public let pretrained: PretrainedStart?
     public let output: OutputFolder
@@ -33,16 +35,19 @@ public struct TableRunner {
     /// What the tables show beyond the settings of every row.
     private let shown: [Recipe.Key]
 
+    /// - Parameter precision: `nil` for the processor's best.
     /// - Throws: `FileError` or `RecipeError` when the folder's tables or published numbers cannot be read.
     public init(
-        cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, dataWorkers: Int = 1, precision: Precision,
+        cells: ExperimentCells, dataset: any Dataset, threads: ComputeThreads, dataWorkers: Int = 1, precision: Precision?,
         floatPrecision: Precision? = nil, pretrained: PretrainedStart? = nil, output: OutputFolder, experiments: ExperimentFolder,
         invocation: Invocation,
         watching: Watching = Watching(),
         stop: StopRequest, stepLimit: Int? = nil, collective: any Collective = Alone()
     ) throws {
-        (self.cells, self.dataset, self.threads, self.dataWorkers, self.precision) = (cells, dataset, threads, dataWorkers, precision)
-        self.floatPrecision = floatPrecision ?? precision
+        (self.cells, self.dataset, self.threads, self.dataWorkers) = (cells, dataset, threads, dataWorkers)
+        self.precision = precision ?? .best
+        self.floatPrecision = floatPrecision ?? self.precision
+        isChosen = (precision != nil, floatPrecision ?? precision != nil)
         (self.pretrained, self.output, self.experiments) = (pretrained, output, experiments)
         (self.invocation, self.watching, self.stop, self.stepLimit, self.collective) = (invocation, watching, stop, stepLimit, collective)
         (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
@@ -81,6 +86,7 @@ public struct TableRunner {
             throw FileError(
                 "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
         }
+        for (run, row) in zip(runs, finished) where resume && row == nil { try expectChosen(run, in: rows) }
         for run in runs { try output.keep(run.settings) }
         // A run without its checkpoint cannot be started from, so it is trained again where another run needs it.
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.run)
@@ -97,6 +103,21 @@ public struct TableRunner {
         }
         _ = try next(nil)
         try writeTables()
+    }
+
+    /// A run that was begun in the arithmetic of another processor is not begun anew in this one's, unless that was asked for.
+    private func expectChosen(_ run: PlannedRun, in rows: [RunRow]) throws {
+        let isFloat = run.condition.method == .float
+        guard !(isFloat ? isChosen.floatPrecision : isChosen.precision), !output.hasCheckpoint(run.description) else { return }
+        for precision in Precision.allCases {
+            var condition = run.condition
+            condition.precision = precision
+            let name = condition.runName(seed: run.description.seed)
+            guard rows.contains(where: { $0.name == name }) || output.hasCheckpoint(name) else { continue }
+            throw FileError(
+                "\(output.path) holds \(name), but here \(run.condition.precision.rawValue) is the default: add --precision "
+                    + "\(precision.rawValue) to go on with it, or --precision \(run.condition.precision.rawValue) to train it anew in that")
+        }
     }
 
     /// What the first rank says is next, of the planned runs; nil for the end.
@@ -222,7 +243,8 @@ public struct TableRunner {
         guard collective.isFirst else { return }
         if let correct { try output.write(ImageOutcomes(correct), of: row.name) }
         try RunRow.record([row], in: output.runs)
-        try writeTables()
+        // What is only drawn ends no training; at the table's end it is an error.
+        do { try writeTables() } catch { note("\(row.name) is recorded, but not in the tables: \(error)") }
     }
 
     /// What a session of training took.

@@ -49,6 +49,9 @@ public struct ReportedValues: Equatable, Sendable {
             guard !row[0].isEmpty, !row[3].isEmpty, !row[5].isEmpty else {
                 throw FileError("\(place): id, unit and source must not be empty")
             }
+            guard [row[0], row[3], row[5]].allSatisfy(isPlainText) else {
+                throw FileError("\(place): id, unit and source must be \(plainTextRule), as rows of runs take the source over")
+            }
             guard let kind = ReportedValue.Kind(rawValue: row[4]) else {
                 throw FileError(
                     "\(place): kind must be one of \(ReportedValue.Kind.allCases.map(\.rawValue).joined(separator: ", ")), not "
@@ -67,5 +70,8 @@ public struct ReportedValues: Equatable, Sendable {
     public subscript(id: String) -> ReportedValue? { values.first { $0.id == id } }
 
     /// The published training loss of a cell, in nats.
-    public func trainLoss(_ id: String) -> ReportedValue? { self[id + "/train-loss"] }
+    public func trainLoss(_ id: String) -> ReportedValue? { self[Self.trainLossID(id)] }
+
+    /// The id of a cell's training loss.
+    static func trainLossID(_ id: String) -> String { id + "/train-loss" }
 }

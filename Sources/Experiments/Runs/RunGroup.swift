@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
 import Datasets
+import Reporting
 import Statistics
 
 /// What the runs of one section of a table have in common: only such may stand side by side.
@@ -15,8 +16,8 @@ public struct Section: Hashable, Sendable {
 
     /// The sections of the runs, in order of appearance, those of one data set together.
     public static func all(of runs: [RunRow]) -> [Section] {
-        let datasets = runs.map(\.condition.dataset).reduce(into: [DatasetID]()) { if !$0.contains($1) { $0.append($1) } }
-        let sections = runs.map(Section.init).reduce(into: [Section]()) { if !$0.contains($1) { $0.append($1) } }
+        let datasets = runs.map(\.condition.dataset).uniqued()
+        let sections = runs.map(Section.init).uniqued()
         return datasets.flatMap { dataset in sections.filter { $0.dataset == dataset } }
     }
 
@@ -46,7 +47,7 @@ public struct RunGroup: Equatable, Sendable {
     /// All groups, in the order in which their first runs appear.
     public static func all(of runs: [RunRow]) -> [RunGroup] {
         let groups = Dictionary(grouping: runs, by: Key.init)
-        let order = runs.map(Key.init).reduce(into: [Key]()) { if !$0.contains($1) { $0.append($1) } }
+        let order = runs.map(Key.init).uniqued()
         return order.map { RunGroup(runs: (groups[$0] ?? []).sorted { $0.seed < $1.seed }) }
     }
 

@@ -55,7 +55,7 @@ struct HeroFigure {
         }
         let timed = csv.rows.indices.filter { csv[$0, "stage"] == "interleaved" && Double(csv[$0, "pytorch_f32_over_this"]) != nil }
         func name(_ row: Int) -> String { "\(csv[row, "network"]) \(csv[row, "bits"])" }
-        let networks = timed.map(name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        let networks = timed.map(name).uniqued()
         guard !networks.isEmpty else { return nil }
         let rows = networks.enumerated().map { index, network in
             ["\(index)", network]

@@ -64,7 +64,7 @@ struct PaperFiles {
 
     /// Seeds with a run on CIFAR-10 that came to its end or diverged, by cell and protocol.
     private static func coverage(_ rows: [RunRow], _ protocols: [ExperimentCells]) -> String {
-        let names = protocols.flatMap(\.cells).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        let names = protocols.flatMap(\.cells).map(\.name).uniqued()
         func seeds(_ cell: String, _ runProtocol: RunProtocol) -> String {
             let found = rows.filter {
                 $0.condition.cell == cell && $0.condition.runProtocol == runProtocol && $0.condition.dataset == KnownDataset.cifar10.id
@@ -83,13 +83,8 @@ struct PaperFiles {
         return latexTable(
             header: ["Cell", "Quantity", "Reported", "Kind", "Source", "Measured here"],
             rows: values.map { value in
-                let ours = groups.filter { $0.condition.reportedID.lowercased() == value.id.lowercased() }.map { group in
-                    let top1 =
-                        group.top1.map { top1 in
-                            String(format: "%.2f %%", top1.mean)
-                                + (top1.interval.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "")
-                        } ?? "diverged"
-                    return "\(top1), protocol \(group.condition.runProtocol.rawValue)"
+                let ours = groups.compactMap { group in
+                    measured(value, group).map { "\($0), protocol \(group.condition.runProtocol.rawValue)" }
                 }
                 return [
                     value.id, value.quantity, "\(value.value) \(value.unit)", value.kind.rawValue, value.source,
@@ -98,9 +93,22 @@ struct PaperFiles {
             })
     }
 
+    /// The group's number of the value's cell and quantity, in words; `nil` where it is of another cell.
+    private static func measured(_ value: ReportedValue, _ group: RunGroup) -> String? {
+        switch value.id.lowercased() {
+        case group.condition.reportedID.lowercased():
+            guard let top1 = group.top1 else { return "diverged" }
+            return String(format: "%.2f %%", top1.mean)
+                + (top1.interval.map { String(format: " [%.2f, %.2f]", $0.low, $0.high) } ?? "")
+        case ReportedValues.trainLossID(group.condition.reportedID).lowercased():
+            return group.meanTrainLoss.map { String(format: "%.2g nats", $0) } ?? (group.top1 == nil ? "diverged" : "not kept")
+        default: return nil
+        }
+    }
+
     /// Where each run came from; the commands follow, numbered, since many runs share one.
     private static func provenance(_ rows: [RunRow]) -> String {
-        let commands = rows.map(\.provenance.how).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        let commands = rows.map(\.provenance.how).uniqued()
         let table = latexTable(
             header: ["Run", "Recipe (digest)", "Data", "Seconds", "Threads", "Commit", "Command"],
             rows: rows.map { run in

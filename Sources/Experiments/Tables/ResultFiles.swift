@@ -173,7 +173,7 @@ extension FigureKind {
             return curves.isEmpty ? nil : validationCurveFigure(name: name, title: title, curves: curves)
         case .sweep:
             let names = groups.map { "\($0.condition.network) \($0.condition.bits), \($0.precision.rawValue)" }
-            let series = names.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.map { label in
+            let series = names.uniqued().map { label in
                 let members = zip(names, groups).filter { $0.0 == label && $0.1.divergedEpoch == nil }.map(\.1)
                 return (label: label, groups: members.sorted { $0.condition.blending ?? 0 < $1.condition.blending ?? 0 })
             }.filter { Set($0.groups.map(\.condition.blending)).count > 1 && !$0.groups.contains { $0.condition.blending == nil } }

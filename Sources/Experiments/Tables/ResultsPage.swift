@@ -117,7 +117,7 @@ struct ResultsPage {
         }
         let others = unfinished.map { (chart: "Unfinished runs", curve: ValidationCurve(label: $0.name, runs: [$0.accuracies])) }
         let all = (finished + others).filter { !$0.curve.points.isEmpty }
-        let charts = all.map(\.chart).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        let charts = all.map(\.chart).uniqued()
         return charts.map { chart in .chart(chart, unit: "validation top-1, %", all.filter { $0.chart == chart }.map(\.curve)) }
     }
 
@@ -179,7 +179,7 @@ struct ResultsPage {
         return [
             .details(
                 "source",
-                [("commands", commands.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.joined(separator: "\n"))])
+                [("commands", commands.uniqued().joined(separator: "\n"))])
         ]
     }
 

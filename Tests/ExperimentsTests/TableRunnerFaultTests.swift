@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Backends
+import Experiments
+import Foundation
+import TestSupport
+import Testing
+
+/// What must not end, or begin, a training.
+extension TableRunnerTests {
+    private final class FullLog: ScalarLog {
+        let lastStep: Int? = nil
+        private let begun: () throws -> Void
+        init(_ begun: @escaping () throws -> Void) { self.begun = begun }
+        func append(step: Int, _ scalars: [(tag: String, value: Double)]) throws {
+            try begun()
+            throw CocoaError(.fileWriteOutOfSpace)
+        }
+    }
+
+    /// A log that cannot be written, and tables whose layout somebody has broken meanwhile: all runs are trained and recorded, and the
+    /// tables are an error at the end.
+    @Test func neitherTablesNorLogsEndATraining() throws {
+        let layout = folder.path + "/E/table1.yaml", good = try String(contentsOfFile: layout, encoding: .utf8)
+        let watching = Watching { _ in FullLog { try Data("title: [".utf8).write(to: URL(fileURLWithPath: layout)) } }
+        #expect { try run(["resnet8-float"], seeds: [1, 2], in: "f", watching: watching) } throws: { "\($0)".contains("table1.yaml") }
+        #expect(try output("f").rows().map(\.seed) == [1, 2])
+        #expect(!FileManager.default.fileExists(atPath: folder.path + "/f/tables/table1.md"))
+        try good.write(toFile: layout, atomically: true, encoding: .utf8)
+        try run(["resnet8-float"], seeds: [1, 2], in: "f", resume: true)
+        #expect(FileManager.default.fileExists(atPath: folder.path + "/f/tables/table1.md"))
+    }
+
+    /// The default precision is the processor's: on another one `--resume` would begin the run anew, and says so.
+    @Test func aRunOfAnotherDefaultPrecisionIsNotBegunAnew() throws {
+        let other = try #require(Precision.allCases.first { $0 != .best })
+        try run(["resnet8-float"], in: "p", precision: other)
+        let name = names(1)[0] + (other == .f32 ? "" : "-\(other.rawValue)")
+        #expect { try run(["resnet8-float"], in: "p", resume: true, precision: nil) } throws: {
+            "\($0)".contains("holds \(name), but here \(Precision.best.rawValue) is the default: add --precision \(other.rawValue)")
+        }
+        try run(["resnet8-float"], in: "p", resume: true, precision: .best)
+        try run(["resnet8-float"], in: "p", resume: true, precision: nil)
+        #expect(try output("p").rows().count == 2)
+    }
+}
