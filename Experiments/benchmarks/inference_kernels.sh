@@ -4,8 +4,11 @@
 set -eu
 cd "$(dirname "$0")/../.."
 kernels=Sources/CKernels
-program=$(mktemp)
-trap 'rm -f "$program"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 clang -O2 -I"$kernels" -I"$kernels/include" "$kernels"/inference/*.c "$kernels/common/cpu.c" \
-    Experiments/benchmarks/inference_kernels.c -o "$program" -lm
-"$program"
+    Experiments/benchmarks/inference_kernels.c -o "$work/program" -lm
+"$work/program" >"$work/rows"
+processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | tr ',"' '  ')
+facts="$(git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown),$processor,$(date +%F)"
+sed -e '1s/$/,commit,processor,date,how/' -e "1!s|\$|,$facts,Experiments/benchmarks/inference_kernels.sh|" "$work/rows"

@@ -2,6 +2,7 @@
 // Blocks that are followed by bytes nobody may write, and hold no zeros at first.
 #pragma once
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 #include "allocations.h"
 
@@ -12,6 +13,8 @@ static struct block {
     size_t size, tail;
 } blocks[MOST_BLOCKS];
 static atomic_size_t tail, overrun, held;
+static size_t used;                             // blocks[used] and those after it are free
+static atomic_uintptr_t lowest = UINTPTR_MAX, highest;  // of all starts so far
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
 static void begin(void) {
@@ -34,6 +37,9 @@ static void *guarded(void *start, size_t size, size_t more) {
     if (i < MOST_BLOCKS) {
         blocks[i] = (struct block){start, size, more};
         held++;
+        if (used <= i) used = i + 1;
+        if ((uintptr_t)start < lowest) lowest = (uintptr_t)start;
+        if ((uintptr_t)start > highest) highest = (uintptr_t)start;
     }
     end();
     return start;
@@ -41,9 +47,9 @@ static void *guarded(void *start, size_t size, size_t more) {
 
 // To be called before a block is freed or moved.
 static void check(void *start) {
-    if (!start || !atomic_load_explicit(&held, memory_order_relaxed)) return;
+    if ((uintptr_t)start < lowest || (uintptr_t)start > highest || !atomic_load_explicit(&held, memory_order_relaxed)) return;
     begin();
-    for (size_t i = 0; i < MOST_BLOCKS; i++) {
+    for (size_t i = 0; i < used; i++) {
         struct block b = blocks[i];
         if (b.start != start) continue;
         size_t kept = 0;

@@ -134,13 +134,7 @@ public final class QuantizedConvolution {
         ck_conv_forward_s16(levels, packedForward.baseAddress, output, sizes(batch), path.kernel, threads)
     }
 
-    /// `outputGradient [≥batch, H′, W′, O]` in bf16 to `inputGradient [≥batch, H, W, I]` in f32.
-    public func backwardInput(outputGradient: UnsafePointer<UInt16>, inputGradient: UnsafeMutablePointer<Float>, batch: Int) {
-        ck_conv_input_gradient_f32(
-            outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), path.kernel, threads)
-    }
-
-    /// As above, with `inputGradient` in bf16.
+    /// `outputGradient [≥batch, H′, W′, O]` to `inputGradient [≥batch, H, W, I]`, both in bf16.
     public func backwardInput(outputGradient: UnsafePointer<UInt16>, inputGradient: UnsafeMutablePointer<UInt16>, batch: Int) {
         ck_conv_input_gradient_bf16(
             outputGradient, packedBackward.baseAddress, inputGradient, sizes(batch), path.kernel, threads)

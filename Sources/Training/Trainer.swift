@@ -49,7 +49,7 @@ public final class Trainer {
     /// Of each quantized weight, what `EpochRecord.integerChanges` says of all, in the epoch that finished last.
     public private(set) var layerChanges: [Double]?
     public let threads: Int
-    /// How many training images there are, and digests of the classes' names and of all images.
+    /// How many training images there are, and digests of the classes' names and of the images (`Dataset.digest`).
     let data: String
     private let classes: [String]
 
@@ -80,7 +80,7 @@ public final class Trainer {
     ///   - graph: for images of a shape and a number of classes, in floats: the recipe gives it its quantizers.
     /// - Throws: `RecipeError` for impossible settings, `MemoryError` when a batch would not fit into memory, `FileError` for
     ///   classes that cannot be told apart, `GraphError` for a network that cannot be, `CollectiveError` where ranks do not divide the
-    ///   shards.
+    ///   shards, or have other images or another run.
     public init(
         _ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1, collective: any Collective = Alone(),
         graph: (_ input: FeatureShape, _ classes: Int) throws -> NetworkGraph

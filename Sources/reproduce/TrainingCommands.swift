@@ -224,7 +224,8 @@ struct Figures: ParsableCommand {
 
 struct All: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "all", abstract: "Trains the cells of all tables and figures but ImageNet's with the paper's recipe.",
+        commandName: "all",
+        abstract: "Trains the cells of all of a data set's tables and figures; on small images those with the paper's recipe.",
         discussion: tableDiscussion)
     @OptionGroup var options: TrainingOptions
     @OptionGroup var images: DataOptions

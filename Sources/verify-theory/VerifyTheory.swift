@@ -83,8 +83,9 @@ struct VerifyTheory: ParsableCommand {
         let text = TheoryReport(
             verification: verification, report: report, seconds: Date().timeIntervalSince(start),
             processorSeconds: Double(clock() - processor) / Double(CLOCKS_PER_SEC), power: power)
-        try folder.write(text)  // first, as what reads the words may be gone
+        let written = Result { try folder.write(text) }  // first, as what reads the words may be gone
         say(text.console)
+        try written.get()
         say("wrote \(out)/theory.md, theory.csv and figures")
         if text.failed { throw ExitCode(1) }
     }

@@ -52,9 +52,6 @@ struct Problem {
     func forward16(_ convolution: QuantizedConvolution) -> [Int16] {
         guarded(gradient.count, 0x5555) { convolution.forward(levels: levels, output: $0, batch: shape.batch) }
     }
-    func inputGradient32(_ convolution: QuantizedConvolution) -> [Float] {
-        guarded(levels.count, 1e30) { convolution.backwardInput(outputGradient: gradient, inputGradient: $0, batch: shape.batch) }
-    }
     func inputGradient16(_ convolution: QuantizedConvolution) -> [UInt16] {
         guarded(levels.count, 0x7e00) { convolution.backwardInput(outputGradient: gradient, inputGradient: $0, batch: shape.batch) }
     }

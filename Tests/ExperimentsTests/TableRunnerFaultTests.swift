@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Backends
+import Datasets
 import Experiments
 import Foundation
 import TestSupport
@@ -28,6 +29,14 @@ extension TableRunnerTests {
         try good.write(toFile: layout, atomically: true, encoding: .utf8)
         try run(["resnet8-float"], seeds: [1, 2], in: "f", resume: true)
         #expect(FileManager.default.fileExists(atPath: folder.path + "/f/tables/table1.md"))
+        // A log that cannot be opened: an error at first, when somebody looks on.
+        let closed = Watching { run in
+            guard run.contains("seed1") else { throw CocoaError(.fileWriteNoPermission) }
+            return FullLog {}
+        }
+        #expect(throws: CocoaError.self) { try run(["resnet8-float"], seeds: [2], in: "g", watching: closed) }
+        try run(["resnet8-float"], seeds: [1, 2], in: "g", watching: closed)
+        #expect(try output("g").rows().map(\.seed) == [1, 2])
     }
 
     /// The default precision is the processor's: on another one `--resume` would begin the run anew, and says so.
@@ -36,10 +45,13 @@ extension TableRunnerTests {
         try run(["resnet8-float"], in: "p", precision: other)
         let name = names(1)[0] + (other == .f32 ? "" : "-\(other.rawValue)")
         #expect { try run(["resnet8-float"], in: "p", resume: true, precision: nil) } throws: {
-            "\($0)".contains("holds \(name), but here \(Precision.best.rawValue) is the default: add --precision \(other.rawValue)")
+            "\($0)".contains("holds \(name), but here \(Precision.best.rawValue) is the default: add --float-precision \(other.rawValue)")
         }
         try run(["resnet8-float"], in: "p", resume: true, precision: .best)
         try run(["resnet8-float"], in: "p", resume: true, precision: nil)
         #expect(try output("p").rows().count == 2)
+        // Rows of other files are no run of these.
+        let unofficial = ImageDataset(name: data.name, classes: data.classes, train: data.train, test: data.test, isOfficial: false)
+        try run(["resnet8-float"], in: "p", resume: true, on: unofficial, precision: nil)
     }
 }

@@ -56,9 +56,11 @@ def from_torch(state_dict, graph):
                         "below 0, or a step size that is not above 0")
     for name, settings in graph.layers("activation"):
         function, _, bits = settings["_0"]["function"].partition("-")
-        if function == "dorefa" and given[name + ".resolution"] != (fixed := np.float32(1) / np.float32(2 ** int(bits) - 1)):
-            raise Error(f"the state_dict has another step size than DoReFa's: {name}.resolution is {given[name + '.resolution'].item()}, "
-                        f"expected {fixed}")
+        if function == "dorefa":
+            found, fixed = given[name + ".resolution"].item(), np.float32(1) / np.float32(2 ** int(bits) - 1)
+            if abs(found / fixed - 1) > 2 ** -8:  # a module in bfloat16 has rounded it
+                raise Error(f"the state_dict has another step size than DoReFa's: {name}.resolution is {found}, expected {fixed}")
+            given[name + ".resolution"] = np.array([fixed], np.float32)
     arrays = dict(given)
     for name in parameters:
         for state in ["momentum"] + (["second_moment"] if _recipe(graph).get("optimizer") == "adam" else []):

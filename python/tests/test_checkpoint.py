@@ -141,6 +141,7 @@ def test_dorefas_step_size_is_not_learned(checkpoint_path):
     module = bcgd.to_torch(checkpoint)
     assert activations and not set(activations) & {name for name, _ in module.named_parameters()}
     state = module.state_dict()
-    assert bcgd.from_torch(state, checkpoint.graph)[activations[0]] == np.float32(1 / 15)
+    for rounded in (state, module.bfloat16().state_dict()):
+        assert bcgd.from_torch(rounded, checkpoint.graph)[activations[0]] == np.float32(1 / 15)
     with pytest.raises(bcgd.Error, match=f"another step size than DoReFa's: {activations[-1]} is 0.125, expected 0.0666"):
         bcgd.from_torch({**state, activations[-1]: np.array([0.125])}, checkpoint.graph)

@@ -143,7 +143,6 @@ STEP void block(const struct conv_block *b, size_t source_at, size_t target_at, 
         3, {{count, 1, 1, 0, pass##_images}, {1, count, 1, 0, pass##_positions}, {1, 1, 1, 0, pass##_one}}};
 TILES(FORWARD_S16, 4)
 TILES(FORWARD_S32, 2)
-TILES(BF16_TO_F32, 4)
 TILES(BF16_TO_BF16, 4)
 TILES(S16_TO_BF16, 4)
 
@@ -257,7 +256,7 @@ FAST static void pair(const struct conv_pair_packing *p) {
 }
 
 const struct conv_kernels conv_kernels_avx2 = {
-    .tiles = {[FORWARD_S32] = &FORWARD_S32_tiles, [FORWARD_S16] = &FORWARD_S16_tiles, [BF16_TO_F32] = &BF16_TO_F32_tiles,
+    .tiles = {[FORWARD_S32] = &FORWARD_S32_tiles, [FORWARD_S16] = &FORWARD_S16_tiles,
               [BF16_TO_BF16] = &BF16_TO_BF16_tiles, [S16_TO_BF16] = &S16_TO_BF16_tiles},
     .pair = pair, .narrow = weight_narrow, .wide = weight_wide, .narrow_s16 = weight_narrow_s16, .wide_s16 = weight_wide_s16};
 #endif

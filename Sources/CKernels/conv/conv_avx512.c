@@ -121,7 +121,6 @@ STEP void shared_block(const struct conv_block *b, size_t source_at, size_t targ
 
 TILES(FORWARD_S32)
 TILES(FORWARD_S16)
-TILES(BF16_TO_F32)
 TILES(BF16_TO_BF16)
 TILES(S16_TO_BF16)
 
@@ -239,7 +238,7 @@ FAST static void pair(const struct conv_pair_packing *p) {
 }
 
 const struct conv_kernels conv_kernels_avx512 = {
-    .tiles = {[FORWARD_S32] = &FORWARD_S32_tiles, [FORWARD_S16] = &FORWARD_S16_tiles, [BF16_TO_F32] = &BF16_TO_F32_tiles,
+    .tiles = {[FORWARD_S32] = &FORWARD_S32_tiles, [FORWARD_S16] = &FORWARD_S16_tiles,
               [BF16_TO_BF16] = &BF16_TO_BF16_tiles, [S16_TO_BF16] = &S16_TO_BF16_tiles},
     .pair = pair, .narrow = weight_narrow, .wide = weight_wide, .narrow_s16 = weight_narrow_s16, .wide_s16 = weight_wide_s16};
 #endif

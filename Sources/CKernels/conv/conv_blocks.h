@@ -43,7 +43,7 @@ struct conv_tiles {
     int count;
     struct conv_tile tiles[11];
 };
-enum conv_pass { FORWARD_S32, FORWARD_S16, BF16_TO_F32, BF16_TO_BF16, S16_TO_BF16, PASSES };
+enum conv_pass { FORWARD_S32, FORWARD_S16, BF16_TO_BF16, S16_TO_BF16, PASSES };
 
 /// The weight gradient of one tap for a block of input × output channels: sums over `rows` × `columns` × `run` pairs of
 /// images. Both sources hold pairs of bf16, or of s16, two images' values side by side; steps count pairs.

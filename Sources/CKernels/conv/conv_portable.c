@@ -55,9 +55,6 @@ CK_KERNEL(void, forward_s16, (const struct conv_block *b), (b)) {
         for (int o = 0; o < BLOCK_CHANNELS; o++) ((int16_t *)at.target)[o] = (int16_t)sums[o];
     })
 }
-CK_KERNEL(void, bf16_to_f32, (const struct conv_block *b), (b)) {
-    REPEAT(b, bf16_sums(&at, (float *)at.target));
-}
 CK_KERNEL(void, bf16_to_bf16, (const struct conv_block *b), (b)) {
     float sums[BLOCK_CHANNELS];
     REPEAT(b, {
@@ -128,7 +125,7 @@ static void pair(const struct conv_pair_packing *p) {
 #define ONE_TILE(run) &(const struct conv_tiles){1, {{1, 1, 1, 0, run}}}
 #define COPY(copy)                                                                                                    \
     {.tiles = {[FORWARD_S32] = ONE_TILE(forward_s32_##copy), [FORWARD_S16] = ONE_TILE(forward_s16_##copy),            \
-               [BF16_TO_F32] = ONE_TILE(bf16_to_f32_##copy), [BF16_TO_BF16] = ONE_TILE(bf16_to_bf16_##copy),          \
+               [BF16_TO_BF16] = ONE_TILE(bf16_to_bf16_##copy),                                                        \
                [S16_TO_BF16] = ONE_TILE(s16_to_bf16_##copy)},                                                        \
      .pair = pair, .narrow = weight_narrow_##copy, .wide = weight_wide_##copy,                                        \
      .narrow_s16 = weight_narrow_s16_##copy, .wide_s16 = weight_wide_s16_##copy}

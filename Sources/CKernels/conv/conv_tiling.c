@@ -187,13 +187,13 @@ static void forward(const void *x, const void *packed, void *y, struct sizes siz
     ck_parallel(threads, run_worker, &walk);
 }
 
-static void input_gradient(const void *dy, float scale, const void *packed, void *dx, size_t dx_size, struct ck_conv c,
+static void input_gradient(const void *dy, float scale, const void *packed, void *dx, struct ck_conv c,
                            const struct conv_tiles *tiles, int threads) {
     struct walk walk = {
         .rows = {c.height, ck_conv_output_side(c.height, c.stride), c.kernel, c.stride, c.kernel / 2, 1},
         .columns = {c.width, ck_conv_output_side(c.width, c.stride), c.kernel, c.stride, c.kernel / 2, 1},
         .images = c.images, .source_channels = c.output_channels, .target_channels = c.input_channels,
-        .source_size = sizeof(uint16_t), .weight_size = sizeof(uint16_t), .target_size = dx_size, .group = PAIR,
+        .source_size = sizeof(uint16_t), .weight_size = sizeof(uint16_t), .target_size = sizeof(uint16_t), .group = PAIR,
         .source = dy, .weight = packed, .target = dx, .tiles = tiles, .scale = scale};
     cut_row(&walk);
     ck_parallel(threads, run_worker, &walk);
@@ -208,15 +208,11 @@ void ck_conv_forward_s16(const uint8_t *x, const void *packed, int16_t *y, struc
 void ck_conv_forward_bf16(const uint16_t *x, const void *packed, uint16_t *y, struct ck_conv c, enum ck_conv_path path, int threads) {
     forward(x, packed, y, BF16_VALUES, c, conv_kernels(path)->tiles[BF16_TO_BF16], threads);
 }
-void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *dx, struct ck_conv c, enum ck_conv_path path,
-                                int threads) {
-    input_gradient(dy, 1, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[BF16_TO_F32], threads);
-}
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv c, enum ck_conv_path path,
                                  int threads) {
-    input_gradient(dy, 1, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[BF16_TO_BF16], threads);
+    input_gradient(dy, 1, packed, dx, c, conv_kernels(path)->tiles[BF16_TO_BF16], threads);
 }
 void ck_conv_input_gradient_s16(const int16_t *dy, float scale, const void *packed, uint16_t *dx, struct ck_conv c,
                                 enum ck_conv_path path, int threads) {
-    input_gradient(dy, scale, packed, dx, sizeof *dx, c, conv_kernels(path)->tiles[S16_TO_BF16], threads);
+    input_gradient(dy, scale, packed, dx, c, conv_kernels(path)->tiles[S16_TO_BF16], threads);
 }

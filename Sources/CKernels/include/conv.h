@@ -56,10 +56,8 @@ void ck_conv_forward_s16(const uint8_t *x, const void *packed, int16_t *y, struc
 void ck_conv_pack_bf16(const float *weights, float factor, struct ck_conv, void *forward, void *backward, int threads);
 void ck_conv_forward_bf16(const uint16_t *x, const void *packed, uint16_t *y, struct ck_conv, enum ck_conv_path, int threads);
 
-/// dx from dy in bf16, with f32 sums; `packed` is `backward` of `ck_conv_pack` or `ck_conv_pack_bf16`.
-/// dx is overwritten. bf16 results are rounded to nearest, ties to even.
-void ck_conv_input_gradient_f32(const uint16_t *dy, const void *packed, float *dx, struct ck_conv, enum ck_conv_path,
-                                int threads);
+/// dx from dy in bf16, with f32 sums, rounded to nearest, ties to even; `packed` is `backward` of `ck_conv_pack` or `ck_conv_pack_bf16`.
+/// dx is overwritten.
 void ck_conv_input_gradient_bf16(const uint16_t *dy, const void *packed, uint16_t *dx, struct ck_conv, enum ck_conv_path,
                                  int threads);
 

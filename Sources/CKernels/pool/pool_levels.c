@@ -10,6 +10,7 @@ struct job {
     void *y;
     uint8_t *argmax;
     struct ck_pool p;
+    size_t bytes;  // of a number
     enum ck_copy copy;
 };
 
@@ -37,9 +38,11 @@ static void places(size_t side, size_t out, struct ck_pool p, size_t *begin, siz
 OFFER(offer_levels, uint8_t)
 OFFER(offer_bf16, uint16_t)
 
-CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_t bytes) {
+static void forward(void *context, int worker, int workers) {
+    const struct job *j = context;
     const struct ck_pool p = j->p;
-    size_t height = ck_pool_output_side(p.height, p), width = ck_pool_output_side(p.width, p);
+    size_t begin, end, height = ck_pool_output_side(p.height, p), width = ck_pool_output_side(p.width, p);
+    ck_share(p.images * height, worker, workers, &begin, &end);
     for (size_t row = begin; row < end; ++row) {
         size_t n = row / height, r0, r1, s0, s1;
         places(p.height, row % height, p, &r0, &r1);
@@ -52,7 +55,7 @@ CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_
                     size_t in = ((n * p.height + h) * p.width + w * p.stride + s - p.padding) * p.channels;
                     uint8_t place = (uint8_t)(r * p.window + s);
                     int first = r == r0 && s == s0;
-                    if (bytes == 1)
+                    if (j->bytes == 1)
                         offer_levels[j->copy]((const uint8_t *)j->x + in, (uint8_t *)j->y + out, j->argmax + out, place, first, p.channels);
                     else
                         offer_bf16[j->copy]((const uint16_t *)j->x + in, (uint16_t *)j->y + out, j->argmax + out, place, first, p.channels);
@@ -61,28 +64,14 @@ CK_INLINE void forward_rows(const struct job *j, size_t begin, size_t end, size_
     }
 }
 
-static void levels_forward(void *context, int worker, int workers) {
-    const struct job *j = context;
-    size_t begin, end;
-    ck_share(j->p.images * ck_pool_output_side(j->p.height, j->p), worker, workers, &begin, &end);
-    forward_rows(j, begin, end, 1);
-}
-
-static void bf16_forward(void *context, int worker, int workers) {
-    const struct job *j = context;
-    size_t begin, end;
-    ck_share(j->p.images * ck_pool_output_side(j->p.height, j->p), worker, workers, &begin, &end);
-    forward_rows(j, begin, end, 2);
-}
-
 void ck_level_max_forward(const uint8_t *x, uint8_t *y, uint8_t *argmax, struct ck_pool shape, int threads) {
-    struct job j = {.x = x, .y = y, .argmax = argmax, .p = shape, .copy = ck_copy()};
-    ck_parallel(threads, levels_forward, &j);
+    struct job j = {.x = x, .y = y, .argmax = argmax, .p = shape, .bytes = 1, .copy = ck_copy()};
+    ck_parallel(threads, forward, &j);
 }
 
 void ck_bf16_max_forward(const uint16_t *x, uint16_t *y, uint8_t *argmax, struct ck_pool shape, int threads) {
-    struct job j = {.x = x, .y = y, .argmax = argmax, .p = shape, .copy = ck_copy()};
-    ck_parallel(threads, bf16_forward, &j);
+    struct job j = {.x = x, .y = y, .argmax = argmax, .p = shape, .bytes = 2, .copy = ck_copy()};
+    ck_parallel(threads, forward, &j);
 }
 
 // MARK: Backward

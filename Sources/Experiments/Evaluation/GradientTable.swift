@@ -30,8 +30,11 @@ public struct GradientTable {
         for path in checkpoints {
             let checkpoint = try Checkpoint(path: path), run = try checkpoint.description()
             let comparison = try PrecisionComparison(checkpoint, precision, dataset: dataset, batches: batches, threads: threads)
-            try write(comparison.rows.map { fields($0, run, comparison.batches, RunProvenance.DataOrigin(dataset)) })
+            let written = Result {
+                try write(comparison.rows.map { fields($0, run, comparison.batches, RunProvenance.DataOrigin(dataset)) })
+            }
             say(comparison.summary(run.name, precision))
+            try written.get()
         }
     }
 

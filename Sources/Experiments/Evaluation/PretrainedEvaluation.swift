@@ -50,8 +50,11 @@ public struct PretrainedEvaluation {
         func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]?) -> [String] {
             shared + [engine] + top1.fields + top5.fields + (differences ?? ["", "", "", ""]) + [invocation.commit, invocation.command]
         }
-        func keep(_ comparison: ReferenceComparison? = nil) throws {
+        let comparison = Result { try reference.map { try ReferenceComparison(path: $0, evaluation, ours: result) } }
+        // Before it is said, as what reads the words may be gone.
+        let kept = Result {
             guard let record else { return }
+            let comparison = try comparison.get()
             try withLock(on: Self.folder(of: record)) {
                 var table = try CSVTable.growing(record, columns: Self.columns)
                 table.appendOrReplace(fields("this suite, \(precision.rawValue)", top1, top5, comparison?.fields), key: Self.key)
@@ -59,14 +62,10 @@ public struct PretrainedEvaluation {
                 try table.write(to: record)
             }
         }
-        // Each is kept before it is said, as what reads the words may be gone.
-        try keep()
         say("\(dataset.name), \(result.total.count) validation images, \(preprocessing), \(classes) classes to choose from")
         say("top-1 \(top1.text), top-5 \(top5.text) (Clopper–Pearson, 95 %)")
-        guard let reference else { return }
-        let comparison = try ReferenceComparison(path: reference, evaluation, ours: result)
-        try keep(comparison)
-        say(comparison.text)
+        if let comparison = try comparison.get() { say(comparison.text) }
+        try kept.get()
     }
 
     private static func folder(of file: String) -> String { (file as NSString).deletingLastPathComponent }

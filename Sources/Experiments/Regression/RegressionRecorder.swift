@@ -39,7 +39,8 @@ public struct RegressionRecorder {
     }
 
     private func record(_ images: ImageDataset, _ precision: Precision, seeds: [UInt64], resume: Bool, in partial: String) throws -> Bool {
-        if resume, try isRecorded(images, precision, seeds: seeds) {
+        // What is begun is the last to go, so what stands there is not done.
+        if resume, !FileManager.default.fileExists(atPath: partial), try isRecorded(images, precision, seeds: seeds) {
             note("\(images.name) in \(precision.rawValue): recorded before")
             return true
         }

@@ -35,12 +35,18 @@ struct RunWatch {
 
     /// - Throws: `MemoryError` when there is no room for the network that looks at activations, `FileError` when the log is ahead of the
     ///   run.
-    /// - Parameter recipe: the digest of the run's settings.
-    init(_ watching: Watching, _ trainer: Trainer, recipe: String, output: OutputFolder, commit: String) throws {
+    /// - Parameters:
+    ///   - recipe: the digest of the run's settings.
+    ///   - needsLog: whether a log that cannot be opened is an error.
+    init(_ watching: Watching, _ trainer: Trainer, recipe: String, output: OutputFolder, commit: String, needsLog: Bool) throws {
         let (name, isQuantized) = (trainer.run.name, trainer.network.graph.hasQuantizers)
         (self.trainer, self.output, self.commit, self.recipe) = (trainer, output, commit, recipe)
         probe = watching.diagnostics && isQuantized ? try ActivationProbe(trainer) : nil
-        log = try watching.log?(name)
+        do { log = try watching.log?(name) } catch {
+            guard !needsLog else { throw error }
+            note("\(name) is not logged: \(error)")
+            log = nil
+        }
         logged = log?.lastStep ?? 0
         guard logged <= trainer.state.epoch else {
             throw FileError(

@@ -90,13 +90,15 @@ public struct TableRunner {
         for run in runs { try output.keep(run.settings) }
         // A run without its checkpoint cannot be started from, so it is trained again where another run needs it.
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.run)
+        var isFirst = true
         for (index, run) in runs.enumerated() where !stop.isMade {
             if try isDone(run, isStartedFrom: startedFrom.contains(run.description)) { continue }
             try output.locked(run.description) {
                 // Another process may have finished it since.
                 guard try !isDone(run, isStartedFrom: startedFrom.contains(run.description)) else { return }
                 _ = try next(index)
-                try train(run)
+                try train(run, isFirst: isFirst)
+                isFirst = false
             }
             // What the limit ended has no row; others may start from it.
             if stepLimit != nil, try finishedRow(run, in: output.rows()) == nil { break }
@@ -109,14 +111,16 @@ public struct TableRunner {
     private func expectChosen(_ run: PlannedRun, in rows: [RunRow]) throws {
         let isFloat = run.condition.method == .float
         guard !(isFloat ? isChosen.floatPrecision : isChosen.precision), !output.hasCheckpoint(run.description) else { return }
-        for precision in Precision.allCases {
+        for precision in Precision.allCases where precision != run.condition.precision {
             var condition = run.condition
             condition.precision = precision
-            let name = condition.runName(seed: run.description.seed)
-            guard rows.contains(where: { $0.name == name }) || output.hasCheckpoint(name) else { continue }
+            let name = condition.runName(seed: run.description.seed), option = isFloat ? "--float-precision" : "--precision"
+            guard rows.contains(where: { $0.name == name && $0.provenance.dataOrigin == origin }) || output.hasCheckpoint(name) else {
+                continue
+            }
             throw FileError(
-                "\(output.path) holds \(name), but here \(run.condition.precision.rawValue) is the default: add --precision "
-                    + "\(precision.rawValue) to go on with it, or --precision \(run.condition.precision.rawValue) to train it anew in that")
+                "\(output.path) holds \(name), but here \(run.condition.precision.rawValue) is the default: add \(option) "
+                    + "\(precision.rawValue) to go on with it, or \(option) \(run.condition.precision.rawValue) to train it anew in that")
         }
     }
 
@@ -166,7 +170,8 @@ public struct TableRunner {
         rows.first { $0.name == run.name && $0.provenance.dataOrigin == origin }
     }
 
-    private func train(_ run: PlannedRun) throws {
+    /// - Parameter isFirst: of this call's; later ones do without a log that cannot be opened.
+    private func train(_ run: PlannedRun, isFirst: Bool = false) throws {
         let (name, path) = (run.description.name, output.checkpoint(run.description.name))
         let checkpoint = try checkpoint(of: run.description)
         let trainer = try Trainer(
@@ -195,7 +200,8 @@ public struct TableRunner {
         }
         var observer = RunObserver(
             run, trainer, output: output, invocation,
-            watch: try RunWatch(watching, trainer, recipe: run.settings.digest, output: output, commit: invocation.commit))
+            watch: try RunWatch(
+                watching, trainer, recipe: run.settings.digest, output: output, commit: invocation.commit, needsLog: isFirst))
         defer { observer.close() }
         let before = trainer.state.seconds
         do {
