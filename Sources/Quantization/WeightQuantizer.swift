@@ -2,8 +2,9 @@
 
 /// A map of float weights `w ∈ Rⁿ` to `δ·q`: a scale `δ ≥ 0` (their step size) and integer weights `q`.
 ///
-/// A type states `referenceProject`: it is the definition, from which the passes over buffers follow; the suite's own have faster ones,
-/// tested against it. A quantizer of one's own needs `name`, `maximumIntegerWeight` and `referenceProject`: `Documentation/AddingAQuantizer.md`.
+/// A type states `referenceProject`: it is the definition, from which the passes over buffers follow; the suite's own have faster
+/// ones, tested against it. A quantizer of one's own needs `name`, `maximumIntegerWeight` and `referenceProject`:
+/// `Documentation/AddingAQuantizer.md`.
 ///
 /// How a backend uses it:
 /// - Before the first pass and after each update of the float weights, `project` each slice of them (the paper: the whole tensor; or each

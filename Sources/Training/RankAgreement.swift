@@ -15,8 +15,8 @@ extension Trainer {
         guard let other = each.firstIndex(where: { $0 != each[0] }) else { return }
         func text(_ words: String) -> String { words.dropFirst(8).trimmingCharacters(in: .whitespaces) }
         throw CollectiveError(
-            "rank \(other) has \(text(each[other])), but rank 0 has \(text(each[0])): give all the same recipes, and the same data or copies of it"
-        )
+            "rank \(other) has \(text(each[other])), but rank 0 has \(text(each[0])): give all the same recipes, and the same data or "
+                + "copies of it")
     }
 
     /// Ranks compute the same from the same, on processors of one kind.

@@ -9,7 +9,8 @@ struct Plan: ParsableCommand {
         abstract: "Writes a table's runs as lines of a shell, one process each, and a script that gives them to Slurm.",
         discussion: """
             OUT/plan/float.jobs first, then quantized.jobs, whose runs start from those: for GNU parallel (parallel -j 2 < float.jobs), or \
-            submit.sh for Slurm, lines from the current folder, as paths are relative to it. All write into OUT, one after the other; lines that are run again go on where they stopped.
+            submit.sh for Slurm; from the current folder, as paths are relative to it. All lines write into OUT, one after the other; \
+            lines that are run again go on where they stopped.
             """)
 
     @Argument(help: "The table: table1 to table5.") var table: String
