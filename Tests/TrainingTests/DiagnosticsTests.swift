@@ -79,13 +79,6 @@ import TrainingTestSupport
         }
     }
 
-    private func bits(_ trainer: Trainer) -> [[UInt32]] {
-        (trainer.network.parameters.flatMap { [$0.value, $0.momentum] } + trainer.network.statistics.map(\.tensor)).map {
-            $0.values.map(\.bitPattern)
-        }
-            + [trainer.state.curve.map { Float($0.trainLoss).bitPattern }, trainer.state.curve.map { Float($0.testLoss).bitPattern }]
-    }
-
     /// The same bits of training with the probe as without it; also where evaluation lags, or where passes use relaxed weights.
     @Test(arguments: [
         (Precision.f32, [String: String]()), (.mixed, [:]), (.f32, ["evaluation": "lagged"]),

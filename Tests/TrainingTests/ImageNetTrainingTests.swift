@@ -50,11 +50,6 @@ import TrainingTestSupport
         return network.weightsFile()
     }
 
-    private func bits(_ trainer: Trainer) -> [[UInt32]] {
-        let tensors = trainer.network.parameters.flatMap { [$0.value, $0.momentum] } + trainer.network.statistics.map(\.tensor)
-        return tensors.map { $0.values.map(\.bitPattern) } + [trainer.state.curve.map { Float($0.trainLoss).bitPattern }]
-    }
-
     /// 5 steps an epoch, cut within and between epochs, with other numbers of loading threads: the same bits, and the cut-off
     /// image is counted in every epoch.
     @Test(arguments: [3, 5, 7]) func aRunThatIsCutEqualsTheUnbrokenOne(cut: Int) throws {

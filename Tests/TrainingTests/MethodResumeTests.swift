@@ -24,24 +24,6 @@ import TrainingTestSupport
         "lagged binary-relax": ["method": "binary-relax", "weight_bits": "2", "activation_bits": "4", "evaluation": "lagged"]
     ]
 
-    /// Everything that a run is, and the projection that its next evaluation sees.
-    private func bits(_ trainer: Trainer) -> [[UInt32]] {
-        var all: [[UInt32]] = []
-        for parameter in trainer.network.parameters {
-            for tensor in [parameter.value, parameter.momentum, parameter.secondMoment, parameter.quantized].compactMap({ $0 }) {
-                all.append(tensor.values.map(\.bitPattern))
-            }
-            guard let integerWeights = parameter.integerWeights else { continue }
-            all.append((0..<parameter.value.count).map { UInt32(bitPattern: Int32(integerWeights[$0])) })
-            all.append((0..<parameter.slices).map { parameter.scales[$0].bitPattern })
-        }
-        all += trainer.network.statistics.map { $0.tensor.values.map(\.bitPattern) }
-        all.append(trainer.state.curve.map { Float($0.testLoss).bitPattern })
-        all.append(trainer.state.curve.map { Float($0.trainLoss).bitPattern })
-        all.append(trainer.state.curve.map { Float($0.integerChanges ?? -1).bitPattern })
-        return all
-    }
-
     /// 5 steps an epoch, 4 epochs; cuts within and after epochs, and at the end.
     @Test(arguments: methods.keys.sorted().flatMap { method in Precision.allCases.map { (method, $0) } }, [3, 5, 14, 15, 20])
     func interruptedRunEqualsUnbroken(_ how: (method: String, precision: Precision), cut: Int) throws {

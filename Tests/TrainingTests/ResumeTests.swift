@@ -8,17 +8,6 @@ import TrainingTestSupport
 
 /// Same seed, same machine, same thread count: same bits, interrupted or not.
 @Suite(.serialized) struct ResumeTests {
-    /// Everything that a run is: parameters, momenta, statistics, state without the clock.
-    private func bits(_ trainer: Trainer) -> [[UInt32]] {
-        let tensors =
-            trainer.network.parameters.flatMap { [$0.value, $0.momentum] + [$0.quantized].compactMap { $0 } }
-            + trainer.network.statistics.map(\.tensor)
-        return tensors.map { $0.values.map(\.bitPattern) } + [
-            trainer.state.curve.map { Float($0.trainLoss).bitPattern }, trainer.state.curve.map { Float($0.testLoss).bitPattern },
-            [UInt32(trainer.state.epoch), UInt32(trainer.state.batch), Float(trainer.state.lossSum).bitPattern]
-        ]
-    }
-
     private func float(threads: Int, _ folder: TemporaryFolder) throws -> (RunDescription, String) {
         let run = RunDescription(
             name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "1", "milestones": "[]"]), seed: 3, warmStart: nil)
