@@ -41,7 +41,7 @@ do for [extension in "svg png"] {
         "figure1-cifar-10-short-unofficial-3.csv" using "epoch":"low":"high" with filledcurves linetype 3 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-cifar-10-short-unofficial-4.csv" using "epoch":"low":"high" with filledcurves linetype 4 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-cifar-10-short-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, f32, mean and range of 3 seeds', \
-        "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bcgd, mixed, mean and range of 2 seeds', \
+        "figure1-cifar-10-short-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bcgd, mixed, mean and range of 3 seeds', \
         "figure1-cifar-10-short-unofficial-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet20-1w4a-bcgd, s16, mean and range of 3 seeds', \
         "figure1-cifar-10-short-unofficial-4.csv" using "epoch":"mean" with lines linetype 4 title 'resnet20-1w4a-bc, mixed, mean and range of 3 seeds'
 }

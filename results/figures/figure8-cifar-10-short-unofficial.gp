@@ -31,7 +31,7 @@ do for [extension in "svg png"] {
         set terminal png size 900,600 font "DejaVu Sans,11" background "#ffffff"
     } }
     set output "figure8-cifar-10-short-unofficial." . extension
-    set title 'Figure 8: validation curves with running statistics and with statistics averaged anew, CIFAR-10 (unofficial files), protocol short' noenhanced
+    set title 'Figure 8: statistics of batch norm, running and averaged anew, CIFAR-10 (unofficial files), protocol short' noenhanced
     set xlabel "epoch" offset 0,0.5
     set xtics 5
     set ylabel "validation top-1 accuracy (%)"
@@ -39,11 +39,12 @@ do for [extension in "svg png"] {
     plot "figure8-cifar-10-short-unofficial-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
         "figure8-cifar-10-short-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
         "figure8-cifar-10-short-unofficial-3.csv" using "epoch":"low":"high" with filledcurves linetype 3 fillstyle transparent solid 0.2 noborder notitle, \
-        "figure8-cifar-10-short-unofficial-4.csv" using "epoch":"low":"high" with filledcurves linetype 4 fillstyle transparent solid 0.2 noborder notitle, \
+        "figure8-cifar-10-short-unofficial-5.csv" using "epoch":"low":"high" with filledcurves linetype 5 fillstyle transparent solid 0.2 noborder notitle, \
         "figure8-cifar-10-short-unofficial-1.csv" using "epoch":"mean" with lines linetype 1 title 'resnet20-1w4a-bcgd, f32, mean and range of 3 seeds', \
-        "figure8-cifar-10-short-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bcgd, mixed, mean and range of 2 seeds', \
+        "figure8-cifar-10-short-unofficial-2.csv" using "epoch":"mean" with lines linetype 2 title 'resnet20-1w4a-bcgd, mixed, mean and range of 3 seeds', \
         "figure8-cifar-10-short-unofficial-3.csv" using "epoch":"mean" with lines linetype 3 title 'resnet20-1w4a-bcgd, s16, mean and range of 3 seeds', \
-        "figure8-cifar-10-short-unofficial-4.csv" using "epoch":"mean" with lines linetype 4 title 'resnet20-1w4a-bc, mixed, mean and range of 3 seeds', \
-        "figure8-cifar-10-short-unofficial-5.csv" using "epoch":"mean" with lines linetype 5 title 'resnet20-1w4a-bc-statistics, mixed, 1 seed'
+        "figure8-cifar-10-short-unofficial-4.csv" using "epoch":"mean" with lines linetype 4 title 'resnet20-1w4a-bcgd-statistics, mixed, 1 seed', \
+        "figure8-cifar-10-short-unofficial-5.csv" using "epoch":"mean" with lines linetype 5 title 'resnet20-1w4a-bc, mixed, mean and range of 3 seeds', \
+        "figure8-cifar-10-short-unofficial-6.csv" using "epoch":"mean" with lines linetype 6 title 'resnet20-1w4a-bc-statistics, mixed, 1 seed'
 }
 set output
