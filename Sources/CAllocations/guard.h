@@ -13,7 +13,7 @@ static struct block {
     size_t size, tail;
 } blocks[MOST_BLOCKS];
 static atomic_size_t tail, overrun, held;
-static size_t used;                             // blocks[used] and those after it are free
+static size_t used;  // blocks[used] and those after it are free
 static atomic_uintptr_t lowest = UINTPTR_MAX, highest;  // of all starts so far
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 

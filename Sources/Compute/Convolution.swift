@@ -29,13 +29,21 @@ public final class Convolution {
     public let hasBias: Bool
     public let maps: Maps
     private let engine: Engine
-    /// Of a strided 1×1 convolution: the convolution of the pixels that it reads, and these.
-    private var dense: (convolution: Convolution, pixels: Tensor)?
+    /// Of a strided 1×1 convolution: the same of the pixels that it reads alone, and room for these.
+    private let dense: Convolution?
+    private var pixels: Tensor?
     private var plans: [Int: ConvolutionPlan] = [:]
 
     public init(_ shape: ConvolutionShape, hasBias: Bool, maps: Maps = .f32, engine: Engine) {
         precondition(maps == .f32 || !hasBias)
         (self.shape, self.hasBias, self.maps, self.engine) = (shape, hasBias, maps, engine)
+        let read = FeatureShape(height: shape.output.height, width: shape.output.width, channels: shape.input.channels)
+        dense =
+            shape.kernel > 1 || shape.stride == 1 || shape.padding > 0
+            ? nil
+            : Convolution(
+                ConvolutionShape(input: read, outputChannels: shape.outputChannels, kernel: 1, stride: 1, padding: 0), hasBias: hasBias,
+                maps: maps, engine: engine)
     }
 
     /// Shapes: `input [≥first + batch, H, W, I]`, `weight [O, I, K, K]`, `bias [O]`, `output [≥first + batch, H′, W′, O]`.
@@ -102,9 +110,9 @@ public final class Convolution {
         _ input: UnsafeMutableRawPointer, _ outputGradient: UnsafeMutableRawPointer, _ weightGradient: Tensor,
         _ biasGradient: Tensor?, batch: Int
     ) throws {
-        if shape.kernel == 1 && shape.stride > 1 && shape.padding == 0 {
-            let (convolution, pixels) = readPixels(input, batch: batch)
-            return try convolution.backwardWeight(pixels, outputGradient, weightGradient, biasGradient, batch: batch)
+        if let dense {
+            let pixels = readPixels(input, dense.shape.input, batch: batch)
+            return try dense.backwardWeight(pixels, outputGradient, weightGradient, biasGradient, batch: batch)
         }
         let pass = try plan(batch).backwardWeight()
         try pass.weightPlain.point(at: weightGradient.pointer)
@@ -117,22 +125,15 @@ public final class Convolution {
 
     /// oneDNN 2.6 writes up to 16 kB beyond its own memory in the weight gradient of a strided 1×1 convolution of few channels, so it is
     /// given the pixels that are read, and no stride.
-    private func readPixels(_ input: UnsafeMutableRawPointer, batch: Int) -> (Convolution, UnsafeMutableRawPointer) {
-        let read = FeatureShape(height: shape.output.height, width: shape.output.width, channels: shape.input.channels)
-        var (convolution, pixels) =
-            dense ?? (
-                Convolution(
-                    ConvolutionShape(input: read, outputChannels: shape.outputChannels, kernel: 1, stride: 1, padding: 0), hasBias: hasBias,
-                    maps: maps, engine: engine), read.tensor(batch: batch)
-            )
-        if pixels.count < batch * read.count { pixels = read.tensor(batch: batch) }
-        dense = (convolution, pixels)
+    private func readPixels(_ input: UnsafeMutableRawPointer, _ read: FeatureShape, batch: Int) -> UnsafeMutableRawPointer {
+        let room = pixels.flatMap { $0.count < batch * read.count ? nil : $0 } ?? read.tensor(batch: batch)
+        pixels = room
         ck_map_shortcut_forward(
-            input, pixels.pointer, maps == .f32 ? CK_F32 : CK_BF16,
+            input, room.pointer, maps == .f32 ? CK_F32 : CK_BF16,
             ck_shortcut(
                 images: batch, height: shape.input.height, width: shape.input.width, channels: read.channels, stride: shape.stride, pad: 0),
             Int32(engine.threads))
-        return (convolution, UnsafeMutableRawPointer(pixels.pointer))
+        return UnsafeMutableRawPointer(room.pointer)
     }
 
     private func plan(_ batch: Int) throws -> ConvolutionPlan {

@@ -44,10 +44,7 @@ struct Plan: ParsableCommand {
     /// What all lines say.
     private var common: [String] {
         func option(_ name: String, _ value: (some CustomStringConvertible)?) -> [String] { value.map { [name, $0.description] } ?? [] }
-        return [
-            "--protocol", options.experiment.runProtocol.rawValue, "--precision", (options.precision ?? .best).rawValue, "--out",
-            options.out
-        ]
+        return ["--protocol", options.experiment.runProtocol.rawValue, "--precision", options.precision.rawValue, "--out", options.out]
             + option("--float-precision", options.floatPrecision?.rawValue) + option("--experiments", options.experiment.recipes.asked)
             + option("--threads", options.computing.asked) + option("--shards", options.shards)
             + option("--data", table == "table3" ? imageNet.folder(images.data) : images.folder)

@@ -106,11 +106,11 @@ struct TableThree: ParsableCommand {
         let quantized = selected.first { !$0.isFloat && $0.recipe.network == cell.recipe.network } ?? cell
         note("measuring a training step of \(quantized.name) …")
         let cost = try StepCost(
-            measuring: quantized.recipe, on: PlannedImages(.imageNet), precision: options.precision ?? .best,
+            measuring: quantized.recipe, on: PlannedImages(.imageNet), precision: options.precision,
             threads: options.computing.threads.count)
         let epochs = quantized.recipe.epochs, time = timeInWords(cost.seconds(epochs: epochs))
         return String(
-            format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, (options.precision ?? .best).rawValue,
+            format: "On this machine a training image of %@ in %@ took %.1f ms: ", quantized.name, options.precision.rawValue,
             1000 * cost.secondsAnImage)
             + "protocol \(options.experiment.runProtocol.rawValue), \(epochs) epoch\(epochs == 1 ? "" : "s"), would take about \(time), "
             + "and \(selected.count) cells are selected"

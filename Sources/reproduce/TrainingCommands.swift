@@ -47,12 +47,14 @@ struct TrainingOptions: ParsableArguments {
     @OptionGroup var computing: ThreadOptions
 
     @Option(
+        name: .customLong("precision"),
         help: """
             Arithmetic: f32; mixed (exact integers forward where all is quantized, bf16 elsewhere, sums in f32), the default with \
             AVX-512 VNNI and BF16; s16 (as mixed, with exact gradients in 16 bits, whose bits depend on neither processor nor threads), \
             the default with AVX2.
             """)
-    var precision: Precision?
+    var askedPrecision: Precision?
+    var precision: Precision { askedPrecision ?? .best }
 
     @Option(
         help: ArgumentHelp(
@@ -127,7 +129,7 @@ struct TrainingOptions: ParsableArguments {
         let signals = StopSignals(stop, answer: job.answer(as: collective))
         defer { withExtendedLifetime(signals) {} }
         let runner = try TableRunner(
-            cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: precision,
+            cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: askedPrecision,
             floatPrecision: floatPrecision, pretrained: pretrained,
             output: collective.isFirst ? try OutputFolder(out) : OutputFolder(ofFirstRank: out), experiments: experiment.folder,
             invocation: job.invocation,

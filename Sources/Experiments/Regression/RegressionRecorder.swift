@@ -88,22 +88,27 @@ public struct RegressionRecorder {
         guard FileManager.default.fileExists(atPath: file) else { return false }
         let samples = try RegressionSamples(contentsOf: file)
         let group = samples.samples.filter { $0.group == RegressionGroup(images.id, precision) }
-        return samples.statistics == statistics && group.map(\.seed).sorted() == seeds.sorted() && group.allSatisfy { isOurs($0, images) }
+        return samples.statistics == statistics && group.map(\.seed).sorted() == seeds.sorted()
+            && group.allSatisfy(ours(on: images.checksum))
     }
 
-    private func isOurs(_ sample: RegressionSample, _ images: ImageDataset) -> Bool {
-        sample.provenance.commit == runner.invocation.commit && sample.provenance.recipeDigest == runner.plan.digest
-            && sample.provenance.threads == runner.threads && sample.dataChecksum == images.checksum
+    /// Whether a sample is of this commit, plan and number of threads, on images of this checksum.
+    private func ours(on checksum: String) -> (RegressionSample) -> Bool {
+        let (commit, digest, threads) = (runner.invocation.commit, runner.plan.digest, runner.threads)
+        return {
+            $0.provenance.commit == commit && $0.provenance.recipeDigest == digest && $0.provenance.threads == threads
+                && $0.dataChecksum == checksum
+        }
     }
 
     private func unfinished(_ partial: String, _ images: ImageDataset, resume: Bool) throws -> RegressionSamples? {
         guard FileManager.default.fileExists(atPath: partial) else { return nil }
         guard resume else { throw FileError("\(partial) holds a recording that was stopped: add --resume to go on with it, or delete it") }
-        let recording = try RegressionSamples(contentsOf: partial)
-        guard recording.statistics == statistics, recording.samples.allSatisfy({ isOurs($0, images) }) else {
+        let recording = try RegressionSamples(contentsOf: partial), checksum = images.checksum
+        guard recording.statistics == statistics, recording.samples.allSatisfy(ours(on: checksum)) else {
             throw FileError(
                 "\(partial) is of another commit, recipe, number of threads or other images than this (\(runner.invocation.commit), "
-                    + "\(runner.plan.digest), \(runner.threads), \(images.checksum)): delete it to start again"
+                    + "\(runner.plan.digest), \(runner.threads), \(checksum)): delete it to start again"
             )
         }
         return recording
