@@ -130,9 +130,9 @@ int ck_monte_carlo_part(const ck_two_layer_model *model, ck_sample_range range, 
     return p.failed ? -1 : 0;
 }
 
-void ck_monte_carlo_normals(ck_sample_range range, size_t samples, size_t entries, float *out) {
+int ck_monte_carlo_normals(ck_sample_range range, size_t samples, size_t entries, float *out) {
     float *z = aligned_alloc(VECTOR, padded(entries) * VECTOR);
-    if (!z) return;
+    if (!z) return -1;
     for (size_t s = 0; s < samples; s += CK_MONTE_CARLO_LANES) {
         ck_sample_range part = range;
         part.first_sample += s;
@@ -141,6 +141,7 @@ void ck_monte_carlo_normals(ck_sample_range range, size_t samples, size_t entrie
             for (size_t k = 0; k < entries; ++k) out[(s + lane) * entries + k] = z[k * CK_MONTE_CARLO_LANES + lane];
     }
     free(z);
+    return 0;
 }
 
 struct generation {
@@ -153,8 +154,8 @@ struct generation {
 static void generation_worker(void *context, int worker, int workers) {
     struct generation *g = context;
     void *work = aligned_alloc(VECTOR, padded(g->entries) * VECTOR);
-    if (!work) return;
     for (int chunk = worker; chunk < CHUNKS; chunk += workers) {
+        if (!work) { g->sums[chunk] = NAN; continue; }
         size_t begin, end;
         ck_share(g->samples / CK_MONTE_CARLO_LANES, chunk, CHUNKS, &begin, &end);
         ck_sample_range range = g->range;

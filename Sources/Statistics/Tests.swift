@@ -48,8 +48,10 @@ public func mcNemarExact(onlyFirst b: Int, onlySecond c: Int) -> TestResult {
 }
 
 /// Holm's step-down adjustment (Scand. J. Statist. 6, 1979): rejecting where the adjusted value is below the level
-/// keeps the probability of any false rejection below it, whatever the dependence. Same order as `pValues`.
+/// keeps the probability of any false rejection below it, whatever the dependence. Same order as `pValues`. One that is no number
+/// counts as 0: a test that could not be computed must not pass, nor hide others.
 public func holmAdjusted(_ pValues: [Double]) -> [Double] {
+    let pValues = pValues.map { $0.isNaN ? 0 : $0 }
     var adjusted = pValues
     var running = 0.0
     for (rank, index) in pValues.indices.sorted(by: { pValues[$0] < pValues[$1] }).enumerated() {

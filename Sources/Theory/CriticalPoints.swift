@@ -11,7 +11,13 @@ public struct CriticalPoints: Sendable {
     private var s: Double { vStar.reduce(0, +) }
 
     /// Whether the spurious minimum and the saddle exist: `s² < ½(m+1)‖v*‖²`.
-    public var hasSpuriousMinimum: Bool { s * s < (m + 1) / 2 * dot(vStar, vStar) }
+    public var hasSpuriousMinimum: Bool { thresholdShare < 1 }
+
+    /// `s²/(½(m+1)‖v*‖²)`: the spurious minimum exists below 1.
+    var thresholdShare: Double { s * s / ((m + 1) / 2 * dot(vStar, vStar)) }
+
+    /// `‖E g_id‖` at the spurious minimum with the identity proxy: item 4 with item 7's v is `2s²(m−1)/((m+1)²√(2π)) u`.
+    var identityLength: Double { 2 * s * s * (m - 1) / ((m + 1) * (m + 1)) * normalDensity(0) }
 
     /// `v = (I+J)⁻¹(J − I)v*`, at θ = π; a minimum when `hasSpuriousMinimum`.
     public var spuriousV: [Double] { stationaryV(theta: .pi) }

@@ -111,11 +111,15 @@ public struct MonteCarlo: Sendable {
         return (added(try collective.gather(sums), d), withProducts ? added(try collective.gather(products), d * d) : [])
     }
 
-    /// The Gaussian entries of the first samples, `samples` (a multiple of 16) × `entries`; for tests of the generator.
-    public func normals(samples: Int, entries: Int, experiment: UInt32) -> [Float] {
+    /// The Gaussian entries of the first samples, `samples` (a multiple of 16) × `entries`.
+    /// - Throws: `StatisticsError` when memory is short.
+    public func normals(samples: Int, entries: Int, experiment: UInt32) throws -> [Float] {
         precondition(samples % Int(CK_MONTE_CARLO_LANES) == 0)
         var out = [Float](repeating: 0, count: samples * entries)
-        ck_monte_carlo_normals(ck_sample_range(seed: seed, experiment: experiment, first_sample: 0), samples, entries, &out)
+        let range = ck_sample_range(seed: seed, experiment: experiment, first_sample: 0)
+        guard ck_monte_carlo_normals(range, samples, entries, &out) == 0 else {
+            throw StatisticsError("no memory for \(entries) random numbers a sample")
+        }
         return out
     }
 

@@ -32,6 +32,12 @@ import Testing
         #expect(predictionTest(sleep, new: [.infinity])?.pValue == 0)
     }
 
+    /// Where the fit for p rises again (A² beyond 153; 309 and ∞ here), values are not normal at all.
+    @Test(arguments: [800, 1500]) func oneOutlierOfManyIsNotNormal(_ count: Int) {
+        let test = andersonDarlingNormality((0..<count).map { $0 == 0 ? 1e9 : Double($0 % 2) })
+        #expect(test.statistic > 153 && test.pValue == 0, "\(test)")
+    }
+
     /// Coverage: of 20,000 simulated repetitions (seed 41, n = 10, 3 new values, level 0.99), the rate of misses is within 5 standard
     /// errors of 1 %: 0.0065 to 0.0135. Leaving out either of 1/n and 1/newCount moves it beyond.
     @Test func missesAsOftenAsItSays() {

@@ -40,6 +40,12 @@ import Testing
         #expect(haveSpread([0, 1e-300]) && haveSpread([40, 40.0001]))
     }
 
+    /// A test that could not be computed neither passes nor hides another.
+    @Test func holmOfNoNumber() {
+        #expect(holmAdjusted([.nan, 0]) == [0, 0])
+        #expect(holmAdjusted([0.5, .nan, 1e-20]) == [0.5, 0, 2e-20])
+    }
+
     @Test func singularCovarianceIsRefused() {
         let singular = SampleMoments(count: 50, mean: [0, 0], covariance: Matrix(rows: 2, columns: 2, entries: [1, 1, 1, 1]))
         #expect(throws: StatisticsError.self) { try hotellingTest(singular, expected: [0, 0]) }

@@ -119,6 +119,10 @@ import Testing
                     #expect(abs(x - y) < 1e-12 + 1e-11 * abs(y))
                 }
             }
+            // Relative, as p and p0 are of the size of 1e-10 here; at θ = π p vanishes. 1e-16 of T = 1e-5 is 1e-11 of T².
+            let found = ClippedMoments(theta: theta, normW: 1e5), expected = try ClippedIntegrals(theta: theta, normW: 1e5)
+            #expect(abs(found.p0 / expected.p0 - 1) < 1e-10)
+            if theta < 2 { #expect(abs(found.p / expected.p - 1) < 1e-9) }
         }
     }
 

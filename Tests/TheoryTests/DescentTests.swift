@@ -6,7 +6,7 @@ import Testing
 
 /// The reduced dynamics and the exact change of a step against the vectors that they stand for.
 @Suite struct DescentTests {
-    /// 100 random starts (seed 1), one step; the five numbers are rounded at 1e-16 of products of order 10.
+    /// 100 random starts (seeds 0 to 99), one step; the five numbers are rounded at 1e-16 of products of order 10.
     @Test(arguments: Proxy.allCases, [true, false]) func reducedDescentIsTheFullOne(proxy: Proxy, normalized: Bool) {
         for trial in 0..<100 {
             let x = Double(trial)

@@ -9,11 +9,11 @@ import Testing
 @Suite struct MonteCarloTests {
     /// The vector code draws exactly the documented numbers; f32 polynomials are good to a few units in the last place.
     /// The near-1 radial words, where f32 resolves u in steps of 2⁻²⁴, give the absolute part.
-    @Test(arguments: InstructionSet.available) func normalsAreTheDocumentedOnes(_ set: InstructionSet) {
-        set.limit {
+    @Test(arguments: InstructionSet.available) func normalsAreTheDocumentedOnes(_ set: InstructionSet) throws {
+        try set.limit {
             let sampler = MonteCarlo(seed: 0x1234_5678_9abc, threads: 1)
             let entries = 11, samples = 4096
-            let found = sampler.normals(samples: samples, entries: entries, experiment: 77)
+            let found = try sampler.normals(samples: samples, entries: entries, experiment: 77)
             var (bias, squareBias) = (0.0, 0.0)
             for sample in 0..<samples {
                 let expected = referenceNormals(seed: 0x1234_5678_9abc, experiment: 77, sample: sample, entries: entries)
@@ -45,9 +45,9 @@ import Testing
 
     /// 2²² numbers, seed 3: χ² over 64 equally likely bins, the first four moments, and neighbours' correlation.
     /// Six tests at 1e-7 each.
-    @Test func normalsAreNormal() {
+    @Test func normalsAreNormal() throws {
         let entries = 64, samples = 1 << 16, count = Double(samples * entries)
-        let z = MonteCarlo(seed: 3, threads: 1).normals(samples: samples, entries: entries, experiment: 0).map(Double.init)
+        let z = try MonteCarlo(seed: 3, threads: 1).normals(samples: samples, entries: entries, experiment: 0).map(Double.init)
         let edges = (1..<64).map { Distribution.normalQuantile(tail: 1 - Double($0) / 64) }
         var bins = [Int](repeating: 0, count: 64)
         var sums = [0.0, 0, 0, 0], neighbours = 0.0

@@ -53,8 +53,9 @@ int ck_monte_carlo_part(const ck_two_layer_model *model, ck_sample_range range, 
                         int threads, double *sums, double *products);
 
 /// Writes the Gaussian entries of `samples` samples (a multiple of the lane count) as out[sample][entry],
-/// entry < `entries`. For tests.
-void ck_monte_carlo_normals(ck_sample_range range, size_t samples, size_t entries, float *out);
+/// entry < `entries`. Returns 0, or −1 when memory is short.
+int ck_monte_carlo_normals(ck_sample_range range, size_t samples, size_t entries, float *out);
 
-/// Draws the same numbers as a pass over `samples` samples and keeps only their sum: the cost of generation alone.
+/// Draws the same numbers as a pass over `samples` samples and keeps only their sum: the cost of generation alone. NaN when
+/// memory is short.
 double ck_monte_carlo_generation_only(ck_sample_range range, size_t samples, size_t entries, int threads);

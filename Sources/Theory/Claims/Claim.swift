@@ -99,6 +99,14 @@ extension Evidence {
     }
 }
 
+/// The larger of two deviations; what is no number exceeds every tolerance, where `max` would pass over it.
+func worse(_ a: Double, _ b: Double) -> Double { b.isNaN ? .infinity : max(a, b) }
+
+extension Collection<Double> {
+    /// The largest deviation; ∞ where there is none, as then nothing was looked at.
+    var worst: Double { isEmpty ? .infinity : reduce(-.infinity, worse) }
+}
+
 /// Columns of numbers, in blocks (curves), for a figure or a file.
 public struct DataTable: Sendable {
     public let name: String

@@ -24,7 +24,7 @@ extension Claim {
             return IdentityTrial(&stream, bits: trial < 600 ? 1 + trial % 4 : 8, formulas)
         }
         var evidence = Evidence()
-        func largest(_ path: KeyPath<IdentityTrial, Double>) -> Double { trials.map { $0[keyPath: path] }.max() ?? .infinity }
+        func largest(_ path: KeyPath<IdentityTrial, Double>) -> Double { trials.map { $0[keyPath: path] }.worst }
         // Sums of up to K² probabilities to 1e-15 each; differences with steps of 1e-5: truncation and rounding are near 1e-10.
         evidence.expect(largest(\.euler) < 1e-11, "Euler's identity is off by \(format(largest(\.euler))) of its terms")
         evidence.expect(largest(\.optimal) < 1e-11, "with v optimal the a.e. gradient is \(format(largest(\.optimal))) of its terms")
@@ -69,13 +69,13 @@ extension Claim {
         }.flatMap { $0 }
         let inside = steps.filter(\.isInside).map(\.value), rises = inside.count { $0 > 1e-9 }
         let short = LevelStep(v: [1.45], vStar: [1], rate: 3.6, theta: 0.1, bits: 1, alpha: 1, alphaStar: 1, formulas).changes.first
-        evidence.expect(rises == 0, "f rose at \(rises) steps inside the condition, by up to \(format(inside.max() ?? 0)) of the terms")
+        evidence.expect(rises == 0, "f rose at \(rises) steps inside the condition, by up to \(format(inside.worst)) of the terms")
         evidence.expect(inside.count > 500, "only \(inside.count) steps lay inside")
         evidence.expect(
             short.map { $0.isInsideWithoutLength && !$0.isInside && $0.value > 0.1 } == true, "f does not rise at the point without r'")
         evidence.summary =
             "\(wrong) of 120000 signs differ; \(inside.count) of \(steps.count) steps inside the condition, \(rises) rises, largest Δf "
-            + "\(format(inside.max() ?? 0)) of its terms; with 1 in place of r' it rises at m = 1, v = 1.45, θ = 0.1, η = 3.6, by "
+            + "\(format(inside.worst)) of its terms; with 1 in place of r' it rises at m = 1, v = 1.45, θ = 0.1, η = 3.6, by "
             + "\(format(short?.value ?? 0))"
         evidence.catches = "one sign; a rise of 1e-9 of the terms"
         return evidence
@@ -166,7 +166,7 @@ private struct LevelStep: Sendable {
             let q = here.coarse(proxy).q, kept = 1 - rate * LevelForms(here, v: v, vStar: vStar, cross: cross).coarse(proxy).radial
             let next = turned(theta, by: atan2(rate * c * q, kept))
             guard next > 0.02, next < .pi - 0.02, rate * largest < 2, kept > 0 else { continue }
-            let steepest = (0...8).map { moments(theta + (next - theta) * Double($0) / 8).crossTurn }.max() ?? .infinity
+            let steepest = (0...8).map { moments(theta + (next - theta) * Double($0) / 8).crossTurn }.worst
             func holds(_ length: Double) -> Bool {
                 rate * abs(c) * q <= 2 * length * sin(theta)
                     && rate * rate * dot(vStar, vStar) * steepest * q <= 4 * length * (1 - rate * largest / 2)

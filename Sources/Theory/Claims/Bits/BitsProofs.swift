@@ -39,6 +39,6 @@ enum BitsProofs {
     static let stepSizeSign = """
         At m = 1, v\\* = 1: ∂f/∂α = v(½M_αv − C_α) changes its sign at v = 2C_α/M_α, a rule's E g_α = v(v E sσ − E sσ\\*) at v = E \
         sσ\\*/E sσ. Where these differ, a v between them has opposite signs; the printed point's v is the optimal one, C/M. For the \
-        a.e. rule the second is C/M itself.
+        a.e. rule the second is C/M itself. That the other rules have wrong signs with v optimal too was found by the sweep.
         """
 }

@@ -24,7 +24,7 @@ extension Claim {
             }
         }
         var evidence = Evidence()
-        let small = nets.map(\.[0].hidden).max() ?? .infinity, usual = nets.map(\.[1].hidden).max() ?? .infinity
+        let small = nets.map(\.[0].hidden).worst, usual = nets.map(\.[1].hidden).worst
         let last = nets.map(\.[1].last).min() ?? 0
         // The median: of sums with both signs a single one may be small by chance.
         let shares = nets.filter { $0[1].bits > 1 }.map(\.[1].threeValued).sorted(), others = shares[shares.count / 2]

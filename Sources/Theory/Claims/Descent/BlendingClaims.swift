@@ -51,7 +51,7 @@ extension Claim {
         var evidence = Evidence()
         let rises = plain.reduce(0) { $0 + $1.rises }, guarded = blended.reduce(0) { $0 + $1.rises }
         evidence.catches = "a rise of f above 1e-13 (1 + f) with blending"
-        let largest = plain.map(\.largestRise).max() ?? 0
+        let largest = plain.map(\.largestRise).worst
         if rises == 0 { evidence.violations.append("no rise of f found with ρ = 0") }
         if guarded > 0 { evidence.violations.append("f rose at \(guarded) steps with ρ = 1.5 ηL") }
         evidence.summary =
@@ -96,7 +96,7 @@ private struct BlendingRun: Sendable {
             let rounding = 1e-13 * (1 + before)
             if change > rounding {
                 rises += 1
-                largestRise = max(largestRise, change / before)
+                largestRise = worse(largestRise, change / before)
             }
             let slack = -formulas.requiredDecrease(descent.rho, eta, problem.lipschitz) * move - change
             if slack < -rounding {

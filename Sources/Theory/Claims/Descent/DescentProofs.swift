@@ -8,8 +8,9 @@ enum DescentProofs {
         never rises, cannot return to θ = π; the limit is the global minimum.
         """
     static let sharp = """
-        w_f = (0⁺, 1) has w_q = (½, ½); the step adds (−ρ/2, ρ/2) less a trifle to (1−ρ)w_f + ρw_q = (ρ/2, 1 − ρ/2), so w_f⁺ = (0⁻, \
-        1), w_q⁺ = (−½, ½), Δ = (−1, 0), ⟨g, Δ⟩ = −ρ/(2η) and Δf = −ρ/(2η) + L/2: equality.
+        w_f = (0, 1) is as far from (½, ½) as from (−½, ½), and no point is nearer; the bound holds for any choice of a nearest point. \
+        Let w_q = (½, ½). The step adds (−ρ/2, ρ/2) to (1−ρ)w_f + ρw_q = (ρ/2, 1 − ρ/2), so w_f⁺ = w_f; let w_q⁺ = (−½, ½). Then Δ = \
+        (−1, 0), ⟨g, Δ⟩ = −ρ/(2η) and Δf = −ρ/(2η) + L/2: equality.
         """
     static let weightDecay = """
         *Blended*: w_f⁺ = (1−ηλ)w_b − ηg with w_b = (1−ρ)w_f + ρw_q, so w_q − w_f⁺ = (1−ηλ)(1−ρ)(w_q − w_f) + η(g + λw_q). As w_q⁺ is \

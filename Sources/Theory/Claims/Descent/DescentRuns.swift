@@ -10,7 +10,9 @@ struct DescentEnd: Sendable {
     let fault: String?
 
     init(_ stream: inout Philox, size: Dimensions, theta: Double, _ formulas: Formulas) {
-        let vStar = stream.direction(size.m), wStar = stream.direction(size.n)
+        var vStar = stream.direction(size.m)
+        while abs(CriticalPoints(vStar: vStar).thresholdShare - 1) < 0.02 { vStar = stream.direction(size.m) }
+        let wStar = stream.direction(size.n)
         var point = TwoLayerPoint(
             v: stream.direction(size.m), vStar: vStar, w: stream.direction(at: theta, from: wStar), wStar: wStar)
         let descent = CoarseDescent(rate: 0.1, normalized: true)
@@ -63,25 +65,22 @@ struct FreeDescent: Sendable {
         let steps = Int(60 / rate), every = max(1, steps / 600)
         for step in 0..<steps {
             if keepCurve && step % every == 0 { curve?.append([rate * Double(step), point.normW, f, point.theta]) }
-            let relative = rate * (abs(point.radialSpeed) + abs(point.angularSpeed)) / point.normW
+            // E g = a u − b sin θ p̂.
+            let a = Proxy.relu.direction(
+                h: point.h, squareV: dot(point.v, point.v), overlap: point.overlap, theta: point.theta, normW: point.normW
+            ).radial
+            let relative = rate * (abs(a) + abs(point.overlap) * Proxy.relu.qLimit) / point.normW
             point = descent.step(point, formulas: formulas)
             let next = formulas.value(.loss, at: point)[0]
             // Rounding of f is near 1e-16 of its terms, of order m².
             if next - f > 1e-12 {
-                largestRise = max(largestRise, next - f)
+                largestRise = worse(largestRise, next - f)
                 stepAtRise = min(stepAtRise, relative)
             }
             f = next
             smallestNorm = min(smallestNorm, point.normW)
         }
     }
-}
-
-extension TwoLayerPoint {
-    /// `a` in `E g_relu = a u − b sin θ p̂`: item 4 with `w* = cos θ u + sin θ p̂`.
-    fileprivate var radialSpeed: Double { (h - overlap * (1 + cos(theta))) / (2 * (2 * Double.pi).squareRoot()) }
-    /// `b`.
-    fileprivate var angularSpeed: Double { overlap / (2 * (2 * Double.pi).squareRoot()) }
 }
 
 /// Descent from beside a spurious minimum with the three proxies, w not normalised.
@@ -95,17 +94,10 @@ struct SpuriousDeparture: Sendable {
     let identityWent: Double
 
     init(_ stream: inout Philox, size: Dimensions, _ formulas: Formulas) {
-        // Targets well inside the condition, so that the basin is wide and s is not 0.
-        var vStar: [Double], s: Double, share: Double
-        repeat {
-            vStar = stream.direction(size.m)
-            s = vStar.reduce(0, +)
-            share = s * s / (Double(size.m + 1) / 2)
-        } while share < 0.05 || share > 0.7
-        let wStar = stream.direction(size.n), m = Double(size.m)
-        let v = formulas.stationaryV(CriticalPoints(vStar: vStar), .pi)
+        let vStar = targetInsideTheCondition(&stream, m: size.m), wStar = stream.direction(size.n)
+        let critical = CriticalPoints(vStar: vStar), v = formulas.stationaryV(critical, .pi)
         let minimum = TwoLayerPoint(v: v, vStar: vStar, w: scaled(wStar, by: -1), wStar: wStar)
-        let length = 2 * s * s * (m - 1) / ((m + 1) * (m + 1) * (2 * Double.pi).squareRoot())
+        let length = critical.identityLength
         vectorError = norm(added(formulas.value(.coarseIdentity, at: minimum), -length, minimum.u))
 
         let start = minimum.moved(

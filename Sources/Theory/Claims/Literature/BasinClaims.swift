@@ -29,7 +29,7 @@ extension Claim {
             return BasinRun(&stream, kind: kinds[index % kinds.count], m: [1, 2, 6, 20][index / kinds.count % 4], formulas)
         }
         for run in runs { if let fault = run.fault { evidence.expect(false, fault) } }
-        let rise = runs.map(\.rise).max() ?? .infinity, left = runs.count { $0.fault != nil }
+        let rise = runs.map(\.rise).worst, left = runs.count { $0.fault != nil }
         evidence.summary =
             "\(runs.count) descents, \(left) left their region, let ‖w‖ fall below c_w or f rise; largest rise \(format(rise)) (f₀ + "
             + "‖v*‖²); θ moved towards its limit at every step"

@@ -22,7 +22,7 @@ extension Claim {
             return lemma10Error(&stream, m: 2 + trial % 8, formulas)
         }
         var evidence = Evidence()
-        let largest = errors.max() ?? .infinity
+        let largest = errors.worst
         evidence.expect(largest < 2e-3, "the form is off by \(format(largest))")
         evidence.summary = "largest relative difference \(format(largest)) at ε = 1e-5"
         evidence.catches = "2e-3 of the ratio"
@@ -48,7 +48,7 @@ extension Claim {
             return CureRun(&stream, formulas)
         }
         let times = runs.compactMap(\.relativeTime).sorted(), left = runs.count(where: \.normalizedLeft)
-        let median = times.isEmpty ? .nan : times[times.count / 2], rise = runs.map(\.rise).max() ?? .infinity
+        let median = times.isEmpty ? .nan : times[times.count / 2], rise = runs.map(\.rise).worst
         evidence.expect(times.count == 400, "the identity left only \(times.count) of 400 with free ‖w‖")
         evidence.expect(abs(median - 1) < 0.01, "median ratio of times \(format(median))")
         evidence.expect(left == 0, "the identity left \(left) of 400 with normalised w")
@@ -74,25 +74,19 @@ extension Claim {
 }
 
 /// A target of length 1 well inside the spurious minimum's condition, so that s is not 0 and the basin is wide.
-private func target(_ stream: inout Philox, m: Int) -> [Double] {
+func targetInsideTheCondition(_ stream: inout Philox, m: Int) -> [Double] {
     while true {
-        let vStar = stream.direction(m), s = vStar.reduce(0, +), share = s * s / (Double(m + 1) / 2)
-        if share > 0.05 && share < 0.7 { return vStar }
+        let vStar = stream.direction(m)
+        if (0.05...0.7).contains(CriticalPoints(vStar: vStar).thresholdShare) { return vStar }
     }
 }
 
-/// `‖E g_id‖ = 2(m−1)s²/(√(2π)(m+1)²)`.
-private func identityLength(_ vStar: [Double]) -> Double {
-    let m = Double(vStar.count), s = vStar.reduce(0, +)
-    return 2 * (m - 1) * s * s / ((m + 1) * (m + 1)) * normalDensity(0)
-}
-
 private func lemma10Error(_ stream: inout Philox, m: Int, _ formulas: Formulas) -> Double {
-    let vStar = target(&stream, m: m), critical = CriticalPoints(vStar: vStar), epsilon = 1e-5
+    let vStar = targetInsideTheCondition(&stream, m: m), critical = CriticalPoints(vStar: vStar), epsilon = 1e-5
     let point = TwoLayerPoint(v: critical.spuriousV, vStar: vStar, w: [-1.5 * cos(epsilon), 1.5 * sin(epsilon), 0], wStar: [1, 0, 0])
     let g = formulas.value(.coarseIdentity, at: point), d = formulas.value(.gradientV, at: point)
     let ratio = dot(g, g) / (dot(d, d) + dot(g, formulas.value(.gradientW, at: point)))
-    let length = identityLength(vStar), c = 2 * critical.a - dot(vStar, vStar)
+    let length = CriticalPoints(vStar: vStar).identityLength, c = 2 * critical.a - dot(vStar, vStar)
     return abs(ratio / (pow(2 * .pi, 1.5) * point.normW * length * length / (c * c * epsilon)) - 1)
 }
 
@@ -104,7 +98,7 @@ private struct CureRun: Sendable {
     var rise = -Double.infinity
 
     init(_ stream: inout Philox, _ formulas: Formulas) {
-        let vStar = target(&stream, m: 6), rate = 0.02, length = identityLength(vStar)
+        let vStar = targetInsideTheCondition(&stream, m: 6), rate = 0.02, length = CriticalPoints(vStar: vStar).identityLength
         let v = added(CriticalPoints(vStar: vStar).spuriousV, 1e-3 / 6.0.squareRoot(), stream.normals(6))
         let start = TwoLayerPoint(v: v, vStar: vStar, w: [cos(.pi - 1e-3), sin(.pi - 1e-3)], wStar: [1, 0])
         let descent = CoarseDescent(proxy: .identity, rate: rate, normalized: false)

@@ -51,7 +51,7 @@ extension Claim {
             let (one, other) = (point(1), point(-1))
             let change = norm(added(formulas.value(.gradientW, at: one), -1, formulas.value(.gradientW, at: other)))
             quotients.append(change / norm(added(one.w, -1, other.w)))
-            worst = max(worst, abs(quotients.last! / formulas.literature.lipschitzW(one) - 1))
+            worst = worse(worst, abs(quotients.last! / formulas.literature.lipschitzW(one) - 1))
         }
         if quotients[3] > 1e3 * paper && quotients[0] > paper {
             evidence.counterexample =
@@ -64,13 +64,13 @@ extension Claim {
             try parallelMap(300, threads: settings.threads) { trial -> Double in
                 var stream = Purpose.lipschitz.stream(settings.seed, 1 + trial)
                 return try localLipschitzError(&stream, formulas)
-            }.max() ?? .infinity
+            }.worst
         evidence.expect(local < 1e-5, "the local constant differs by \(format(local))")
         let pairs = try parallelMap(200, threads: settings.threads) { trial -> (low: Double, high: Double) in
             var stream = Purpose.lipschitz.stream(settings.seed, 1000 + trial)
             return try gradientVRatios(&stream, formulas)
         }
-        let low = pairs.map(\.low).min() ?? 0, high = pairs.map(\.high).max() ?? .infinity
+        let low = pairs.map(\.low).min() ?? 0, high = pairs.map(\.high).worst
         evidence.expect(high < 1 + 1e-9, "∂f/∂v: a quotient is \(format(high)) of the constant")
         evidence.expect(low > 0.99, "∂f/∂v: the extremal pair reaches only \(format(low)) of the constant")
         evidence.summary =
@@ -145,5 +145,5 @@ private func gradientVRatios(_ stream: inout Philox, _ formulas: Formulas) throw
         let (w, other) = (stream.direction(2), stream.direction(2))
         return quotient(stream.normals(m), scaled(w, by: shortest), stream.normals(m), scaled(other, by: shortest * (1 + stream.uniform())))
     }
-    return (extremal, max(extremal, random.max() ?? 0))
+    return (extremal, worse(extremal, random.worst))
 }

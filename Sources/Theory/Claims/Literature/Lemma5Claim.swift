@@ -53,12 +53,12 @@ extension Claim {
     }
 }
 
-/// `‖E g‖²/(A‖v‖²‖d‖² + b⟨E g, ∂f/∂w⟩)`; 0 where both sides are rounding noise.
+/// `‖E g‖²/(a‖v‖²‖d‖² + b⟨E g, ∂f/∂w⟩)`; 0 where both sides are rounding noise, as at a critical point, where they vanish together.
 func boundRatio(_ quantity: Quantity, at point: TwoLayerPoint, a: Double, b: Double, _ formulas: Formulas) -> Double {
     let g = formulas.value(quantity, at: point), d = formulas.value(.gradientV, at: point)
     let right = a * dot(point.v, point.v) * dot(d, d) + b * dot(g, formulas.value(.gradientW, at: point))
     let scale = dot(point.v, point.v) + dot(point.vStar, point.vStar) + point.sumV * point.sumV
-    guard dot(g, g) > 1e-20 * scale * scale else { return 0 }
+    if dot(g, g) <= 1e-20 * scale * scale { return 0 }
     return right > 0 ? dot(g, g) / right : .infinity
 }
 

@@ -21,7 +21,7 @@ extension Claim {
         argument: LiteratureProofs.lemma7
     ) { settings, _, formulas in
         var evidence = Evidence()
-        let identity = try sweep(settings) { identityError($0, formulas) }.map(\.value).max() ?? .infinity
+        let identity = try sweep(settings) { identityError($0, formulas) }.map(\.value).reduce(0, worse)
         // Sums of dozens of products, rounded at 1e-16.
         evidence.expect(identity < 1e-12, "the identity of E g is off by \(format(identity))")
         let share = largestShare(), indicators = largestIndicatorShare(), stated = formulas.literature.tangentShare
@@ -67,7 +67,7 @@ private func largestRatio(_ settings: VerificationSettings, _ ratio: @escaping @
         for j in 0...40 {
             let theta = pow(10, -4 + 4 * Double(i) / 40), normW = pow(10, -2 + 3 * Double(j) / 40)
             let v = CriticalPoints(vStar: [1]).stationaryV(theta: theta)
-            largest = max(largest, ratio(TwoLayerPoint(v: v, vStar: [1], w: [normW * cos(theta), normW * sin(theta)], wStar: [1, 0])))
+            largest = worse(largest, ratio(TwoLayerPoint(v: v, vStar: [1], w: [normW * cos(theta), normW * sin(theta)], wStar: [1, 0])))
         }
     }
     return largest
@@ -80,7 +80,7 @@ private func largestShare() -> Double {
         for j in 0...200 {
             let theta = Double.pi / 2 * pow(10, -4.8 * Double(i) / 400)
             let moments = ClippedMoments(theta: theta, normW: pow(10, -2 + 4 * Double(j) / 200))
-            largest = max(largest, abs(moments.p0 * (1 - theta / .pi) - moments.p) / moments.q)
+            largest = worse(largest, abs(moments.p0 * (1 - theta / .pi) - moments.p) / moments.q)
         }
     }
     return largest
@@ -95,7 +95,7 @@ private func largestIndicatorShare() -> Double {
             let t = Double.pi / 2 * Double(j) / 200
             let p0 = (1 - cos(t)) / .pi, q = sin(min(t, near)) / (2 * .pi)
             let p = theta <= .pi / 2 ? (1 - cos(t) + max(0, cos(theta) - cos(t))) / (2 * .pi) : (1 - cos(min(t, near))) / (2 * .pi)
-            largest = max(largest, abs(p0 * (1 - theta / .pi) - p) / q)
+            largest = worse(largest, abs(p0 * (1 - theta / .pi) - p) / q)
         }
     }
     return largest

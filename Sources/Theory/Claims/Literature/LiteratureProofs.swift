@@ -23,9 +23,14 @@ enum LiteratureProofs {
         With d = ∂f/∂v and κ = k − cos θ, √(2π) E g = (2vᵀd + ½κc)u − ½ sin θ c p̂ (METHOD.md item 6), and ⟨E g, ∂f/∂w⟩ = sin θ \
         c²/(2(2π)^{3/2}‖w‖). *False as printed*: E g does not depend on ‖w‖; at d = 0 the ratio is √(π/2)‖w‖(κ² + sin²θ)/sin θ. \
         *Repaired*: with x = 2vᵀd and |x| ≤ 2‖v‖‖d‖ the bound with A = 2(1+τ)/π and B = √(π/2) says (x + ½κc)² ≤ (1+τ)x² + ¼(sin θ − \
-        sin²θ)c² for all x, c, that is, by the discriminant, 1 + 1/τ ≤ sin θ(1 − sin θ)/κ² for all θ. The right side is smallest in \
-        the limit θ → π/2, where it is π²/(2(π−2)²) (checked on a grid), which gives τ₀. B cannot be smaller: θ = π/2, d = 0. Given B, \
-        no smaller τ satisfies the discriminant, and at m = 1, where d ∥ v, nothing else was given away.
+        sin²θ)c² for all x, c, that is, by the discriminant, 1 + 1/τ ≤ sin θ(1 − sin θ)/κ² for all θ. The right side tends to its \
+        infimum π²/(2(π−2)²) as θ → π/2, which gives τ₀: with θ = π/2 + φ, φ ≥ 0 by symmetry, C = cos φ and x = sin φ, κ = x − 2φ/π, and \
+        κ² ≤ 2(1 − 2/π)²C(1−C) is left. As |κ| ≤ (2/π)C, it holds for C ≤ (π−2)²/(2 + (π−2)²) = 0.394…. Beyond, φ = arcsin x ≥ x + \
+        x³/6 + 3x⁵/40 gives 0 ≤ κ ≤ (1 − 2/π)xR, R = 1 − β(x²/6 + 3x⁴/40), β = 2/(π−2), so that (1+C)R² ≤ 2C is enough. With t = \
+        (1−C)/(1+C) ≤ 0.44, 2C/(1+C) = 1 − t and x² = 4t/(1+t)², so R = 1 − βt[⅔(1+t)⁻² + (6/5)t(1+t)⁻⁴]. The bracket falls with t (its \
+        slope times (1+t)⁵ is −2/15 − 94t/15 − 4t²/3), from ⅔ to 0.44, and β > 1.75, so R ≤ 1 − 0.76t ≤ √(1−t), as √(1−t) ≥ 1 − 0.58t \
+        there. B cannot be smaller: θ = π/2, d = 0. Given B, no smaller τ satisfies the discriminant, and at m = 1, where d ∥ v, nothing \
+        else was given away.
         """
     static let lemma7 = """
         From METHOD.md item 4 and h = 4vᵀd + 2(1 − θ/π)c, E g = (2p₀vᵀd + cD)u − cq p̂. D and q are linear in ξ(1/(‖w‖ sin ψ)), which \
@@ -47,9 +52,11 @@ enum LiteratureProofs {
         which is S2. The identity likewise. *Limit*: Σ‖d‖² < ∞, so v follows v̄(θ). For θ away from 0 and π the turn is at least a \
         constant times η|c|/‖w‖, for the clipped ReLU |c|/‖w‖², as its q is of the size of 1/‖w‖. ‖E g‖ is bounded, so ‖w_t‖ = \
         O(t); for the clipped ReLU p₀ = O(1/‖w‖²) and |D|, q = O(1/‖w‖) give ‖E g‖ = O(1/‖w‖), so ‖w_t‖² = O(t). Overshoots, by \
-        more than 2θ − arctan(2 sin θ) > 0, are finitely many there. Either way the turns' factors sum to infinity, and c cannot \
-        stay away from 0 unless θ goes to 0 or π; φ of proposition 1 is strictly concave, so (v, θ) converges to the global, the \
-        spurious or the saddle point (clipped ReLU and identity with free w: while ‖w‖ ≥ c_w).
+        more than 2θ − arctan(2 sin θ) > 0, are finitely many there. Now φ(k) of proposition 1, strictly concave, tends to the \
+        limit of f, which it takes at most twice. At a k other than the saddle's k_s, c tends to kN + (1−k)a, which has the sign of k − \
+        k_s and moves k away from k_s: k cannot change over to the other solution, and θ converges. Within (0, π) and with c not \
+        tending to 0 the turns' factors would sum to infinity; so (v, θ) converges to the global, the spurious or the saddle point \
+        (clipped ReLU and identity with free w: while ‖w‖ ≥ c_w).
         """
     static let norm = """
         *The law*: ‖v⁺‖² = ‖v‖² − 2ηvᵀd + η²‖d‖², r' = ‖w‖ − ηā and √(2π)ā = 2vᵀd + ½κc; the terms in vᵀd cancel. *The start, in \

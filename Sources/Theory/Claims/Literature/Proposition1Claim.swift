@@ -36,8 +36,8 @@ extension Claim {
             return LandscapeTrial(&stream, m: 1 + trial % 16, formulas)
         }
         var evidence = Evidence()
-        let error = targets.map(\.error).max() ?? .infinity, below = targets.map(\.below).max() ?? .infinity
-        let zeroSum = targets.map(\.zeroSumLoss).max() ?? .infinity
+        let error = targets.map(\.error).worst, below = targets.map(\.below).worst
+        let zeroSum = targets.map(\.zeroSumLoss).worst
         // Sums of a few dozen products of order N, each rounded at 1e-16.
         evidence.expect(error < 1e-12, "f differs from the closed forms by \(format(error)) N")
         evidence.expect(below < 1e-12, "f lies \(format(below)) N below φ")

@@ -37,14 +37,14 @@ extension Claim {
             try parallelMap(500, threads: settings.threads) { trial -> Double in
                 var stream = Purpose.stepSize.stream(settings.seed, trial)
                 return changeError(&stream, formulas)
-            }.max() ?? .infinity
+            }.worst
         evidence.expect(error < 1e-13, "the change of f is off by \(format(error)) (1 + f)")
         let batches = try parallelMap(96, threads: settings.threads) { batch -> SafeSteps in
             var stream = Purpose.stepSize.stream(settings.seed, 1000 + batch)
             return SafeSteps(&stream, proxy: Proxy.allCases[batch % 3], condition)
         }
         let inside = batches.reduce(0) { $0 + $1.inside }, rises = batches.reduce(0) { $0 + $1.rises }
-        let outside = batches.reduce(0) { $0 + $1.outsideRises }, worst = batches.map(\.worst).max() ?? .infinity
+        let outside = batches.reduce(0) { $0 + $1.outsideRises }, worst = batches.map(\.worst).worst
         evidence.expect(rises == 0, "f rose at \(rises) of \(inside) steps inside the condition, by up to \(format(worst)) of the terms")
         let (s1, s2) = (s1Signs(condition), s2Signs(settings, condition))
         evidence.expect(s1.inside < 0 && s2.inside < 0, "f rises inside: \(format(s1.inside)) at 0.995 of S1, \(format(s2.inside)) of S2")
@@ -78,7 +78,7 @@ extension Claim {
             return UniformRun(&stream, size: sizes[run / 3 % 3], proxy: Proxy.allCases[run % 3], formulas)
         }
         var evidence = Evidence()
-        let rise = runs.map(\.excess).max() ?? .infinity, length = runs.map(\.longest).max() ?? .infinity
+        let rise = runs.map(\.excess).worst, length = runs.map(\.longest).worst
         let kept = runs.reduce(0) { $0 + $1.steps }
         // f and ¼η‖d‖² are differences of terms of order f₀ + ‖v*‖², rounded at 1e-16.
         evidence.expect(rise < 1e-13, "Δf + ¼η‖d‖² reaches \(format(rise)) of f₀")
@@ -136,7 +136,7 @@ private struct SafeSteps: Sendable {
             let relative = step.change / (step.scale + 1e-300)
             if step.isSafe(condition) {
                 inside += 1
-                worst = max(worst, relative)
+                worst = worse(worst, relative)
                 if relative > 1e-12 { rises += 1 }
             } else if relative > 1e-12 {
                 outsideRises += 1

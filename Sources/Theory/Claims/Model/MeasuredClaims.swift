@@ -18,7 +18,7 @@ extension Claim {
                 evidence.tests.append(
                     ClaimTest(label: place.label, result: try place.merged.test(quantity, expected: expected)))
                 let (moments, value) = place.merged.testable(quantity, expected)
-                largest = max(largest, norm(added(moments.mean, -1, value)) / norm(value))
+                largest = worse(largest, norm(added(moments.mean, -1, value)) / norm(value))
             }
             evidence.summary = "\(measurements.places.count) points, largest relative difference \(format(largest))"
             evidence.detectable = { alpha, power in
@@ -51,7 +51,7 @@ extension Claim {
                     ClaimTest(
                         label: place.label,
                         result: zTest(estimate: measured.value, standardError: measured.standardError, expected: expected)))
-                largest = max(largest, abs(measured.value - expected) / abs(expected))
+                largest = worse(largest, abs(measured.value - expected) / abs(expected))
                 relativeErrors.append(measured.standardError / abs(expected))
                 if index < Measurements.sweepCount {
                     curve.append([place.point.theta, measured.value, measured.standardError, expected])

@@ -21,8 +21,8 @@ extension Claim {
         var mismatch = 0.0
         for proxy in Proxy.allCases {
             let found = try adversarialMinimum(settings) { cosine(proxy, at: $0, formulas).cosine }
-            let worst = try sweep(settings) { cosine(proxy, at: $0, formulas).mismatch }.map(\.value).max() ?? 0
-            mismatch = max(mismatch, worst)
+            let worst = try sweep(settings) { cosine(proxy, at: $0, formulas).mismatch }.map(\.value).reduce(0, worse)
+            mismatch = worse(mismatch, worst)
             parts.append("\(proxy.rawValue) \(format(found.value))")
             // Rounding of an inner product of unit vectors with up to 64 entries is below 1e-14; the tangent's is 1e-13.
             if found.value < -1e-12 {
@@ -51,7 +51,10 @@ extension Claim {
         ]
     ) { settings, _, formulas in
         var evidence = Evidence()
-        let found = try adversarialMinimum(settings) { -(boundRatio(at: $0, formulas)) }
+        let found = try adversarialMinimum(settings) { point in
+            let constants = formulas.boundConstants(point)
+            return -boundRatio(.coarseReLU, at: point, a: constants.a / dot(point.v, point.v), b: constants.b, formulas)
+        }
         let ratio = -found.value
         evidence.summary =
             "largest ratio found \(String(format: "%.6f", ratio)) at m = \(found.point.m), n = \(found.point.n), θ = "
@@ -65,21 +68,10 @@ extension Claim {
     private static func cosine(_ proxy: Proxy, at point: TwoLayerPoint, _ formulas: Formulas) -> (cosine: Double, mismatch: Double) {
         let g = formulas.value(proxy.coarse, at: point), d = formulas.value(.gradientW, at: point)
         let scale = norm(g) * norm(d)
-        // Where a gradient is rounding noise there is no angle to speak of.
-        guard scale > 1e-20, norm(g) > 1e-12 * (dot(point.v, point.v) + point.sumV * point.sumV) else { return (1, 0) }
-        let product = dot(g, d)
-        return (product / scale, abs(product - (formulas.value(proxy.correlation, at: point)[0])) / scale)
-    }
-
-    private static func boundRatio(at point: TwoLayerPoint, _ formulas: Formulas) -> Double {
-        let g = formulas.value(.coarseReLU, at: point), dv = formulas.value(.gradientV, at: point)
-        let constants = formulas.boundConstants(point)
-        let correlation = dot(g, formulas.value(.gradientW, at: point))
-        let right = constants.a * dot(dv, dv) + constants.b * correlation
-        // Both sides vanish together at a critical point; below this they are rounding noise.
-        let scale = dot(point.v, point.v) + dot(point.vStar, point.vStar) + point.sumV * point.sumV
-        guard dot(g, g) > 1e-20 * scale * scale else { return 0 }
-        return right > 0 ? dot(g, g) / right : .infinity
+        // Where a gradient is rounding noise there is no angle to speak of; what is no number is no noise.
+        if scale <= 1e-20 || norm(g) <= 1e-12 * (dot(point.v, point.v) + point.sumV * point.sumV) { return (1, 0) }
+        let product = dot(g, d), mismatch = abs(product - formulas.value(proxy.correlation, at: point)[0]) / scale
+        return (product / scale).isFinite && mismatch.isFinite ? (product / scale, mismatch) : (-.infinity, .infinity)
     }
 }
 
