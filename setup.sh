@@ -19,6 +19,8 @@ fail() {
     exit 1
 }
 
+refuse() { fail "the options are --install [PREFIX], --tensorboard, --emulators or --mpi, one at a time, not $*"; }
+
 install="" tensorboard=""
 case "$#/${1:-}" in
 0/) ;;
@@ -26,9 +28,9 @@ case "$#/${1:-}" in
 1/--mpi) packages="$packages openmpi-bin libopenmpi-dev" ;;
 1/--tensorboard) tensorboard=yes ;;
 1/--install | 2/--install) install=${2:-$HOME/.local} ;;
-*) fail "the options are --install [PREFIX], --tensorboard, --emulators or --mpi, one at a time, not $*" ;;
+*) refuse "$@" ;;
 esac
-case "$install" in '' | /*) ;; *) install=$PWD/$install ;; esac
+case "$install" in '' | /*) ;; -*) refuse "$@" ;; *) install=$PWD/$install ;; esac
 
 missing_packages() {
     # Asking for all at once: dpkg-query fails for the unknown ones, but still answers for the others.
