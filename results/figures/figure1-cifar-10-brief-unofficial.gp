@@ -34,7 +34,7 @@ do for [extension in "svg png"] {
     set title 'Figure 1: validation curves of BCGD and BinaryConnect (BC), CIFAR-10 (unofficial files), protocol brief' noenhanced
     set xlabel "epoch" offset 0,0.5
     set xtics 1
-    set ylabel "validation top-1 accuracy (%)"
+    set ylabel "test top-1 accuracy (%)"
     set key below noopaque
     plot "figure1-cifar-10-brief-unofficial-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-cifar-10-brief-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \

@@ -34,7 +34,7 @@ do for [extension in "svg png"] {
     set title 'Figure 1: validation curves of BCGD and BinaryConnect (BC), CIFAR-10 (unofficial files), protocol paper' noenhanced
     set xlabel "epoch" offset 0,0.5
     set xtics 20
-    set ylabel "validation top-1 accuracy (%)"
+    set ylabel "test top-1 accuracy (%)"
     set key below noopaque
     plot "figure1-cifar-10-paper-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \
         "figure1-cifar-10-paper-unofficial-4.csv" using "epoch":"low":"high" with filledcurves linetype 4 fillstyle transparent solid 0.2 noborder notitle, \

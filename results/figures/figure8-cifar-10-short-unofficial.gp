@@ -34,7 +34,7 @@ do for [extension in "svg png"] {
     set title 'Figure 8: statistics of batch norm, running and averaged anew, CIFAR-10 (unofficial files), protocol short' noenhanced
     set xlabel "epoch" offset 0,0.5
     set xtics 5
-    set ylabel "validation top-1 accuracy (%)"
+    set ylabel "test top-1 accuracy (%)"
     set key below noopaque
     plot "figure8-cifar-10-short-unofficial-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
         "figure8-cifar-10-short-unofficial-2.csv" using "epoch":"low":"high" with filledcurves linetype 2 fillstyle transparent solid 0.2 noborder notitle, \

@@ -34,7 +34,7 @@ do for [extension in "svg png"] {
     set multiplot layout 1,3
     set title 'resnet20 1W4A, CIFAR-10, 200 epochs' noenhanced
     set xlabel "epoch"
-    set ylabel "validation top-1 (%)"
+    set ylabel "test top-1 (%)"
     set key bottom right
     set yrange [*:*] noextend
     plot "hero-1.csv" using "epoch":"low":"high" with filledcurves linetype 1 fillstyle transparent solid 0.2 noborder notitle, \
