@@ -12,6 +12,7 @@ now and then get a level next to a boundary wrong by one.
 """
 import argparse
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,13 @@ def cifar(folder, count):
     return bytes(records[3073 * i + 1 + 1024 * (k % 3) + k // 3] for i in range(count) for k in range(3072))
 
 
+def first_images(pixels, count, model):
+    """The bytes of so many images of the packed model's size (Documentation/packed-format.md)."""
+    with open(model, "rb") as file:
+        height, width, channels = struct.unpack("<3I", file.read(44)[32:])
+    return pixels[:count * height * width * channels]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="packed model")
@@ -93,7 +101,7 @@ def main():
             images, scores, graph = (os.path.join(folder, name) for name in ("images", "scores", f"{form}.onnx"))
             subprocess.run([os.path.join(ROOT, ".build", "release", "reproduce"), "export", options.model, "-o", graph, "--form", form]
                            + (["--weights", weights] if weights else []), check=True, stdout=subprocess.DEVNULL)
-            part = pixels[:len(pixels) * options.qonnx_count // options.count] if engine == "qonnx" and options.data else pixels
+            part = first_images(pixels, options.qonnx_count, options.model) if engine == "qonnx" else pixels
             with open(images, "wb") as file:
                 file.write(part)
             with open(images, "rb") as source, open(scores, "wb") as target:

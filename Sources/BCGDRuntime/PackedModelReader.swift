@@ -40,7 +40,9 @@ extension PackedModel {
             throw reader.fail("images are resized to \(resize) pixels, fewer than are cut out")
         }
         fitting = resize == 0 ? .none : .centerCrop(resize: resize)
-        classes = try reader.text(offset: 48, length: 56).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        // By scalars: to Swift CR LF is one Character, which is no line feed.
+        let lines = try reader.text(offset: 48, length: 56).unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        classes = lines.map { String($0) }
         guard classes.count == classCount else { throw reader.fail("\(classes.count) class names, expected \(classCount)") }
         provenance = try reader.text(offset: 64, length: 60)
         try reader.zeros(72..<96, "the header")

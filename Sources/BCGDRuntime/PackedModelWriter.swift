@@ -36,7 +36,7 @@ public struct PackedModelContents {
     /// The file's bytes: the same contents give the same bytes.
     /// - Throws: `PackedModelError` for what the format cannot hold.
     public func encoded() throws -> Data {
-        guard classes.allSatisfy({ !$0.contains("\n") }) else {
+        guard classes.allSatisfy({ !$0.utf8.contains(10) }) else {
             throw PackedModelError("a class name has a line break, which the format cannot hold")
         }
         guard mean.count <= 4, std.count <= 4 else {

@@ -2,7 +2,8 @@
 // Packed models (.bcgd) in C: open, describe, run, close. Link with libbcgd.so, or with libbcgd.a -lgomp -lstdc++ -lm -lpthread -lz.
 //
 // A model may be used by several threads at the same time. `bcgd_run` allocates no memory, but for OpenMP, which starts its threads at
-// a calling thread's first run with more than one. Scores are those of `reproduce classify`, to the bit.
+// a calling thread's first run with more than one. They do not come along into a process that this thread forks: a run there with more
+// than one thread would wait for them for ever. Scores are those of `reproduce classify`, to the bit.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -14,8 +14,15 @@ import Backends
 /// - Throws: `ONNXError` for a damaged file, or for a node that has no place in a packed model, by its name; `PackedModelError` for
 ///   numbers that the format refuses.
 public func packedModel(onnx bytes: [UInt8], provenance: String, format: (ONNXFacts) throws -> ImageFormat) throws -> PackedModel {
+    try packedModel(onnx: bytes, provenance: provenance, mostNumbers: ONNXNetwork.mostNumbers, format: format)
+}
+
+/// - Parameter mostNumbers: that nodes may make of constants, all together.
+package func packedModel(
+    onnx bytes: [UInt8], provenance: String, mostNumbers: Int, format: (ONNXFacts) throws -> ImageFormat
+) throws -> PackedModel {
     let file = try ONNXFile(bytes), format = try format(ONNXFacts(file))
-    var network = try ONNXNetwork(file, format)
+    var network = try ONNXNetwork(file, format, mostNumbers: mostNumbers)
     for node in file.nodes { try network.add(node) }
     let contents = PackedModelContents(
         input: .init(height: format.height, width: format.width, channels: format.channels), mean: format.normalization.mean,
@@ -72,6 +79,10 @@ struct PendingUnit {
 
 /// The units so far.
 struct ONNXNetwork {
+    /// At most 2 GiB, so that many nodes on a small file's one constant cannot ask for all memory; the largest networks in use, of
+    /// 127·10⁶ weights (Wide ResNet-101-2), pass with a Clip before each of their quantizers.
+    static let mostNumbers = 1 << 28
+
     private(set) var values: [String: ONNXValue] = [:]
     private var units: [PackedModelContents.Entry] = []
     /// Of each unit: rows, columns, and channels before they are padded.
@@ -79,8 +90,10 @@ struct ONNXNetwork {
     private var cost = ModelCost()
     private let format: ImageFormat
     private let output: String?
+    private let mostNumbers: Int
+    private var numbers = 0
 
-    init(_ file: ONNXFile, _ format: ImageFormat) throws {
+    init(_ file: ONNXFile, _ format: ImageFormat, mostNumbers: Int) throws {
         guard (1...4096).contains(format.height), (1...4096).contains(format.width), (1...4).contains(format.channels) else {
             throw ONNXError(
                 "images of \(format.height)×\(format.width)×\(format.channels), expected 1 to 4096 pixels a side and 1 to 4 channels")
@@ -94,7 +107,7 @@ struct ONNXNetwork {
             throw ONNXError(
                 "the input \(input.name) is [\(found)], the images are [N, \(expected.map(String.init).joined(separator: ", "))]")
         }
-        (self.format, output) = (format, file.outputs.first)
+        (self.format, self.mostNumbers, output) = (format, mostNumbers, file.outputs.first)
         values = file.constants.mapValues { .constant($0) }
         values[input.name] = .image
     }
@@ -112,7 +125,24 @@ struct ONNXNetwork {
 
     mutating func add(_ node: ONNXFile.Node) throws {
         guard let name = node.outputs.first else { return }
-        values[name] = try result(of: node)
+        let value = try result(of: node)
+        numbers += made(value, by: node)
+        guard numbers <= mostNumbers else {
+            throw fail(
+                node, "makes \(numbers) numbers of constants, with the nodes before it, more than \(mostNumbers): export them computed")
+        }
+        values[name] = value
+    }
+
+    /// How many numbers a node keeps that neither the file nor a node before it has.
+    private func made(_ value: ONNXValue, by node: ONNXFile.Node) -> Int {
+        switch value {
+        case _ where ["Constant", "Identity", "Dropout"].contains(node.type): 0
+        case .constant(let tensor): tensor.numbers.count
+        case .weights(let weights), .scores(let weights, _, _): weights.integers.count + weights.floats.count
+        case .sum(let sum): 2 * sum.channels + (node.type == "Conv" ? sum.weights.floats.count : 0)
+        case .image, .map, .mean: 0
+        }
     }
 
     func shape(_ unit: Int) -> (height: Int, width: Int, channels: Int) {

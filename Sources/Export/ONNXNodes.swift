@@ -4,6 +4,7 @@ import BCGDRuntime
 /// What each kind of node makes of its inputs.
 extension ONNXNetwork {
     mutating func result(of node: ONNXFile.Node) throws -> ONNXValue {
+        try expectKnownDomain(node)
         switch node.type {
         case "Constant":
             guard let tensor = node.tensor else { throw fail(node, "holds no tensor") }
@@ -44,6 +45,12 @@ extension ONNXNetwork {
         let tensor = try constant(node, place)
         guard tensor.numbers.count == 1 else { throw fail(node, "input \(place + 1) has \(tensor.numbers.count) numbers, expected one") }
         return tensor.numbers[0]
+    }
+
+    /// That an attribute, where the node has it, is one of the numbers that stand for what is computed here.
+    func expect(_ attribute: String, in allowed: [Int], _ node: ONNXFile.Node) throws {
+        guard let found = node.integers[attribute]?.first(where: { !allowed.contains($0) }) else { return }
+        throw fail(node, "\(attribute) \(found), expected \(allowed.map(String.init).joined(separator: " or "))")
     }
 
     func pending(_ node: ONNXFile.Node, _ place: Int = 0) throws -> PendingUnit {
@@ -142,6 +149,7 @@ extension ONNXNetwork {
     private func normalized(_ node: ONNXFile.Node) throws -> PendingUnit {
         var sum = try pending(node)
         try expectUnrectified(sum, node)
+        try expect("training_mode", in: [0], node)
         let numbers = try (1...4).map { try constant(node, $0).numbers }, epsilon = Double(node.number["epsilon"] ?? 1e-5)
         guard numbers.allSatisfy({ $0.count == sum.channels }), sum.shortcut == nil else {
             throw fail(node, "does not follow a convolution of as many channels")
@@ -213,12 +221,24 @@ extension ONNXNetwork {
             else { throw fail(node, "is no subsampling of rows and columns") }
             return .map(unit: unit, stride: Int(numbers[3][0]), channels: channels)
         }
-        let pads = node.type == "Pad" ? try constant(node, 1).numbers : []
+        let pads = node.type == "Pad" ? try zerosAround(node) : []
         guard pads.count == 8, pads.enumerated().allSatisfy({ $0.offset % 4 == 1 || $0.element == 0 }), pads[1] == pads[5],
             (0...65536).contains(pads[1]),
             pads[1] == 0 || channels % 16 == 0 && Int(pads[1]) % 8 == 0
         else { throw fail(node, "is no padding of channels by eights on both sides") }
         return .map(unit: unit, stride: stride ?? 1, channels: channels + 2 * Int(pads[1]))
+    }
+
+    /// How many zeros before each axis, and then behind each.
+    private func zerosAround(_ node: ONNXFile.Node) throws -> [Double] {
+        func given(_ place: Int) throws -> [Double]? {
+            node.inputs.count > place && !node.inputs[place].isEmpty ? try constant(node, place).numbers : nil
+        }
+        let mode = node.texts["mode"] ?? "constant", value = try given(2) ?? [0], axes = try given(3) ?? [0, 1, 2, 3]
+        guard mode == "constant", value == [0], axes == [0, 1, 2, 3] else {
+            throw fail(node, "pads in the mode \(mode) with \(value) on the axes \(axes), expected constant, zeros, all axes in order")
+        }
+        return try constant(node, 1).numbers
     }
 
     // MARK: The end

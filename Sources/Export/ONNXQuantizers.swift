@@ -2,24 +2,38 @@
 
 /// QONNX's `Quant` and `BipolarQuant`, and QCDQ's QuantizeLinear, Clip and DequantizeLinear.
 extension ONNXNetwork {
+    /// Of QONNX's quantizers; the second is what Brevitas called the first before.
+    private static let quantizerDomains = [ONNXGraph.qonnx, "onnx.brevitas"]
+
+    /// Other domains may mean other things by the same names of operators.
+    func expectKnownDomain(_ node: ONNXFile.Node) throws {
+        let isQuantizer = ["Quant", "BipolarQuant"].contains(node.type)
+        guard ["", "ai.onnx"].contains(node.domain) || isQuantizer && Self.quantizerDomains.contains(node.domain) else {
+            throw fail(node, "is of the domain \(node.domain), expected ONNX's own operators, and QONNX's Quant and BipolarQuant")
+        }
+    }
+
+    private func isWhole(_ bits: Double, in allowed: ClosedRange<Double>) -> Bool { allowed.contains(bits) && bits == bits.rounded() }
+
     /// Quant(x, scale, zero point, bits) and BipolarQuant(x, scale): of weights, or of activations.
     mutating func quant(_ node: ONNXFile.Node) throws -> ONNXValue {
         let isBinary = node.type == "BipolarQuant", mode = node.texts["rounding_mode"] ?? "ROUND"
         if case .constant(let tensor) = try value(node, 0) {
             let scale = try constant(node, 1), (zero, bits) = isBinary ? (0, 1) : (try scalar(node, 2), try scalar(node, 3))
-            guard isBinary || (2...8).contains(bits) && node.integers["signed"] ?? [1] == [1] && zero == 0 else {
-                throw fail(node, "weights of \(bits) bits, expected 2 to 8 signed ones without zero point")
+            guard isBinary || isWhole(bits, in: 2...8) && node.integers["signed"] ?? [1] == [1] && zero == 0 else {
+                throw fail(node, "weights of \(bits) bits, expected a whole number of 2 to 8 signed ones without zero point")
             }
             guard isBinary || ["ROUND", "HALF_EVEN"].contains(mode.uppercased()) else {
                 throw fail(node, "rounds weights by \(mode), expected ROUND, to nearest, halves to even")
             }
             let top = isBinary ? 1 : Double(1 << (Int(bits) - 1) - 1), low = node.integers["narrow"] ?? [0] == [0] ? -top - 1 : -top,
                 scales = scale.numbers,
-                per = tensor.numbers.count / max(scales.count, 1)
-            guard [1, tensor.shape.first].contains(scales.count), scales.allSatisfy({ ($0 > 0 || isBinary && $0 == 0) && $0.isFinite }),
+                per = tensor.numbers.count / max(scales.count, 1),
+                perOutput = tensor.shape.enumerated().map { $0.offset == 0 ? $0.element : 1 }
+            guard scales.count == 1 || scale.shape == perOutput, scales.allSatisfy({ ($0 > 0 || isBinary && $0 == 0) && $0.isFinite }),
                 !tensor.numbers.isEmpty
             else {
-                throw fail(node, "\(scales.count) scales, expected one, or one an output channel, above 0")
+                throw fail(node, "scales of the shape \(scale.shape), expected one, or one an output channel (\(perOutput)), above 0")
             }
             let integers = tensor.numbers.enumerated().map { i, x in
                 // In f32, as the network was trained.
@@ -31,12 +45,12 @@ extension ONNXNetwork {
         let sum = try pending(node), modes = ["ROUND": 0.5, "HALF_EVEN": 0.5, "CEIL": 0]
         let (scale, zero, bits) = (try scalar(node, 1), try scalar(node, 2), try scalar(node, 3))
         guard !isBinary, let offset = modes[mode.uppercased()], node.integers["signed"] ?? [1] == [0],
-            node.integers["narrow"] ?? [0] == [0], zero == 0, (1...8).contains(bits)
+            node.integers["narrow"] ?? [0] == [0], zero == 0, isWhole(bits, in: 1...8)
         else {
             throw fail(
                 node,
-                "activations of \(bits) bits, zero point \(zero), rounding \(mode): expected 1 to 8 unsigned bits without zero point, "
-                    + "rounded to nearest or up"
+                "activations of \(bits) bits, zero point \(zero), rounding \(mode): expected 1 to 8 whole unsigned bits without zero "
+                    + "point, rounded to nearest or up"
             )
         }
         try expectUnit(scale, behindCeilOf: sum, node)
@@ -55,6 +69,8 @@ extension ONNXNetwork {
         if case .image = try value(node, 0) {
             throw fail(node, "quantizes the image; a packed model's first convolution reads float pixels")
         }
+        try expect("output_dtype", in: [0, 2], node)  // unstated, or UINT8
+        try expect("block_size", in: [0], node)
         var sum = try pending(node)
         guard try zeroPoint(node, 2) == 2 else { throw fail(node, "gives signed levels, expected unsigned bytes") }
         let scale = try scalar(node, 1)
@@ -85,13 +101,15 @@ extension ONNXNetwork {
 
     mutating func dequantized(_ node: ONNXFile.Node) throws -> ONNXValue {
         _ = try zeroPoint(node, 2)
+        try expect("block_size", in: [0], node)
         switch try value(node, 0) {
         case .constant(let tensor):
-            let scales = try constant(node, 1).numbers
-            guard [1, tensor.shape.first].contains(scales.count), scales.count == 1 || node.integers["axis"] ?? [1] == [0],
+            let scale = try constant(node, 1), scales = scale.numbers, perOutput = Array(tensor.shape.prefix(1))
+            guard scales.count == 1 || scale.shape == perOutput && node.integers["axis"] ?? [1] == [0],
                 scales.allSatisfy({ $0 >= 0 && $0.isFinite })
             else {
-                throw fail(node, "\(scales.count) scales, expected one, or one an output channel (axis 0), 0 or more")
+                throw fail(
+                    node, "scales of the shape \(scale.shape), expected one, or one an output channel (\(perOutput), axis 0), 0 or more")
             }
             return .weights(try checked(tensor.shape, tensor.numbers, scales, node))
         case .sum(let sum):

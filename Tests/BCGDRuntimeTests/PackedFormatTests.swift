@@ -67,6 +67,16 @@ import Testing
         #expect(model.borderClasses(0).count == 9 && model.a(0).count == 3 * 16 && model.b(0).count == 9 * 16)
     }
 
+    /// Line feeds are bytes: CR LF, one Character of Swift's, has one, and CR alone has none.
+    @Test func lineFeedsAreBytes() throws {
+        var contents = RandomModel().contents()
+        contents.classes[0] = "a\r"
+        #expect(try PackedModel(bytes: contents.encoded()).classes == contents.classes)
+        contents.classes[0] = "a\r\nb"
+        let refused = contents
+        #expect(throws: PackedModelError("a class name has a line break, which the format cannot hold")) { try refused.encoded() }
+    }
+
     @Test func aMappedFileIsTheSameModel() throws {
         let folder = try TemporaryFolder(), path = folder.path + "/m.bcgd"
         let model = try PackedModel(bytes: RandomModel().contents().encoded())
@@ -121,6 +131,8 @@ import Testing
             (128 + 4 * 64 + 6, [1, 0], "a shortcut of the result's shape"), (128 + 7 * 64 + 12, [5, 0, 0, 0], "a shortcut of values"),
             (128 + 9 * 64 + 1, [0], "kernel 1, stride 1"), (128 + 9 * 64 + 16, [12, 0, 0, 0], "11 scores"),
             (128 + 8 * 64 + 5, [5], "the levels of a maximum's input"),
+            (128 + 2, [9], "a kernel of 1 to 11"), (128 + 3, [2], "a kernel of 1 to 11"), (128 + 8 * 64 + 1, [16], "a window of 1 to 15"),
+            (128 + 8 * 64 + 6, [1], "a shortcut only before"), (44, [12, 0, 0, 0], "fewer than are cut out"),
             (32, [255, 255, 255, 255], "image rows"), (24, [255, 255, 0, 0], "units"), (72, [1], "reserved")
         ] as [(Int, [UInt8], String)] {
             let found = try refused(at, bytes)

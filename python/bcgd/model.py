@@ -2,6 +2,7 @@
 """Packed models through the C library (bcgd.h)."""
 import ctypes as c
 import os
+import threading
 import weakref
 from dataclasses import dataclass
 from typing import Optional
@@ -11,10 +12,15 @@ import numpy as np
 from .error import Error
 
 ERROR_BYTES = 1024
+MOST_THREADS, MOST_CALLERS = 256, 64
 KINDS = {1: "first", 2: "convolution", 3: "maximum", 4: "classifier", 5: "first of bytes"}
 SHORTCUTS = {0: None, 1: "levels", 2: "subsampled", 3: "values"}
 # Kinds of numbers, with their type.
 INTEGER_WEIGHTS, FLOAT_WEIGHTS, SCALES, FACTORS, TERMS = (1, np.int8), (2, np.float32), (3, np.float32), (4, np.float32), (5, np.float32)
+
+#: The process in which this thread started OpenMP's threads. They are the thread's own, and libgomp does not notice a fork: there the
+#: thread would wait for ever for threads that the child does not have.
+_started = threading.local()
 
 
 class _Description(c.Structure):
@@ -83,13 +89,22 @@ class Model:
     """A packed model. Several threads may call one at the same time; the interpreter's lock is released meanwhile."""
 
     def __init__(self, path, threads=1, callers=None):
-        callers = callers or min(os.cpu_count() or 1, 8)
+        callers = min(os.cpu_count() or 1, 8) if callers is None else callers
+        name = os.fsencode(path)
+        # What C would read as another number, or as a shorter path.
+        for found, most, what in [(threads, MOST_THREADS, "threads"), (callers, MOST_CALLERS, "callers")]:
+            if not 1 <= found <= most:
+                raise Error(f"expected 1 to {most} {what}, not {found}")
+        if b"\0" in name:
+            raise Error(f"the path {path!r} holds the byte 0, which no path has: expected that of a packed model")
         self._library = _library()
         error = c.create_string_buffer(ERROR_BYTES)
-        self._model = self._library.bcgd_open(os.fsencode(path), threads, callers, error)
+        self._model = self._library.bcgd_open(name, threads, callers, error)
         if not self._model:
             raise Error(error.value.decode(errors="replace"))
         self._close = weakref.finalize(self, self._library.bcgd_close, self._model)
+        self._close.atexit = False  # daemon threads may still compute then; the system takes the memory back
+        self._threads = threads
         about = _Description()
         self._library.bcgd_describe(self._model, about)
         #: (height, width, channels) of an image.
@@ -126,10 +141,23 @@ class Model:
             images = images.transpose(0, 2, 3, 1)
         images = np.ascontiguousarray(images)
         scores = np.empty((len(images), self._class_count), np.float32)
+        if self._threads > 1:
+            self._start_threads()
         error = c.create_string_buffer(ERROR_BYTES)
         if self._library.bcgd_run(self._model, images.ctypes.data, len(images), scores.ctypes.data, error):
             raise Error(error.value.decode(errors="replace"))
         return scores
+
+    @staticmethod
+    def _start_threads():
+        process = os.getpid()
+        if getattr(_started, "process", process) != process:
+            raise Error("this process was forked after a call with threads > 1, and OpenMP's threads stayed behind: use threads=1, "
+                        "fork before the first call, or start processes by multiprocessing's method spawn")
+        _started.process = process
+
+    def __copy__(self):
+        return self  # nothing of a model changes, and the library's has one owner
 
     @property
     def layers(self):

@@ -16,7 +16,8 @@ def straight_through(value, quantized):
 
 
 class Weighted(nn.Module):
-    """A convolution or linear layer, its weights projected in every pass, unless the run's evaluation lags: then as they are stored."""
+    """A convolution or linear layer, its weights projected in every pass. Where the run's evaluation lags, a checkpoint's weights are
+    evaluated as it has them quantized, until they are trained or others are loaded."""
 
     def __init__(self, name, kind, settings, tensors):
         super().__init__()
@@ -25,20 +26,28 @@ class Weighted(nn.Module):
         self.bias = nn.Parameter(tensors[name + ".bias"]) if name + ".bias" in tensors else None
         if name + ".weight.resolution" in tensors:
             self.weight_resolution = nn.Parameter(tensors[name + ".weight.resolution"])
-        stored = [tensors.get(f"{name}.weight.{part}") for part in ("scales", "codes")]
-        self.stored = None if stored[0] is None else stored
+        lagging = [tensors.get(f"{name}.weight.{part}") for part in ("scales", "codes")]
+        self.lagging = None if lagging[0] is None else lagging
+        #: Scales and integers of who projects the weights himself (Experiments/pytorch).
+        self.stored = None
+
+    def _load_from_state_dict(self, *arguments):
+        self.lagging = None
+        super()._load_from_state_dict(*arguments)
 
     def quantized_weight(self):
         if self.quantization is None:
             return self.weight
-        if self.stored is not None:
-            scales, integers = self.stored
-        else:
-            steps = getattr(self, "weight_resolution", None)
-            found = project(self.weight.detach().cpu().numpy(), self.quantization, None if steps is None else steps.detach().cpu().numpy())
-            scales, integers = map(torch.from_numpy, found)
+        if self.training and self.lagging is not None:
+            self.lagging = None
+        scales, integers = self.stored or self.lagging or self._projected()
         shape = (-1,) + (1,) * (self.weight.ndim - 1)
         return straight_through(self.weight, (scales.reshape(shape) * integers).to(self.weight))
+
+    def _projected(self):
+        steps = getattr(self, "weight_resolution", None)
+        found = project(self.weight.detach().cpu().numpy(), self.quantization, None if steps is None else steps.detach().cpu().numpy())
+        return tuple(map(torch.from_numpy, found))
 
     def forward(self, x):
         if self.kind == "linear":
@@ -107,7 +116,7 @@ class Network(nn.Module):
 
     def __init__(self, graph, tensors):
         super().__init__()
-        self.steps = []
+        self.steps = []  # a submodule's name, so that a deep copy computes with its own, or a function
         for node, (kind, settings) in zip(graph["nodes"], graph.operations):
             self.steps.append((self._step(node["name"], kind, settings, tensors), node["inputs"]))
 
@@ -134,12 +143,13 @@ class Network(nn.Module):
                 place.add_module(folder, nn.Module())
             place = getattr(place, folder)
         place.add_module(last, module)
-        return lambda x: place.get_submodule(last)(x)
+        return name
 
     def forward(self, x):
         maps = []
         for step, inputs in self.steps:
-            maps.append(step(*(x if i < 0 else maps[i] for i in inputs)))
+            compute = self.get_submodule(step) if isinstance(step, str) else step
+            maps.append(compute(*(x if i < 0 else maps[i] for i in inputs)))
         return maps[-1].flatten(1)
 
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import copy
 import json
 import os
 import subprocess
@@ -107,6 +108,43 @@ def test_a_run_goes_on_from_a_torch_module(checkpoint_path, reproduce, tmp_path)
             str(tmp_path / "runs")],
                           capture_output=True, text=True, cwd=os.path.join(os.path.dirname(__file__), "..", ".."), timeout=600).stderr
     assert f"{checkpoint.run['name']}: going on from epoch 1, batch 1" in said
+
+
+@pytest.mark.parametrize("change", ["training", "loading"])
+def test_lagging_weights_until_they_change(checkpoint_path, change):
+    """Where the evaluation lags, the stored integers count in evaluation, until the module is trained or other weights are loaded."""
+    torch = pytest.importorskip("torch")
+    checkpoint = bcgd.read_checkpoint(checkpoint_path)
+    run = {**checkpoint.run, "recipe": {**checkpoint.run["recipe"], "evaluation": "lagged"}}
+    checkpoint.metadata["run"] = json.dumps(run)
+    lagged = bcgd.from_torch(bcgd.to_torch(checkpoint).state_dict(), checkpoint)
+    name = next(name for name in lagged if name.endswith(".codes")).removesuffix(".weight.codes")
+    lagged[name + ".weight.codes"] *= -1
+    module = bcgd.to_torch(lagged)
+    layer, x = module.get_submodule(name), torch.zeros(2, *(checkpoint.graph["input"][side] for side in ("channels", "height", "width")))
+
+    def signs():
+        module.eval()(x)
+        return layer.quantized_weight().detach().sign().numpy()
+
+    assert (signs() == np.sign(lagged[name + ".weight.codes"])).all()
+    if change == "training":
+        module.train()(x)
+    with torch.no_grad():
+        other = {key: value.clone() for key, value in module.state_dict().items()}
+        other[name + ".weight"] = -torch.rand_like(layer.weight)
+        layer.weight.copy_(other[name + ".weight"]) if change == "training" else module.load_state_dict(other)
+    assert (signs() == -1).all()
+
+
+def test_deep_copies_compute_with_their_own_weights(checkpoint_path):
+    torch = pytest.importorskip("torch")
+    module = bcgd.to_torch(bcgd.read_checkpoint(checkpoint_path)).eval()
+    other, x = copy.deepcopy(module), torch.randn(2, 1, 28, 28)
+    before = module(x)
+    with torch.no_grad():
+        other.fc.bias += 1
+        assert torch.equal(module(x), before) and torch.allclose(other(x), before + 1)
 
 
 def test_names_of_wrappers_and_faults(checkpoint_path):

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import copy
+import gc
 import os
+import signal
 import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -141,8 +145,72 @@ def test_bad_files_are_one_line(model_path, tmp_path, content, words):
     with pytest.raises(bcgd.Error, match=words) as caught:
         bcgd.load(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
-    with pytest.raises(bcgd.Error, match="threads"):
-        bcgd.load(model_path, threads=0)
+    for faults in [{"threads": 0}, {"threads": 2 ** 32 + 1}, {"callers": 0}, {"callers": 2 ** 32 + 1}]:
+        with pytest.raises(bcgd.Error, match=f"expected 1 to .* {next(iter(faults))}, not"):
+            bcgd.load(model_path, **faults)
+    with pytest.raises(bcgd.Error, match="the byte 0"):
+        bcgd.load(model_path + "\0.other")
+
+
+def test_copies_share_one_owner(model_path):
+    model, images = bcgd.load(model_path), random_images(1, (32, 32, 3))
+    expected, same = model(images), copy.copy(model)
+    del model
+    gc.collect()
+    assert (same(images) == expected).all()
+    with pytest.raises((AttributeError, TypeError, ValueError)):
+        copy.deepcopy(same)
+
+
+def test_the_interpreter_ends_while_a_thread_computes(model_path):
+    """What was registered before the model was opened runs after what the model may have registered."""
+    program = f"""
+import atexit, threading, time, bcgd, numpy
+atexit.register(time.sleep, 0.3)
+model, images = bcgd.load({model_path!r}), numpy.zeros((1, 32, 32, 3), numpy.uint8)
+threading.Thread(target=lambda: [model(images) for _ in range(10 ** 6)], daemon=True).start()
+time.sleep(0.1)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.path.dirname(os.path.dirname(bcgd.__file__))] + sys.path)}
+    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_forked_processes(model_path):
+    """OpenMP's threads stay behind: calls with several are refused after the first one, others go on."""
+    images = random_images(2, (32, 32, 3))
+    one, two = (bcgd.load(model_path, threads=threads) for threads in (1, 2))
+
+    def said(body):
+        read, write = os.pipe()
+        process = os.fork()
+        if process == 0:
+            signal.alarm(20)  # a hang is one no longer
+            try:
+                body()
+                os.write(write, b"computed")
+            except bcgd.Error as error:
+                os.write(write, str(error).encode())
+            finally:
+                os._exit(0)
+        os.close(write)
+        with os.fdopen(read) as text:
+            found = text.read()
+        os.waitpid(process, 0)
+        return found
+
+    outcomes = []
+
+    def before_and_after():  # in a thread of its own, whose first call with two threads this is
+        outcomes.append(said(lambda: two(images)))
+        two(images)
+        outcomes.extend(said(body) for body in (lambda: one(images), lambda: two(images), lambda: bcgd.load(model_path, 2)(images)))
+
+    thread = threading.Thread(target=before_and_after)
+    thread.start()
+    thread.join()
+    refused = "this process was forked after a call with threads > 1"
+    assert [outcome.split(",")[0] for outcome in outcomes] == ["computed", "computed", refused, refused]
 
 
 @pytest.mark.parametrize("static", [False, True])
@@ -163,6 +231,14 @@ def test_the_example_in_c(model_path, tmp_path, static):
     assert said[0] == model.classes[scores.argmax()] and np.float32(said[1]) == scores.max()
     bad = subprocess.run([program, "/no/such"], input=b"", capture_output=True)
     assert bad.returncode == 1 and bad.stderr == b"cannot open /no/such: No such file or directory\n"
+
+
+def test_how_many_images_are_checked(model_path, monkeypatch):
+    """Experiments/onnx/check.py's --qonnx-count, wherever the images come from."""
+    monkeypatch.syspath_prepend(os.path.join(ROOT, "Experiments", "onnx"))
+    import check
+    images = random_images(5, (32, 32, 3))
+    assert check.first_images(images.tobytes(), 2, model_path) == images[:2].tobytes()
 
 
 def test_results():
