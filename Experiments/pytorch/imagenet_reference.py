@@ -9,6 +9,7 @@ The images are in the order of the class list, then of their names. `--resize 0`
 """
 import argparse
 import os
+import sys
 
 import numpy
 import torch
@@ -23,6 +24,18 @@ def listed(path):
     with open(path, encoding="utf-8") as file:
         lines = [line.split() for line in file if line.strip() and not line.startswith("#")]
     return sorted((int(words[0]), words[1]) for words in lines)
+
+
+def take_weights(network, name, path):
+    """The file's weights; PyTorch's counters `num_batches_tracked` may be missing, as evaluation does not use them. Any other name that
+    does not match would leave random weights where it belongs."""
+    lost = network.load_state_dict(load_file(path), strict=False)
+    missing = [key for key in lost.missing_keys if not key.endswith("num_batches_tracked")]
+    faults = [f"it {word} {', '.join(keys[:3])}{', …' if len(keys) > 3 else ''}"
+              for word, keys in (("lacks", missing), ("has the unknown", lost.unexpected_keys)) if keys]
+    if faults:
+        sys.exit(f"imagenet_reference.py: {path} does not hold the weights of torchvision's {name}: {'; '.join(faults)}; name the network "
+                 "with --network, or convert the file with convert_torchvision.py")
 
 
 def main():
@@ -42,7 +55,7 @@ def main():
         torchvision.transforms.ToTensor(),
         torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))])
     network = torchvision.models.get_model(options.network)
-    network.load_state_dict(load_file(options.weights), strict=False)
+    take_weights(network, options.network, options.weights)
     network.eval()
     pixels, logits, labels, batch = [], [], [], []
 

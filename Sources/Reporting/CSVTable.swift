@@ -67,13 +67,18 @@ public struct CSVTable: Equatable, Sendable {
         }
     }
 
-    /// The table in which a row that differs from one of `earlier` in no column but `columns` is as it is there: what was
-    /// measured before keeps where it came from. A table of other columns has no such rows.
+    /// The table in which a row that differs from one of `earlier` in no column of both but `columns` has these as they are there:
+    /// what was measured before keeps where it came from, also where the table has gained a column since.
     public func keeping(_ columns: [String], of earlier: CSVTable) -> CSVTable {
-        guard earlier.header == header else { return self }
-        let measured = header.indices.filter { !columns.contains(header[$0]) }
-        let known = Dictionary(earlier.rows.map { row in (measured.map { row[$0] }, row) }, uniquingKeysWith: { first, _ in first })
-        return CSVTable(header: header, rows: rows.map { row in known[measured.map { row[$0] }] ?? row })
+        let measured = header.filter { earlier.header.contains($0) && !columns.contains($0) }
+        guard !measured.isEmpty, columns.allSatisfy(header.contains), columns.allSatisfy(earlier.header.contains) else { return self }
+        func key(_ table: CSVTable, _ row: Int) -> [String] { measured.map { table[row, $0] } }
+        let known = Dictionary(earlier.rows.indices.map { (key(earlier, $0), $0) }, uniquingKeysWith: { first, _ in first })
+        let kept = rows.indices.map { row -> [String] in
+            guard let old = known[key(self, row)] else { return rows[row] }
+            return header.map { columns.contains($0) ? earlier[old, $0] : self[row, $0] }
+        }
+        return CSVTable(header: header, rows: kept)
     }
 
     /// The table as CSV text; fields with a comma, a quote, a line end, a byte-order mark or outer blanks are quoted.

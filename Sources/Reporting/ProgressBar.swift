@@ -71,12 +71,12 @@ public struct ProgressBar {
     ///   - epoch: counted from 1.
     ///   - loss: the epoch's mean.
     ///   - accuracy: top-1 in percent of the training images.
-    ///   - validationAccuracy: top-1 in percent, when the epoch ended with an evaluation.
-    public mutating func endEpoch(_ epoch: Int, loss: Double, accuracy: Double, validationAccuracy: Double?) {
+    ///   - evaluated: when the epoch ended with an evaluation, on which images (`test`), and top-1 in percent.
+    public mutating func endEpoch(_ epoch: Int, loss: Double, accuracy: Double, evaluated: (images: String, accuracy: Double)?) {
         let time = now()
         shown = time
-        let validation = validationAccuracy.map { [String(format: "validation %.2f %%", $0)] } ?? []
-        let parts = progress(epoch: epoch, images: imagesPerEpoch, time: time) + [measured(loss: loss, accuracy: accuracy)] + validation
+        let evaluation = evaluated.map { ["\($0.images) " + String(format: "%.2f %%", $0.accuracy)] } ?? []
+        let parts = progress(epoch: epoch, images: imagesPerEpoch, time: time) + [measured(loss: loss, accuracy: accuracy)] + evaluation
         write((isTerminal ? "\r\u{1B}[K" : "") + parts.joined(separator: "  ") + "\n")
         lineIsOpen = false
     }

@@ -31,32 +31,45 @@ public struct ValidationCurve: Equatable, Sendable {
     }
 }
 
-/// Figure 1: validation accuracy against the epoch, each curve with the band of its runs.
+/// Figure 1: accuracy against the epoch on the images that runs are evaluated on, each curve with the band of its runs.
 /// The points of curve k, from 1, go to `NAME-k.csv`.
-public func validationCurveFigure(name: String, title: String, curves: [ValidationCurve]) -> Figure {
+/// - Parameters:
+///   - name: of the figure's files.
+///   - title: above the figure.
+///   - images: the evaluated ones in a word, for the axis.
+///   - curves: with at least one point each.
+public func validationCurveFigure(name: String, title: String, images: String = "test", curves: [ValidationCurve]) -> Figure {
     precondition(!curves.isEmpty && curves.allSatisfy { !$0.points.isEmpty }, "a curve needs points")
     let files = curves.indices.map { "\(name)-\($0 + 1).csv" }
     let epochs = curves.flatMap(\.points).map(\.epoch).max() ?? 1
     let step = [1, 2, 5, 10, 20, 50].first { epochs / $0 <= 10 } ?? 100
-    let lines = curves.indices.map {
-        "\"\(files[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves[$0].label))"
-    }
-    let bands = curves.indices.filter { curves[$0].points[0].range != nil }.map {
-        "\"\(files[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 noborder "
-            + "notitle"
-    }
     let body = """
         set title \(gnuplotString(title)) noenhanced
         set xlabel "epoch" offset 0,0.5
         set xtics \(step)
-        set ylabel "validation top-1 accuracy (%)"
+        set ylabel "\(images) top-1 accuracy (%)"
         set key below noopaque
-        plot \((bands + lines).joined(separator: ", \\\n    "))
+        plot \(ValidationCurve.plotted(curves, from: files))
         """
     return Figure(name: name, body: body, data: zip(files, curves).map { ($0, $1.table) })
 }
 
 extension ValidationCurve {
+    /// What follows gnuplot's `plot`: the bands of curves of several runs, and over them the lines.
+    /// - Parameters:
+    ///   - curves: with at least one point each.
+    ///   - files: of their tables, as gnuplot is to find them.
+    package static func plotted(_ curves: [ValidationCurve], from files: [String]) -> String {
+        let bands = curves.indices.filter { curves[$0].points[0].range != nil }.map {
+            "\"\(files[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 "
+                + "noborder notitle"
+        }
+        let lines = curves.indices.map {
+            "\"\(files[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves[$0].label))"
+        }
+        return (bands + lines).joined(separator: ", \\\n    ")
+    }
+
     /// As figures plot it.
     package var table: CSVTable {
         CSVTable(

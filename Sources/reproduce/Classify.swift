@@ -27,8 +27,9 @@ struct Classify: ParsableCommand {
     )
     var list: String?
 
-    @Option(help: "How many classes to name.")
-    var top = 5
+    @Option(name: .customLong("top"), help: ArgumentHelp("How many classes to name (default: 5).", valueName: "count"))
+    var askedTop: Int?
+    private var top: Int { askedTop ?? 5 }
 
     @Flag(help: "Print a line an image instead: its path and all scores, as short as f32 reads them back, with tabs between them.")
     var scores = false
@@ -45,11 +46,14 @@ struct Classify: ParsableCommand {
 
     func validate() throws {
         guard top >= 1 else { throw ValidationError("--top must be at least 1, not \(top)") }
+        guard askedTop == nil || !scores || format.json else {
+            throw ValidationError("--scores prints the scores of all classes: leave --top out, or add --json for both")
+        }
         guard !images.isEmpty || list != nil else { throw ValidationError("name an image to classify, or a --list of them") }
     }
 
     func run() throws {
-        let packed = try PackedModel(path: model)
+        let packed = try packedModel()
         guard [1, 3].contains(packed.input.channels) else {
             throw FileError("\(model) takes images of \(packed.input.channels) channels; those that are read here have 1 or 3")
         }
@@ -68,6 +72,13 @@ struct Classify: ParsableCommand {
             } catch { try fail(argument, error) }
         }
         if failures > 0 { throw ExitCode.failure }
+    }
+
+    private func packedModel() throws -> PackedModel {
+        do { return try PackedModel(path: model) } catch let error as PackedModelError {
+            guard model.hasSuffix(".safetensors"), FileManager.default.fileExists(atPath: model) else { throw error }
+            throw FileError("\(error); `reproduce export` makes a packed model of a checkpoint")
+        }
     }
 
     /// The lines of a list that are not empty.

@@ -43,6 +43,9 @@ struct ExportCommand: ParsableCommand {
     var unfinished = false
 
     func validate() throws {
+        guard !checkpoint.hasSuffix(".onnx") else {
+            throw ValidationError("export reads checkpoints and packed models, not \(checkpoint): `reproduce import` reads ONNX")
+        }
         guard output.hasSuffix(".bcgd") || output.hasSuffix(".onnx") else {
             throw ValidationError("--output must end in .bcgd or .onnx, not \(output)")
         }

@@ -42,6 +42,7 @@ struct ImportCommand: ParsableCommand {
         guard dataset == nil || classNames == nil && mean == nil && std == nil else {
             throw ValidationError("--dataset says what --class-names, --mean and --std say: give one or the other")
         }
+        guard (mean == nil) == (std == nil) else { throw ValidationError("--mean and --std belong together: give both, or neither") }
     }
 
     func run() throws {
@@ -64,6 +65,7 @@ struct ImportCommand: ParsableCommand {
             guard let format = ImageFormat(dataset: dataset.rawValue) else {
                 throw FileError("the images of \(dataset) are not known by name")
             }
+            try expectNoContradiction(of: format, by: facts)
             return format
         }
         guard let height = facts.height, let width = facts.width, let channels = facts.channels else {
@@ -87,5 +89,27 @@ struct ImportCommand: ParsableCommand {
         return ImageFormat(
             height: height, width: width, channels: channels, classes: names,
             normalization: PixelNormalization(mean: try numbers(mean, "mean"), std: try numbers(std, "std")))
+    }
+
+    /// - Throws: `FileError` where the file, as this suite writes it, says that its images are other ones than those of `--dataset`.
+    private func expectNoContradiction(of format: ImageFormat, by facts: ONNXFacts) throws {
+        let normalization = format.normalization, classes = facts.metadata["classes"]?.components(separatedBy: "\n")
+        func differs(_ key: String, _ numbers: [Float]) -> Bool {
+            facts.metadata[key].map { split($0).compactMap { Float($0) } != numbers } ?? false
+        }
+        let found: String? =
+            if let classes, classes != format.classes {
+                "classes \(classes.prefix(3).joined(separator: ", "))\(classes.count > 3 ? ", …" : "")"
+            } else if differs("mean", normalization.mean) {
+                "mean \(facts.metadata["mean"] ?? "")"
+            } else if differs("std", normalization.std) {
+                "std \(facts.metadata["std"] ?? "")"
+            } else {
+                nil
+            }
+        guard let found else { return }
+        throw FileError(
+            "\(network) says of its images: \(found), which are not those of --dataset \(dataset?.id.slug ?? ""): leave --dataset out, or "
+                + "give --class-names, --mean and --std")
     }
 }

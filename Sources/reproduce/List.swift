@@ -29,8 +29,8 @@ struct List: ParsableCommand {
     @Option(help: ArgumentHelp("Also what each cell would cost on so many machines like this one; a power of two.", valueName: "count"))
     var nodes: Int?
 
-    @Option(help: ArgumentHelp("With --nodes: what a node sends and receives at a time.", valueName: "Gbit/s"))
-    var network = 10.0
+    @Option(help: ArgumentHelp("With --nodes: what a node sends and receives at a time (default: 10).", valueName: "Gbit/s"))
+    var network: Double?
 
     @OptionGroup var format: JSONOption
     private var json: Bool { format.json }
@@ -41,7 +41,16 @@ struct List: ParsableCommand {
                 throw ValidationError("--nodes must be a power of two from 2 to 4096, not \(nodes)")
             }
         }
-        guard (0.01...10_000).contains(network) else { throw ValidationError("--network must be 0.01 to 10000 Gbit/s, not \(network)") }
+        if let network {
+            guard (0.01...10_000).contains(network) else { throw ValidationError("--network must be 0.01 to 10000 Gbit/s, not \(network)") }
+            guard nodes != nil else { throw ValidationError("--network is for --nodes: add that, or leave it out") }
+        }
+        guard !imagenet || images.asked == nil else {
+            throw ValidationError("--imagenet and --dataset are two data sets: leave one of them out")
+        }
+        if !imagenet, let option = imageNet.given() {
+            throw ValidationError("\(option) is for ImageNet: add --imagenet, or leave it out")
+        }
     }
 
     func run() throws {
@@ -50,7 +59,7 @@ struct List: ParsableCommand {
         let planned = imagenet ? try imageNet.planned(images.data) : PlannedImages(images.dataset)
         let plan = CostPlan(
             cells: cells, tables: tables, reported: reported, images: planned, precision: precision, threads: computing.threads.count,
-            cluster: nodes.map { ClusterCost(nodes: $0, network: network) })
+            cluster: nodes.map { ClusterCost(nodes: $0, network: network ?? 10) })
         let estimates = try plan.estimates()
         guard !json else {
             return say(

@@ -86,7 +86,10 @@ extension KnownDataset: ExpressibleByArgument {
 struct DataOptions: ParsableArguments {
     @Option(
         name: .customLong("dataset"),
-        help: "The data set (default: with a folder cifar-10, without one fashion-mnist; of a checkpoint, its own).")
+        help: """
+            The data set (default: cifar-10 if --data or BCGD_DATA is given, else fashion-mnist, in trainings with protocol smoke alone; \
+            for checkpoints, theirs).
+            """)
     var asked: KnownDataset?
 
     @Option(
@@ -100,9 +103,24 @@ struct DataOptions: ParsableArguments {
     @Flag(help: "Accept data files whose checksums are not the official ones; the results say so.")
     var allowUnofficialData = false
 
+    func validate() throws {
+        guard asked != .fashionMNIST || data == nil else {
+            throw ValidationError("--data plays no part in --dataset fashion-mnist, which is its Debian package's: leave one of them out")
+        }
+    }
+
     /// With images; `nil` where none was named.
     var folder: String? { data ?? environment("BCGD_DATA") }
     var dataset: KnownDataset { asked ?? (folder == nil ? .fashionMNIST : .cifar10) }
+
+    /// - Throws: `FileError` where nobody said what to train on, but in protocol smoke: nobody waits for hours of Fashion-MNIST by mistake.
+    func expectNamed(for runProtocol: RunProtocol) throws {
+        guard runProtocol == .smoke || asked != nil || folder != nil else {
+            throw FileError(
+                "protocol \(runProtocol.rawValue) without images: name CIFAR-10's folder by --data or BCGD_DATA, or say --dataset "
+                    + "fashion-mnist to train on that")
+        }
+    }
 
     func load() throws -> any Dataset { try load(dataset) }
 
@@ -120,6 +138,9 @@ struct DataOptions: ParsableArguments {
     /// - Parameter path: of the run's checkpoint, for messages.
     func load(for run: RunDescription, of path: String, _ imageNet: ImageNetOptions, needsTraining: Bool) throws -> any Dataset {
         let known = asked ?? DatasetID(run.dataset).known ?? dataset
+        if DatasetID(run.dataset).known != .imageNet, let option = imageNet.given(besidesWorkers: true) {
+            throw FileError("\(option) is for ImageNet, and \(path) was trained on \(run.dataset): leave it out")
+        }
         let validation = run.recipe.validationImages
         let whole: any Dataset =
             known == .imageNet ? try imageNet.load(data, needsTraining: needsTraining || validation > 0) : try load(known)

@@ -24,6 +24,11 @@ struct Plan: ParsableCommand {
         }
         guard options.job.ranks == nil else { throw ValidationError("lines of a plan are one process each: leave --ranks out") }
         guard options.stopAfter == nil else { throw ValidationError("lines of a plan train whole runs: leave --stop-after out") }
+        if table == "table3", images.asked != nil || images.allowUnofficialData {
+            let option = images.asked == nil ? "--allow-unofficial-data" : "--dataset"
+            throw ValidationError("\(option) is not for table3, which is ImageNet's: leave it out")
+        }
+        if table != "table3", let option = imageNet.given() { throw ValidationError("\(option) is for table3: leave it out") }
     }
 
     func run() throws {
@@ -41,13 +46,19 @@ struct Plan: ParsableCommand {
         for file in try lines.write(to: "\(options.out)/plan", package: FileManager.default.currentDirectoryPath) { say(file) }
     }
 
+    /// Where the lines find their images; those of Fashion-MNIST have a place of their own, whatever BCGD_DATA names.
+    private var data: String? {
+        if table == "table3" { return imageNet.folder(images.data) }
+        return images.dataset == .fashionMNIST ? nil : images.folder
+    }
+
     /// What all lines say.
     private var common: [String] {
         func option(_ name: String, _ value: (some CustomStringConvertible)?) -> [String] { value.map { [name, $0.description] } ?? [] }
         return ["--protocol", options.experiment.runProtocol.rawValue, "--precision", options.precision.rawValue, "--out", options.out]
             + option("--float-precision", options.floatPrecision?.rawValue) + option("--experiments", options.experiment.recipes.asked)
             + option("--threads", options.computing.asked) + option("--shards", options.shards)
-            + option("--data", table == "table3" ? imageNet.folder(images.data) : images.folder)
+            + option("--data", data)
             + options.watch.words
             + (table == "table3"
                 ? option("--classes", imageNet.classes) + [

@@ -15,13 +15,28 @@ struct ImageNetOptions: ParsableArguments {
             discussion: "Default: classes.txt in the data folder, else the sorted folders.", valueName: "file"))
     var classes: String?
 
-    @Option(help: "ImageNet: so many training images may be unreadable; each is named and replaced by the next one.")
-    var maxUnreadable = 20
+    @Option(
+        name: .customLong("max-unreadable"),
+        help: ArgumentHelp(
+            "ImageNet: so many training images may be unreadable; each is named and replaced by the next one (default: 20).",
+            valueName: "count"))
+    var askedUnreadable: Int?
+    var maxUnreadable: Int { askedUnreadable ?? 20 }
 
     @Option(
         name: [.customLong("data-workers"), .customLong("loaders")],
-        help: ArgumentHelp("ImageNet: threads that decode images (data workers). The results do not depend on it.", valueName: "count"))
-    var dataWorkers = 1
+        help: ArgumentHelp(
+            "ImageNet: threads that decode images (data workers; default: 1). The results do not depend on it.", valueName: "count"))
+    var askedWorkers: Int?
+    var dataWorkers: Int { askedWorkers ?? 1 }
+
+    /// The first of these options that was given, for where there is nothing of ImageNet.
+    /// - Parameter besidesWorkers: leaves the threads out, which prepare other images, too.
+    func given(besidesWorkers: Bool = false) -> String? {
+        if classes != nil { return "--classes" }
+        if askedUnreadable != nil { return "--max-unreadable" }
+        return askedWorkers != nil && !besidesWorkers ? "--data-workers" : nil
+    }
 
     func validate() throws {
         guard (1...64).contains(dataWorkers) else { throw ValidationError("--data-workers must be 1 to 64, not \(dataWorkers)") }
@@ -80,8 +95,13 @@ struct TableThree: ParsableCommand {
         let cells = try options.cells(.imageNet)
         let file = try pretrained.map(PretrainedFile.init)
         let network = try file?.network()
-        let selected = try cells.selection(of: try options.experiment.folder.tables(.imageNet), only: options.only.map(split)).filter {
-            file == nil || $0.recipe.network == network
+        let named = options.only.map(split)
+        let all = try cells.selection(of: try options.experiment.folder.tables(.imageNet), only: named)
+        let selected = all.filter { file == nil || $0.recipe.network == network }
+        if let named, let file, let network, let other = all.first(where: { named.contains($0.name) && $0.recipe.network != network }) {
+            throw FileError(
+                "\(file.path) holds weights of \(network), and \(other.name) is of \(other.recipe.network): leave it out of --only, or "
+                    + "train it without --pretrained")
         }
         guard let first = selected.first else {
             throw FileError("\(file?.path ?? "") holds weights of \(network ?? ""), and no selected cell is of that network")

@@ -95,8 +95,10 @@ struct TrainingOptions: ParsableArguments {
     func cells(_ subject: Subject) throws -> ExperimentCells { try experiment.cells(subject).sharded(shards) }
 
     /// Trains the cells of the tables that are not yet there, and rebuilds the folder's tables and figures.
-    /// - Parameter recipe: leaves out cells of other base recipes.
-    func train(_ names: [String], on images: DataOptions, recipe: String? = nil) throws {
+    /// - Parameters:
+    ///   - further: a figure that an option adds to them.
+    ///   - recipe: leaves out cells of other base recipes.
+    func train(_ names: [String], and further: FurtherFigure? = nil, on images: DataOptions, recipe: String? = nil) throws {
         let subject = Subject(images.dataset.id)
         try job.asRank { collective in
             guard names.contains(where: subject.tables.contains) else {
@@ -105,8 +107,12 @@ struct TrainingOptions: ParsableArguments {
                         + "\(subject.tables.joined(separator: ", ")): choose another --dataset"
                 )
             }
-            let cells = try cells(subject),
-                tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
+            try images.expectNamed(for: experiment.runProtocol)
+            let cells = try cells(subject)
+            var tables = try names.filter(subject.tables.contains).map { try experiment.folder.table($0, subject) }
+            if let figure = try further?.layout(beside: tables, cells, only: only.map(split), experiment.folder, images.dataset) {
+                tables.append(figure)
+            }
             let selected = try cells.selection(of: tables, only: only.map(split), recipe: recipe)
             try expectDivisible(selected, by: collective)
             try train(selected, of: cells, on: try images.load(), collective)
@@ -128,10 +134,10 @@ struct TrainingOptions: ParsableArguments {
         let stop = StopRequest()
         let signals = StopSignals(stop, answer: job.answer(as: collective))
         defer { withExtendedLifetime(signals) {} }
+        let output = collective.isFirst ? try OutputFolder(out) : OutputFolder(ofFirstRank: out)
         let runner = try TableRunner(
             cells: cells, dataset: dataset, threads: computing.threads, dataWorkers: dataWorkers, precision: askedPrecision,
-            floatPrecision: floatPrecision, pretrained: pretrained,
-            output: collective.isFirst ? try OutputFolder(out) : OutputFolder(ofFirstRank: out), experiments: experiment.folder,
+            floatPrecision: floatPrecision, pretrained: pretrained, output: output, experiments: experiment.folder,
             invocation: job.invocation,
             watching: try collective.isFirst ? watch.watching() : Watching(), stop: stop, stepLimit: stopAfter,
             collective: collective)
@@ -140,6 +146,8 @@ struct TrainingOptions: ParsableArguments {
             if collective.isFirst { print("stopped; everything is saved in \(out): the same command with --resume goes on") }
             throw ExitCode(stop.exitStatus)
         }
+        // Not there where --stop-after ended the first run before an epoch's end.
+        if collective.isFirst, FileManager.default.fileExists(atPath: output.page) { note("tables and page: \(output.page)") }
     }
 
     func seedList() throws -> [UInt64] {
@@ -149,6 +157,37 @@ struct TrainingOptions: ParsableArguments {
         }
         guard !list.isEmpty, Set(list).count == list.count else { throw ValidationError("--seeds must name each seed once") }
         return list
+    }
+}
+
+/// A figure whose cells a command trains, too, where an option asks for them.
+struct FurtherFigure {
+    let name, option: String
+    let isAsked: Bool
+
+    /// Its layout; nil where it is not asked for.
+    /// - Throws: `FileError` where there is nothing of it to train, and where `only` names a cell of it alone that is not asked for.
+    func layout(
+        beside tables: [ExperimentTable], _ cells: ExperimentCells, only: [String]?, _ folder: ExperimentFolder, _ dataset: KnownDataset
+    ) throws -> ExperimentTable? {
+        let subject = Subject(dataset.id)
+        guard subject.tables.contains(name) else {
+            guard !isAsked else { throw FileError("\(option) is for \(name), which \(dataset.rawValue) does not have: leave it out") }
+            return nil
+        }
+        let layout = try folder.table(name, subject)
+        guard isAsked else {
+            let own = layout.cells.filter { cell in !tables.contains { $0.cells.contains(cell) } }
+            guard let cell = only?.first(where: own.contains) else { return nil }
+            throw FileError("\(cell) is a cell of \(name): add \(option)")
+        }
+        let protocols = cells.protocols(running: layout.cells)
+        guard protocols.contains(cells.runProtocol) else {
+            throw FileError(
+                "\(name) has no cell in protocol \(cells.runProtocol.rawValue), but in "
+                    + "\(protocols.map(\.rawValue).joined(separator: ", ")): leave \(option) out, or choose another --protocol")
+        }
+        return layout
     }
 }
 
@@ -199,7 +238,9 @@ struct TableFour: ParsableCommand {
     @Flag(help: "Also the runs of figure 6: from one estimator's minimum on with another (ResNet-20).")
     var instability = false
 
-    func run() throws { try options.train(["table4"] + (instability ? ["figure6"] : []), on: images) }
+    func run() throws {
+        try options.train(["table4"], and: FurtherFigure(name: "figure6", option: "--instability", isAsked: instability), on: images)
+    }
 }
 
 struct TableFive: ParsableCommand {
@@ -221,7 +262,10 @@ struct Figures: ParsableCommand {
     @Flag(help: "Also those of figure 8: the same runs evaluated with statistics of batch norm averaged anew.")
     var statistics = false
 
-    func run() throws { try options.train(["figure1", "figure2"] + (statistics ? ["figure8"] : []), on: images) }
+    func run() throws {
+        let further = FurtherFigure(name: "figure8", option: "--statistics", isAsked: statistics)
+        try options.train(["figure1", "figure2"], and: further, on: images)
+    }
 }
 
 struct All: ParsableCommand {

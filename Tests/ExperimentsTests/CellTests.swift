@@ -102,7 +102,7 @@ import TrainingTestSupport
         #expect(paper.contains("resnet8-float") && paper.contains("resnet8-1w4a-bc"))
         #expect(!paper.contains { $0.contains("-ste-") || $0.contains("lsq") })
         let refusal = message { _ = try cells.selection(of: tables, only: ["resnet8-ste-2bit-relu"], recipe: "paper") }
-        #expect(refusal.contains("no cell resnet8-ste-2bit-relu of the recipe paper in protocol smoke"))
+        #expect(refusal.contains("no cell resnet8-ste-2bit-relu of the recipe paper in protocol smoke: it is of the recipe ste; there are"))
         #expect(try cells.selection(of: tables, only: ["resnet8-ste-float"], recipe: "paper").map(\.name) == ["resnet8-ste-float"])
         #expect(
             message { _ = try cells.selection(of: [tables[1]], recipe: "paper") } == "table4: no cell of the recipe paper in protocol smoke"
@@ -191,6 +191,31 @@ import TrainingTestSupport
             ])
         let error = #expect(throws: RecipeError.self) { try cells.selection(of: [tables[0]], only: ["alexnet"]) }
         #expect(error?.description.contains("no cell alexnet") == true && error?.description.contains("resnet8-1w4a-bcgd") == true)
+    }
+
+    /// A line of a plan names one cell, also one that others only start from, such as the float runs of table 2, which it does not show.
+    @Test(arguments: RunProtocol.allCases) func everyLineOfAPlanCanBeSelected(_ runProtocol: RunProtocol) throws {
+        let folder = ExperimentFolder(experiments)
+        for subject in Subject.allCases {
+            let cells = try folder.cells(subject, runProtocol)
+            for table in try folder.tables(subject) {
+                let recipe = table.name == "table1" ? "paper" : nil
+                for cell in try cells.selection(of: [table], recipe: recipe) {
+                    #expect(try cells.selection(of: [table], only: [cell.name], recipe: recipe).last == cell, "\(table.name) \(cell.name)")
+                }
+            }
+        }
+    }
+
+    /// What there is of a cell that cannot be chosen is said.
+    @Test(arguments: [
+        ("resnet20-1w4a-bcgd", "no cell resnet20-1w4a-bcgd in protocol smoke, but in brief, short, paper; there are resnet8-float,"),
+        ("resnet8-1w4a-bc", "no cell resnet8-1w4a-bc in protocol smoke: it is in cells.yaml, but not in table2; there are"),
+        ("alexnet", "no cell alexnet in protocol smoke; there are")
+    ])
+    func whereaboutsOfACell(_ name: String, _ words: String) throws {
+        let cells = try ExperimentCells(.smoke, folder: experiments), table = try ExperimentTable("table2", folder: experiments)
+        #expect(message { _ = try cells.selection(of: [table], only: [name]) }.contains(words))
     }
 
     /// The digest tells every setting apart, those of the float run and its precision too, and does not know the name.

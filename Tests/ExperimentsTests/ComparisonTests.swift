@@ -236,6 +236,7 @@ import Training
         let rows = try #require(try table(f32 + mixed).differences?.rows)
         #expect(rows.map { $0[2] } == ["f32", "mixed"])
         #expect(rows.map { $0[5] } == ["0.0742", "0.0351"] && rows.map { $0[6] } == ["0.0742", "0.0702"])
+        #expect(ResultsTable.notes.contains("over all tests of one kind in one table of a section."))
     }
 }
 

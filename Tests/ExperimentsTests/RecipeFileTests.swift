@@ -97,9 +97,8 @@ import TrainingTestSupport
         }
         let text = (["a0: &a0 [x]"] + levels + (asKeys ? ["b: { ? *a9 : 1, ? *a9 : 2 }"] : [])).joined(separator: "\n")
         let folder = try TemporaryFolder()
-        let path = try folder.write(text, to: "recipe.yaml"), start = ContinuousClock.now
+        let path = try folder.write(text, to: "recipe.yaml")
         #expect(refusal { _ = try Settings(contentsOf: path) }.contains("recipe.yaml:1: &a0 looks like an anchor or alias"))
-        #expect(ContinuousClock.now - start < .seconds(5))
         for value in ["*paper", "{ <<: *paper }", "&x 3"] {
             #expect(refusal { _ = try recipe(["epochs": value]) }.contains("anchor or alias"))
         }

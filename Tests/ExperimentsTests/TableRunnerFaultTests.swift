@@ -39,6 +39,25 @@ extension TableRunnerTests {
         #expect(try output("g").rows().map(\.seed) == [1, 2])
     }
 
+    /// What cannot be trained is said before the float run, which it would start from, has had its hours.
+    @Test(arguments: [
+        (
+            "method: bc, weight_bits: 2, weight_quantizer: dorefa, layer_bits: { first: 8, last: 8 }",
+            "impossible: layer_bits: first (conv1) must be 2 to 7"
+        ), ("weight_bits: 1, layer_bits: { conv9: 8 }", "impossible: layer_bits names conv9, which resnet8 does not have"),
+        ("weight_bits: 1, validation_images: 8", "impossible starts from resnet8-float, which has another network or other"),
+        ("weight_bits: 1, batch_norm_affine: false", "impossible has batch_norm_affine: false, but starts from resnet8-float")
+    ])
+    func impossibleCellsAreFoundBeforeTraining(_ settings: String, _ words: String) throws {
+        let cells = try String(contentsOfFile: folder.path + "/E/cells.yaml", encoding: .utf8)
+        let cell = "  - { cell: impossible, protocols: [smoke], network: resnet8, activation_bits: 4, \(settings) }"
+        _ = try folder.write(cells + "\n" + cell + "\n", to: "E/cells.yaml")
+        _ = try folder.write("title: T\ncolumns: [bits]\ncells: [impossible]\n", to: "E/table1.yaml")
+        let said = message { try run(["impossible"], in: "i") }
+        #expect(said.contains(words), "\(said)")
+        #expect(try output("i").rows().isEmpty)
+    }
+
     /// The default precision is the processor's: on another one `--resume` would begin the run anew, and says so.
     @Test func aRunOfAnotherDefaultPrecisionIsNotBegunAnew() throws {
         let other = try #require(Precision.allCases.first { $0 != .best })

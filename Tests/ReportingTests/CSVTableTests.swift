@@ -24,7 +24,13 @@ import Testing
         let earlier = CSVTable(header: ["epoch", "loss", "commit"], rows: [["1", "0.5", "a"], ["2", "0.4", "a"]])
         let table = CSVTable(header: earlier.header, rows: [["1", "0.5", "b"], ["2", "0.3", "b"], ["3", "0.2", "b"]])
         #expect(table.keeping(["commit"], of: earlier).rows == [["1", "0.5", "a"], ["2", "0.3", "b"], ["3", "0.2", "b"]])
-        #expect(table.keeping(["commit"], of: CSVTable(header: ["epoch", "commit"], rows: [["1", "a"]])) == table)
+        // A curve that has gained a column since: what both have is the same. Tables without a common measurement tell nothing.
+        let grown = CSVTable(header: ["epoch", "changes", "loss", "commit"], rows: [["1", "", "0.5", "b"], ["2", "7", "0.3", "b"]])
+        #expect(grown.keeping(["commit"], of: earlier).rows == [["1", "", "0.5", "a"], ["2", "7", "0.3", "b"]])
+        #expect(earlier.keeping(["commit"], of: grown).rows == [["1", "0.5", "b"], ["2", "0.4", "a"]])
+        for header in [["commit"], ["epoch", "author"]] {
+            #expect(table.keeping(["commit"], of: CSVTable(header: header, rows: [header.map { _ in "1" }])) == table)
+        }
     }
 
     @Test func readsCRLFAndByteOrderMarkAndMissingLastLineEnd() throws {

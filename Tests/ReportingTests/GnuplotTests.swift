@@ -116,7 +116,8 @@ private let curves = [
     @Test func aFullDiskIsNoticed() throws {
         try withTemporaryFolder { folder in
             let fake = folder + "/gnuplot"
-            let real = try #require(["/usr/bin/gnuplot", "/usr/local/bin/gnuplot"].first(where: FileManager.default.isExecutableFile))
+            let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+            let real = try #require(folders.map { "\($0)/gnuplot" }.first(where: FileManager.default.isExecutableFile))
             try Data("#!/bin/sh\ntrap '' XFSZ\nulimit -f 8\n\(real) \"$@\"\nexit 0\n".utf8).write(to: URL(fileURLWithPath: fake))
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: fake)
             let figure = Figure(name: "f", body: "set samples 5000\nplot for [k=1:9] sin(k*x)", data: [])

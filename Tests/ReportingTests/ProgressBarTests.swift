@@ -31,8 +31,8 @@ private final class Stage {
         bar.update(epoch: 1, images: 990, loss: 1.5, accuracy: 20)
         #expect(stage.output == "")
         stage.time += 0.1
-        bar.endEpoch(1, loss: 1.25, accuracy: 30, validationAccuracy: 40.5)
-        #expect(stage.output == "bcgd  epoch 1/4  50 images/s  0:01:00 left  loss 1.2500  train 30.00 %  validation 40.50 %\n")
+        bar.endEpoch(1, loss: 1.25, accuracy: 30, evaluated: ("test", 40.5))
+        #expect(stage.output == "bcgd  epoch 1/4  50 images/s  0:01:00 left  loss 1.2500  train 30.00 %  test 40.50 %\n")
         stage.output = ""
         bar.close()
         #expect(stage.output == "")
@@ -47,7 +47,7 @@ private final class Stage {
                 stage.time += 0.1
                 bar.update(epoch: epoch, images: 100 * step, loss: 1, accuracy: 1)
             }
-            bar.endEpoch(epoch, loss: 1, accuracy: 1, validationAccuracy: nil)
+            bar.endEpoch(epoch, loss: 1, accuracy: 1, evaluated: nil)
         }
         #expect(stage.output.split(separator: "\n").count == 10)
         #expect(stage.output.contains("epoch 10/10  1000 images/s  0:00:10 taken"))
@@ -61,7 +61,7 @@ private final class Stage {
         bar.update(epoch: 3, images: 700, loss: 1, accuracy: 1)
         #expect(stage.output.contains("epoch 3/4  10 images/s  0:02:10 left"))
         stage.time += 30
-        bar.endEpoch(3, loss: 1, accuracy: 1, validationAccuracy: nil)
+        bar.endEpoch(3, loss: 1, accuracy: 1, evaluated: nil)
         #expect(stage.output.contains("epoch 3/4  10 images/s  0:01:40 left"))
     }
 
@@ -91,7 +91,7 @@ private final class Stage {
         stage.time += 10
         bar.update(epoch: 1, images: 500, loss: 1.5, accuracy: 20)
         stage.output = ""
-        bar.endEpoch(1, loss: 1, accuracy: 30, validationAccuracy: nil)
+        bar.endEpoch(1, loss: 1, accuracy: 30, evaluated: nil)
         bar.close()
         #expect(stage.output == "\r\u{1B}[Kbcgd  epoch 1/4  100 images/s  0:00:30 left  loss 1.0000  train 30.00 %\n")
     }

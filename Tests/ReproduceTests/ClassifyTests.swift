@@ -136,6 +136,9 @@ import Testing
             // IR version 8 and the producer, as onnx.proto lays them out.
             #expect(try Data(contentsOf: URL(fileURLWithPath: graph)).prefix(8) == Data([8, 8, 18, 4]) + Data("bcgd".utf8))
         }
+        // What the file says of its images is not overruled by a data set's name.
+        let again = ["import", "\(folder)/qonnx.onnx", "-o", "\(folder)/again.bcgd", "--dataset", "cifar-10"]
+        try expectRefusal(again, "qonnx.onnx says of its images: classes class 0, class 1, class 2, …, which are not those of --dataset")
     }
 
     @Test func badInput() throws {

@@ -19,6 +19,7 @@ import Testing
         let first = try Program("reproduce", arguments).finish()
         #expect(first.status == 0 && first.output.contains("is not finite in epoch 1, batch"), "\(first)")
         #expect(first.output.contains("not run, since fashion-mnist-resnet8-float-smoke-seed1"), "\(first)")
+        #expect(first.output.contains("tables and page: \(out)/index.html\n"), "\(first)")
         let table = try String(contentsOfFile: out + "/tables/table1.md", encoding: .utf8)
         #expect(table.contains("diverged in epoch 1") && table.contains("Without a run: resnet8-1w4a-bcgd,"), "\(table)")
 

@@ -9,10 +9,15 @@ extension ReportTests {
         func titles() throws -> [Substring] {
             #expect(try report().status == 0)
             let commands = try String(contentsOfFile: results + "/figures/hero.gp", encoding: .utf8)
+            #expect(commands.contains("set ylabel \"test top-1 (%)\""))
             return commands.matches(of: /title '((?:BCGD|BinaryConnect), [^']*)'/).map(\.output.1)
         }
         try withCopy {
             #expect(try titles() == ["BCGD, mean and range of 2 seeds", "BinaryConnect, mean and range of 2 seeds"])
+            // ImageNet's are its validation images.
+            let page = try String(contentsOfFile: results + "/index.html", encoding: .utf8)
+            #expect(page.contains("CIFAR-10 (unofficial files), protocol paper, test top-1, % against the epoch"))
+            #expect(page.contains("ImageNet, 10 classes (unofficial files), protocol brief, validation top-1, % against the epoch"))
             let band = try String(contentsOfFile: results + "/figures/hero-2.csv", encoding: .utf8)
             #expect(band.hasPrefix("epoch,mean,low,high\n1,") && !band.contains(",,"), "\(band.prefix(60))")
 

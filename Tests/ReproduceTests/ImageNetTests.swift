@@ -70,6 +70,7 @@ import Training
         try withTrial {
             let whole = try Program("reproduce", table3("a")).finish()
             #expect(whole.status == 0 && whole.output.contains("imagenet-3-classes") && whole.output.contains("loaded"), "\(whole)")
+            #expect(whole.output.contains("  validation ") && !whole.output.contains("  test "), "\(whole)")
             let killed = try Program("reproduce", table3("b", ["--data-workers", "2"]))
             killed.wait(for: "epoch 1/3")
             killed.kill()
@@ -132,6 +133,7 @@ import Training
                 #expect(evaluated.status == 0 && evaluated.output.contains(words) && evaluated.output.contains("top-5"), "\(evaluated)")
             }
             #expect(try String(contentsOfFile: folder + "/e.csv", encoding: .utf8).split(separator: "\n").count == 4)
+            try recordsTellWeightsApart(evaluate)
             // A place that this classifier does not have.
             let far = folder + "/far.txt"
             try "5 n00000003 c\n1 n00000001 a\n900 n00000002 b\n".write(toFile: far, atomically: true, encoding: .utf8)
@@ -139,7 +141,32 @@ import Training
             try expectRefusal(beyond, "a classifier of 6 classes, but ImageNet, 3 classes has one at place 900")
             try expectRefusal(beyond + ["--restrict"], "a classifier of 6 classes, but ImageNet, 3 classes has one at place 900")
             try expectRefusal(evaluate + ["--resize", "10"], "--resize must be 0 or 32 to 2048")
+            // A cell of another network is not left out in silence.
+            let both = table3("d").map { $0 == "resnet18-1w4a-bcgd" ? "\($0),resnet34-1w4a-bcgd" : $0 }
+            try expectRefusal(both, "resnet34-1w4a-bcgd is of imagenet-resnet34: leave it out of --only")
         }
+    }
+
+    /// Rows of other weights, and of before weights had a column, stay.
+    private func recordsTellWeightsApart(_ evaluate: [String]) throws {
+        var file = try SafetensorsFile(path: weights)
+        file.tensors["fc.bias"] = StoredTensor(shape: [6], [Float](repeating: 0.5, count: 6))
+        try file.write(to: folder + "/other.safetensors")
+        func lines(_ record: String, _ weights: String) throws -> [Substring] {
+            let words = evaluate.map { $0 == self.weights ? folder + "/" + weights : $0 } + ["--record", folder + "/" + record]
+            let (status, output) = try Program("reproduce", words).finish()
+            #expect(status == 0, "\(output)")
+            return try String(contentsOfFile: folder + "/" + record, encoding: .utf8).split(separator: "\n")
+        }
+        let rows = try lines("e.csv", "other.safetensors")
+        #expect(try rows.count == 5 && lines("e.csv", "other.safetensors").count == 5)
+        #expect(Set(rows.dropFirst().compactMap { $0.firstMatch(of: /,file [0-9a-f]{8},/)?.output }).count == 2, "\(rows)")
+        let committed = Program.package.path + "/results/imagenet/evaluation.csv"
+        try FileManager.default.copyItem(atPath: committed, toPath: folder + "/old.csv")
+        let before = try String(contentsOfFile: committed, encoding: .utf8).split(separator: "\n").count
+        let after = try lines("old.csv", "other.safetensors")
+        #expect(after.count == before + 1 && after[0].hasPrefix("dataset,n_test,network,weights,"), "\(after)")
+        #expect(after[1].hasPrefix("\"ImageNet, 10 classes\",500,imagenet-resnet18,,"), "\(after)")
     }
 
     /// Weights that are no numbers, in a file and beyond it: no accuracy, and nothing is recorded.

@@ -22,6 +22,8 @@ import Testing
         try expectRefusal(arguments, "add --resume")
         try expectRefusal(["export", checkpoint, "-o", out + "/a.bcgd"], "is of an unfinished run: epoch 0 of")
         try expectRefusal(["export", "--unfinished", checkpoint, "-o", out + "/a.bcgd"], "is a float network")
+        try expectRefusal(["classify", checkpoint, "a.png"], "BCGDMODL; `reproduce export` makes a packed model of a checkpoint")
+        try expectRefusal(["evaluate", checkpoint, "--classes", "x", "--out", out], "--classes is for ImageNet, and \(checkpoint) was")
 
         // kill -9 leaves the checkpoint of before, whole.
         let second = try Program("reproduce", arguments + ["--resume"])

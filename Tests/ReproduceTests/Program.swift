@@ -44,6 +44,7 @@ final class Program {
     }
 
     var identifier: pid_t { process.processIdentifier }
+    var isRunning: Bool { process.isRunning }
 
     /// Reads until the words have come, or the program has ended.
     func wait(for words: String) {

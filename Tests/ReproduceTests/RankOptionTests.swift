@@ -12,12 +12,16 @@ import Testing
 
     @Test func ranksThatCannotBeAreRefused() throws {
         let openMPI = ["OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0"], mpich = ["PMI_SIZE": "2", "PMI_RANK": "0"]
-        for environment in [openMPI, mpich] {
+        let slurm = ["SLURM_STEP_NUM_TASKS": "2", "PMIX_RANK": "0"]
+        for environment in [openMPI, mpich, slurm] {
             try expectRefusal(
                 table, "2 processes were started, which would all write the same files: add --ranks 2", environment: environment)
             try expectRefusal(table + ["--ranks", "3"], "--ranks 3, but 2 processes were started", environment: environment)
         }
         try expectRefusal(table + ["--ranks", "2"], "built without MPI")
+        // Tasks of Slurm's without MPI are no ranks of a job.
+        try expectRefusal(
+            table + ["--ranks", "2"], "built without MPI", environment: ["SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"])
         try expectRefusal(table + ["--ranks", "0"], "--ranks must be 1 to 4096, not 0")
         try expectRefusal(table + ["--stop-after=-1"], "--stop-after must be 0 or more steps")
         try expectRefusal(table + ["--shards", "3"], "--shards must be a power of two")
@@ -66,6 +70,11 @@ import Testing
             end == 0 && all.count { $0.hasPrefix("ran table1 --protocol smoke") } == 6 && all.contains("--dependency=afterok:17"), "\(ran)")
         #expect(all.first == "float.jobs: job 17" && all.contains { $0.contains("--out \(out)") }, "\(ran)")
         try expectRefusal(["plan", "table9"], "the table must be table1 to table5")
+        // A folder that the environment names is none of Fashion-MNIST's, so that its lines do without.
+        let named = try Program(
+            "reproduce", ["plan", "table1", "--dataset", "fashion-mnist", "--out", out], environment: ["BCGD_DATA": "/no/such"]
+        ).finish()
+        #expect(try named.status == 0 && !lines("float.jobs").contains { $0.contains("--data ") }, "\(named)")
     }
 
     @Test func checkpointsAreComparedBitForBit() throws {

@@ -11,7 +11,7 @@ import Testing
     private var training: [String] {
         ["table1", "--only", "resnet8-float", "--threads", "1", "--precision", "f32", "--out", folder + "/out"]
     }
-    private var trainingWords: String { "\"$reproduce\" " + training.joined(separator: " ") }
+    private var trainingWords: String { "\"$reproduce\" " + training.map { "\"\($0)\"" }.joined(separator: " ") }
 
     init() throws { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: folder) }
@@ -81,8 +81,8 @@ import Testing
     @Test func longOutputsStopEarly() throws {
         try write("P6 32 32 255\n" + String(repeating: "a", count: 3072), "a.ppm")
         let script =
-            "\"$benchmark\" model --network resnet8 \(folder)/model.bcgd && "
-            + "exec \"$reproduce\" classify \(folder)/model.bcgd \(folder)/a.ppm \(folder)/missing.ppm"
+            "\"$benchmark\" model --network resnet8 '\(folder)/model.bcgd' && "
+            + "exec \"$reproduce\" classify '\(folder)/model.bcgd' '\(folder)/a.ppm' '\(folder)/missing.ppm'"
         let (status, output) = try Program(shell: script + " >/dev/full").finish()
         #expect(status == 74 && output == "reproduce: cannot write to standard output: No space left on device\n", "\(status): \(output)")
     }
@@ -92,8 +92,9 @@ import Testing
     @Test(arguments: ["2>&-", "2>/dev/full", ">&- 2>&- <&-", "2>&1 | true"])
     func trainingGoesOnWithoutStandardError(_ redirection: String) throws {
         let (pidFile, statusFile) = (folder + "/pid", folder + "/status")
-        let shell = try Program(shell: "{ sh -c 'echo $$ >\(pidFile); exec \(trainingWords)'; echo $? >\(statusFile); } \(redirection)")
-        while !parts().contains(where: { $0.hasSuffix("smoke-seed1.lock") }) { usleep(20_000) }
+        let shell = try Program(
+            shell: "{ sh -c 'echo $$ >\"\(pidFile)\"; exec \(trainingWords)'; echo $? >'\(statusFile)'; } \(redirection)")
+        while shell.isRunning && !parts().contains(where: { $0.hasSuffix("smoke-seed1.lock") }) { usleep(20_000) }
         Thread.sleep(forTimeInterval: 1)
         let pid = try #require(pid_t(try String(contentsOfFile: pidFile, encoding: .utf8).trimmingCharacters(in: .newlines)))
         for _ in 0..<2 { #expect(kill(pid, SIGTERM) == 0) }
@@ -137,10 +138,10 @@ import Testing
     /// The tools end with us, and what they were unpacking goes. They ignore what can be ignored.
     @Test(arguments: ["curl", "tar"]) func fetchEndsItsTools(_ tool: String) throws {
         try shadow(["sha256sum": "printf '%s  x\\0' \(sum)"])
-        try shadow([tool: "trap '' TERM HUP INT; echo $$ >\(folder)/pid; echo at work >&2; while :; do sleep 0.1; done"])
+        try shadow([tool: "trap '' TERM HUP INT; echo $$ >'\(folder)/pid'; echo at work >&2; while :; do sleep 0.1; done"])
         try write("", tool == "tar" ? "cifar-10-binary.tar.gz" : "unused")
-        let program = try Program(shell: "PATH=\(folder):$PATH exec \"$reproduce\" fetch cifar10 --into \(folder)")
-        while !FileManager.default.fileExists(atPath: folder + "/pid") { usleep(10_000) }
+        let program = try Program(shell: "PATH='\(folder)':$PATH exec \"$reproduce\" fetch cifar10 --into '\(folder)'")
+        while program.isRunning && !FileManager.default.fileExists(atPath: folder + "/pid") { usleep(10_000) }
         #expect((tool == "tar") == FileManager.default.fileExists(atPath: folder + "/cifar-10-batches-bin.part"))
         usleep(50_000)
         let pid = try #require(pid_t(try String(contentsOfFile: folder + "/pid", encoding: .utf8).trimmingCharacters(in: .newlines)))

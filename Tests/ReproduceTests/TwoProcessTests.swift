@@ -34,12 +34,13 @@ import Testing
 
     @Test func exportsOfOneFile() throws {
         let script = """
-            "$benchmark" model --network resnet8 \(folder)/model.bcgd
+            cd '\(folder)'
+            "$benchmark" model --network resnet8 model.bcgd
             for i in 1 2 3 4 5 6 7 8; do
-                { "$reproduce" export \(folder)/model.bcgd -o \(folder)/again.bcgd >/dev/null || echo failed; } &
+                { "$reproduce" export model.bcgd -o again.bcgd >/dev/null || echo failed; } &
             done
             wait
-            cmp \(folder)/model.bcgd \(folder)/again.bcgd && echo same
+            cmp model.bcgd again.bcgd && echo same
             """
         let (_, output) = try Program(shell: script).finish()
         #expect(output == "same\n", "\(output)")

@@ -33,7 +33,7 @@ public struct PretrainedEvaluation {
     public func run(reference: String?, record: String?) throws {
         if let record {  // before minutes are spent on what cannot be recorded
             if !Self.folder(of: record).isEmpty { try makeFolder(Self.folder(of: record)) }
-            _ = try CSVTable.growing(record, columns: Self.columns)
+            _ = try Self.table(record)
         }
         let rows = try file.classes(for: dataset)
         let crop = resize.map { CenterCrop(resize: $0 == 0 ? nil : $0, crop: imageSize) } ?? CenterCrop(crop: imageSize)
@@ -46,7 +46,7 @@ public struct PretrainedEvaluation {
         let result = try evaluation.evaluate(split, dataWorkers: dataWorkers, bar: "images", keepingPixels: reference != nil)
         let (top1, top5) = (Percent(result.total.top1, of: result.total.count), Percent(result.total.top5, of: result.total.count))
         let preprocessing = crop.resize.map { "resize \($0), centre crop \(imageSize)" } ?? "centre crop \(imageSize) without resizing"
-        let shared = [dataset.name, "\(result.total.count)", network, preprocessing, restrict ? "restricted" : "all"]
+        let shared = [dataset.name, "\(result.total.count)", network, file.digest, preprocessing, restrict ? "restricted" : "all"]
         func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]?) -> [String] {
             shared + [engine] + top1.fields + top5.fields + (differences ?? ["", "", "", ""]) + [invocation.commit, invocation.command]
         }
@@ -56,7 +56,7 @@ public struct PretrainedEvaluation {
             guard let record else { return }
             let comparison = try comparison.get()
             try withLock(on: Self.folder(of: record)) {
-                var table = try CSVTable.growing(record, columns: Self.columns)
+                var table = try Self.table(record)
                 table.appendOrReplace(fields("this suite, \(precision.rawValue)", top1, top5, comparison?.fields), key: Self.key)
                 if let comparison { table.appendOrReplace(fields("PyTorch", comparison.top1, comparison.top5, nil), key: Self.key) }
                 try table.write(to: record)
@@ -70,10 +70,20 @@ public struct PretrainedEvaluation {
 
     private static func folder(of file: String) -> String { (file as NSString).deletingLastPathComponent }
 
-    private static let key = ["dataset", "network", "preprocessing", "classes", "engine"]
+    /// The rows that are there; those from before weights had a column say nothing of theirs, and stay.
+    private static func table(_ path: String) throws -> CSVTable {
+        let former = columns.filter { $0 != "weights" }
+        guard let table = try CSVTable.ifPresent(path, columns: former), table.header == former else {
+            return try CSVTable.growing(path, columns: columns)
+        }
+        let rows = table.rows.indices.map { row in columns.map { former.contains($0) ? table[row, $0] : "" } }
+        return CSVTable(header: columns, rows: rows)
+    }
+
+    private static let key = ["dataset", "network", "weights", "preprocessing", "classes", "engine"]
     private static let columns = [
-        "dataset", "n_test", "network", "preprocessing", "classes", "engine", "top1", "top1_low", "top1_high", "top5", "top5_low",
-        "top5_high",
+        "dataset", "n_test", "network", "weights", "preprocessing", "classes", "engine", "top1", "top1_low", "top1_high", "top5",
+        "top5_low", "top5_high",
         "mean_pixel_difference", "differing_predictions", "differing_predictions_same_pixels", "relative_score_difference_same_pixels",
         "commit", "how"
     ]

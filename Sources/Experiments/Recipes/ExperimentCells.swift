@@ -36,8 +36,8 @@ public struct ExperimentCell: Equatable, Sendable {
 public struct ExperimentCells: Sendable {
     public let runProtocol: RunProtocol
     public private(set) var cells: [ExperimentCell]
-    /// Also of those that other protocols run.
-    private let names: Set<String>
+    /// Which protocols run a cell, by its name.
+    private let protocolsByCell: [String: [RunProtocol]]
 
     /// - Parameters:
     ///   - runProtocol: how long the cells train.
@@ -51,25 +51,21 @@ public struct ExperimentCells: Sendable {
         var schedule = try Settings(contentsOf: "\(folder)/protocols/\(runProtocol.rawValue).yaml")
         let schedules = try schedule.takePhases()
         try schedule.expectEmpty(allowed: "float, quantized")
-        var (names, bases) = ([String](), [String: Settings]())
+        var (names, bases) = ([(cell: String, protocols: [RunProtocol])](), [String: Settings]())
         self.runProtocol = runProtocol
         cells = try entries.compactMap { entry in
             var cell = entry
             guard let name = try cell.take(string: "cell") else { throw RecipeError("\(cell.source) needs the key cell") }
             guard isName(name) else { throw RecipeError("\(cell.source): a cell's name is letters, digits and -_.+, not \"\(name)\"") }
-            names.append(name)
             let start = try cell.take(string: "start")
             let baseName = try cell.take(string: "base") ?? commonBase
             guard isPlainText(baseName) else { throw RecipeError("\(cell.source): base must be \(plainTextRule)") }
-            if let only = try cell.take(strings: "protocols") {
-                if let unknown = only.first(where: { RunProtocol(rawValue: $0) == nil }) {
-                    throw RecipeError(
-                        "\(cell.source): unknown protocol \(unknown); there are "
-                            + "\(RunProtocol.allCases.map(\.rawValue).joined(separator: ", "))"
-                    )
-                }
-                guard only.contains(runProtocol.rawValue) else { return nil }
+            let only = try cell.take(strings: "protocols") ?? RunProtocol.allCases.map(\.rawValue)
+            if let unknown = only.first(where: { RunProtocol(rawValue: $0) == nil }) {
+                throw RecipeError("\(cell.source): unknown protocol \(unknown); there are \(listed(RunProtocol.allCases))")
             }
+            names.append((name, RunProtocol.allCases.filter { only.contains($0.rawValue) }))
+            guard only.contains(runProtocol.rawValue) else { return nil }
             var base = try bases[baseName] ?? Settings(contentsOf: "\(folder)/\(baseName)")
             bases[baseName] = base
             let phases = try base.takePhases()
@@ -78,10 +74,10 @@ public struct ExperimentCells: Sendable {
                 name: name, recipe: try layers.reduce(base) { $0.overridden(by: $1) }.named(cell.source).recipe(),
                 recipeName: (baseName as NSString).deletingPathExtension, start: start)
         }
-        if let twice = Dictionary(grouping: names, by: { $0 }).first(where: { $0.value.count > 1 })?.key {
+        if let twice = Dictionary(grouping: names, by: \.cell).first(where: { $0.value.count > 1 })?.key {
             throw RecipeError("\(file.source): two cells are named \(twice)")
         }
-        self.names = Set(names)
+        protocolsByCell = Dictionary(uniqueKeysWithValues: names.map { ($0.cell, $0.protocols) })
         for cell in cells where cell.start != nil { _ = try predecessors(of: cell) }
     }
 
@@ -111,35 +107,66 @@ public struct ExperimentCells: Sendable {
     /// The cells of the tables, each once and preceded by the runs that it starts from.
     /// - Parameters:
     ///   - tables: whose cells are wanted.
-    ///   - only: names of the cells to keep; `nil` for all.
+    ///   - only: names of the cells to keep, among them those that cells of the tables start from; `nil` for all.
     ///   - recipe: leaves out cells of other base recipes, but for float ones that `only` names; `nil` leaves out none.
     /// - Throws: `RecipeError` naming an unknown cell and the known ones.
     public func selection(of tables: [ExperimentTable], only: [String]? = nil, recipe: String? = nil) throws -> [ExperimentCell] {
         for table in tables {
-            if let unknown = table.cells.first(where: { !names.contains($0) }) {
+            if let unknown = table.cells.first(where: { protocolsByCell[$0] == nil }) {
                 throw RecipeError("\(table.name) shows the cell \(unknown), which cells.yaml does not define")
             }
         }
+        let names = tables.map(\.name).joined(separator: ", ")
         let shown = cells.filter { cell in tables.contains { $0.cells.contains(cell.name) } }
             .filter { recipe == nil || $0.recipeName == recipe || $0.isFloat && only?.contains($0.name) == true }
-        if shown.isEmpty, let recipe {
-            throw RecipeError(
-                "\(tables.map(\.name).joined(separator: ", ")): no cell of the recipe \(recipe) in protocol \(runProtocol.rawValue)")
+        if shown.isEmpty, let recipe { throw RecipeError("\(names): no cell of the recipe \(recipe) in protocol \(runProtocol.rawValue)") }
+        func withPredecessors(_ cells: [ExperimentCell]) throws -> [ExperimentCell] {
+            try cells.flatMap { try predecessors(of: $0).reversed() + [$0] }.uniqued()
         }
-        if let unknown = only?.first(where: { name in !shown.contains { $0.name == name } }) {
+        let all = try withPredecessors(shown)
+        guard let only else { return all }
+        if let unknown = only.first(where: { name in !all.contains { $0.name == name } }) {
             throw RecipeError(
-                "\(tables.map(\.name).joined(separator: ", ")): no cell \(unknown) \(recipe.map { "of the recipe \($0) " } ?? "")"
-                    + "in protocol \(runProtocol.rawValue); there are "
-                    + shown.map(\.name).joined(separator: ", "))
+                "\(names): no cell \(unknown) \(recipe.map { "of the recipe \($0) " } ?? "")in protocol \(runProtocol.rawValue)"
+                    + "\(whereabouts(of: unknown, besides: tables)); there are \(all.map(\.name).joined(separator: ", "))")
         }
-        let asked = shown.filter { only?.contains($0.name) ?? true }
-        return try asked.flatMap { try predecessors(of: $0).reversed() + [$0] }.uniqued()
+        return try withPredecessors(all.filter { only.contains($0.name) })
+    }
+
+    /// What there is of a cell that a selection does not have, for its message; empty where there is nothing.
+    private func whereabouts(of name: String, besides tables: [ExperimentTable]) -> String {
+        guard let own = protocolsByCell[name] else { return "" }
+        guard tables.contains(where: { $0.cells.contains(name) }) else {
+            return ": it is in cells.yaml, but not in \(tables.map(\.name).joined(separator: ", "))"
+        }
+        return cells.first { $0.name == name }.map { ": it is of the recipe \($0.recipeName)" } ?? ", but in \(listed(own))"
+    }
+
+    /// The protocols that run any of the cells.
+    public func protocols(running cells: [String]) -> [RunProtocol] {
+        RunProtocol.allCases.filter { each in cells.contains { protocolsByCell[$0]?.contains(each) ?? false } }
     }
 
     /// The cell whose run this one starts from; `nil` for random weights.
     public func start(of cell: ExperimentCell) throws -> ExperimentCell? {
+        guard cell.start != nil || !cell.isFloat else { return nil }
+        let start = try wantedStart(of: cell)
+        guard start.recipe.network == cell.recipe.network, start.recipe.validationImages == cell.recipe.validationImages else {
+            throw RecipeError(
+                "\(cell.name) starts from \(start.name), which has another network or other validation_images: name a cell with the same "
+                    + "by start")
+        }
+        guard cell.recipe.batchNormAffine || !start.recipe.batchNormAffine else {
+            throw RecipeError(
+                "\(cell.name) has batch_norm_affine: false, but starts from \(start.name), which learns a scale and a shift: name one "
+                    + "that does not by start")
+        }
+        return start
+    }
+
+    /// The one that it names, or else the float cell of its network, whether they fit or not.
+    private func wantedStart(of cell: ExperimentCell) throws -> ExperimentCell {
         guard let name = cell.start else {
-            guard !cell.isFloat else { return nil }
             guard let float = cells.first(where: { $0.isFloat && $0.start == nil && $0.recipe.network == cell.recipe.network }) else {
                 throw RecipeError("there is no float cell for \(cell.recipe.network), which \(cell.name) starts from")
             }
@@ -147,9 +174,6 @@ public struct ExperimentCells: Sendable {
         }
         guard let start = cells.first(where: { $0.name == name }) else {
             throw RecipeError("\(cell.name) starts from \(name), which protocol \(runProtocol.rawValue) has no cell of")
-        }
-        guard start.recipe.network == cell.recipe.network, start.recipe.validationImages == cell.recipe.validationImages else {
-            throw RecipeError("\(cell.name) starts from \(name), which has another network or other validation_images")
         }
         return start
     }
@@ -182,6 +206,8 @@ public struct ExperimentCells: Sendable {
         RunSettings(recipe: cell.recipe, before: [], startingIn: .f32, pretrained: "as it is: " + pretrained)
     }
 }
+
+private func listed(_ protocols: [RunProtocol]) -> String { protocols.map(\.rawValue).joined(separator: ", ") }
 
 extension Settings {
     fileprivate var hasPhases: Bool { has("float") && has("quantized") }

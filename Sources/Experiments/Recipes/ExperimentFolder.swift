@@ -45,10 +45,14 @@ public struct ExperimentFolder: Sendable {
     }
 
     public func cells(_ subject: Subject, _ runProtocol: RunProtocol) throws -> ExperimentCells {
+        try expectFolder()
+        return try ExperimentCells(runProtocol, folder: folder(of: subject))
+    }
+
+    private func expectFolder() throws {
         guard FileManager.default.fileExists(atPath: path) else {
             throw FileError("there is no folder \(path) here; run from the package's folder, or name it with --experiments")
         }
-        return try ExperimentCells(runProtocol, folder: folder(of: subject))
     }
 
     public func table(_ name: String, _ subject: Subject) throws -> ExperimentTable {
@@ -63,6 +67,9 @@ public struct ExperimentFolder: Sendable {
     }
 
     public func reported() throws -> ReportedValues { try ReportedValues(contentsOf: "\(path)/reported.csv") }
-    public func regressionPlan() throws -> RegressionPlan { try RegressionPlan(folder: path) }
+    public func regressionPlan() throws -> RegressionPlan {
+        try expectFolder()
+        return try RegressionPlan(folder: path)
+    }
     public func baseRecipes() throws -> [BaseRecipe] { try Subject.allCases.flatMap { try BaseRecipe.all(in: folder(of: $0)) } }
 }

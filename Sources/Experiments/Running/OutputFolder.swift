@@ -36,6 +36,7 @@ public struct OutputFolder: Sendable {
     }
 
     public var runs: String { "\(path)/runs.csv" }
+    public var page: String { "\(path)/\(ResultsPage.name)" }
     func checkpoint(_ run: String) -> String { "\(path)/checkpoints/\(run).safetensors" }
     var runFolders: String { "\(path)/runs" }
     func folder(of run: String) -> String { "\(runFolders)/\(run)" }

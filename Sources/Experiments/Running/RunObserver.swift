@@ -38,7 +38,8 @@ struct RunObserver: TrainingObserver {
 
     mutating func finishedEpoch(_ state: TrainingState) throws {
         guard let last = state.curve.last else { return }
-        bar.endEpoch(last.epoch, loss: last.trainLoss, accuracy: last.trainTop1, validationAccuracy: last.testTop1)
+        bar.endEpoch(
+            last.epoch, loss: last.trainLoss, accuracy: last.trainTop1, evaluated: (run.condition.dataset.evaluatedImages, last.testTop1))
         try output.write(state.curve, of: run, invocation)
         try watch?.finishedEpoch(state)
         writePage()
@@ -49,7 +50,7 @@ struct RunObserver: TrainingObserver {
         guard hasPage else { return }
         do { try ResultsPage.writeLive(output) } catch {
             hasPage = false
-            note("\(output.path)/\(ResultsPage.name) is not kept up to date: \(error)")
+            note("\(output.page) is not kept up to date: \(error)")
         }
     }
 

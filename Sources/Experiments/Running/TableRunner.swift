@@ -72,6 +72,12 @@ public struct TableRunner {
                 }
             }
         }
+        // Now, as the runs that they start from would take their hours first.
+        for cell in selected {
+            do { try cell.recipe.expectNetwork(on: dataset) } catch let error as RecipeError {
+                throw RecipeError("\(cell.name): \(error)", key: error.key)
+            }
+        }
         guard collective.isFirst else { return try follow(runs) }
         // Now, as the rows, the tables and the figures ask for these only after hours of training.
         _ = try Gnuplot()

@@ -4,6 +4,11 @@ import Datasets
 import Reporting
 import Statistics
 
+extension DatasetID {
+    /// The images that runs on it are evaluated on, in a word: ImageNet has published no labels of its test images.
+    var evaluatedImages: String { known == .imageNet || validationImages > 0 ? "validation" : "test" }
+}
+
 /// What the runs of one section of a table have in common: only such may stand side by side.
 public struct Section: Hashable, Sendable {
     public let dataset: DatasetID
@@ -87,7 +92,7 @@ public struct RunGroup: Equatable, Sendable {
         return (top1.mean - reported, top1.interval.map { Interval(low: $0.low - reported, high: $0.high - reported) })
     }
 
-    private func overSeeds(_ percent: [(value: Double, interval: Interval)]) -> (mean: Double, interval: Interval?)? {
+    private func overSeeds(_ percent: [Percent]) -> (mean: Double, interval: Interval?)? {
         guard percent.count == runs.count else { return nil }
         guard runs.count > 1, isTrained else { return (percent[0].value, percent[0].interval) }
         let (mean, interval) = studentInterval(percent.map(\.value))

@@ -98,14 +98,9 @@ public struct RunRow: Equatable, Sendable {
     /// Exact (Clopper–Pearson) 95 % interval of `top1Final` over test images like these, in percent. It says nothing about seeds.
     public var interval: Interval? { top1?.interval }
     /// `top1Final` and its interval.
-    public var top1: (value: Double, interval: Interval)? { correctFinal.map(accuracy) }
+    public var top1: Percent? { correctFinal.map { Percent($0, of: testImages) } }
     /// Top-5 after the last epoch, in percent, and its interval likewise.
-    public var top5: (value: Double, interval: Interval)? { top5Final.map(accuracy) }
-
-    private func accuracy(_ correct: Int) -> (value: Double, interval: Interval) {
-        let proportion = clopperPearson(successes: correct, trials: testImages, level: 0.95)
-        return (100 * Double(correct) / Double(testImages), Interval(low: 100 * proportion.low, high: 100 * proportion.high))
-    }
+    public var top5: Percent? { top5Final.map { Percent($0, of: testImages) } }
 }
 
 extension RunRow {

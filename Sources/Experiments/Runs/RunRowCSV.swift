@@ -45,7 +45,7 @@ extension RunRow {
     public var fields: [String] { fields([]) }
 
     private func fields(_ further: [String]) -> [String] {
-        func ends(_ accuracy: (value: Double, interval: Interval)?) -> [String] {
+        func ends(_ accuracy: Percent?) -> [String] {
             [accuracy?.interval.low, accuracy?.interval.high].map { $0.map(fixed) ?? "" }
         }
         let what =

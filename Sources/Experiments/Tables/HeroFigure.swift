@@ -2,12 +2,12 @@
 import Foundation
 import Reporting
 
-/// The README's picture, in three panels: validation curves of BCGD and BinaryConnect at the paper's schedule with the range over seeds,
+/// The README's picture, in three panels: accuracy by epoch of BCGD and BinaryConnect at the paper's schedule with the range over seeds,
 /// speed of a training step beside PyTorch's, and the theory's correlation of the coarse with the true gradient, lines by formulas and
 /// points by Monte Carlo.
 struct HeroFigure {
     private let output: OutputFolder
-    private let curves: (title: String, curves: [ValidationCurve])
+    private let curves: (title: String, images: String, curves: [ValidationCurve])
     private let speeds: CSVTable
     private let correlations: [(name: String, formula: CSVTable, measured: CSVTable)]
 
@@ -22,7 +22,9 @@ struct HeroFigure {
     }
 
     /// Of the network and bits of which both methods have runs with the most seeds, the same ones; the first of such.
-    private static func curves(_ output: OutputFolder, _ rows: [RunRow]) throws -> (title: String, curves: [ValidationCurve])? {
+    private static func curves(
+        _ output: OutputFolder, _ rows: [RunRow]
+    ) throws -> (title: String, images: String, curves: [ValidationCurve])? {
         let groups = RunGroup.all(of: rows).filter { $0.condition.runProtocol == .paper && $0.divergedEpoch == nil }
         let mostFirst = groups.enumerated().sorted {
             ($1.element.runs.count, $0.offset) < ($0.element.runs.count, $1.offset)
@@ -39,8 +41,10 @@ struct HeroFigure {
                 return ValidationCurve(label: "\(name), \(count == 1 ? "one seed" : "mean and range of \(count) seeds")", runs: runs)
             }
             guard both.allSatisfy({ !$0.points.isEmpty }) else { continue }
+            let dataset = group.condition.dataset
             return (
-                "\(group.condition.network) \(group.condition.bits), \(group.condition.dataset.name), \(group.first.epochs) epochs", both
+                "\(group.condition.network) \(group.condition.bits), \(dataset.name), \(group.first.epochs) epochs",
+                dataset.evaluatedImages, both
             )
         }
         return nil
@@ -81,13 +85,6 @@ struct HeroFigure {
 
     func figure(named name: String) -> Figure {
         let (curveFiles, speedFile) = (curves.curves.indices.map { "\(name)-\($0 + 1).csv" }, "\(name)-speed.csv")
-        let bands = curves.curves.indices.filter { curves.curves[$0].points[0].range != nil }.map {
-            "\"\(curveFiles[$0])\" using \"epoch\":\"low\":\"high\" with filledcurves linetype \($0 + 1) fillstyle transparent solid 0.2 "
-                + "noborder notitle"
-        }
-        let lines = curves.curves.indices.map {
-            "\"\(curveFiles[$0])\" using \"epoch\":\"mean\" with lines linetype \($0 + 1) title \(gnuplotString(curves.curves[$0].label))"
-        }
         let width = 0.8 / Double(Self.engines.count)
         let bars = Self.engines.indices.flatMap { index in
             let place = String(
@@ -112,10 +109,10 @@ struct HeroFigure {
             set multiplot layout 1,3
             set title \(gnuplotString(curves.title)) noenhanced
             set xlabel "epoch"
-            set ylabel "validation top-1 (%)"
+            set ylabel "\(curves.images) top-1 (%)"
             set key bottom right
             set yrange [*:*] noextend
-            plot \((bands + lines).joined(separator: ", \\\n    "))
+            plot \(ValidationCurve.plotted(curves.curves, from: curveFiles))
             unset xlabel
             set title "a training step, times as fast as PyTorch's best f32"
             unset ylabel

@@ -170,7 +170,8 @@ extension FigureKind {
                 let seeds = runs.count == 1 ? "1 seed" : "mean and range of \(runs.count) seeds"
                 return ValidationCurve(label: "\(group.condition.cell), \(group.precision.rawValue), \(seeds)", runs: runs)
             }.filter { !$0.points.isEmpty }
-            return curves.isEmpty ? nil : validationCurveFigure(name: name, title: title, curves: curves)
+            guard let images = groups.first?.condition.dataset.evaluatedImages, !curves.isEmpty else { return nil }
+            return validationCurveFigure(name: name, title: title, images: images, curves: curves)
         case .sweep:
             let names = groups.map { "\($0.condition.network) \($0.condition.bits), \($0.precision.rawValue)" }
             let series = names.uniqued().map { label in

@@ -42,12 +42,12 @@ struct ResultsPage {
 
     /// After a training that left no row: the page there says that runs are under way.
     static func writeStopped(_ output: OutputFolder) throws {
-        if FileManager.default.fileExists(atPath: "\(output.path)/\(name)") { try write(output, isLive: false) }
+        if FileManager.default.fileExists(atPath: output.page) { try write(output, isLive: false) }
     }
 
     private static func write(_ output: OutputFolder, isLive: Bool) throws {
         let text = try ResultsPage(output, output.rows()).text(tables: [], isLive: isLive)
-        try writeAtomically(Data(text.utf8), to: "\(output.path)/\(name)")
+        try writeAtomically(Data(text.utf8), to: output.page)
     }
 
     // MARK: Tables
@@ -111,14 +111,18 @@ struct ResultsPage {
         let finished = try RunGroup.all(of: rows).map { group in
             let runs = try group.runs.compactMap { run in try output.validation(run).map { (run.seed, $0) } }
             return (
-                chart: "\(group.condition.network), \(Section(group.first).title)",
+                chart: "\(group.condition.network), \(Section(group.first).title)", images: group.condition.dataset.evaluatedImages,
                 curve: ValidationCurve(label: Self.label(group, seeds: runs.map(\.0)), runs: runs.map(\.1))
             )
         }
-        let others = unfinished.map { (chart: "Unfinished runs", curve: ValidationCurve(label: $0.name, runs: [$0.accuracies])) }
+        let others = unfinished.map {
+            (chart: "Unfinished runs", images: $0.evaluatedImages, curve: ValidationCurve(label: $0.name, runs: [$0.accuracies]))
+        }
         let all = (finished + others).filter { !$0.curve.points.isEmpty }
-        let charts = all.map(\.chart).uniqued()
-        return charts.map { chart in .chart(chart, unit: "validation top-1, %", all.filter { $0.chart == chart }.map(\.curve)) }
+        return all.map(\.chart).uniqued().map { chart in
+            let members = all.filter { $0.chart == chart }, images = members.map(\.images).uniqued()
+            return .chart(chart, unit: "\(images.joined(separator: " or ")) top-1, %", members.map(\.curve))
+        }
     }
 
     private static func label(_ group: RunGroup, seeds: [UInt64]) -> String {

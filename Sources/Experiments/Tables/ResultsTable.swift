@@ -137,7 +137,7 @@ public struct ResultsTable: Sendable {
         Comparisons take the seeds that both cells have in the same precision, also where these are of several recipes of the cells, in \
         rows of their own: the paired t test over seeds, and McNemar's exact test on the same test images for each seed, which \
         compares those two trained networks and says nothing about other seeds. Holm's adjustment is over all tests of one kind in one \
-        section.
+        table of a section.
 
         """
 

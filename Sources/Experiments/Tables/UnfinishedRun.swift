@@ -9,8 +9,9 @@ struct UnfinishedRun {
     let name: String
     /// Whoever trains it now; nil for nobody, and where that was not asked.
     let holder: String?
-    /// Top-1 in percent on the test images by epoch.
+    /// Top-1 in percent by epoch on the images that it is evaluated on, and those in a word.
     let accuracies: [Int: Double]
+    let evaluatedImages: String
     private let done: Int
     /// Of the recipe; nil where it is not at hand.
     private let epochs: Int?
@@ -39,7 +40,10 @@ struct UnfinishedRun {
         done = Int(curve[last, "epoch"]).flatMap { OutputFolder.epochs.contains($0) ? $0 : nil } ?? curve.rows.count
         holder = isLive ? output.trainer(of: name) : nil
         let recipe = output.recipe(curve[last, "recipe_digest"])
-        epochs = FileManager.default.fileExists(atPath: recipe) ? try RunSettings(contentsOf: recipe).recipe.epochs : nil
+        let settings = FileManager.default.fileExists(atPath: recipe) ? try RunSettings(contentsOf: recipe).recipe : nil
+        epochs = settings?.epochs
+        // The curve does not name its data set; images of many sizes are ImageNet's.
+        evaluatedImages = settings.map { $0.validationImages > 0 || $0.imageSize != nil } ?? false ? "validation" : "test"
         secondsPerEpoch = number(last, "seconds") - (last > 0 ? number(last - 1, "seconds") : 0)
         accuracies = Dictionary(OutputFolder.accuracies(curve).map { ($0.epoch, $0.top1) }) { $1 }
         facts = [
@@ -52,7 +56,8 @@ struct UnfinishedRun {
         let state = holder.map { "trained by \($0)" } ?? "not finished"
         let rate = String(format: "%.0f s an epoch", secondsPerEpoch)
         let left = epochs.map { ", \(Self.duration(Double($0 - done) * secondsPerEpoch)) left at that rate" } ?? ""
-        let top1 = accuracies[done].map { String(format: "; validation top-1 now %.2f %% (no result: the last epoch's is)", $0) } ?? ""
+        let top1 =
+            accuracies[done].map { "; \(evaluatedImages) top-1 now \(twoDecimals($0)) % (no result: the last epoch's is)" } ?? ""
         return .joined(
             [.heading(name), .paragraph("\(state): epoch \(done)\(epochs.map { " of \($0)" } ?? ""); \(rate)\(left)\(top1)")]
                 + (epochs.map { [.progress(done, of: $0)] } ?? []) + [.details("source", facts)])
