@@ -131,7 +131,9 @@ struct Campaign {
                     "--allocation", "\(limits.allocation)", "--out", output
                 ],
                 package: "(this program itself)")
-            guard result.status != 0 else { break }
+            // A reader that ends the process well before the last input has ended the search too.
+            let isOver = progress.pointee.broken >= Worker.mostFindings || progress.pointee.index == count - 1
+            guard result.status != 0 || !isOver else { break }
             guard result.status != SetUpFailed.status else { throw FileError("\(reader.name): \(result.errors)") }
             let finding = Finding(reader: reader.name, index: progress.pointee.index, what: Self.cause(result, limits))
             crashes.append(finding)

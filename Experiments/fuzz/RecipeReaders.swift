@@ -2,6 +2,7 @@
 import Experiments
 import Files
 import Foundation
+import Graph
 import Training
 
 extension Reader {
@@ -22,6 +23,7 @@ extension Reader {
                 try write(input, "\(folder)/recipe.yaml")
                 let recipe = try Settings(contentsOf: "\(folder)/recipe.yaml").recipe()
                 try use(recipe)
+                _ = try recipe.graph(input: FeatureShape(height: 32, width: 32, channels: 3), classes: 10)
             }
         },
         // The base recipe, the cells, a protocol and a table in turn, in a folder where the others are as they should be.

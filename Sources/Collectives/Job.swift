@@ -5,7 +5,9 @@ import Foundation
 /// How many processes mpirun or srun started, and which one this is, as their environment variables say; nil by itself.
 private func launched() -> (rank: Int, ranks: Int)? {
     let environment = ProcessInfo.processInfo.environment
-    for (rank, ranks) in [("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE")] {
+    // `srun --mpi=pmix` comes last: mpirun within its job has others. Without --mpi there is no PMIX_RANK, and its tasks go their own ways.
+    let known = [("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("PMIX_RANK", "SLURM_STEP_NUM_TASKS")]
+    for (rank, ranks) in known {
         if let rank = environment[rank].flatMap(Int.init), let ranks = environment[ranks].flatMap(Int.init) { return (rank, ranks) }
     }
     return nil

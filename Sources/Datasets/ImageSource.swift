@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 
 /// A data set for image classification: what training and evaluation need of it.
 public protocol Dataset: Sendable {
@@ -69,6 +70,12 @@ extension ImageDataset: Dataset {
     public func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
         guard imageSize == nil else {
             throw ImageSizeError("the images of \(name) have a size of their own: leave image_size out of the recipe")
+        }
+        for (split, part) in [("training", train), ("test", test)] {
+            guard let image = part.labels.firstIndex(where: { Int($0) >= classes.count }) else { continue }
+            throw FileError(
+                "\(name): \(split) image \(image) has label \(part.labels[image]), expected 0 to \(classes.count - 1), the places of its "
+                    + "\(classes.count) classes: correct it, or name its class")
         }
         return (train, test)
     }

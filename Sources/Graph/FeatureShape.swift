@@ -12,7 +12,7 @@ public struct FeatureShape: Hashable, Codable, Sendable {
 
     /// The map after a square window with zero padding on all four sides has gone over it; a last row or column that does not
     /// fill a window is left out.
-    func windowed(kernel: Int, stride: Int, padding: Int, channels: Int) -> FeatureShape {
+    package func windowed(kernel: Int, stride: Int, padding: Int, channels: Int) -> FeatureShape {
         FeatureShape(
             height: (height + 2 * padding - kernel) / stride + 1, width: (width + 2 * padding - kernel) / stride + 1,
             channels: channels)

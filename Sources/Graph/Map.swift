@@ -17,7 +17,8 @@ public struct Map {
     }
 
     private let builder: Builder
-    private let node: Int
+    /// That makes it; −1 for the image.
+    let node: Int
 
     init(_ builder: Builder, _ node: Int) { (self.builder, self.node) = (builder, node) }
 

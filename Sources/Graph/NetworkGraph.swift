@@ -55,18 +55,18 @@ public struct NetworkGraph: Equatable, Sendable {
 
     /// - Parameters:
     ///   - input: the shape of an image.
-    ///   - body: the network, from the image's map to the scores'.
-    /// - Throws: `GraphError` naming the first node that does not fit what it reads.
+    ///   - body: the network, from the image's map to the scores', which its last layer makes.
+    /// - Throws: `GraphError` naming the first node that does not fit what it reads, or the last one where the scores are another's.
     public init(_ input: FeatureShape, _ body: (Map) -> Map) throws {
-        let builder = Map.Builder(NetworkGraph(input: input))
-        _ = body(Map(builder, -1))
-        try self.init(builder)
-    }
-
-    init(_ builder: Map.Builder) throws {
+        let builder = Map.Builder(NetworkGraph(input: input)), scores = body(Map(builder, -1))
         if let error = builder.error { throw error }
         self = builder.graph
-        guard !nodes.isEmpty else { throw GraphError("a network needs a layer") }
+        guard let last = nodes.last else { throw GraphError("a network needs a layer") }
+        guard scores.node == nodes.count - 1 else {
+            throw GraphError(
+                "node \(nodes.count - 1)\(last.name.isEmpty ? "" : " (\(last.name))") comes last, but the scores are those of "
+                    + "\(scores.node < 0 ? "the image" : "node \(scores.node)"): write the layer that makes them after all others")
+        }
     }
 
     init(input: FeatureShape) { self.input = input }
@@ -92,21 +92,24 @@ public struct NetworkGraph: Equatable, Sendable {
         shapes.append(shape)
     }
 
-    /// The same network with another operation of the same kind and shape in some nodes.
-    func mapping(_ change: (Node) throws -> Operation) rethrows -> NetworkGraph {
+    /// The same network with other operations, each of the same kind and shape as its node's.
+    func with(_ operations: [Operation]) -> NetworkGraph {
         var graph = self
-        for index in nodes.indices { graph.nodes[index].operation = try change(nodes[index]) }
+        for (index, operation) in operations.enumerated() { graph.nodes[index].operation = operation }
         return graph
     }
 
     /// Whether its tensors can be told apart: quantizers give activations a step size, `NAME.resolution`, and weights that learn it
     /// `NAME.weight.resolution`.
-    /// - Throws: `GraphError` naming one that there would be twice.
+    /// - Throws: `GraphError` naming one that there would be twice, or a node with tensors that has no name of its own.
     public func expectDistinctTensors() throws {
         var known: Set<String> = []
         if let twice = (parameters.map(\.name) + statistics.map(\.name)).first(where: { !known.insert($0).inserted }) {
             throw GraphError("the network has two tensors \(twice): give its activations and layers names of their own")
         }
+        // Nobody asked for the name of an activation before its quantizer gave it a tensor; readers of the graph will.
+        var again = NetworkGraph(input: input)
+        for node in nodes { try again.append(node) }
     }
 
     /// Multiply-adds of one image's forward pass: convolutions, taps on the padding counted, and linear layers.

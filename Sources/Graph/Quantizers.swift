@@ -39,21 +39,22 @@ extension NetworkGraph {
     public func quantized(
         activation: (_ layer: Node) throws -> ActivationFunction, weights: (_ layer: Node, _ index: Int) throws -> WeightQuantization?
     ) rethrows -> NetworkGraph {
-        var index = 0
-        return try mapping { node in
+        var operations: [Operation] = [], index = 0
+        for node in nodes {
             switch node.operation {
             case .convolution(let channels, let kernel, let stride, let padding, let hasBias, _):
-                defer { index += 1 }
-                return .convolution(
-                    channels: channels, kernel: kernel, stride: stride, padding: padding, hasBias: hasBias,
-                    weights: try weights(node, index))
+                let own = try weights(node, index)
+                operations.append(
+                    .convolution(channels: channels, kernel: kernel, stride: stride, padding: padding, hasBias: hasBias, weights: own))
+                index += 1
             case .linear(let outputs, _):
-                defer { index += 1 }
-                return .linear(outputs: outputs, weights: try weights(node, index))
-            case .activation: return .activation(try activation(node))
-            case .batchNorm, .add, .maxPool, .meanPool: return node.operation
+                operations.append(.linear(outputs: outputs, weights: try weights(node, index)))
+                index += 1
+            case .activation: operations.append(.activation(try activation(node)))
+            case .batchNorm, .add, .maxPool, .meanPool: operations.append(node.operation)
             }
         }
+        return with(operations)
     }
 
     /// The same network with one rule for all its weights and one for all its activations.
@@ -62,11 +63,7 @@ extension NetworkGraph {
     }
 
     /// Whether any weights or activations are quantized.
-    public var hasQuantizers: Bool {
-        nodes.contains { node in
-            if case .activation(let function) = node.operation { function.quantizer != nil } else { node.operation.weights != nil }
-        }
-    }
+    public var hasQuantizers: Bool { nodes.contains { $0.operation.hasQuantizer } }
 
     /// Names of the convolutions and linear layers, from the first to the last.
     public var weightedLayers: [String] {
@@ -76,6 +73,13 @@ extension NetworkGraph {
             case .batchNorm, .activation, .add, .maxPool, .meanPool: nil
             }
         }
+    }
+}
+
+extension NetworkGraph.Operation {
+    /// Whether its weights or activations are quantized.
+    package var hasQuantizer: Bool {
+        if case .activation(let function) = self { function.quantizer != nil } else { weights != nil }
     }
 }
 

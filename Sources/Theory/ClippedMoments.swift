@@ -14,7 +14,7 @@ public struct ClippedMoments: Sendable {
         let t = 1 / normW, sine = sin(theta)
         let strip = normalMiddle(t / sine)
         p0 = -normalDensity(0) * expm1(-t * t / 2)
-        // Φ as ½ and the rest, so that nothing cancels where ‖w‖ is large and p is of the size of T².
+        // Φ as ½ and the rest: p is of the size of T² where ‖w‖ is large.
         p = p0 / 2 - normalDensity(t) * normalMiddle(t * cos(theta) / sine) + cos(theta) * normalDensity(0) * strip
         q = sine * normalDensity(0) * strip
     }

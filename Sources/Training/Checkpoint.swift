@@ -118,7 +118,9 @@ public struct Checkpoint {
             )
         }
         for parameter in graph.parameters where file.tensors[parameter.name]?.shape != parameter.shape {
-            throw CheckpointError(description: "\(path) lacks the tensor \(parameter.name) \(parameter.shape) of its network")
+            throw CheckpointError(
+                description: "\(path) lacks the tensor \(parameter.name) \(parameter.shape) of its network: it is damaged; delete it to "
+                    + "start the run again")
         }
         return graph
     }
@@ -237,7 +239,7 @@ public struct Checkpoint {
             })
     }
 
-    /// The description of the run that wrote it has this digest.
+    /// Whether that run wrote it: their descriptions are the same text.
     func isOf(_ run: RunDescription) -> Bool { self.run == run.canonical }
 
     private func copy(_ tensors: [(name: String, tensor: Tensor)]) throws {

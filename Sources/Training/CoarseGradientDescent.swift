@@ -26,7 +26,7 @@ package struct CoarseGradientDescent {
     private let network: Network
     private let threads: Int32
     /// Names of parameters that are no part of what is learned: batch norm's, where it has no scale and shift of its own.
-    private let fixed: Set<String>
+    let fixed: Set<String>
 
     /// - Parameter network: of the recipe's graph; the first projection comes with `project`.
     package init(_ network: Network, recipe: Recipe, threads: Int) {

@@ -30,6 +30,9 @@ extension Recipe {
         }
     }
 
+    /// Training multiplies by weights that are not quantized.
+    public var relaxesWeights: Bool { method == .binaryRelax }
+
     /// How weights are projected, of layers without bits of their own; `nil` for float ones.
     public func weightProjection() throws -> WeightProjection? { try weightProjection(bits: weightBits) }
 

@@ -7,6 +7,8 @@ import Foundation
 public struct RunDescription: Codable, Equatable, Sendable {
     /// Names the run's files: letters, digits, `.`, `-`, `_`.
     public let name: String
+    /// The name of the data set that the run sees: where its recipe sets n validation images aside, that of what is then left,
+    /// `dataset.id.validating(n).name`.
     public let dataset: String
     public let recipe: Recipe
     public let seed: UInt64
@@ -28,7 +30,7 @@ public struct RunDescription: Codable, Equatable, Sendable {
     /// A run that starts from weights in a file.
     /// - Parameters:
     ///   - name: of the run.
-    ///   - dataset: its name.
+    ///   - dataset: its name, that of `dataset.id.validating(recipe.validationImages)`.
     ///   - recipe: all settings.
     ///   - seed: of initial weights, order and augmentation.
     ///   - pretrained: `PretrainedFile.digest`.

@@ -56,7 +56,7 @@ public final class Trainer {
     /// Trains the network that the recipe names.
     /// - Parameters:
     ///   - run: what is trained, on what and from what.
-    ///   - dataset: must have the run's name.
+    ///   - dataset: the run's; images that the recipe sets aside are set aside here, where they are not yet (`RunDescription.dataset`).
     ///   - threads: 1 or more that compute.
     ///   - dataWorkers: threads that prepare images; they do not change what is computed.
     ///   - collective: the processes that train it together, each with as many threads; the same bits as one of them by itself.
@@ -73,25 +73,26 @@ public final class Trainer {
     /// which checkpoints know it.
     /// - Parameters:
     ///   - run: what is trained, on what and from what.
-    ///   - dataset: must have the run's name.
+    ///   - dataset: the run's; images that the recipe sets aside are set aside here, where they are not yet (`RunDescription.dataset`).
     ///   - threads: 1 or more that compute.
     ///   - dataWorkers: threads that prepare images; they do not change what is computed.
     ///   - collective: the processes that train it together.
     ///   - graph: for images of a shape and a number of classes, in floats: the recipe gives it its quantizers.
-    /// - Throws: `RecipeError` for impossible settings, `MemoryError` when a batch would not fit into memory, `FileError` for
-    ///   classes that cannot be told apart, `GraphError` for a network that cannot be, `CollectiveError` where ranks do not divide the
-    ///   shards, or have other images or another run.
+    /// - Throws: `RecipeError` for impossible settings, and for a run that is described on other images; `MemoryError` when a batch would
+    ///   not fit into memory; `FileError` for classes that cannot be told apart, labels that are none of them, images of two shapes or
+    ///   none; `GraphError` for a network that cannot be; `CollectiveError` where ranks do not divide the shards, or have other images or
+    ///   another run.
     public init(
         _ run: RunDescription, dataset: any Dataset, threads: Int, dataWorkers: Int = 1, collective: any Collective = Alone(),
         graph: (_ input: FeatureShape, _ classes: Int) throws -> NetworkGraph
     ) throws {
         try run.recipe.validate(knownNetwork: false)
         let recipe = run.recipe, dataset = dataset.settingAside(recipe.validationImages)
-        precondition(dataset.name == run.dataset, "the data set is not the run's")
-        let (train, test) = try dataset.sources(imageSize: recipe.imageSize)
+        try Self.expectNamed(dataset, of: run)
         classes = dataset.classes
         try Self.expectDistinct(classes, of: dataset.name)
-        let shape = FeatureShape(height: train.height, width: train.width, channels: train.channels)
+        let (train, test) = try dataset.sources(imageSize: recipe.imageSize), shape = train.shape
+        try Self.expectImages(train, test, of: dataset.name)
         let graph = try recipe.quantized(try graph(shape, classes.count))
         try Self.expectScores(graph, classes: classes.count, name: recipe.network)
         let shards = try Shards(recipe.shards, batch: recipe.batchSize, collective: collective)

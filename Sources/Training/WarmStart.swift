@@ -7,13 +7,17 @@ import Quantization
 extension Trainer {
     /// Starts from a finished run: its weights and statistics, projected, and the step sizes of layers that had the same bits and
     /// quantizer; others, all of them from a float run, are set anew (METHOD.md part 2; `Recipe.StepSizeStart`).
+    /// - Throws: `CheckpointError` for another run, or one that is not finished; `RecipeError` where batch norm has learned what this run's
+    ///   recipe does not.
     public func warmStart(from checkpoint: Checkpoint, of before: RunDescription) throws {
         guard checkpoint.isOf(before), checkpoint.state.epoch == before.recipe.epochs else {
             throw CheckpointError(description: "\(checkpoint.path) is not the finished run \(before.name) with seed \(before.seed)")
         }
         try expectSameData(checkpoint)
         try checkpoint.warmStart(network)
-        let kept = Set(run.recipe.stepSizes(of: network.graph, sameAsIn: before.recipe))
+        try expectPlainNorms(from: checkpoint.path)
+        let kept =
+            checkpoint.stepSizes(sameAsIn: network.graph) ?? Set(run.recipe.stepSizes(of: network.graph, sameAsIn: before.recipe))
         for parameter in network.parameters { parameter.isKeptByCalibration = kept.contains(parameter.name) }
         if network.parameters.allSatisfy({ $0.kind != .stepSize || $0.isKeptByCalibration }) { descent.project() } else { try calibrate() }
     }
@@ -33,7 +37,19 @@ extension Trainer {
     ///   - rows: of the file's classifier, those that become this network's, where it has others; nil for all.
     public func warmStart(from weights: SafetensorsFile, classes rows: [Int]? = nil) throws {
         try network.takeWeights(from: rows.map { try weights.selectingClasses($0) } ?? weights)
+        try expectPlainNorms(from: weights.path)
         try calibrate()
+    }
+
+    /// Where norms learn no scale and shift, they are 1 and 0 from the start, and not what another run has learned.
+    private func expectPlainNorms(from path: String) throws {
+        for parameter in network.parameters where descent.fixed.contains(parameter.name) {
+            let constant: Float = parameter.name.hasSuffix(".weight") ? 1 : 0
+            guard let learned = parameter.value.values.first(where: { $0 != constant }) else { continue }
+            throw RecipeError(
+                "with batch_norm_affine: false \(parameter.name) stays \(Int(constant)), but \(path) holds \(learned) there: start from a "
+                    + "run with that key too, or leave the key out", key: Recipe.Key.batchNormAffine.rawValue)
+        }
     }
 
     private func calibrate() throws {

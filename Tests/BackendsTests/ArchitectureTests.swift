@@ -18,13 +18,13 @@ import Testing
         #expect(abs(Double(count) / 1e6 - millions) < (millions < 1 ? 0.005 : 0.06), "\(count)")
     }
 
-    /// Both inputs, both precisions, mixed with maps of levels and of bf16: one pass forward and back gives finite scores and gradients.
+    /// Both inputs, every precision, mixed with maps of levels and of bf16: one pass forward and back gives finite scores and gradients.
     @Test(arguments: ["resnet20", "resnet32", "vgg11", "vgg13", "vgg16", "imagenet-resnet18", "lenet5"], [(28, 1), (32, 3)])
     func everyNetworkTakesBothInputs(_ name: String, _ image: (side: Int, channels: Int)) throws {
         let input = FeatureShape(height: image.side, width: image.side, channels: image.channels)
         let weights = WeightQuantization(try WeightProjection(bits: 1))
         let quantized = ActivationFunction.quantized(try QuantizedReLU(bits: 4))
-        for (precision, activation) in [(Precision.f32, quantized), (.mixed, quantized), (.mixed, .relu)] {
+        for (precision, activation) in [(Precision.f32, quantized), (.mixed, quantized), (.mixed, .relu), (.s16, quantized)] {
             let graph = try NetworkGraph.named(name, input: input, classes: 10).quantized(activation, weights)
             let network = try Network(graph, precision: precision, in: context(batch: 2))
             network.initialize(seed: 1)

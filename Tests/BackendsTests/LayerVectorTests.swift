@@ -77,6 +77,20 @@ import Testing
         try check(layers, vector, x: x, dy: try vector.map("dy"))
     }
 
+    /// A block's first branch with weights of 0 adds nothing, so the sum is the shortcut, exact: nothing is rounded.
+    @Test(arguments: ["shortcut_odd", "shortcut_even"], [1, 2])
+    func subsampledShortcut(_ name: String, threads: Int) throws {
+        let vector = try Vector(name)
+        let (x, dy) = (try vector.map("x"), try vector.map("dy"))
+        let stride = try vector.integer("stride")
+        let layers = try Layers(x.featureShape, batch: x.shape[0], threads: threads) {
+            $0.conv("conv", dy.shape[3], kernel: 3, stride: stride).add($0, .subsampled(stride: stride))
+        }
+        layers.tensors["conv.weight"].value.fill(0)
+        #expect(try vector.deviation(layers.forward(x).values, from: "y") == 0)
+        #expect(try vector.deviation(layers.backward(dy), from: "dx") == 0)
+    }
+
     @Test func globalMeanPool() throws {
         let vector = try Vector("global_average_pool")
         let x = try vector.map("x")

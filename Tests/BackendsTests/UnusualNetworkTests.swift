@@ -52,6 +52,19 @@ import Testing
         #expect(beside.allSatisfy { gradients[1][$0] == 0 && gradients[0][$0] == 0 })
     }
 
+    /// Where no pre-activation is above 0 there is nothing to calibrate by: α stays, in every precision.
+    @Test(arguments: Precision.allCases) func aStepSizeWithoutPositiveInputsStays(_ precision: Precision) throws {
+        let graph = try quantized(FeatureShape(height: 8, width: 8, channels: 3)) {
+            $0.conv("conv", 16, kernel: 3).norm("bn").act("act").meanPool().linear("fc", 4)
+        }
+        let (network, images) = try network(graph, precision, batch: 2)
+        network.tensors["bn.weight"].value.fill(0)
+        network.tensors["bn.bias"].value.fill(-1)
+        network.tensors["act.resolution"].value.fill(0.25)
+        _ = try network.forward(images, batch: 2, mode: .calibration)
+        #expect(network.tensors["act.resolution"].value.values == [0.25])
+    }
+
     /// Maxima in low precision compare bits without their signs.
     @Test func aMaximumReadsWhatAnActivationMade() throws {
         func graph(_ first: (Map) -> Map) throws -> NetworkGraph {

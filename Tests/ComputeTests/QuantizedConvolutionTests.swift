@@ -65,7 +65,7 @@ import Testing
     }
 
     /// The AVX2 path rounds as plain C compiled for AVX2 does: the same bits in every pass, also where infinities meet.
-    @Test(.enabled(if: QuantizedConvolution.Path.best != .portable), arguments: cases)
+    @Test(.enabled(if: QuantizedConvolution.Path.best != .portable, "this processor has no AVX2"), arguments: cases)
     func avx2HasTheBitsOfPlainC(_ c: Case) throws {
         try InstructionSet.available[1].limit {
             var data = Problem(c, level: 3, code: 7)

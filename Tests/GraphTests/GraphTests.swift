@@ -75,6 +75,15 @@ import Testing
         #expect(error?.description.contains("two tensors a.weight.resolution") == true, "\(String(describing: error))")
     }
 
+    /// Readers of a checkpoint ask for the names of nodes with tensors; what training would keep, they must take.
+    @Test(arguments: ["stem", ""]) func activationsWithQuantizersHaveNamesOfTheirOwn(_ name: String) throws {
+        let own = try NetworkGraph(FeatureShape(height: 8, width: 8, channels: 4)) { $0.conv("stem", 4, kernel: 3).act(name) }
+        try own.expectDistinctTensors()
+        let quantized = own.quantized(.quantized(try QuantizedReLU(bits: 4)), nil)
+        let error = #expect(throws: GraphError.self) { try quantized.expectDistinctTensors() }
+        #expect(error?.description.contains("has tensors, so it needs a name of its own") == true, "\(String(describing: error))")
+    }
+
     @Test func whatDoesNotFitIsRefused() throws {
         func expect(_ words: String, _ body: (Map) -> Map) {
             let error = #expect(throws: GraphError.self) { try NetworkGraph(FeatureShape(height: 8, width: 8, channels: 4), body) }
@@ -88,6 +97,11 @@ import Testing
         expect("1 to 65536 channels, not 0") { $0.conv("a", 0, kernel: 3) }
         expect("kernel and a stride of 1 to 255") { $0.conv("a", 4, kernel: 3, stride: 0) }
         expect("needs a layer") { $0 }
+        expect("node 1 (b) comes last, but the scores are those of node 0") {
+            let scores = $0.conv("a", 4, kernel: 3)
+            _ = scores.conv("b", 4, kernel: 3)
+            return scores
+        }
         // Of a file: twice the padding would overflow.
         expect("at most half of it as padding") { $0.maxPool(2, padding: .max) }
         expect("at most half of it as padding") { $0.maxPool(2, padding: -1) }

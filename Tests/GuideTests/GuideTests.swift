@@ -123,7 +123,7 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
         }
     }
 
-    /// Own quantizers of both kinds in both precisions: the same levels but for rounding.
+    /// Own quantizers of both kinds in every precision: the same levels but for rounding.
     @Test func quantizersInANetworkOfTheSuite() throws {
         let shape = FeatureShape(height: 8, width: 8, channels: 3)
         let graph = try NetworkGraph.named("resnet8", input: shape, classes: 4).quantized(
@@ -146,9 +146,11 @@ private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("..
             let difference = zip(a, b).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
             return (difference / b.reduce(0) { $0 + Double($1 * $1) }).squareRoot()
         }
-        // As MixedPrecisionTests has it for the quantized ReLU: exact forward but for a level at the edge, gradients in bf16.
-        #expect(deviation(results[1].scores, results[0].scores) < 2e-3)
-        #expect(deviation(results[1].gradient, results[0].gradient) < 0.05)
+        // As MixedPrecisionTests has it for the quantized ReLU: exact forward but for a level at the edge, gradients in 16 bits.
+        for low in results.dropFirst() {
+            #expect(deviation(low.scores, results[0].scores) < 2e-3)
+            #expect(deviation(low.gradient, results[0].gradient) < 0.05)
+        }
     }
 
     @Test func datasetKeepsOrderAndRefusesDamage() throws {

@@ -97,7 +97,15 @@ import Testing
                 #expect(NamedQuantizers.weights(quantizer.name)?.name == quantizer.name && quantizer.maximumIntegerWeight <= 127)
             }
         }
+        for quantizer in [
+            BinaryProjection(), TernaryProjection(), AuthorsTernaryProjection(), try ExactProjection(bits: 3), try LloydProjection(bits: 4),
+            try LloydProjection(bits: 4, maximumIterations: 1), try WeightProjection(bits: 8, maximumIterations: 7)
+        ] as [any WeightQuantizer] {
+            let found = try #require(NamedQuantizers.weights(quantizer.name), "\(quantizer.name)"), w: [Float] = [0.1, -0.7, 2, 0.4, -1.1]
+            #expect(found.name == quantizer.name && found.project(w) == quantizer.project(w))
+        }
         #expect(NamedQuantizers.activation("lsq-9") == nil && NamedQuantizers.weights("dorefa-1") == nil)
+        #expect(["lloyd-4-0", "lloyd-4-01", "exact-1", "exact-9", ""].allSatisfy { NamedQuantizers.weights($0) == nil })
         #expect(throws: QuantizationError.bits(1, of: "bits of LSQ's weights", allowed: 2...8)) { try LSQWeights(bits: 1) }
         #expect(throws: QuantizationError.bits(8, of: "bits of DoReFa's weights", allowed: 2...7)) { try DoReFaWeights(bits: 8) }
     }

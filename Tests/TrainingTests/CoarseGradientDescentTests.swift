@@ -38,7 +38,7 @@ import Training
         return (weight, reference)
     }
 
-    @Test(arguments: [1, 2, 4], [Precision.f32, .mixed])
+    @Test(arguments: [1, 2, 4], Precision.allCases)
     func equalsDefinition(bits: Int, precision: Precision) throws {
         for set in InstructionSet.available {
             let (fast, reference) = try set.limit { try run(bits: bits, precision: precision, threads: 2) }
@@ -56,7 +56,7 @@ import Training
         }
     }
 
-    @Test(arguments: [1, 2, 4], [Precision.f32, .mixed])
+    @Test(arguments: [1, 2, 4], Precision.allCases)
     func noResultDependsOnThreads(bits: Int, precision: Precision) throws {
         let (one, two) = try (
             run(bits: bits, precision: precision, threads: 1).fast, run(bits: bits, precision: precision, threads: 2).fast

@@ -110,7 +110,7 @@ import TrainingTestSupport
     }
 
     /// Twenty channels, which low precision pads to 32: the padding takes no part in the first step size, nor in N.
-    @Test func bothPrecisionsCountTheSameNumbers() throws {
+    @Test func everyPrecisionCountsTheSameNumbers() throws {
         let graph = try NetworkGraph(FeatureShape(height: 6, width: 6, channels: 3)) {
             $0.conv("conv1", 20, kernel: 3).norm("bn1").act("act1").conv("conv2", 20, kernel: 3).norm("bn2").act("act2").meanPool().linear(
                 "fc", 3)
@@ -125,8 +125,10 @@ import TrainingTestSupport
             let steps = network.tensors["act2.resolution"]
             return (step: Double(steps.value.values[0]), gradient: Double(steps.gradient.values[0]))
         }
-        // Weights are the same integers, gradients bf16; padding would make the one 20/32 and the other √(20/32) of what it is.
-        #expect(abs(found[0].step / found[1].step - 1) < 0.01 && abs(found[0].gradient / found[1].gradient - 1) < 0.1, "\(found)")
+        // Weights are the same integers, gradients of 16 bits; padding would make the one 20/32 and the other √(20/32) of what it is.
+        for low in found.dropFirst() {
+            #expect(abs(found[0].step / low.step - 1) < 0.01 && abs(found[0].gradient / low.gradient - 1) < 0.1, "\(found)")
+        }
     }
 
     @Test(arguments: [

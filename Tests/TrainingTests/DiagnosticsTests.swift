@@ -81,7 +81,7 @@ import TrainingTestSupport
 
     /// The same bits of training with the probe as without it; also where evaluation lags, or where passes use relaxed weights.
     @Test(arguments: [
-        (Precision.f32, [String: String]()), (.mixed, [:]), (.f32, ["evaluation": "lagged"]),
+        (Precision.f32, [String: String]()), (.mixed, [:]), (.s16, [:]), (.f32, ["evaluation": "lagged"]),
         (.f32, ["method": "binary-relax", "weight_bits": "2"])
     ])
     func trainingDoesNotNotice(_ precision: Precision, _ changes: [String: String]) throws {

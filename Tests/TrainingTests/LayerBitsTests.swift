@@ -46,6 +46,28 @@ import TrainingTestSupport
         #expect(throws: RecipeError.self) { try recipe(["fc": 8], ["method": "float", "weight_bits": "32", "activation_bits": "32"]) }
     }
 
+    /// Bits that a quantizer cannot have, by the key and the layer that they are of.
+    @Test(arguments: [
+        ("dorefa", "first", 8, "layer_bits: first (conv1) must be 2 to 7, or 32 for none, not 8: bits of DoReFa's weights"),
+        ("dorefa", "fc", 8, "layer_bits: fc must be 2 to 7, or 32 for none, not 8: bits of DoReFa's weights"),
+        ("lsq", "conv1", 1, "layer_bits: conv1 must be 2 to 8, or 32 for none, not 1: bits of LSQ's weights")
+    ])
+    func impossibleBitsAreRefused(_ quantizer: String, _ key: String, _ bits: Int, _ words: String) throws {
+        let recipe = try recipe([key: bits], ["method": "bc", "weight_bits": "2", "weight_quantizer": quantizer])
+        let error = #expect(throws: RecipeError.self) { try recipe.graph(input: Self.input, classes: 4) }
+        #expect(error?.description == words && error?.key == "layer_bits")
+    }
+
+    /// Bits of a layer that brings its quantizer would have no effect.
+    @Test func layersWithQuantizersOfTheirOwnTakeNone() throws {
+        let own = try NetworkGraph(Self.input) { $0.conv("a", 8, kernel: 3).norm("b").act("c").meanPool().linear("d", 4) }
+            .quantized(.quantized(try PACT(bits: 4)), WeightQuantization(TernaryProjection()))
+        for key in ["a", "c", "first", "last"] {
+            let said = message { _ = try recipe([key: 8]).quantized(own) }
+            #expect(said == "layer_bits: \(key) has a quantizer of its own in resnet8, which has its own bits: leave \(key) out")
+        }
+    }
+
     /// Levels and bf16 in one network: it trains, and an interrupted run goes on bit for bit.
     @Test(arguments: Precision.allCases) func mixedBitsTrainAndResume(_ precision: Precision) throws {
         let recipe = try recipe(["first": 8, "last": 8, "layer2.0.act2": 32, "act1": 8])

@@ -71,13 +71,19 @@ import TrainingTestSupport
         let one = try Checkpoint(path: path(1))
         #expect(one.state.epoch == 2)
         for ranks in [2, 4] { #expect(try one.differences(from: Checkpoint(path: path(ranks))) == []) }
+        if c.threads == 2 {
+            try train(c, shards: 8, ranks: 1, to: path(8))
+            let one = try Checkpoint(path: path(8))
+            try train(c, shards: 8, ranks: 8, to: path(8))
+            #expect(try one.differences(from: Checkpoint(path: path(8))) == [])
+        }
         // Shards do move bits: else this would show nothing.
         let plain = "\(folder.path)/plain.safetensors"
         try train(c, shards: 1, ranks: 1, to: plain)
         #expect(try one.differences(from: Checkpoint(path: plain)).count > 1)
     }
 
-    @Test(arguments: [Precision.f32, .mixed]) func aRunGoesOnWithOtherRanks(_ precision: Precision) throws {
+    @Test(arguments: Precision.allCases) func aRunGoesOnWithOtherRanks(_ precision: Precision) throws {
         let folder = try TemporaryFolder(), c = Case(changes: quantizedChanges, precision: precision)
         let (whole, cut) = ("\(folder.path)/whole.safetensors", "\(folder.path)/cut.safetensors")
         try train(c, shards: 4, ranks: 1, to: whole)
@@ -128,6 +134,20 @@ import TrainingTestSupport
             let said = error?.description ?? ""
             #expect(said.hasPrefix("rank 1 has \(other.train.count) training images") && said.contains(whole.checksum), "\(said)")
         }
+    }
+
+    /// A running mean of batch norm, which ranks do not share: the epoch's end tells.
+    @Test func otherBitsEndTheJob() throws {
+        let error = #expect(throws: CollectiveError.self) {
+            _ = try onRanks(2) { collective in
+                let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(["shards": "2"]), seed: 3, warmStart: nil)
+                let trainer = try Trainer(run, dataset: syntheticDataset(), threads: 1, collective: collective)
+                if collective.rank == 1 { trainer.network.statistics[0].tensor.pointer[0] += 1 }
+                var observer = SilentObserver()
+                try trainer.train(checkpoint: nil, observer: &observer)
+            }
+        }
+        #expect(error?.description.hasPrefix("rank 1 computes other bits than rank 0 in epoch 1 of run") == true)
     }
 
     // MARK: Planted faults

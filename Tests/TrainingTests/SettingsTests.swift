@@ -156,6 +156,10 @@ import TrainingTestSupport
         #expect(throws: (any Error).self) { _ = try whole.settingAside(150).sources(imageSize: nil) }
         let run = try trainer(["validation_images": "30"], name: "synthetic, 30 validation images")
         #expect(run.imagesPerEpoch == 120 && run.testImages == 30)
+        // A run says on which images it is.
+        let refusal = message { _ = try trainer(["validation_images": "30"]) }
+        #expect(refusal.contains("\"synthetic\"") && refusal.contains("\"synthetic, 30 validation images\""))
+        #expect(refusal.contains("dataset.id.validating(30).name"))
     }
 
     /// The statistics are those of the same images whatever the running ones were, and training does not notice.
@@ -220,6 +224,18 @@ import TrainingTestSupport
             #expect(parameter.value.values.allSatisfy { $0 == constant }, "\(parameter.name)")
         }
         #expect(norms.count > 1 && trainer.isFinished)
+    }
+
+    /// What a run keeps at 1 and 0, the one that it starts from must not have learned.
+    @Test(arguments: ["true", "false"]) func normsWithoutScaleAndShiftStartFromSuch(_ affine: String) throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/float.safetensors"
+        let float = try trainer(["batch_norm_affine": affine, "epochs": "1", "milestones": "[]"])
+        try train(float)
+        try float.save(to: path)
+        let next = try trainer(quantizedChanges.merging(["batch_norm_affine": "false"]) { $1 })
+        guard affine == "true" else { return try next.warmStart(from: Checkpoint(path: path), of: float.run) }
+        let refusal = message { try next.warmStart(from: Checkpoint(path: path), of: float.run) }
+        #expect(refusal.hasPrefix("with batch_norm_affine: false bn1.weight stays 1, but \(path) holds "), "\(refusal)")
     }
 
     /// α starts at the half-normal distribution's best step size (0.65077 at 2 bits, THEORY.md) and, at a rate of 0, stays.

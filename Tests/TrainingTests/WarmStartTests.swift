@@ -81,6 +81,27 @@ import TrainingTestSupport
         #expect(stepSizes(after).values.allSatisfy { $0 == [1 / 15] })
     }
 
+    /// A quantizer that the network brings is not the recipe's, though the recipes are equal: its α means nothing to that one, and is
+    /// another such network's.
+    @Test func stepSizesOfAnotherQuantizerAreSetAnew() throws {
+        let recipe = try recipe(quantizedChanges.merging(["epochs": "1", "milestones": "[]"]) { $1 })
+        func small(_ activation: ActivationFunction, _ name: String, after: RunDescription? = nil) throws -> Trainer {
+            let run = RunDescription(name: name, dataset: "synthetic", recipe: recipe, seed: 3, warmStart: after)
+            return try Trainer(run, dataset: syntheticDataset(), threads: 1) { input, classes in
+                try NetworkGraph(input) { $0.conv("conv", 16, kernel: 3).norm("bn").act("act").meanPool().linear("fc", classes) }
+                    .quantized(activation, nil)
+            }
+        }
+        let own = ActivationFunction.quantized(try PACT(bits: 4)), first = try small(own, "first")
+        var observer = SilentObserver()
+        try first.train(checkpoint: path, observer: &observer)
+        for (activation, isKept) in [(own, true), (ActivationFunction.relu, false)] {
+            let next = try small(activation, "next", after: first.run)
+            try next.warmStart(from: Checkpoint(path: path), of: first.run)
+            #expect(stepSizes(next).keys.sorted() == ["act.resolution"] && (stepSizes(next) == stepSizes(first)) == isKept)
+        }
+    }
+
     /// One M a channel forward, one M a channel backward: each channel's gradient is that of its own weights.
     @Test func gradientOfDoReFaPerChannel() throws {
         let quantizer = try DoReFaWeights(bits: 3)
@@ -116,6 +137,28 @@ import TrainingTestSupport
         }
         _ = try own(4)
         #expect(message { _ = try own(3) }.contains("ends in 1×1×3, expected 1×1×4, a score for each class"))
+    }
+
+    /// Images that are the network's: of one shape, some of each split, with labels that are classes.
+    @Test func imagesMustFitTheNetwork() throws {
+        let run = RunDescription(name: "run", dataset: "synthetic", recipe: try recipe(), seed: 3, warmStart: nil)
+        let some = syntheticDataset()
+        func refusal(train: ImageSplit, test: ImageSplit, classes: [String]? = nil) -> String {
+            let data = ImageDataset(name: some.name, classes: classes ?? some.classes, train: train, test: test, isOfficial: false)
+            return message { _ = try Trainer(run, dataset: data, threads: 1) }
+        }
+        func test(side: Int, labels: [UInt8]) -> ImageSplit {
+            ImageSplit(
+                height: side, width: side, channels: 3, images: [UInt8](repeating: 9, count: labels.count * side * side * 3),
+                labels: labels, normalization: some.test.normalization)
+        }
+        #expect(
+            refusal(train: some.train, test: test(side: 9, labels: [0, 1])).contains(
+                "has training images of 8×8×3 and test images of 9×9×3: expected one shape"))
+        #expect(refusal(train: some.train, test: test(side: 8, labels: [])).contains("has 150 training and 0 test images"))
+        #expect(refusal(train: test(side: 8, labels: []), test: some.test).contains("has 0 training and 60 test images"))
+        #expect(refusal(train: some.train, test: test(side: 8, labels: [0, 4])).contains("test image 1 has label 4, expected 0 to 3"))
+        #expect(refusal(train: some.train, test: some.test, classes: ["a", "b", "c"]).contains("training image 3 has label 3"))
     }
 
     /// A checkpoint goes on with the images that it was trained on, as their checksum says, and with no others of the same number.

@@ -29,8 +29,8 @@ final class FirstUnit {
         )
         let convolved = plan.shape(index).padded, weight = tensors[unit.name + ".weight"], threads = context.threads
         ofBytes =
-            isInteger && norm.roundsUp && unit.shortcut == .none
-            ? ByteConvolution(convolved, weight: weight, images: images, qmax: norm.highestLevel, threads: threads) : nil
+            isInteger && norm.roundingOffset != nil && unit.shortcut == .none
+            ? ByteConvolution(convolved, weight: weight, images: images, qmax: norm.qmax, threads: threads) : nil
         (ones, self.accGradient) = (Buffer(unit.output.padded.channels, zero: 1), accGradient)
     }
 

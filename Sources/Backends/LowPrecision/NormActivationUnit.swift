@@ -28,8 +28,8 @@ final class NormActivationUnit {
     /// Another quantizer, which needs z: α = 1, o = 0 while that is made.
     private let own: OwnActivation?
     private let activation: ck_activation
-    /// Of the quantizer, where the kernels make its levels.
-    private let qmax: Int, roundingOffset: Double?
+    /// Of the quantizer; an offset where the kernels make its levels, those of t rounded up.
+    let qmax: Int, roundingOffset: Double?
     /// What t is in units of: α, or 1.
     private var foldedStepSize: Float = 1
     private let type: ck_number
@@ -113,10 +113,11 @@ final class NormActivationUnit {
         }
         let running = mode == .evaluation
         if mode == .calibration, let function, let stepSize, !stepSize.isKeptByCalibration {
+            let former = stepSize.value.pointer[0]
             stepSize.value.fill(1)
             fold(units: units, bias: bias, running: false)
             let largest = try shards.maximum(ck_norm_activation_maximum(map(acc, shortcut, batch: batch, activation)))
-            if largest > 0 { stepSize.value.fill(largest / Float(function.qmax)) }
+            stepSize.value.fill(largest > 0 ? largest / Float(function.qmax) : former)
         }
         if let own, let stepSize, mode != .evaluation || roundingOffset == nil {
             fold(units: units, bias: bias, running: running, isInSteps: false)
@@ -131,10 +132,6 @@ final class NormActivationUnit {
         ck_norm_activation_forward(map(acc, shortcut, batch: batch, activation), output.pointer, output.type, threads)
         return output
     }
-
-    /// The levels are those of t rounded up.
-    var roundsUp: Bool { roundingOffset != nil }
-    var highestLevel: Int { qmax }
 
     /// Of evaluation, for each channel of the layer and a sum that is worth 1.
     func folded(bias: Tensor?) -> [BatchNorm.Folded] {

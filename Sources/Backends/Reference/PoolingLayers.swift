@@ -17,9 +17,7 @@ final class MaxPoolLayer: Layer {
         shape = ck_pool(
             images: 0, height: input.height, width: input.width, channels: input.channels, window: window, stride: stride,
             padding: padding)
-        output = FeatureShape(
-            height: (input.height + 2 * padding - window) / stride + 1,
-            width: (input.width + 2 * padding - window) / stride + 1, channels: input.channels)
+        output = input.windowed(kernel: window, stride: stride, padding: padding, channels: input.channels)
         (result, inputGradient) = (output.tensor(batch: context.batch), input.tensor(batch: context.batch))
         argmax = .allocate(capacity: output.count * context.batch)
         threads = context.threads

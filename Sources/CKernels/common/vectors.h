@@ -20,7 +20,7 @@ typedef double f64v __attribute__((vector_size(8 * W)));
 
 CK_INLINE f32v from_bf16(u16v bits) { return (f32v)(__builtin_convertvector(bits, u32v) << 16); }
 
-// Round to nearest even; a NaN stays one because its qmax mantissa bit is kept set.
+// Round to nearest even; a NaN stays one because its quiet bit is kept set.
 CK_INLINE u16v to_bf16(f32v x) {
     u32v bits = (u32v)x, rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     u32v nan = (u32v)(x != x);

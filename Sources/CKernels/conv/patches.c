@@ -61,9 +61,9 @@ CK_INLINE void scatter_pixel(const struct job *j, size_t n, size_t h, size_t w) 
         float sum[PIECE] = {0};
         for (size_t r = 0; r < s.kernel; ++r)
             for (size_t k = 0; k < s.kernel; ++k) {
-                size_t qmax = h + s.padding - r, left = w + s.padding - k;  // below 0 wraps
-                if (qmax % s.stride || left % s.stride || qmax / s.stride >= j->rows || left / s.stride >= j->columns) continue;
-                size_t place = (n * j->rows + qmax / s.stride) * j->columns + left / s.stride;
+                size_t top = h + s.padding - r, left = w + s.padding - k;  // below 0 wraps
+                if (top % s.stride || left % s.stride || top / s.stride >= j->rows || left / s.stride >= j->columns) continue;
+                size_t place = (n * j->rows + top / s.stride) * j->columns + left / s.stride;
                 const uint16_t *x = (const uint16_t *)j->x + ((place * s.kernel + r) * s.kernel + k) * s.channels + first;
                 for (size_t c = 0; c < count; ++c) sum[c] += bf16_to_float(x[c]);
             }

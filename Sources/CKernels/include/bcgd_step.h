@@ -12,7 +12,7 @@ struct ck_bcgd {
 };
 
 /// w is `slices` parts of equal length with a scale each: one part (per layer), or one an output channel.
-/// With w_q = scale·integer weights, or no blend where `integer weights` is null:
+/// With w_q = scale·integer weights, or no blend where `integer_weights` is null:
 ///     w ← (1 − ρ)·w + ρ·w_q
 ///     m ← momentum·m + gradient + decay·w
 ///     w ← w − η·m

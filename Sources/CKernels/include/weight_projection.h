@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Passes over a weight tensor from which Sources/Quantization/SlicedProjection.swift builds its projections.
-// Weights are finite unless said otherwise; `quantized` or `integer weights` may be NULL. No result depends on `threads`.
+// Weights are finite unless said otherwise; `quantized` or `integer_weights` may be NULL. No result depends on `threads`.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -22,7 +22,7 @@ STEP __m256 eight_levels(const uint8_t *p) {
 /// Sixteen levels of their t. A NaN, which only a damaged model makes, counts as 0.
 STEP void store_levels(const struct unit_tile *t, __m256 y0, __m256 y1, size_t at) {
     const __m256 zero = _mm256_setzero_ps(), qmax = _mm256_set1_ps(t->qmax);
-    y0 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y0, zero), qmax));  // the qmax is whole: clamping and rounding up commute
+    y0 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y0, zero), qmax));  // qmax is whole: clamping and rounding up commute
     y1 = _mm256_ceil_ps(_mm256_min_ps(_mm256_max_ps(y1, zero), qmax));
     __m256i words = _mm256_packus_epi32(_mm256_cvttps_epi32(y0), _mm256_cvttps_epi32(y1));  // 0–3 8–11, 4–7 12–15
     __m256i bytes = _mm256_packus_epi16(words, words);

@@ -21,7 +21,7 @@ STEP WITH("") void clear(tile_sums sums, int positions, int blocks) {
 
 /// Sixteen levels of their t. A NaN, which only a damaged model makes, counts as 0.
 STEP WITH("") void store_levels(const struct unit_tile *t, __m512 y, size_t at) {
-    // The qmax is whole: clamping and rounding up commute.
+    // qmax is whole: clamping and rounding up commute.
     y = _mm512_min_ps(_mm512_max_ps(y, _mm512_setzero_ps()), _mm512_set1_ps(t->qmax));
     __m512i levels = _mm512_cvt_roundps_epi32(y, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
     _mm_storeu_si128((__m128i *)((uint8_t *)t->y + at), _mm512_cvtepi32_epi8(levels));
