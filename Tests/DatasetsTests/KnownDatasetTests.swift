@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct KnownDatasetTests {
     /// What the registry says of a data set is what its files hold.
-    @Test func theRegistryKnowsWhatIsLoaded() throws {
+    @Test(.enabled(if: FashionMNISTTests.isInstalled, FashionMNISTTests.skip)) func theRegistryKnowsWhatIsLoaded() throws {
         let facts = KnownDataset.fashionMNIST.facts
         let dataset = try #require(KnownDataset.fashionMNIST.load(DatasetFiles()) as? ImageDataset)
         #expect(

@@ -42,14 +42,6 @@ import Testing
         #expect(try names() == ["file"])
     }
 
-    @Test func aPlantedLinkIsNotFollowed() throws {
-        try Data("victim".utf8).write(to: URL(fileURLWithPath: folder + "/victim"))
-        try FileManager.default.createSymbolicLink(atPath: file + ".part", withDestinationPath: folder + "/victim")
-        try writeAtomically(Data("new".utf8), to: file)
-        #expect(try text(of: folder + "/victim") == "victim")
-        #expect(try text(of: file) == "new")
-    }
-
     @Test func keepsTheModeAndTheOwner() throws {
         let mask = umask(0o022)
         umask(mask)

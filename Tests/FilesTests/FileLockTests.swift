@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Two holders in one process: the lock belongs to the open file, so that threads are to each other what processes are
-/// (ProcessTests has those).
+/// (TwoProcessTests of `reproduce` has those).
 @Suite struct FileLockTests {
     private let temporary: TemporaryFolder
     private var folder: String { temporary.path }

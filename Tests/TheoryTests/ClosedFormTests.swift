@@ -119,10 +119,9 @@ import Testing
                     #expect(abs(x - y) < 1e-12 + 1e-11 * abs(y))
                 }
             }
-            // Relative, as p and p0 are of the size of 1e-10 here; at θ = π p vanishes. 1e-16 of T = 1e-5 is 1e-11 of T².
-            let found = ClippedMoments(theta: theta, normW: 1e5), expected = try ClippedIntegrals(theta: theta, normW: 1e5)
-            #expect(abs(found.p0 / expected.p0 - 1) < 1e-10)
-            if theta < 2 { #expect(abs(found.p / expected.p - 1) < 1e-9) }
+            // Relative, as p0 is of the size of 1e-10 here; a difference of densities would be good to 1e-6 of it.
+            let far = ClippedMoments(theta: theta, normW: 1e5), expected = try ClippedIntegrals(theta: theta, normW: 1e5)
+            #expect(abs(far.p0 / expected.p0 - 1) < 1e-10)
         }
     }
 
