@@ -167,6 +167,12 @@ extension Philox {
         return scaled(x, by: 1 / norm(x))
     }
 
+    /// The angle of such a point from a fixed axis.
+    mutating func angle(_ count: Int) -> Double {
+        let axis = [1.0] + [Double](repeating: 0, count: count - 1), direction = direction(count)
+        return 2 * atan2(norm(added(direction, -1, axis)), norm(added(direction, 1, axis)))
+    }
+
     /// A unit vector at the angle `theta` from the unit vector `axis`, uniform among those.
     package mutating func direction(at theta: Double, from axis: [Double]) -> [Double] {
         let x = normals(axis.count)

@@ -106,9 +106,7 @@ private func randomEnd(_ stream: inout Philox, m: Int, n: Int, share: Double) ->
     // v* with ‖v*‖ = 1 and 1ᵀv* = s.
     let s = (share * Double(m + 1) / 2).squareRoot(), along = s / Double(m), raw = stream.normals(m), mean = raw.reduce(0, +) / Double(m)
     let across = raw.map { $0 - mean }, rest = max(0, 1 - s * along).squareRoot() / norm(across)
-    let vStar = across.map { rest * $0 + along }, direction = stream.direction(n)
-    let axis = [1.0] + [Double](repeating: 0, count: n - 1)
-    let theta = 2 * atan2(norm(added(direction, -1, axis)), norm(added(direction, 1, axis)))
+    let vStar = across.map { rest * $0 + along }, theta = stream.angle(n)
     var state = ReducedDescent(v: stream.direction(m), vStar: vStar, theta: theta, proxy: .relu, rate: 0, normalized: true)
     state.rate = SafeRate(state).rate(lengthAbove: 1)
     return state.basin(within: 4_000_000) { 1e-14 * (1 + $0) }

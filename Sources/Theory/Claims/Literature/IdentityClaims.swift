@@ -86,7 +86,7 @@ private func lemma10Error(_ stream: inout Philox, m: Int, _ formulas: Formulas) 
     let point = TwoLayerPoint(v: critical.spuriousV, vStar: vStar, w: [-1.5 * cos(epsilon), 1.5 * sin(epsilon), 0], wStar: [1, 0, 0])
     let g = formulas.value(.coarseIdentity, at: point), d = formulas.value(.gradientV, at: point)
     let ratio = dot(g, g) / (dot(d, d) + dot(g, formulas.value(.gradientW, at: point)))
-    let length = CriticalPoints(vStar: vStar).identityLength, c = 2 * critical.a - dot(vStar, vStar)
+    let length = critical.identityLength, c = 2 * critical.a - dot(vStar, vStar)
     return abs(ratio / (pow(2 * .pi, 1.5) * point.normW * length * length / (c * c * epsilon)) - 1)
 }
 
@@ -98,8 +98,9 @@ private struct CureRun: Sendable {
     var rise = -Double.infinity
 
     init(_ stream: inout Philox, _ formulas: Formulas) {
-        let vStar = targetInsideTheCondition(&stream, m: 6), rate = 0.02, length = CriticalPoints(vStar: vStar).identityLength
-        let v = added(CriticalPoints(vStar: vStar).spuriousV, 1e-3 / 6.0.squareRoot(), stream.normals(6))
+        let vStar = targetInsideTheCondition(&stream, m: 6), critical = CriticalPoints(vStar: vStar)
+        let rate = 0.02, length = critical.identityLength
+        let v = added(critical.spuriousV, 1e-3 / 6.0.squareRoot(), stream.normals(6))
         let start = TwoLayerPoint(v: v, vStar: vStar, w: [cos(.pi - 1e-3), sin(.pi - 1e-3)], wStar: [1, 0])
         let descent = CoarseDescent(proxy: .identity, rate: rate, normalized: false)
         var point = start

@@ -197,8 +197,7 @@ private struct UniformRun: Sendable {
 
     init(_ stream: inout Philox, size: (m: Int, n: Int), proxy: Proxy, _ formulas: Formulas) {
         func random(_ m: Int) -> [Double] { scaled(stream.normals(m), by: pow(10, stream.uniform() - 0.5)) }
-        let axis = [1] + [Double](repeating: 0, count: size.n - 1), direction = stream.direction(size.n)
-        let theta = 2 * atan2(norm(added(direction, -1, axis)), norm(added(direction, 1, axis)))
+        let theta = stream.angle(size.n)
         var state = ReducedDescent(v: random(size.m), vStar: random(size.m), theta: theta, proxy: proxy, rate: 0, normalized: false)
         let safe = SafeRate(state)
         state.normW = 2 * (state.squareV + safe.limitV * safe.limitV) * normalDensity(0)
