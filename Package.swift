@@ -119,8 +119,7 @@ let package = Package(
         .testTarget(name: "BuildFactsTests", dependencies: ["TestSupport"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "ParallelismTests", dependencies: ["Parallelism", "CKernels", "TestSupport"]),
-        .testTarget(
-            name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "CKernels", "Files", "RandomModels", "Statistics", "TestSupport"]),
+        .testTarget(name: "BCGDRuntimeTests", dependencies: ["BCGDRuntime", "Files", "RandomModels", "Statistics", "TestSupport"]),
         .testTarget(
             name: "InterfaceTests", dependencies: ["BCGDInterface", "CBCGD", "BCGDRuntime", "CAllocations", "RandomModels", "TestSupport"]),
         .testTarget(
