@@ -13,11 +13,10 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
 }
 
 /// A training run on disk: a safetensors file with every parameter (`NAME`), its momentum (`NAME.momentum`; with Adam also
-/// `NAME.second_moment`) and the
-/// running statistics, all f32, and in the metadata the format and its version, the run's description, the network's graph,
-/// the training state, the classes' names, and a checksum of all of it. Quantized weights are the projection of the float ones and not
-/// stored, unless the run's evaluation lags behind them: then `NAME.codes` (i8) and `NAME.scales`, one a slice, are the
-/// projection it uses.
+/// `NAME.second_moment`) and the running statistics, all f32, and in the metadata the format and its version, the run's description, the
+/// network's graph, the training state, the classes' names, and a checksum of all of it; `holds` is `weights` where momentum was left out.
+/// Quantized weights are the projection of the float ones and not stored, unless the run's evaluation lags behind them: then `NAME.codes`
+/// (i8) and `NAME.scales`, one a slice, are the projection it uses.
 public struct Checkpoint {
     static let format = "bcgd-checkpoint"
     static let version = "1"
@@ -175,11 +174,12 @@ public struct Checkpoint {
         if let graph = file.metadata["graph"], graph != canonicalJSON(network.graph) {
             throw CheckpointError(description: "\(path) belongs to another network named \(run.recipe.network); use another --out")
         }
+        try expectOptimizerState(for: run)
         try restore(network.tensors, run)
     }
 
     private func restore(_ tensors: Parameters, _ run: RunDescription) throws {
-        try copy(Self.named(tensors, momentum: true))
+        try copy(Self.named(tensors, momentum: holdsOptimizerState))
         guard run.recipe.evaluation == .lagged else { return }
         for weight in tensors.weights {
             guard let quantization = weight.spec.quantization else { continue }

@@ -12,18 +12,20 @@ extension ONNXWeights: ExpressibleByArgument {}
 
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Writes a trained network as a packed model for integer inference, or as ONNX.",
+        commandName: "export", abstract: "Writes a trained network as a packed model for integer inference, as ONNX, or its weights.",
         discussion: """
             The packed model (.bcgd) computes what the network's evaluation in mixed precision computes (Documentation/packed-format.md). \
             A file named .onnx is for other programs: plain float operators, QCDQ (integer weights of 8 or fewer bits, standard \
             operators), \
-            QONNX, or the network without the rounding of its activations (Documentation/Python.md).
+            QONNX, or the network without the rounding of its activations (Documentation/Python.md). A file named .safetensors is the \
+            checkpoint without what the optimizer keeps, half of it, also of networks with float weights: `evaluate` reads it, and \
+            runs start from it.
             """)
 
-    @Argument(help: ArgumentHelp("Checkpoint of a quantized run, or a packed model.", valueName: "checkpoint"))
+    @Argument(help: ArgumentHelp("Checkpoint of a run, or a packed model.", valueName: "checkpoint"))
     var checkpoint: String
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The file to write: .bcgd or .onnx.", valueName: "file"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("The file to write: .bcgd, .onnx or .safetensors.", valueName: "file"))
     var output: String
 
     @Option(
@@ -46,21 +48,26 @@ struct ExportCommand: ParsableCommand {
         guard !checkpoint.hasSuffix(".onnx") else {
             throw ValidationError("export reads checkpoints and packed models, not \(checkpoint): `reproduce import` reads ONNX")
         }
-        guard output.hasSuffix(".bcgd") || output.hasSuffix(".onnx") else {
-            throw ValidationError("--output must end in .bcgd or .onnx, not \(output)")
+        guard output.hasSuffix(".bcgd") || output.hasSuffix(".onnx") || isWeights else {
+            throw ValidationError("--output must end in .bcgd, .onnx or .safetensors, not \(output)")
         }
         guard form == nil || output.hasSuffix(".onnx") else {
-            throw ValidationError("--form is for ONNX files, and \(output) is a packed model: leave it out")
+            throw ValidationError("--form is for ONNX files, and \(output) is none: leave it out")
         }
         guard weights == nil || form == .qcdq else { throw ValidationError("--weights is for --form qcdq: leave it out") }
         guard classNames == nil || !isPacked else {
             throw ValidationError("--class-names is for checkpoints: the packed model \(checkpoint) holds its classes")
         }
+        guard !isWeights || classNames == nil && !isPacked else {
+            throw ValidationError("\(output) holds what a checkpoint does: it takes a checkpoint, and no --class-names")
+        }
     }
 
     private var isPacked: Bool { checkpoint.hasSuffix(".bcgd") }
+    private var isWeights: Bool { output.hasSuffix(".safetensors") }
 
     func run() throws {
+        guard !isWeights else { return try writeWeights() }
         let model = try model()
         let bytes = output.hasSuffix(".onnx") ? onnx(model, form: form ?? .float, weights: weights ?? .int8) : model.bytes
         try writeAtomically(bytes, to: output)
@@ -69,15 +76,32 @@ struct ExportCommand: ParsableCommand {
         )
     }
 
+    private func writeWeights() throws {
+        let (from, to) = (URL(fileURLWithPath: checkpoint), URL(fileURLWithPath: output))
+        guard from.resolvingSymlinksInPath().standardizedFileURL != to.resolvingSymlinksInPath().standardizedFileURL else {
+            throw FileError("\(output) is the checkpoint itself, which a run may go on from: give another --output")
+        }
+        let (checkpoint, run) = try finished()
+        let bytes = try checkpoint.withoutOptimizerState()
+        try writeAtomically(bytes, to: output)
+        say("\(output): \(bytes.count) bytes, weights and statistics; \(run.name), epoch \(checkpoint.state.epoch) of \(run.recipe.epochs)")
+    }
+
     private func model() throws -> PackedModel {
         if isPacked { return try PackedModel(path: checkpoint) }
+        let (checkpoint, run) = try finished()
+        return try packedModel(of: checkpoint, format: try format(checkpoint, run))
+    }
+
+    /// The checkpoint, of a finished run if not asked otherwise.
+    private func finished() throws -> (Checkpoint, RunDescription) {
         let checkpoint = try Checkpoint(path: checkpoint), run = try checkpoint.description()
         if checkpoint.state.epoch < run.recipe.epochs, !checkpoint.isAsGiven {
             let place = "\(checkpoint.path) is of an unfinished run: epoch \(checkpoint.state.epoch) of \(run.recipe.epochs)"
             guard unfinished else { throw FileError("\(place): let it finish, or export it as it is with --unfinished") }
             note("\(place); the model says so")
         }
-        return try packedModel(of: checkpoint, format: try format(checkpoint, run))
+        return (checkpoint, run)
     }
 
     private func format(_ checkpoint: Checkpoint, _ run: RunDescription) throws -> ImageFormat {

@@ -4,21 +4,55 @@ import Datasets
 import Experiments
 import Files
 import Foundation
+import Training
 
-/// The packed models beside a folder's rows, `models/*.bcgd`: each is of a run in `runs.csv`, and gets the test images right that the
-/// run's `runs/RUN/correct.txt` says.
+/// The networks beside a folder's rows, `models/*.bcgd` and, of float weights, `models/*.safetensors`: each is of a run in `runs.csv`, and
+/// gets the test images right that the run's `runs/RUN/correct.txt` says.
 struct PublishedModels {
     let output: OutputFolder
     let images: DataOptions
     let threads: Int
 
-    /// One line a model that is not what its run says, and what could not be checked, by `tell`.
+    private enum Network {
+        case packed(PackedModel), weights(Checkpoint)
+
+        init?(path: String) throws {
+            switch URL(fileURLWithPath: path).pathExtension {
+            case "bcgd": self = .packed(try PackedModel(path: path))
+            case "safetensors": self = .weights(try Checkpoint(path: path))
+            default: return nil
+            }
+        }
+
+        /// The name of the run that it is of.
+        var run: String {
+            get throws {
+                switch self {
+                case .packed(let model): String(model.provenance.prefix { $0 != "," })
+                case .weights(let checkpoint): try checkpoint.description().name
+                }
+            }
+        }
+
+        /// The share of images that may differ. A packed model's integers are the same everywhere. Sums of float weights round otherwise on
+        /// other processors, which flips levels: 2.5 % of the images were seen to differ between AVX-512 with and without BF16 (ResNet-20
+        /// 32W4A), and 5.5 % between two networks of nearly the same accuracy (4W4A by BCGD and by BC).
+        var tolerance: Double {
+            switch self {
+            case .packed: 0
+            case .weights: 0.04
+            }
+        }
+    }
+
+    /// One line a network that is not what its run says, and what could not be checked, by `tell`.
     func faults(tell: (String) -> Void) throws -> [String] {
         let folder = output.path + "/models", rows = try output.rows()
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return try names.filter { $0.hasSuffix(".bcgd") }.sorted().compactMap { name in
-            let path = "\(folder)/\(name)", model = try PackedModel(path: path)
-            let run = String(model.provenance.prefix { $0 != "," })
+        return try names.sorted().compactMap { name in
+            let path = "\(folder)/\(name)"
+            guard let network = try Network(path: path) else { return nil }
+            let run = try network.run
             guard let row = rows.first(where: { $0.name == run }) else {
                 return "\(path) is of \(run), which is not among the runs of \(output.path)"
             }
@@ -29,18 +63,29 @@ struct PublishedModels {
             let expected = try ImageOutcomes(contentsOf: output.correct(run), of: row).correct
             let dataset = try images.load(known, allowUnofficial: row.provenance.dataOrigin == .unofficial)
                 .settingAside(row.condition.dataset.validationImages)
-            let found = try correct(model, on: try dataset.sources(imageSize: nil).test, path)
+            let found = try correct(network, on: dataset, path)
             let differing = zip(expected, found).count { $0 != $1 } + abs(expected.count - found.count)
-            guard differing == 0 else {
+            guard Double(differing) <= network.tolerance * Double(expected.count) else {
                 return "\(path): \(found.count { $0 }) of \(found.count) test images right, \(run) had \(expected.count { $0 }) of "
                     + "\(expected.count), and \(differing) images differ"
             }
-            tell("\(path): the \(found.count { $0 }) of \(found.count) test images right that \(run) had")
+            let but = differing == 0 ? "" : ", but for \(differing) on this processor"
+            tell("\(path): the \(expected.count { $0 }) of \(expected.count) test images right that \(run) had\(but)")
             return nil
         }
     }
 
-    /// Which images of a split get their own class, in its order.
+    /// Which test images get their own class, in their order.
+    private func correct(_ network: Network, on dataset: any Dataset, _ path: String) throws -> [Bool] {
+        switch network {
+        case .packed(let model): return try correct(model, on: try dataset.sources(imageSize: nil).test, path)
+        case .weights(let checkpoint):
+            let trainer = try Trainer(checkpoint.description(), dataset: dataset, threads: checkpoint.state.threads ?? threads)
+            try trainer.restore(checkpoint)
+            return try trainer.evaluate().correct
+        }
+    }
+
     private func correct(_ model: PackedModel, on split: any ImageSource, _ path: String) throws -> [Bool] {
         let input = model.input
         guard (split.height, split.width, split.channels) == (input.height, input.width, input.channels) else {

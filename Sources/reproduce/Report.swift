@@ -24,7 +24,7 @@ struct Report: ParsableCommand {
 
     @Flag(
         help: """
-            Change nothing; name the files that would change, and the packed models in models/ that get other test images right than their \
+            Change nothing; name the files that would change, and the networks in models/ that get other test images right than their \
             runs, where there are the images; fail if there are any.
             """)
     var check = false

@@ -35,6 +35,7 @@ import Testing
             #expect(try report().status == 0)
             let checked = try report("--check"), model = "cifar-10-resnet20-1w4a-bcgd-short-seed1.bcgd"
             #expect(checked.status == 0 && checked.output.contains(model), "\(checked)")
+            #expect(checked.output.contains("cifar-10-resnet20-32w4a-paper-seed2-mixed.safetensors: "), "\(checked)")
             try edit(
                 "results/runs.csv", "CIFAR-10,resnet20,1,4,bcgd,short,1,30,10000,85.0100,",
                 "CIFAR-10,resnet20,1,4,bcgd,short,9,30,10000,85.0100,")

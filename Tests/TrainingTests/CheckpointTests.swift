@@ -225,4 +225,30 @@ import TrainingTestSupport
             _ = try Trainer(run, dataset: syntheticDataset(), threads: 1)
         }
     }
+
+    /// Weights alone give the scores of the whole checkpoint and start a run; training does not go on from them.
+    @Test(arguments: ["sgd", "adam"])
+    func weightsAloneAreEvaluatedAndNotGoneOnFrom(_ optimizer: String) throws {
+        let folder = try TemporaryFolder()
+        let changes = quantizedChanges.merging(["epochs": "1", "milestones": "[]", "evaluation": "lagged", "optimizer": optimizer]) { $1 }
+        let (trainer, path) = try saved(folder, changes: changes)
+        func weights() throws -> Checkpoint {
+            let to = folder.path + "/weights.safetensors"
+            try Checkpoint(path: path).withoutOptimizerState().write(to: URL(fileURLWithPath: to))
+            return try Checkpoint(path: to)
+        }
+        expectRefusal("holds weights alone") { try trainer.restore(try weights()) }
+        var observer = SilentObserver()
+        try trainer.train(checkpoint: path, observer: &observer)
+        let (whole, alone) = (try SafetensorsFile(path: path), try weights())
+        let names = Set(try SafetensorsFile(path: alone.path).tensors.keys)
+        #expect(names == Set(whole.tensors.keys.filter { !$0.hasSuffix(".momentum") && !$0.hasSuffix(".second_moment") }))
+        #expect(names.count < whole.tensors.count)
+        let expected = try trainer.evaluate(), again = try Trainer(trainer.run, dataset: syntheticDataset(), threads: 1)
+        try again.restore(alone)
+        let found = try again.evaluate()
+        #expect(found.total.lossSum == expected.total.lossSum && found.correct == expected.correct)
+        let next = RunDescription(name: "q", dataset: "synthetic", recipe: try recipe(quantizedChanges), seed: 3, warmStart: trainer.run)
+        try Trainer(next, dataset: syntheticDataset(), threads: 1).warmStart(from: alone, of: trainer.run)
+    }
 }
