@@ -136,7 +136,7 @@ let package = Package(
         .testTarget(
             name: "BackendsTests",
             dependencies: ["CAllocations", "Backends", "Compute", "Graph", "Quantization", "Statistics", "Training", "TestSupport"],
-            exclude: ["pytorch_vectors.py", "imagenet_vectors.py"], resources: [.copy("Vectors")]),
+            exclude: ["pytorch"], resources: [.copy("Vectors")]),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Files", "Parallelism", "Statistics", "TestSupport"],
             exclude: ["pillow_vectors.py"],

@@ -7,7 +7,7 @@ import Quantization
 import TestSupport
 import Testing
 
-/// ImageNet's ResNets against PyTorch; `imagenet_vectors.py` made the vectors.
+/// ImageNet's ResNets against PyTorch; `pytorch/imagenet.py` made the vectors.
 @Suite struct ImageNetResNetTests {
     /// torchvision's documentation of `ResNet18_Weights` and `ResNet34_Weights` (num_params); per image, its table's 1.81 and
     /// 3.66 G multiply-adds.

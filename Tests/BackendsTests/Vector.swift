@@ -5,7 +5,7 @@ import Foundation
 import Graph
 import Testing
 
-/// One case of reference values that `pytorch_vectors.py` computed with PyTorch in f64.
+/// One case of reference values that `pytorch/make_vectors.py` computed with PyTorch in f64.
 struct Vector {
     let file: SafetensorsFile
 

@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    /// PyTorch's integer convolutions (Tests/BackendsTests/pytorch_vectors.py), equal in every bit.
+    /// PyTorch's integer convolutions (Tests/BackendsTests/pytorch), equal in every bit.
     @Test(arguments: InstructionSet.available, ["conv_integer_binary", "conv_integer_ternary", "conv_integer_4bit"])
     func forwardEqualsPyTorch(_ set: InstructionSet, _ name: String) throws {
         try set.limit {

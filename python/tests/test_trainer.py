@@ -74,7 +74,7 @@ def test_projections_are_those_of_the_package(bits, per_channel):
 
 
 def tiny_network(arrays):
-    """The graph of pytorch_vectors.py's network, and its tensors by the names that modules have."""
+    """The graph of the network in Tests/BackendsTests/pytorch, and its tensors by the names that modules have."""
     weights = {"bits": 1, "per_channel": False, "ternary": "exact", "lloyd_iterations": 100}
     nodes = []
 

@@ -1,25 +1,17 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reference vectors from PyTorch for ImageNet's ResNets; written as pytorch_vectors.py says.
-
-    python3 imagenet_vectors.py [OUT_FOLDER] [resnet18-imagenet1k.safetensors]
-
-The block with a projected shortcut is stored with its weights. Whole networks are not: their weights come from a hash of
-their indices that Swift computes too, and of their gradients random projections are stored. With torchvision's published
-weights as second argument, their scores for one formula's image are stored as well.
+"""ImageNet's ResNets. The block with a projected shortcut is stored with its weights. Whole networks are not: their weights come from
+a hash of their indices that Swift computes too, and of their gradients random projections are stored. Of torchvision's published
+weights the scores for one formula's image are stored.
 """
-import json
 import math
-import os
-import sys
 
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-import pytorch_vectors as base
-from pytorch_vectors import OUT, QuantizedReLU, Step, draw, find_seed, leaf, margin, out, save
+from quantized_relu import QuantizedReLU, margin
+from vector_files import MARGIN, Step, decode, draw, find_seed, leaf, out, save
 
 
 class Quantizer(nn.Module):
@@ -103,7 +95,7 @@ def projection_block(name, first_seed, activation):
         state = {key: np.float32(value.numpy()).astype(np.float64) for key, value in state_of(block).items()}
         block = build(state, torch.float64)
         block(leaf(x, torch.float64, True))
-        if quantizers and min(m.margin for m in block.modules() if isinstance(m, Quantizer)) < base.MARGIN:
+        if quantizers and min(m.margin for m in block.modules() if isinstance(m, Quantizer)) < MARGIN:
             raise Step
         return state, x
 
@@ -209,19 +201,9 @@ def formula_image():
     return torch.from_numpy(np.float32(x)[None])
 
 
-def read_safetensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        data = bytearray(file.read())
-    header.pop("__metadata__", None)
-    types = {"F32": torch.float32, "I64": torch.int64}
-    return {name: torch.frombuffer(data, dtype=types[t["dtype"]], offset=t["data_offsets"][0],
-            count=math.prod(t["shape"])).reshape(t["shape"])
-            for name, t in header.items()}
-
-
 def pretrained(path):
-    state = read_safetensors(path)
+    with open(path, "rb") as file:
+        state = {key: torch.from_numpy(array) for key, array in decode(file.read(), path)[0].items()}
 
     def run(values, dtype):
         net = ResNet([2, 2, 2, 2], 1000)
@@ -233,13 +215,3 @@ def pretrained(path):
 
     save("imagenet_resnet18_pretrained", run, {}, weights="torchvision ResNet18_Weights.IMAGENET1K_V1",
          image="[3, 224, 224]: 1.5 sin(0.05 h + c) cos(0.03 w - c) + 0.5 sin(0.4 h + 0.3 w)")
-
-
-if __name__ == "__main__":
-    os.makedirs(OUT, exist_ok=True)
-    projection_block("projection_block_relu", 800, nn.ReLU)
-    projection_block("projection_block_4bit", 810, Quantizer)
-    whole_network("imagenet_resnet18", [2, 2, 2, 2])
-    whole_network("imagenet_resnet34", [3, 4, 6, 3])
-    if len(sys.argv) > 2:
-        pretrained(sys.argv[2])
