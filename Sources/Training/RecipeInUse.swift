@@ -109,6 +109,7 @@ extension Recipe {
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
         try need(stepSizeMaximum ?? .infinity >= stepSizeMinimum, .stepSizeMaximum, "at least resolution_minimum", stepSizeMaximum ?? 0)
         try need(shards & (shards - 1) == 0 && shards <= batchSize, .shards, "a power of two, at most batch_size", shards)
+        try need(schedule != .step || milestones.allSatisfy { $0 < epochs }, .milestones, "below the epochs, \(epochs)", milestones)
         try need(warmupEpochs < epochs, .warmupEpochs, "fewer than the epochs", warmupEpochs)
         try need(relaxationEnd >= relaxationStart, .relaxationEnd, "at least relaxation_start", relaxationEnd)
         try need(

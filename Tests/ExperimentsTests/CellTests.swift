@@ -14,6 +14,7 @@ import TrainingTestSupport
         (["weight_bits": "9"], "weight_bits must be 1 to 8, or 32"), (["activation_bits": "0"], "activation_bits must be 1 to 8, or 32"),
         (["weight_bits": "1"], "method must be bcgd or bc below 32 bits"), (["blending": "1"], "blending must be"),
         (["batch_size": "0"], "batch_size must be at least 1"), (["rate": "-1"], "rate must be above 0"),
+        (["epochs": "3"], "milestones must be below the epochs, 3, not [3]"),
         (["milestones": "[5, 2]"], "milestones must be ascending"), (["method": "sgd"], "method"), (["epochs": "ten"], "epochs"),
         (["momentum": "1"], "momentum must be"), (["input_derivative": "step"], "input_derivative"),
         (["weight_bits": "16"], "weight_bits must be 1 to 8, or 32"), (["activation_bits": "9"], "activation_bits must be 1 to 8, or 32"),

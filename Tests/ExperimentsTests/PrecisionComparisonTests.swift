@@ -36,7 +36,7 @@ import TrainingTestSupport
         let folder = try TemporaryFolder()
         let (path, data) = ("\(folder.path)/float.safetensors", syntheticDataset())
         let run = RunDescription(
-            name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "1"]), seed: 3, warmStart: nil)
+            name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "1", "milestones": "[]"]), seed: 3, warmStart: nil)
         var observer = SilentObserver()
         let trainer = try Trainer(run, dataset: data, threads: 1)
         try trainer.train(checkpoint: path, observer: &observer)
@@ -46,7 +46,8 @@ import TrainingTestSupport
         let scores = try #require(comparison.rows.first { $0.parameter == "fc.weight" })
         #expect(scores.error > 1e-4 && scores.error < 0.1)
         let large = RunDescription(
-            name: "large", dataset: "synthetic", recipe: try recipe(["epochs": "1", "batch_size": "150"]), seed: 3, warmStart: nil)
+            name: "large", dataset: "synthetic", recipe: try recipe(["epochs": "1", "milestones": "[]", "batch_size": "150"]), seed: 3,
+            warmStart: nil)
         try Trainer(large, dataset: data, threads: 1).train(checkpoint: path + ".large", observer: &observer)
         #expect {
             try PrecisionComparison(try Checkpoint(path: path + ".large"), dataset: data, batches: 2, threads: 1)

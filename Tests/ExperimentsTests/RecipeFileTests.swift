@@ -104,7 +104,7 @@ import TrainingTestSupport
         }
         #expect(refusal { _ = try recipe(["<<": "{ epochs: 3 }"]) }.contains("unknown key <<"))
         // Comments may say what they like.
-        #expect(try recipe(["epochs": "3   # *three* & no more"]).epochs == 3)
+        #expect(try recipe(["epochs": "5   # *five* & no more"]).epochs == 5)
     }
 
     @Test(arguments: [

@@ -12,7 +12,8 @@ import TrainingTestSupport
     @Test func itIsTheArgMaxInTheSplitsOrderAndSurvivesTheCheckpoint() throws {
         let folder = try TemporaryFolder()
         let (path, data) = ("\(folder.path)/float.safetensors", syntheticDataset())
-        let run = RunDescription(name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "2"]), seed: 3, warmStart: nil)
+        let run = RunDescription(
+            name: "float", dataset: "synthetic", recipe: try recipe(["epochs": "2", "milestones": "[]"]), seed: 3, warmStart: nil)
         var observer = SilentObserver()
         let trainer = try Trainer(run, dataset: data, threads: 1)
         #expect(throws: CheckpointError.self) { try trainer.finalCorrect() }
