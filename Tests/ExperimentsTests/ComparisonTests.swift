@@ -21,6 +21,19 @@ import Training
         }
     }
 
+    /// All worse, McNemar's p is 2·2⁻²⁰ = 1.9e-6 for 20 images and half of it for 21; evenly, the share decides.
+    @Test(arguments: [
+        (20, 0, 0.15, true), (21, 0, 0.15, false), (0, 21, 0.15, false), (75, 75, 0.15, true), (76, 75, 0.15, false), (0, 0, 0, true),
+        (1, 0, 0, false)
+    ])
+    func outcomesOfOneNetworkAgree(lost: Int, gained: Int, share: Double, agree: Bool) {
+        let run = (0..<1000).map { $0 < 500 }
+        let found = (0..<1000).map { $0 < 500 - lost || 999 - $0 < gained }
+        #expect(ImageOutcomes(run).differing(from: ImageOutcomes(found)) == lost + gained)
+        #expect(ImageOutcomes(run).agree(with: ImageOutcomes(found), upTo: share) == agree)
+        #expect(!ImageOutcomes(run).agree(with: ImageOutcomes(found + [true]), upTo: 0))
+    }
+
     @Test(arguments: [
         ("a68\n", 6, 9, "marks 5 images as correct, but the run has 6"), ("a69\n", 6, 9, "for 9 images"), ("a6\n", 4, 9, "for 9 images"),
         ("a680\n", 5, 9, "for 9 images"), ("ag8\n", 3, 9, "for 9 images"), ("a6\n8\n", 5, 9, "for 9 images"), ("", 0, 9, "for 9 images")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Files
 import Foundation
+import Statistics
 
 /// Which test images a run classified correctly, in the test split's order: what McNemar's test needs.
 ///
@@ -30,10 +31,29 @@ public struct ImageOutcomes: Equatable, Sendable {
             throw FileError("\(path): expected one line of hexadecimal digits for \(run.testImages) images, four each")
         }
         correct = Array(bits.prefix(run.testImages))
-        let count = correct.count { $0 }
         guard count == run.correctFinal else {
             let expected = run.correctFinal.map { "has \($0): make it again with reproduce evaluate" } ?? "diverged: delete the file"
             throw FileError("\(path) marks \(count) images as correct, but the run \(expected)")
         }
+    }
+
+    /// How many are right.
+    public var count: Int { correct.count { $0 } }
+
+    /// How many images are right in one and not in the other, or are in one alone.
+    public func differing(from other: ImageOutcomes) -> Int {
+        zip(correct, other.correct).count { $0 != $1 } + abs(correct.count - other.correct.count)
+    }
+
+    /// The images that only this, and only the other gets right, and McNemar's exact test.
+    func mcNemar(_ other: ImageOutcomes) -> (onlyFirst: Int, onlySecond: Int, test: TestResult) {
+        let pairs = zip(correct, other.correct), onlyFirst = pairs.count { $0 && !$1 }, onlySecond = pairs.count { !$0 && $1 }
+        return (onlyFirst, onlySecond, mcNemarExact(onlyFirst: onlyFirst, onlySecond: onlySecond))
+    }
+
+    /// Whether both may be of one network, evaluated by arithmetics that round otherwise: at most a share of the images differ, and about
+    /// as often for better as for worse: McNemar's p is at least 1e-6, the probability of a false alarm.
+    public func agree(with other: ImageOutcomes, upTo share: Double) -> Bool {
+        Double(differing(from: other)) <= share * Double(correct.count) && mcNemar(other).test.pValue >= 1e-6
     }
 }

@@ -32,9 +32,8 @@ public struct PairedComparison: Sendable {
         }
         guard differences.count == pairs.count else { return nil }
         mcNemar = try pairs.map { a, b in
-            guard let a = try outcomes(a)?.correct, let b = try outcomes(b)?.correct else { return nil }
-            let onlyFirst = zip(a, b).count { $0 && !$1 }, onlySecond = zip(a, b).count { !$0 && $1 }
-            return (onlyFirst, onlySecond, mcNemarExact(onlyFirst: onlyFirst, onlySecond: onlySecond))
+            guard let a = try outcomes(a), let b = try outcomes(b) else { return nil }
+            return a.mcNemar(b)
         }
     }
 
