@@ -18,6 +18,11 @@ import Testing
         #expect(found.value < 1e-15 && abs(found.point[0] - 1) < 1e-6 && abs(found.point[1] - 1) < 1e-6)
     }
 
+    @Test(arguments: [([3.0], 3.0), ([4.0, 1.0], 2.5), ([9.0, 1.0, 2.0], 2.0), ([5.0, 1.0, 2.0, 100.0], 3.5)])
+    func medians(values: [Double], expected: Double) {
+        #expect(median(values) == expected && median([]).isNaN)
+    }
+
     /// Halton's sequence is the digits of 1, 2, 3, … mirrored in bases 2 and 3.
     @Test func halton() throws {
         let points = try haltonPoints(count: 3, dimension: 2, skip: 0)

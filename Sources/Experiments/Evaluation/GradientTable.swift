@@ -4,6 +4,7 @@ import Datasets
 import Files
 import Foundation
 import Reporting
+import Statistics
 import Training
 
 /// The CSV of precision comparisons: one row a run and parameter.
@@ -62,7 +63,6 @@ public struct GradientTable {
 extension PrecisionComparison {
     /// One line: medians over the parameters, and the worst.
     fileprivate func summary(_ name: String, _ precision: Precision) -> String {
-        func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
         return String(
             format: "%@: median over %d parameters: error %.1f %%, noise %.0f %%, slope %+.3f %%, drift %.2f (independent: 1, same: %.1f); "
                 + "largest error %.1f %%; loss %@ − f32 %+.5f",

@@ -11,9 +11,9 @@ struct CoarseStep {
     let overlap: Double
     /// d.
     let slope: [Double]
-    /// q of `E g = a u − c q p̂`.
+    /// q of `E g = ā u − c q p̂`.
     let q: Double
-    /// `r' = ‖w‖ − ηa`: w's part along u after the step.
+    /// `r' = ‖w‖ − ηā`: w's part along u after the step.
     let kept: Double
     /// Δθ.
     let turn: Double
@@ -22,7 +22,7 @@ struct CoarseStep {
     private let stretched: Double
     private let m: Double
 
-    /// - Parameter kept: `r'` in place of ‖w‖ (then ‖w‖ = r' + ηa; for proxies whose a does not depend on ‖w‖).
+    /// - Parameter kept: `r'` in place of ‖w‖ (then ‖w‖ = r' + ηā; for proxies whose ā does not depend on ‖w‖).
     init(v: [Double], vStar: [Double], theta: Double, normW: Double? = nil, kept: Double? = nil, rate: Double, proxy: Proxy) {
         let sum = v.reduce(0, +), s = vStar.reduce(0, +), k = 1 - 2 * theta / .pi, c = dot(v, vStar), square = dot(v, v)
         let d = zip(v, vStar).map { ($0 + sum - k * $1 - s) / 4 }

@@ -27,7 +27,7 @@ extension Claim {
         let small = nets.map(\.[0].hidden).worst, usual = nets.map(\.[1].hidden).worst
         let last = nets.map(\.[1].last).min() ?? 0
         // The median: of sums with both signs a single one may be small by chance.
-        let shares = nets.filter { $0[1].bits > 1 }.map(\.[1].threeValued).sorted(), others = shares[shares.count / 2]
+        let others = median(nets.filter { $0[1].bits > 1 }.map(\.[1].threeValued))
         // Sums of 1024 products rounded at 1e-16, and ε against variances near 1.
         evidence.expect(small < 1e-10, "relative size \(format(small)) at ε = 1e-12")
         evidence.expect(usual < 1e-4, "relative size \(format(usual)) at ε = 1e-5")

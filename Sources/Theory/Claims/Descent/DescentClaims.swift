@@ -53,11 +53,10 @@ extension Claim {
     static let collapse = Claim(
         id: "descent-collapse", group: .descent,
         statement:
-            "without normalisation ‖w‖ can collapse, and f rises only at steps about as long as w itself: η(|a| + |b|) > 0.9‖w‖, E g = a "
-            + "u − b sin θ p̂",
-        source:
-            "METHOD.md item 8 (observed); the step's size derived here: below ‖w‖ the angle cannot overshoot, and a tenth is left for the "
-            + "coupling with v",
+            "without normalisation ‖w‖ can collapse, and from random starts with ‖w‖ = 1 f rose only at steps about as long as w "
+            + "itself: η(|ā| + |b|) > 0.9‖w‖, E g = āu − b sin θ p̂. Beside a saddle with a tiny ‖w‖ it rises at shorter ones (S2 of "
+            + "step-size)",
+        proof: .measured, source: "METHOD.md item 8 (observed)",
         method: "m = 6, n = 8, v, v* normal, ‖w‖ = 1, 400 random starts for each of η = 0.1, 0.03, 0.01, total ηt = 60",
         faults: [
             Fault("ReLU: w* term with the wrong sign", Formulas.theory.scaling(.coarseReLU, term: 2, by: -1)),
@@ -84,7 +83,7 @@ extension Claim {
             if collapsed == 0 { evidence.violations.append("no run collapsed at η = \(rate)") }
         }
         if smallestStep < 0.9 { evidence.violations.append("f rose at a step of \(format(smallestStep)) ‖w‖") }
-        evidence.summary = parts.joined(separator: "; ") + "; smallest η(|a| + |b|)/‖w‖ at a rise: \(String(format: "%.4f", smallestStep))"
+        evidence.summary = parts.joined(separator: "; ") + "; smallest η(|ā| + |b|)/‖w‖ at a rise: \(String(format: "%.4f", smallestStep))"
         evidence.catches = "a rise of f above 1e-12 at shorter steps"
         evidence.tables = [curves]
         return evidence
@@ -93,8 +92,8 @@ extension Claim {
     static let identityLeaves = Claim(
         id: "identity-leaves", group: .descent,
         statement:
-            "at the spurious minimum E g_id = 2s²(m−1)/((m+1)²√(2π)) u does not vanish, and descent with the identity leaves it; with "
-            + "ReLU and clipped ReLU it stays",
+            "at the spurious minimum E g_id = 2s²(m−1)/((m+1)²√(2π)) u does not vanish if s ≠ 0, and descent with the identity leaves it; "
+            + "with ReLU and clipped ReLU it stays",
         source: "METHOD.md item 7; Yin et al. ICLR 2019 (instability of the identity); the constant derived here",
         method:
             "the vector, and descent (w not normalised) from 1e-3 beside the minimum of 8 random targets at each (m, n), η = 0.05, until "

@@ -7,8 +7,8 @@ extension Claim {
     static let theorem2 = Claim(
         id: "theorem-2", group: .literature,
         statement:
-            "R₊ = {c > 0, θ < π/2, s·1ᵀv ≤ s²} is invariant under A5's steps and leads monotonically to the global minimum; with free "
-            + "ReLU ‖w₀‖ ≥ c_w + (‖v₀‖² + 4ηf₀)/√(2π) keeps ‖w‖ ≥ c_w for ever. R₋ = {c < 0, s(s − 1ᵀv) ≤ 2a, k ≤ −2a/‖v*‖²} is "
+            "R₊ = {c > 0, θ < π/2, s·1ᵀv ≤ s²} is invariant under steps with A5's η and leads monotonically to the global minimum; with "
+            + "free ReLU ‖w₀‖ ≥ c_w + (‖v₀‖² + 4ηf₀)/√(2π) keeps ‖w‖ ≥ c_w for ever. R₋ = {c < 0, s(s − 1ᵀv) ≤ 2a, k ≤ −2a/‖v*‖²} is "
             + "invariant and leads to θ = π",
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, theorem 2, without its assumption; R₋ is new",
         method:

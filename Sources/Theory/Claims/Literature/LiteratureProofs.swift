@@ -42,21 +42,25 @@ enum LiteratureProofs {
         """
     static let stepSize = """
         f is quadratic in v, and θ enters by −¼(1 − 2θ/π)c only: first v, then θ, gives the identity. *S1*: w turns by δ, tan δ = \
-        ηcq/r', towards w\\* if c > 0. As tan 2θ ≥ 2 sin θ while 2θ < π/2, S1 gives δ ≤ 2θ; so θ⁺ = |θ − δ| ≤ θ and Δθ = −ω with 0 ≤ ω \
-        ≤ δ ≤ η|c|q/r' (c < 0: the same about π). *S2*: with M = I − (η/8)(I+J), positive as η(m+1) < 8, Δf = −ηdᵀMd − |c|ω/(2π) ± \
-        ηωdᵀv\\*/(2π) ≤ ω[ηωv\\*ᵀM⁻¹v\\*/(16π²) − |c|/(2π)] ≤ 0 by the bound on ω and S2. Both steps are equalities at d = 0, θ → 0, \
-        and at c → 0, d = (ω/4π)M⁻¹v\\*, so the conditions are sharp. *Uniform*: for η ≤ 4/(m+1) the part of v orthogonal to 1, and \
-        1ᵀv, move to convex combinations with kv\\*'s and with (k+m)s/(m+1), so ‖v‖ ≤ C_v for ever. M ≥ ½I; S2 with M − ¼I in M's \
-        place gives Δf ≤ −¼η‖d‖², and v\\*ᵀ(M − ¼I)⁻¹v\\* ≤ 4N. ReLU and clipped ReLU have |ā| ≤ (m+1)C_v(C_v + ‖v\\*‖)/(2√(2π)) and q \
-        ≤ sin θ/(2√(2π)), so η ≤ c_w/(2Γ) leaves r' ≥ ½c_w + ηC_v‖v\\*‖/(4√(2π)), which is S1; and 4η²qN ≤ 8ηN/(2√(2π)) ≤ c_w < 8πr', \
-        which is S2. The identity likewise. *Limit*: Σ‖d‖² < ∞, so v follows v̄(θ). For θ away from 0 and π the turn is at least a \
-        constant times η|c|/‖w‖, for the clipped ReLU |c|/‖w‖², as its q is of the size of 1/‖w‖. ‖E g‖ is bounded, so ‖w_t‖ = \
-        O(t); for the clipped ReLU p₀ = O(1/‖w‖²) and |D|, q = O(1/‖w‖) give ‖E g‖ = O(1/‖w‖), so ‖w_t‖² = O(t). Overshoots, by \
-        more than 2θ − arctan(2 sin θ) > 0, are finitely many there. Now φ(k) of proposition 1, strictly concave, tends to the \
-        limit of f, which it takes at most twice. At a k other than the saddle's k_s, c tends to kN + (1−k)a, which has the sign of k − \
-        k_s and moves k away from k_s: k cannot change over to the other solution, and θ converges. Within (0, π) and with c not \
-        tending to 0 the turns' factors would sum to infinity; so (v, θ) converges to the global, the spurious or the saddle point \
-        (clipped ReLU and identity with free w: while ‖w‖ ≥ c_w).
+        ηcq/r', towards w\\* if c > 0. As tan 2θ ≥ 2 sin θ while 2θ < π/2, S1 gives δ ≤ 2θ; so θ⁺ = |θ − δ| ≤ θ and Δθ = −ω with 0 ≤ ω ≤ \
+        δ ≤ η|c|q/r' (c < 0: the same about π). *S2*: with M = I − (η/8)(I+J), positive as η(m+1) < 8, Δf = −ηdᵀMd − |c|ω/(2π) ± \
+        ηωdᵀv\\*/(2π) ≤ ω[ηωv\\*ᵀM⁻¹v\\*/(16π²) − |c|/(2π)] ≤ 0 by the bound on ω and S2. Both steps are equalities at d = 0, θ → 0, and \
+        at c → 0, d = (ω/4π)M⁻¹v\\*, so the conditions are sharp. *Uniform*: for η ≤ 4/(m+1) the part of v orthogonal to 1, and 1ᵀv, \
+        move to convex combinations with kv\\*'s and with (k+m)s/(m+1), so ‖v‖ ≤ C_v for ever. M ≥ ½I; S2 with M − ¼I in M's place gives \
+        Δf ≤ −¼η‖d‖², and v\\*ᵀ(M − ¼I)⁻¹v\\* ≤ 4N. ReLU and clipped ReLU have |ā| ≤ (m+1)C_v(C_v + ‖v\\*‖)/(2√(2π)) and q ≤ sin \
+        θ/(2√(2π)), so η ≤ c_w/(2Γ) leaves r' ≥ ½c_w + ηC_v‖v\\*‖/(4√(2π)), which is S1; and 4η²qN ≤ 8ηN/(2√(2π)) ≤ c_w < 8πr', which is \
+        S2. The identity likewise. *Limit*: Σ‖d‖² < ∞, so v follows v̄(θ). For θ away from 0 and π the turn is at least a constant times \
+        η|c|/‖w‖, for the clipped ReLU |c|/‖w‖², as its q is of the size of 1/‖w‖. ‖E g‖ is bounded, so ‖w_t‖ = O(t); for the clipped \
+        ReLU p₀ = O(1/‖w‖²) and |D|, q = O(1/‖w‖) give ‖E g‖ = O(1/‖w‖), so ‖w_t‖² = O(t). Overshoots, by more than 2θ − arctan(2 sin θ) \
+        > 0, are finitely many there. Now φ(k) of proposition 1, strictly concave, tends to the limit of f, which it takes at most \
+        twice. At a k other than the saddle's k_s, c tends to kN + (1−k)a, which has the sign of k − k_s and moves k away from k_s: k \
+        cannot change over to the other solution, and θ converges. Within (0, π) and with c not tending to 0 the turns' factors would \
+        sum to infinity; so (v, θ) converges to the global, the spurious or the saddle point (clipped ReLU and identity with free w: \
+        while ‖w‖ ≥ c_w), unless 2a ≥ N and θ = π is met exactly, as at θ₀ = π: there q = 0, and v → v̄(π). Not met, θ does not tend to \
+        π then: c would tend to 2a − N, which turns w back if it is positive. At 2a = N, with z = s(s − 1ᵀv) − (1−k)a and λ = η(m+1)/4, \
+        z⁺ = (1−λ)z + aΔk and c⁺ = (1 − η/4)c + (η/4)(a(1+k) + z); so the sum of c⁻ = max(0, −c) is at most a constant plus (a/λ)Σ|Δk| \
+        over the steps towards π, where |Δk| is at most a constant times c⁻(π − θ). With θ near enough to π for ever, Σc⁻ < ∞; but a \
+        step leaves of π − θ at least the part 1 − const·c⁻, which keeps it away from 0.
         """
     static let norm = """
         *The law*: ‖v⁺‖² = ‖v‖² − 2ηvᵀd + η²‖d‖², r' = ‖w‖ − ηā and √(2π)ā = 2vᵀd + ½κc; the terms in vᵀd cancel. *The start, in \
@@ -69,10 +73,11 @@ enum LiteratureProofs {
         z(t₃) ≥ z(t₂), and as a < N, F(t₃) > F(t₂) ≥ 0, a contradiction. Rise, fall, rise likewise, with all signs turned.
         """
     static let theorem2 = """
-        c⁺ = (1 − η/4)c + (η/4)(kN + s(s − 1ᵀv)), and s·1ᵀv moves to a convex combination with (k+m)s²/(m+1) ≤ s². In R₊, k > 0, so c⁺ \
-        > 0; S1 gives θ⁺ ≤ θ: R₊ is invariant, and of the limits that step-size leaves only the global minimum lies in it. There κ ≤ 0 \
-        and c > 0, so the law of norm-law gives ‖w⁺‖ − ‖v⁺‖²/√(2π) ≥ ‖w‖ − ‖v‖²/√(2π) − η²‖d‖²/√(2π), and Ση²‖d‖² ≤ 4ηf₀. In R₋, kN + \
-        s(s − 1ᵀv) ≤ −2a + 2a, so c stays negative; s(s − 1ᵀv) moves to a convex combination with (1−k)a ≤ 2a; k falls as θ grows.
+        With η ≤ 4/(m+1), c⁺ = (1 − η/4)c + (η/4)(kN + s(s − 1ᵀv)), and s·1ᵀv moves to a convex combination with (k+m)s²/(m+1) ≤ s². In \
+        R₊, k > 0, so c⁺ > 0; S1 gives θ⁺ ≤ θ: R₊ is invariant, and of the limits that step-size leaves only the global minimum lies in \
+        it. There κ ≤ 0 and c > 0, so the law of norm-law gives ‖w⁺‖ − ‖v⁺‖²/√(2π) ≥ ‖w‖ − ‖v‖²/√(2π) − η²‖d‖²/√(2π), and Ση²‖d‖² ≤ \
+        4ηf₀. In R₋, kN + s(s − 1ᵀv) ≤ −2a + 2a, so c stays negative; s(s − 1ᵀv) moves to a convex combination with (1−k)a ≤ 2a; k falls \
+        as θ grows.
         """
     static let identity = """
         At the spurious minimum v = −v\\* + (2s/(m+1))1, so ‖v‖² = N − 4s²/(m+1)², c̄ = −N + 2a and w\\* = −u: E g_id = (‖v‖² + \
@@ -80,10 +85,10 @@ enum LiteratureProofs {
         c̄²/((2π)^{3/2}‖w‖): the ratio grows as 1/ε.
         """
     static let remark2 = """
-        σ(Z_iw) depends on the direction ω_i alone, and directions are independent and uniform whatever the radii do: f and its true \
-        gradients stay. Each summand of E g has one factor Z_i = R_iω_i beside functions of directions (ReLU, identity): E R comes \
-        out, and E χ_n is the normal law's. The clipped ReLU cuts at ρ‖w‖ cos φ < 1, ρ and φ the polar coordinates in the plane of w \
-        and w\\*: the integral over ρ is E[ρ 1{ρ ≤ sec φ/‖w‖}] in ξ's place. It grows with its argument, which is all that lemma-7's \
-        bound on D used.
+        With R_i > 0, σ(Z_iw) depends on the direction ω_i alone, and the directions of all rows are independent and uniform whatever \
+        the radii do: f and its true gradients stay. Each summand of E g has one factor Z_i = R_iω_i beside functions of directions \
+        (ReLU, identity): E R comes out, and E χ_n is the normal law's. The clipped ReLU cuts at ρ‖w‖ cos φ < 1, ρ and φ the polar \
+        coordinates in the plane of w and w\\*: the integral over ρ is E[ρ 1{ρ ≤ sec φ/‖w‖}] in ξ's place. It grows with its argument, \
+        which is all that lemma-7's bound on D used.
         """
 }

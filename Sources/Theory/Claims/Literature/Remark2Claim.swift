@@ -7,8 +7,9 @@ extension Claim {
     static let remark2 = Claim(
         id: "remark-2", group: .literature,
         statement:
-            "rows Z_i = R_iω_i, R independent of ω: f, ∂f/∂v and ∂f/∂w stay; E g of ReLU and identity × E R/E χ_n; clipped ReLU: ξ(x) → "
-            + "E[ρ 1{ρ ≤ x}], ρ the length of the projection on a plane, and still |D| ≤ (2/π)q",
+            "rows Z_i = R_iω_i, R_i > 0, the directions ω_i independent of each other and of the radii: f, ∂f/∂v and ∂f/∂w stay; E g "
+            + "of ReLU and identity × E R/E χ_n; clipped ReLU: ξ(x) → E[ρ 1{ρ ≤ x}], ρ the length of the projection "
+            + "on a plane, and still |D| ≤ (2/π)q",
         constants: true, proof: .ours, source: "Yin et al. ICLR 2019, remark 2 (rotation-invariant rows); completed here",
         method:
             "m = 3, n = 5, θ = 1.1, ‖w‖ = 0.7; normal, Student t₅, sphere, and t₅ with one radius for all rows, drawn in the Monte Carlo "

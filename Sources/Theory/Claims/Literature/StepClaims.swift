@@ -7,8 +7,8 @@ extension Claim {
     static let stepSize = Claim(
         id: "step-size", group: .literature,
         statement:
-            "exact change of f in a coarse step: Δf = −η‖d‖² + (η²/8)dᵀ(I+J)d + (c − η dᵀv*)Δθ/(2π). With r' = ‖w‖ − ηa and η(m+1) < 8 it "
-            + "is ≤ 0 if (S1) r' > 0, η|c|q ≤ 2r' sin θ, and (S2) η²q·v*ᵀ(I − (η/8)(I+J))⁻¹v* ≤ 8πr'; both are sharp",
+            "exact change of f in a coarse step: Δf = −η‖d‖² + (η²/8)dᵀ(I+J)d + (c − η dᵀv*)Δθ/(2π). With r' = ‖w‖ − ηā (ā = E g·u) and "
+            + "η(m+1) < 8 it is ≤ 0 if (S1) r' > 0, η|c|q ≤ 2r' sin θ, and (S2) η²q·v*ᵀ(I − (η/8)(I+J))⁻¹v* ≤ 8πr'; both are sharp",
         printed:
             "f falls monotonically if η < 2/((1+A)L), L the Lipschitz constant of ∇f and A the constant of the bound, which depend on ‖v‖ "
             + "≤ C_v and ‖w‖ ≥ c_w only",

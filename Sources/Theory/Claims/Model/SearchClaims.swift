@@ -40,7 +40,7 @@ extension Claim {
     /// Item 6.
     static let bound = Claim(
         id: "bound", statement: "‖E g_relu‖² ≤ A‖∂f/∂v‖² + B⟨E g_relu, ∂f/∂w⟩ with A = 4‖v‖²/π, B = 2√(2π)(¼ + 2/π²)‖w‖",
-        source: "METHOD.md item 6 (derived; the paper asserts only that constants exist)",
+        proof: .ours, source: "METHOD.md item 6 (derived; the paper asserts only that constants exist)",
         method: "largest left/right ratio found by the same sweep and minimiser",
         faults: [
             Fault("A and B × 0.59") { $0.boundConstants = { ($0.boundConstants.a * 0.59, $0.boundConstants.b * 0.59) } },
@@ -48,7 +48,8 @@ extension Claim {
             Fault("B × ½") { $0.boundConstants = { ($0.boundConstants.a, $0.boundConstants.b / 2) } },
             Fault("A dropped") { $0.boundConstants = { (0, $0.boundConstants.b) } },
             Fault("B dropped") { $0.boundConstants = { ($0.boundConstants.a, 0) } }
-        ]
+        ],
+        argument: ModelProofs.bound
     ) { settings, _, formulas in
         var evidence = Evidence()
         let found = try adversarialMinimum(settings) { point in
