@@ -25,7 +25,7 @@ install="" tensorboard=""
 case "$#/${1:-}" in
 0/) ;;
 1/--emulators) packages="$packages qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
-1/--mpi) packages="$packages openmpi-bin libopenmpi-dev" ;;
+1/--mpi) packages="$packages openmpi-bin libopenmpi-dev pkg-config" ;;
 1/--tensorboard) tensorboard=yes ;;
 1/--install | 2/--install) install=${2:-$HOME/.local} ;;
 *) refuse "$@" ;;

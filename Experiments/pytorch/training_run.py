@@ -42,6 +42,8 @@ class Run:
         precision = checkpoint.run.get("mixed", "f32")
         if precision != "f32":
             raise bcgd.Error(f"{checkpoint.path} is of a run in precision {precision}: start one with --precision f32")
+        if checkpoint.metadata.get("holds") == "weights":
+            raise bcgd.Error(f"{checkpoint.path} holds weights alone: give the checkpoint that it was exported from")
         self.checkpoint, self.images, self.dtype, self.recipe = checkpoint, images, dtype, checkpoint.run["recipe"]
         check_recipe(self.recipe)
         # On processors PyTorch's batch norm of channels_last maps in f32 is off by 1e-4: levels flip by the thousand.

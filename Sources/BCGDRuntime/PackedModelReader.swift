@@ -41,9 +41,12 @@ extension PackedModel {
         }
         fitting = resize == 0 ? .none : .centerCrop(resize: resize)
         // By scalars: to Swift CR LF is one Character, which is no line feed.
-        let lines = try reader.text(offset: 48, length: 56).unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        let lines = try reader.text(offset: 48, length: 56).unicodeScalars.split(
+            separator: "\n", maxSplits: classCount, omittingEmptySubsequences: false)
+        guard lines.count == classCount else {
+            throw reader.fail("\(lines.count > classCount ? "more" : "\(lines.count)") class names, expected \(classCount)")
+        }
         classes = lines.map { String($0) }
-        guard classes.count == classCount else { throw reader.fail("\(classes.count) class names, expected \(classCount)") }
         provenance = try reader.text(offset: 64, length: 60)
         try reader.zeros(72..<96, "the header")
         (mean, std) = (try reader.finite(at: 96, count: 4), try reader.finite(at: 112, count: 4))

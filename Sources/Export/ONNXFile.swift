@@ -76,7 +76,7 @@ struct ONNXFile {
     }
 
     private static func attribute(_ reader: ProtobufReader, _ range: Range<Int>, _ node: inout Node) throws {
-        var name = "", integers: [Int] = [], text: String?, number: Float?, tensor: Tensor?
+        var name = "", integers: [Int] = [], text: String?, number: Float?, tensor: Tensor?, type: Int?
         try reader.message(range).forEach { field, value in
             switch (field, value) {
             case (1, .bytes(let range)): name = try reader.text(range)
@@ -84,9 +84,13 @@ struct ONNXFile {
             case (3, _), (8, _): integers += try reader.varints(value)
             case (4, .bytes(let range)): text = try? reader.text(range)
             case (5, .bytes(let range)): tensor = try Self.tensor(reader, range).tensor
+            case (20, _): type = try reader.varints(value).first
             default: break
             }
         }
+        // Writers may leave out what is 0: of a FLOAT (1), of an INT (2).
+        if type == 1 { number = number ?? 0 }
+        if type == 2 && integers.isEmpty { integers = [0] }
         node.integers[name] = integers
         node.texts[name] = text
         node.number[name] = number

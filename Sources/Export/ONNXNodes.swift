@@ -64,7 +64,8 @@ extension ONNXNetwork {
     /// One number a channel: a scalar, or `[C]` where broadcasting means channels.
     private func perChannel(_ tensor: ONNXFile.Tensor, channels: Int, _ node: ONNXFile.Node) throws -> [Double] {
         if tensor.numbers.count == 1 { return [Double](repeating: tensor.numbers[0], count: channels) }
-        guard tensor.numbers.count == channels, tensor.shape.count >= 3, tensor.shape.suffix(2) == [1, 1] else {
+        let shape = tensor.shape
+        guard tensor.numbers.count == channels, shape.count >= 3, shape.suffix(3) == [channels, 1, 1] else {
             throw fail(node, "a constant of shape \(tensor.shape), expected one number, or one for each of \(channels) channels")
         }
         return tensor.numbers
@@ -167,7 +168,7 @@ extension ONNXNetwork {
         if node.type == "Add", case .map = first { swap(&first, &second) }
         switch (first, second) {
         case (.scores(let weights, let bias, let unit), .constant(let tensor))
-        where node.type == "Add" && tensor.numbers.count == bias.count:
+        where node.type == "Add" && tensor.numbers.count == bias.count && tensor.shape.last == bias.count:
             return .scores(weights, bias: zip(bias, tensor.numbers).map(+), unit: unit)
         case (.map(let unit, let factor, let stride, let channels), .constant(let tensor))
         where node.type == "Mul" && tensor.numbers.count == 1:

@@ -99,7 +99,7 @@ package struct CoarseGradientDescent {
         for i in 0..<stepSize.gradient.count { gradient[i] = min(max(recipe.stepSizeGradientFactor * gradient[i], -limit), limit) }
     }
 
-    /// Keeps every learned step size between its minimum and maximum, for weights that have one too.
+    /// Brings every learned step size between its minimum and maximum, and projects the weights, some of which have one too.
     package func limitStepSizes() {
         for parameter in network.parameters where parameter.kind == .stepSize && !parameter.spec.isFixed { limit(parameter) }
         project()

@@ -4,6 +4,7 @@ import Datasets
 
 extension Trainer {
     /// The whole test split with running statistics and the quantized weights, also where training runs on relaxed ones.
+    /// With `batch_norm_images` it reads training images first, so no epoch may be under way then.
     /// - Returns: the sums, and for each image in the split's order whether its label scored highest.
     /// - Throws: `DivergenceError` naming the first image with a score that is not finite: it has no class.
     public func evaluate() throws -> (total: BatchOutcome, correct: [Bool]) {

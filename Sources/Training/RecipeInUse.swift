@@ -11,7 +11,7 @@ extension Recipe {
 
     /// The learning rate of a step. With B batches an epoch, W epochs of warm-up, E epochs, and t = epoch·B + batch:
     ///
-    ///     warm-up  η·min(1, (t + accumulation)/(W·B))
+    ///     warm-up  η·min(1, (t + a)/(W·B)), a = min(accumulation, B − batch)
     ///     step     η divided at each milestone ≤ epoch,   cosine  η(1 + cos πp)/2,   linear  η(1 − p),
     ///
     /// where p = (t − W·B)/((E − W)·B) is the part of the steps after the warm-up that is done.
@@ -21,7 +21,7 @@ extension Recipe {
     ///   - batches: B.
     public func learningRate(epoch: Int, batch: Int = 0, of batches: Int = 1) -> Double {
         let done = epoch * batches + batch, warmup = warmupEpochs * batches
-        let rise = warmup == 0 ? 1 : min(1, Double(done + accumulation) / Double(warmup))
+        let rise = warmup == 0 ? 1 : min(1, Double(done + min(accumulation, batches - batch)) / Double(warmup))
         let part = Double(max(0, done - warmup)) / Double((epochs - warmupEpochs) * batches)
         switch schedule {
         case .step: return rise * milestones.reduce(learningRate) { epoch >= $1 ? $0 / rateDivisor : $0 }
@@ -106,6 +106,9 @@ extension Recipe {
         try need(
             method != .binaryRelax || weightBits < 32, .method, "bcgd or bc at 32 weight bits: there is nothing to relax", method.rawValue)
         try need(method != .binaryRelax || epochs >= 2, .epochs, "at least 2 for binary-relax, which has two phases", epochs)
+        try need(
+            method != .binaryRelax || relaxedEpochs >= 1, .relaxationShare, "at least 1/\(epochs), for binary-relax's first phase",
+            relaxationShare)
         try need(imageSize == nil || cropPadding == 0, .cropPadding, "0 with image_size", cropPadding)
         try need(stepSizeMaximum ?? .infinity >= stepSizeMinimum, .stepSizeMaximum, "at least resolution_minimum", stepSizeMaximum ?? 0)
         try need(shards & (shards - 1) == 0 && shards <= batchSize, .shards, "a power of two, at most batch_size", shards)

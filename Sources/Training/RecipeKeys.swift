@@ -76,7 +76,7 @@ extension Recipe.Key {
             RecipeKey(
                 .oneOf(CoarseStepSizeDerivative.self), of: .quantizedActivations, "coarse derivative of the quantized ReLU in α",
                 title: "α-derivative", source: "\(method1): three-valued")
-        case .batchSize: RecipeKey(.integer(1...65_536), "images a step", source: "\(method2): 128")
+        case .batchSize: RecipeKey(.integer(1...65_536), "images of a mini-batch", source: "\(method2): 128")
         case .epochs: RecipeKey(.integer(1...100_000), "passes over the training images", source: "\(method2): 200")
         case .learningRate:
             RecipeKey(

@@ -104,7 +104,7 @@ public final class Trainer {
             images: test.pixels.map { ByteImages(mean: $0.mean, std: $0.std) }, in: context)
         network.initialize(seed: run.seed)
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
-        descent.project()
+        descent.limitStepSizes()
         integerChanges = IntegerChanges(network.weights)
         accumulation = recipe.accumulation > 1 ? GradientAccumulation(network.tensors.gradients) : nil
         loss = SoftmaxCrossEntropy(classes: dataset.classes.count, in: context)

@@ -29,6 +29,9 @@ extension Trainer {
             throw FileError(
                 "\(dataset) has \(train.count) training and \(test.count) test images: expected one of each at least; add what is missing")
         }
+        guard test.count < 1_000_000 else {
+            throw FileError("\(dataset) has \(test.count) images to evaluate: expected fewer than a million; set fewer aside, or move some")
+        }
         func text(_ shape: FeatureShape) -> String { "\(shape.height)×\(shape.width)×\(shape.channels)" }
         guard train.shape == test.shape else {
             throw FileError(

@@ -19,7 +19,9 @@ extension Trainer {
         let kept =
             checkpoint.stepSizes(sameAsIn: network.graph) ?? Set(run.recipe.stepSizes(of: network.graph, sameAsIn: before.recipe))
         for parameter in network.parameters { parameter.isKeptByCalibration = kept.contains(parameter.name) }
-        if network.parameters.allSatisfy({ $0.kind != .stepSize || $0.isKeptByCalibration }) { descent.project() } else { try calibrate() }
+        // Kept ones may lie beyond this run's limits.
+        let areAllKept = network.parameters.allSatisfy { $0.kind != .stepSize || $0.isKeptByCalibration }
+        if areAllKept { descent.limitStepSizes() } else { try calibrate() }
     }
 
     /// A run and those that it starts from see the same images.

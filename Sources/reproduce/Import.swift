@@ -75,8 +75,10 @@ struct ImportCommand: ParsableCommand {
             guard let text = option ?? facts.metadata[key] else {
                 throw FileError("nothing says the images' \(key): give --dataset or --\(key)")
             }
-            let numbers = split(text).compactMap { Float($0) }
-            guard numbers.count == channels, numbers.allSatisfy(\.isFinite), key == "mean" || numbers.allSatisfy({ $0 > 0 }) else {
+            let words = split(text), numbers = words.compactMap { Float($0) }
+            guard words.count == channels, numbers.count == channels, numbers.allSatisfy(\.isFinite),
+                key == "mean" || numbers.allSatisfy({ $0 > 0 })
+            else {
                 throw FileError("the \(key) \"\(text)\": expected \(channels) numbers\(key == "std" ? " above 0" : "")")
             }
             return numbers

@@ -133,7 +133,9 @@ import Testing
             (128 + 8 * 64 + 5, [5], "the levels of a maximum's input"),
             (128 + 2, [9], "a kernel of 1 to 11"), (128 + 3, [2], "a kernel of 1 to 11"), (128 + 8 * 64 + 1, [16], "a window of 1 to 15"),
             (128 + 8 * 64 + 6, [1], "a shortcut only before"), (44, [12, 0, 0, 0], "fewer than are cut out"),
-            (32, [255, 255, 255, 255], "image rows"), (24, [255, 255, 0, 0], "units"), (72, [1], "reserved")
+            (32, [255, 255, 255, 255], "image rows"), (28, [10], "more class names, expected 10"),
+            (28, [12], "11 class names, expected 12"),
+            (24, [255, 255, 0, 0], "units"), (72, [1], "reserved")
         ] as [(Int, [UInt8], String)] {
             let found = try refused(at, bytes)
             #expect(found.contains(part) && !found.contains("\n"), "byte \(at): \(found)")

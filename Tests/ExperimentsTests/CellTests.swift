@@ -20,6 +20,7 @@ import TrainingTestSupport
         (["weight_bits": "16"], "weight_bits must be 1 to 8, or 32"), (["activation_bits": "9"], "activation_bits must be 1 to 8, or 32"),
         (["method": "binary-relax", "activation_bits": "4"], "method must be bcgd or bc at 32 weight bits"),
         (["method": "binary-relax", "weight_bits": "1", "epochs": "1"], "epochs must be at least 2 for binary-relax"),
+        (["method": "binary-relax", "weight_bits": "1", "relaxation_share": "0.2"], "relaxation_share must be at least 1/4"),
         (["scaling": "per-image"], "scaling"), (["ternary": "paper"], "ternary"), (["evaluation": "late"], "evaluation"),
         (["quantized_layers": "outer"], "quantized_layers"), (["lloyd_iterations": "0"], "lloyd_iterations must be at least 1"),
         (["resolution_decay": "-1"], "resolution_decay must be"),

@@ -71,6 +71,9 @@ extension TableRunnerTests {
         #expect(try output("p").rows().count == 2)
         // Rows of other files are no run of these.
         let unofficial = ImageDataset(name: data.name, classes: data.classes, train: data.train, test: data.test, isOfficial: false)
-        try run(["resnet8-float"], in: "p", resume: true, on: unofficial, precision: nil)
+        try run(["resnet8-float"], in: "q", precision: other)
+        try FileManager.default.removeItem(atPath: folder.path + "/q/checkpoints/\(name).safetensors")
+        try run(["resnet8-float"], in: "q", resume: true, on: unofficial, precision: nil)
+        #expect(try output("q").rows().count == 2)
     }
 }

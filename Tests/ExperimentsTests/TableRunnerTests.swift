@@ -22,7 +22,7 @@ import TrainingTestSupport
         try schedule(batch: 16)
     }
 
-    private func schedule(batch: Int, learningRate: String = "") throws {
+    func schedule(batch: Int, learningRate: String = "") throws {
         let phase = "{ epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1\(learningRate) }"
         _ = try folder.write(
             "float: \(phase)\nquantized: { epochs: 2, milestones: [1], batch_size: \(batch), crop_padding: 1 }\n",
@@ -45,10 +45,10 @@ import TrainingTestSupport
     }
 
     func names(_ seed: Int) -> [String] { ["float", "1w4a-bcgd"].map { "synthetic-resnet8-\($0)-smoke-seed\(seed)" } }
-    private func tensors(_ out: String, _ run: String) throws -> [String: StoredTensor] {
+    func tensors(_ out: String, _ run: String) throws -> [String: StoredTensor] {
         try SafetensorsFile(path: "\(folder.path)/\(out)/checkpoints/\(run).safetensors").tensors
     }
-    private func curve(_ out: String, _ run: String) throws -> [[Substring]] {
+    func curve(_ out: String, _ run: String) throws -> [[Substring]] {
         try String(contentsOfFile: "\(folder.path)/\(out)/runs/\(run)/curve.csv", encoding: .utf8).split(separator: "\n").map {
             $0.split(separator: ",")
         }
@@ -210,29 +210,6 @@ import TrainingTestSupport
         return try cell.recipe.graph(input: FeatureShape(height: 8, width: 8, channels: 3), classes: 4)
     }
 
-    /// A float run without its checkpoint is trained again where another needs it, and only there; one that came finished has its curve.
-    @Test func aLostCheckpointIsTrainedAgain() throws {
-        try run(["resnet8-float"], in: "a")
-        let path = "\(folder.path)/a/checkpoints/\(names(1)[0]).safetensors", rows = try output("a").rows()
-        let first = try tensors("a", names(1)[0])
-        try FileManager.default.moveItem(atPath: path, toPath: "\(output("c").path)/checkpoints/\(names(1)[0]).safetensors")
-        try run(["resnet8-float"], in: "c", resume: true)
-        #expect(try curve("c", names(1)[0]) == curve("a", names(1)[0]) && output("c").rows()[0].correctFinal == rows[0].correctFinal)
-        try run(["resnet8-float"], in: "a", resume: true)
-        #expect(!FileManager.default.fileExists(atPath: path))
-        try run(["resnet8-1w4a-bcgd"], in: "a", resume: true)
-        let again = try output("a").rows(), isSame = try tensors("a", names(1)[0]) == first
-        #expect(isSame && again.map(\.name) == names(1) && again[0].correctFinal == rows[0].correctFinal)
-    }
-
-    /// A float run that diverges has a row without accuracy; what starts from it is not run, other cells are.
-    @Test func divergenceIsAResult() throws {
-        try schedule(batch: 16, learningRate: ", rate: 1.0e+30")
-        try run(["resnet8-1w4a-bcgd"], in: "a")
-        let rows = try output("a").rows()
-        #expect(rows.map(\.name) == [names(1)[0]] && rows[0].divergedEpoch == 1)
-    }
-
     /// Rows of two folders, put into one, stand in its tables together; the same run with other numbers does not.
     @Test func foldersMayBeMerged() throws {
         try run(["resnet8-float"], seeds: [1], in: "a")
@@ -250,49 +227,5 @@ import TrainingTestSupport
         try (csv + csv.split(separator: "\n")[1].replacing(",abc,", with: ",def,") + "\n").write(
             toFile: output("a").runs, atomically: true, encoding: .utf8)
         #expect { try ResultFiles(try output("a"), experiments: all) } throws: { "\($0)".contains("rows 1 and 3 are the same run") }
-    }
-}
-
-/// Images that ask for a stop when they are read for an epoch, counted from 0.
-private struct StoppingDataset: Dataset {
-    private let images: ImageDataset
-    private let epoch: Int
-    private let stop: StopRequest
-
-    init(_ images: ImageDataset, epoch: Int, _ stop: StopRequest) { (self.images, self.epoch, self.stop) = (images, epoch, stop) }
-
-    var name: String { images.name }
-    var classes: [String] { images.classes }
-    var isOfficial: Bool { images.isOfficial }
-
-    func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
-        (StoppingSource(split: images.train, epoch: epoch, stop: stop), images.test)
-    }
-
-    private struct StoppingSource: ImageSource {
-        let split: ImageSplit
-        let epoch: Int
-        let stop: StopRequest
-        var height: Int { split.height }
-        var width: Int { split.width }
-        var channels: Int { split.channels }
-        var count: Int { split.count }
-        var pixels: PixelNormalization? { split.pixels }
-
-        func reader(augmentation: Augmentation?, seed: UInt64) throws -> any ImageReader {
-            StoppingReader(inner: split.reader(augmentation: augmentation, seed: seed), epoch: epoch, stop: stop)
-        }
-    }
-
-    private final class StoppingReader: ImageReader {
-        private let inner: any ImageReader
-        private let epoch: Int
-        private let stop: StopRequest
-        init(inner: any ImageReader, epoch: Int, stop: StopRequest) { (self.inner, self.epoch, self.stop) = (inner, epoch, stop) }
-
-        func read(_ image: Int, epoch: Int, into output: UnsafeMutablePointer<Float>) throws -> ReadImage {
-            if epoch == self.epoch { stop.make() }
-            return try inner.read(image, epoch: epoch, into: output)
-        }
     }
 }

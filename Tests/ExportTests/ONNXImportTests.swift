@@ -85,6 +85,12 @@ import Testing
         }
         #expect(try imported(quantized(narrow: 0, rounding: "ROUND")).integerWeights(0).min() == -8)
         #expect(try imported(quantized(narrow: 1, rounding: "HALF_EVEN")).integerWeights(0).min() == -7)
+        // A 0 that is not written, as others may: field 3 (i) becomes one that nobody knows, and the type, field 20, stays INT.
+        var bytes = quantized(narrow: 0, rounding: "ROUND")
+        let written: [UInt8] = [0x18, 0, 0xa0, 1, 2]
+        let places = bytes.indices.dropLast(4).filter { Array(bytes[$0..<$0 + 5]) == written }
+        for place in places { bytes[place] = 0x78 }
+        #expect(try places.count == 3 && imported(bytes).integerWeights(0).min() == -8)
         #expect(message { _ = try imported(quantized(narrow: 1, rounding: "FLOOR")) }.contains("rounds weights by FLOOR"))
         let ceiled = network(scale: 2, middle: { $0.node("Ceil", [$1], name: "ceil") })
         #expect(message { _ = try imported(ceiled) }.contains("behind Ceil, expected 1"))
@@ -168,6 +174,11 @@ import Testing
         #expect(refusal(quantized([1, 16, 1, 1], bits: 4)).contains("scales of the shape [1, 16, 1, 1]"))
         #expect(refusal(quantized([16, 1, 1, 1], bits: 4.5)).contains("weights of 4.5 bits"))
         #expect(refusal(network(bits: 4.5)).contains("activations of 4.5 bits"))
+        func biased(_ shape: [Int]) -> [UInt8] {
+            network(middle: { $0.node("Add", [$1, $0.constant("b", shape, ones)], name: "biased") })
+        }
+        #expect(try scores(biased([1, 16, 1, 1])) == scores(biased([16, 1, 1])))
+        #expect(refusal(biased([16, 1, 1, 1])).contains("a constant of shape [16, 1, 1, 1]"))
     }
 
     /// Many nodes on one constant, each with numbers of its own, would take more memory than there is.

@@ -34,6 +34,12 @@ import TrainingTestSupport
         #expect(throws: RecipeError.self) { try self.recipeOf(["warmup_epochs": "4", "epochs": "4"]) }
     }
 
+    /// Five epochs of four mini-batches, eight of which would make a step: one step an epoch, a fifth of η more each.
+    @Test func warmUpByWholeEpochs() throws {
+        let recipe = try recipe(["warmup_epochs": "5", "epochs": "6", "rate": "1", "accumulation": "8", "milestones": "[]"])
+        expectEqual((0..<6).map { recipe.learningRate(epoch: $0, batch: 0, of: 4) }, [0.2, 0.4, 0.6, 0.8, 1, 1])
+    }
+
     private func recipeOf(_ changes: [String: String]) throws -> Recipe { try recipe(changes) }
 
     @Test func adamIsPyTorchs() throws {

@@ -72,7 +72,9 @@ def from_torch(state_dict, graph):
                     given[f"{name}.weight"], settings["weights"], given.get(f"{name}.weight.resolution"))
     state = {"epoch": 0, "batch": 0, "lossSum": 0, "hits": 0, "images": 0, "seconds": 0, "curve": []}
     state.update({key: graph.state[key] for key in ("data", "threads") if key in graph.state})
-    return Checkpoint(arrays, {**graph.metadata, "state": canonical(state)})
+    # A file of weights alone says so; here is what training goes on with.
+    metadata = {key: value for key, value in graph.metadata.items() if key != "holds"}
+    return Checkpoint(arrays, {**metadata, "state": canonical(state)})
 
 
 def _recipe(graph):

@@ -86,6 +86,10 @@ def test_from_torch_gives_what_can_be_packed(checkpoint_path, reproduce, tmp_pat
     checkpoint = bcgd.read_checkpoint(checkpoint_path)
     again = bcgd.from_torch(bcgd.to_torch(checkpoint).state_dict(), checkpoint.graph)
     assert set(again) == set(checkpoint) and all((again[n] == checkpoint[n]).all() for n in again if not n.endswith(".momentum"))
+    kept = {name: array for name, array in checkpoint.items() if not name.endswith(".momentum")}
+    weights = bcgd.Checkpoint(kept, {**checkpoint.metadata, "holds": "weights"})
+    whole = bcgd.from_torch(bcgd.to_torch(weights).state_dict(), weights.graph)
+    assert set(whole) == set(again) and "holds" not in whole.metadata  # so that training goes on from it
     again.write(tmp_path / "again.safetensors")
     for source, name in [(checkpoint_path, "a"), (str(tmp_path / "again.safetensors"), "b")]:
         subprocess.run([reproduce, "export", source, "-o", str(tmp_path / f"{name}.bcgd")], check=True, capture_output=True)

@@ -14,7 +14,8 @@
 //     weight gradient  dq[o,i,r,s] = unit[o] · Σ_{n,h,w} x[n, h·stride+r−p, w·stride+s−p, i] · dy[n,h,w,o]
 //
 // The definitions as plain loops: Sources/Compute/QuantizedConvolutionReference.swift.
-// Nothing is allocated: the caller hands over packed weights and scratch. Buffers need no alignment; 64 bytes is best.
+// Nothing is allocated: the caller hands over packed weights and scratch. Packed weights and scratch are aligned to 8
+// bytes, other buffers to their numbers; 64 is best.
 // Denormal bf16, read or written, may count as zero: AVX-512's instructions do so, other paths do not.
 // The results of one path depend on nothing but their arguments; only the weight gradient's last bits from bf16 depend on
 // `threads` too. Exact sums, and what is rounded once from them, are the same on every path.

@@ -5,7 +5,8 @@
 // results: exact integers s16 or s32 in units of α_in·δ, bf16, or f32. With α the layer's own step size where its
 // activation is the quantized ReLU, else 1, z/α (z is what the activation is applied to) is
 //     t[i, c] = a[c]·acc[i, c] + b[c] + step·shortcut[i, c]
-// where a and b hold batch norm's scale and shift divided by α, and step = (the shortcut's unit)/α. The result is
+// where a and b hold batch norm's scale and shift divided by α, and step = (the shortcut's unit)/α; for LSQ, PACT and DoReFa, which
+// round to the nearest level, α is theirs too, and b has ½ less. The result is
 //     clamp(ceil(t), 0, qmax) (levels),   max(t, 0)   or   t.
 #pragma once
 #include <stddef.h>

@@ -27,11 +27,14 @@ public struct JobLines {
 
     static func name(ofStage stage: Int) -> String { stage == 0 ? "float.jobs" : stage == 1 ? "quantized.jobs" : "quantized-\(stage).jobs" }
 
-    /// Writes a file of lines for each stage, and `submit.sh` for Slurm.
+    /// Writes a file of lines for each stage, and `submit.sh` for Slurm; those of an earlier, longer plan go.
     /// - Returns: the files' paths.
     public func write(to folder: String, package: String) throws -> [String] {
         try makeFolder(folder)
         var files = stages.indices.map { "\(folder)/\(Self.name(ofStage: $0))" }
+        let isOfPlan = { (name: String) in name == "float.jobs" || name.hasPrefix("quantized") && name.hasSuffix(".jobs") }
+        let earlier = try FileManager.default.contentsOfDirectory(atPath: folder).filter(isOfPlan).map { "\(folder)/\($0)" }
+        for path in earlier where !files.contains(path) { try FileManager.default.removeItem(atPath: path) }
         for (path, lines) in zip(files, stages) { try writeAtomically(Data((lines.joined(separator: "\n") + "\n").utf8), to: path) }
         files.append("\(folder)/submit.sh")
         try writeAtomically(Data(submission(folder, package).utf8), to: files[stages.count])

@@ -87,6 +87,12 @@ public struct OutputFolder: Sendable {
     func hasCheckpoint(_ run: RunDescription) -> Bool { hasCheckpoint(run.name) }
     func hasCheckpoint(_ run: String) -> Bool { FileManager.default.fileExists(atPath: checkpoint(run)) }
 
+    /// Takes a run's checkpoint out of the way, as `NAME.safetensors.other`.
+    func setAside(_ run: String) throws {
+        let (path, other) = (checkpoint(run), checkpoint(run) + ".other")
+        if rename(path, other) != 0 { throw FileError("cannot rename \(path): \(String(cString: strerror(errno)))") }
+    }
+
     /// - Throws: `FileError` naming the row and column that are not what a run writes.
     public func rows() throws -> [RunRow] { FileManager.default.fileExists(atPath: runs) ? try RunRow.read(from: runs) : [] }
 

@@ -17,13 +17,17 @@ struct RunObserver: TrainingObserver {
     private let invocation: Invocation
     private var watch: RunWatch?
     private var hasPage = true
+    private let isRecorded: Bool
 
     /// - Parameters:
     ///   - run: of a table.
     ///   - trainer: of it, about to begin, or to go on.
+    ///   - isRecorded: the run has its row, so its curve stays.
     ///   - watch: what else is measured at an epoch's end.
-    init(_ run: PlannedRun, _ trainer: Trainer, output: OutputFolder, _ invocation: Invocation, watch: RunWatch? = nil) {
-        (self.run, self.output, self.invocation, self.watch) = (run, output, invocation, watch)
+    init(
+        _ run: PlannedRun, _ trainer: Trainer, output: OutputFolder, _ invocation: Invocation, isRecorded: Bool, watch: RunWatch? = nil
+    ) {
+        (self.run, self.output, self.invocation, self.isRecorded, self.watch) = (run, output, invocation, isRecorded, watch)
         let images = trainer.imagesPerEpoch
         bar = .onStandardError(
             label: run.label, epochs: trainer.run.recipe.epochs, imagesPerEpoch: images,
@@ -40,7 +44,7 @@ struct RunObserver: TrainingObserver {
         guard let last = state.curve.last else { return }
         bar.endEpoch(
             last.epoch, loss: last.trainLoss, accuracy: last.trainTop1, evaluated: (run.condition.dataset.evaluatedImages, last.testTop1))
-        try output.write(state.curve, of: run, invocation)
+        if !isRecorded { try output.write(state.curve, of: run, invocation) }
         try watch?.finishedEpoch(state)
         writePage()
     }

@@ -37,7 +37,7 @@ struct RunWatch {
     ///   run.
     /// - Parameters:
     ///   - recipe: the digest of the run's settings.
-    ///   - needsLog: whether a log that cannot be opened is an error.
+    ///   - needsLog: whether a log that cannot be opened, or is ahead, is an error.
     init(_ watching: Watching, _ trainer: Trainer, recipe: String, output: OutputFolder, commit: String, needsLog: Bool) throws {
         let (name, isQuantized) = (trainer.run.name, trainer.network.graph.hasQuantizers)
         (self.trainer, self.output, self.commit, self.recipe) = (trainer, output, commit, recipe)
@@ -48,11 +48,13 @@ struct RunWatch {
             log = nil
         }
         logged = log?.lastStep ?? 0
-        guard logged <= trainer.state.epoch else {
-            throw FileError(
+        if logged > trainer.state.epoch {
+            let error = FileError(
                 "the log of \(name) has \(logged) epochs, but the run stands after epoch \(trainer.state.epoch): name another folder, or "
-                    + "remove the one with its log"
-            )
+                    + "remove the one with its log")
+            guard !needsLog else { throw error }
+            note("\(name) is not logged: \(error)")
+            log = nil
         }
         if probe != nil { try makeFolder(output.folder(of: name)) }
     }

@@ -20,7 +20,7 @@ public struct TableRunner {
     /// Of float runs.
     public let floatPrecision: Precision
     /// Whether somebody asked for each, or the processor decides.
-    private let isChosen: (precision: Bool, floatPrecision: Bool)
+    let isChosen: (precision: Bool, floatPrecision: Bool)
     /// `nil`: float runs start from random weights.
     public let pretrained: PretrainedStart?
     public let output: OutputFolder
@@ -93,8 +93,8 @@ public struct TableRunner {
                 "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
         }
         for (run, row) in zip(runs, finished) where resume && row == nil { try expectChosen(run, in: rows) }
+        for run in runs { try expectOneOrigin(run, in: rows) }
         for run in runs { try output.keep(run.settings) }
-        // A run without its checkpoint cannot be started from, so it is trained again where another run needs it.
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.run)
         var isFirst = true
         for (index, run) in runs.enumerated() where !stop.isMade {
@@ -106,28 +106,11 @@ public struct TableRunner {
                 try train(run, isFirst: isFirst)
                 isFirst = false
             }
-            // What the limit ended has no row; others may start from it.
-            if stepLimit != nil, try finishedRow(run, in: output.rows()) == nil { break }
+            // Others may start from what the limit ended.
+            if stepLimit != nil, try !isFinished(run, isStartedFrom: startedFrom.contains(run.description)) { break }
         }
         _ = try next(nil)
         try writeTables()
-    }
-
-    /// A run that was begun in the arithmetic of another processor is not begun anew in this one's, unless that was asked for.
-    private func expectChosen(_ run: PlannedRun, in rows: [RunRow]) throws {
-        let isFloat = run.condition.method == .float
-        guard !(isFloat ? isChosen.floatPrecision : isChosen.precision), !output.hasCheckpoint(run.description) else { return }
-        for precision in Precision.allCases where precision != run.condition.precision {
-            var condition = run.condition
-            condition.precision = precision
-            let name = condition.runName(seed: run.description.seed), option = isFloat ? "--float-precision" : "--precision"
-            guard rows.contains(where: { $0.name == name && $0.provenance.dataOrigin == origin }) || output.hasCheckpoint(name) else {
-                continue
-            }
-            throw FileError(
-                "\(output.path) holds \(name), but here \(run.condition.precision.rawValue) is the default: add \(option) "
-                    + "\(precision.rawValue) to go on with it, or \(option) \(run.condition.precision.rawValue) to train it anew in that")
-        }
     }
 
     /// What the first rank says is next, of the planned runs; nil for the end.
@@ -145,35 +128,6 @@ public struct TableRunner {
     private func checkpoint(of run: RunDescription) throws -> Checkpoint? {
         guard try collective.fromFirst({ output.hasCheckpoint(run) }) else { return nil }
         return try Checkpoint(path: output.checkpoint(run.name), for: collective)
-    }
-
-    /// Whether there is nothing to train, and says why.
-    private func isDone(_ run: PlannedRun, isStartedFrom: Bool) throws -> Bool {
-        let rows = try output.rows(), name = run.description.name
-        if let row = try finishedRow(run, in: rows), row.divergedEpoch != nil || !isStartedFrom || output.hasCheckpoint(run.description) {
-            let end =
-                row.divergedEpoch.map { "diverged before, in epoch \($0)" }
-                ?? String(format: "finished before, %.2f %%", row.top1Final ?? 0)
-            note("\(name): \(end)")
-            return true
-        }
-        guard let before = run.start.run, recorded(before, in: rows)?.divergedEpoch != nil else { return false }
-        note("\(name): not run, since \(before.name), from which it starts, diverged")
-        return true
-    }
-
-    /// The row of this run among those of the folder.
-    /// - Throws: `RecipeError` when it was computed with another recipe.
-    private func finishedRow(_ run: PlannedRun, in rows: [RunRow]) throws -> RunRow? {
-        let row = recorded(run.description, in: rows)
-        guard let row, row.provenance.recipeDigest != run.settings.digest else { return row }
-        throw RecipeError(
-            "\(output.runs) holds \(row.name) with recipe \(row.provenance.recipeDigest), now it is \(run.settings.digest) "
-                + "(\(output.changes(to: run.settings, from: row.provenance.recipeDigest))): use another --out, or delete the row")
-    }
-
-    private func recorded(_ run: RunDescription, in rows: [RunRow]) -> RunRow? {
-        rows.first { $0.name == run.name && $0.provenance.dataOrigin == origin }
     }
 
     /// - Parameter isFirst: of this call's; later ones do without a log that cannot be opened.
@@ -204,8 +158,9 @@ public struct TableRunner {
             if trainer.isFinished { _ = try trainer.finalCorrect() }
             return
         }
+        let recorded = recorded(run.description, in: try output.rows())
         var observer = RunObserver(
-            run, trainer, output: output, invocation,
+            run, trainer, output: output, invocation, isRecorded: recorded != nil,
             watch: try RunWatch(
                 watching, trainer, recipe: run.settings.digest, output: output, commit: invocation.commit, needsLog: isFirst))
         defer { observer.close() }
@@ -215,14 +170,21 @@ public struct TableRunner {
         } catch let error as DivergenceError {
             observer.close()
             note("\(name): \(error)")
+            if let recorded { throw otherNetwork(run, recorded, "it diverged") }
             return try record(row(run, trainer, last: nil), nil)
         }
         observer.close()
         note("\(name): \(facts(trainer, seconds: trainer.state.seconds - before))")
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
+        let correct = try trainer.finalCorrect()
+        if let recorded {
+            do { return try expectSame(run, recorded, last.testHits, ImageOutcomes(correct)) } catch {
+                try output.setAside(name)  // else the next call would start from it
+                throw error
+            }
+        }
         // Of a run that came here finished no epoch was closed.
         try output.write(trainer.state.curve, of: run, invocation)
-        let correct = try trainer.finalCorrect()
         try record(row(run, trainer, last: last), correct)
     }
 
@@ -273,7 +235,7 @@ public struct TableRunner {
                 work.images, Double(work.bytes) / 1e6, work.replaced, 1000 * work.seconds / Double(work.images), rate, Double(held) / 1e6)
     }
 
-    private var origin: RunProvenance.DataOrigin { .init(dataset) }
+    var origin: RunProvenance.DataOrigin { .init(dataset) }
 
     private func provenance(_ run: PlannedRun, _ trainer: Trainer, seconds: Double) -> RunProvenance {
         RunProvenance(

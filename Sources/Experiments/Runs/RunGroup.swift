@@ -36,6 +36,8 @@ public struct Section: Hashable, Sendable {
 public struct RunGroup: Equatable, Sendable {
     /// By ascending seed, each seed once.
     public let runs: [RunRow]
+    /// What they are evaluated on, such as `10000 test images`.
+    var images: String { "\(first.testImages) \(first.condition.dataset.evaluatedImages) images" }
 
     private struct Key: Hashable {
         let condition: Condition

@@ -21,7 +21,8 @@ struct HeroFigure {
         (self.curves, self.speeds, self.correlations) = (curves, speeds, correlations)
     }
 
-    /// Of the network and bits of which both methods have runs with the most seeds, the same ones; the first of such.
+    /// Of the cells `…-bcgd` and `…-bc` that both have runs with the most seeds, the same ones; the first of such. Other cells of these
+    /// methods have other coarse derivatives, ρ or quantizers.
     private static func curves(
         _ output: OutputFolder, _ rows: [RunRow]
     ) throws -> (title: String, images: String, curves: [ValidationCurve])? {
@@ -31,9 +32,8 @@ struct HeroFigure {
         }
         for (_, group) in mostFirst where group.condition.method == .bcgd {
             func isOther(_ other: RunGroup) -> Bool {
-                other.condition.method == .bc && other.condition.network == group.condition.network
-                    && other.condition.bits == group.condition.bits
-                    && Section(other.first) == Section(group.first) && other.precision == group.precision && other.seeds == group.seeds
+                other.condition.cell + "gd" == group.condition.cell && Section(other.first) == Section(group.first)
+                    && other.precision == group.precision && other.seeds == group.seeds
             }
             guard let other = groups.first(where: isOther) else { continue }
             let both = try [(group, "BCGD"), (other, "BinaryConnect")].map { group, name in

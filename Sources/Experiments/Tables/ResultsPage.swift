@@ -98,7 +98,7 @@ struct ResultsPage {
             [
                 ("run", run.name), ("command", facts.how), ("commit", facts.commit), ("seed", "\(run.seed)"),
                 ("threads", "\(facts.threads)"),
-                ("data", facts.dataOrigin.rawValue), ("test images", "\(run.testImages)"),
+                ("data", facts.dataOrigin.rawValue), ("\(run.condition.dataset.evaluatedImages) images", "\(run.testImages)"),
                 ("seconds", String(format: "%.0f", facts.seconds)),
                 ("recipe", "\(facts.recipe), digest \(facts.recipeDigest)"), ("reported", run.reportedSource)
             ] + settings)

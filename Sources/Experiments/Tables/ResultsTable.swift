@@ -106,7 +106,7 @@ public struct ResultsTable: Sendable {
 
     /// All of it, without the notes.
     public var markdown: String {
-        let number = groups.first.map { "Top-1 after the last epoch on \($0.first.testImages) test images.\n\n" } ?? ""
+        let number = groups.first.map { "Top-1 after the last epoch on \($0.images).\n\n" } ?? ""
         let absent = missing.isEmpty ? "" : "\nWithout a run: \(escapedForMarkdown(missing.joined(separator: ", "))).\n"
         return number + accuracies.markdown + absent + [differences, images].compactMap { $0 }.map { "\n" + $0.markdown }.joined()
     }
@@ -118,7 +118,7 @@ public struct ResultsTable: Sendable {
         let kept = all.header.indices.filter { !common.contains($0) }
         let facts =
             common.map { "\(all.header[$0].lowercased()): \(all.rows[0][$0])" }
-            + (groups.first.map { ["\($0.first.testImages) test images"] } ?? [])
+            + (groups.first.map { [$0.images] } ?? [])
         let table = TextTable(header: kept.map { all.header[$0] }, rows: all.rows.map { row in kept.map { row[$0] } })
         return escapedForMarkdown(facts.joined(separator: "; ")) + "\n\n" + table.markdown
     }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Datasets
+import Experiments
+import Foundation
+import TestSupport
+import Testing
+import Training
+
+/// What a folder holds already, and what of it is made again.
+extension TableRunnerTests {
+    private var files: FileManager { .default }
+    private func checkpoint(_ out: String, _ run: String) -> String { "\(folder.path)/\(out)/checkpoints/\(run).safetensors" }
+
+    /// A float run without its checkpoint is trained again where another needs it, and only there; one that came finished has its curve.
+    @Test func aLostCheckpointIsTrainedAgain() throws {
+        try run(["resnet8-float"], in: "a")
+        let path = "\(folder.path)/a/checkpoints/\(names(1)[0]).safetensors", rows = try output("a").rows()
+        let first = try tensors("a", names(1)[0])
+        try FileManager.default.moveItem(atPath: path, toPath: "\(output("c").path)/checkpoints/\(names(1)[0]).safetensors")
+        try run(["resnet8-float"], in: "c", resume: true)
+        #expect(try curve("c", names(1)[0]) == curve("a", names(1)[0]) && output("c").rows()[0].correctFinal == rows[0].correctFinal)
+        try run(["resnet8-float"], in: "a", resume: true)
+        #expect(!FileManager.default.fileExists(atPath: path))
+        try run(["resnet8-1w4a-bcgd"], in: "a", resume: true)
+        let again = try output("a").rows(), isSame = try tensors("a", names(1)[0]) == first
+        #expect(isSame && again.map(\.name) == names(1) && again[0].correctFinal == rows[0].correctFinal)
+    }
+
+    /// A float run that diverges has a row without accuracy; what starts from it is not run, other cells are.
+    @Test func divergenceIsAResult() throws {
+        try schedule(batch: 16, learningRate: ", rate: 1.0e+30")
+        try run(["resnet8-1w4a-bcgd"], in: "a")
+        let rows = try output("a").rows()
+        #expect(rows.map(\.name) == [names(1)[0]] && rows[0].divergedEpoch == 1)
+    }
+
+    /// What starts from a run that was not run is not run either, and nothing ends.
+    @Test func divergenceIsPassedOn() throws {
+        try schedule(batch: 16, learningRate: ", rate: 1.0e+30")
+        let cells = try String(contentsOfFile: folder.path + "/E/cells.yaml", encoding: .utf8)
+        let after = "\n  - { cell: after, method: bc, protocols: [smoke], network: resnet8, weight_bits: 1, activation_bits: 4, start: "
+        _ = try folder.write(cells + after + "resnet8-1w4a-bcgd }\n", to: "E/cells.yaml")
+        _ = try folder.write("title: T\ncolumns: [bits]\ncells: [after]\n", to: "E/table1.yaml")
+        try run(["after"], seeds: [1, 2], in: "a")
+        #expect(try output("a").rows().map(\.name) == [names(1)[0], names(2)[0]])
+    }
+
+    /// Trained again for its checkpoint alone, a run may be stopped and goes on; its row and curve stay as they were.
+    @Test func whatIsTrainedAgainMayBeStopped() throws {
+        let (float, stop) = (names(1)[0], StopRequest())
+        try run(["resnet8-1w4a-bcgd"], in: "a")
+        let (rows, before) = (try output("a").rows(), try curve("a", float))
+        try files.removeItem(atPath: checkpoint("a", float))
+        try run(["resnet8-1w4a-bc"], in: "a", resume: true, on: StoppingDataset(data, epoch: 1, stop), stop: stop, command: "second")
+        #expect(try output("a").rows() == rows && curve("a", float) == before && files.fileExists(atPath: checkpoint("a", float)))
+        try run(["resnet8-1w4a-bc"], in: "a", resume: true, command: "third")
+        let all = try output("a").rows()
+        #expect(try Array(all.prefix(2)) == rows && all.count == 3 && curve("a", float) == before)
+    }
+
+    /// A run that comes to another network when it is trained again is refused, each time.
+    @Test func whatIsTrainedAgainIsTheSameNetwork() throws {
+        let float = names(1)[0]
+        try run(["resnet8-float"], in: "a")
+        let rows = try output("a").rows(), row = try #require(rows.first)
+        var correct = try #require(try output("a").outcomes(row)).correct
+        let (right, wrong) = (try #require(correct.firstIndex(of: true)), try #require(correct.firstIndex(of: false)))
+        correct.swapAt(right, wrong)
+        try ImageOutcomes(correct).write(to: output("a").correct(float))
+        try files.removeItem(atPath: checkpoint("a", float))
+        for _ in 1...2 {
+            #expect { try run(["resnet8-1w4a-bcgd"], in: "a", resume: true) } throws: {
+                "\($0)".contains("was trained again, as its checkpoint was not there, and 2 test images come out otherwise")
+            }
+            #expect(try output("a").rows() == rows && !files.fileExists(atPath: checkpoint("a", float)))
+        }
+    }
+
+    /// Files of other images have the same names: theirs stay.
+    @Test func otherFilesTakeAnotherFolder() throws {
+        struct Unofficial: Dataset {
+            let images: ImageDataset
+            var name: String { images.name }
+            var classes: [String] { images.classes }
+            var isOfficial: Bool { false }
+            func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) { (images.train, images.test) }
+        }
+        try run(["resnet8-float"], in: "a")
+        try files.removeItem(atPath: checkpoint("a", names(1)[0]))
+        let rows = try output("a").rows()
+        for resume in [false, true] {
+            #expect { try run(["resnet8-float"], in: "a", resume: resume, on: Unofficial(images: data)) } throws: {
+                "\($0)".contains("holds synthetic-resnet8-float-smoke-seed1 on official files, here they are unofficial")
+            }
+        }
+        #expect(try output("a").rows() == rows)
+    }
+}
