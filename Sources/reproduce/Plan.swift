@@ -37,9 +37,7 @@ struct Plan: ParsableCommand {
             throw FileError("\(table) is not of \(images.dataset.rawValue): choose another --dataset")
         }
         let cells = try options.cells(subject)
-        let selected = try cells.selection(
-            of: [try options.experiment.folder.table(table, subject)], only: options.only.map(split),
-            recipe: table == "table1" ? "paper" : nil)
+        let selected = try cells.selection(of: [try options.experiment.folder.table(table, subject)], only: options.only.map(split))
         let lines = try JobLines(selected, of: cells, seeds: try options.seedList()) { cell, seed in
             [InstalledProgram.file, table] + common + ["--only", cell, "--seeds", "\(seed)", "--resume"]
         }

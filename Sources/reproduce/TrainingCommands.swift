@@ -213,7 +213,11 @@ struct TableOne: ParsableCommand {
         }
     }
 
-    func run() throws { try options.train([recipe == "paper" ? "table1" : "table1-\(recipe)"], on: images, recipe: recipe) }
+    func run() throws {
+        // Table 1 itself may have cells of further recipes.
+        if recipe == "paper" { return try options.train(["table1"], on: images) }
+        try options.train(["table1-\(recipe)"], on: images, recipe: recipe)
+    }
 }
 
 struct TableTwo: ParsableCommand {

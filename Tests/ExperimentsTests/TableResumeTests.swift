@@ -95,4 +95,22 @@ extension TableRunnerTests {
         }
         #expect(try output("a").rows() == rows)
     }
+
+    /// Tables show the reported values as they are now; rows that no protocol would run any more are refused.
+    @Test func rowsAreWhatTheExperimentsSayNow() throws {
+        try run(["resnet8-float"], in: "a")
+        let all = ExperimentFolder(folder.path + "/E"), reported = folder.path + "/E/reported.csv", cells = folder.path + "/E/cells.yaml"
+        let (values, definitions) = (
+            try String(contentsOfFile: reported, encoding: .utf8), try String(contentsOfFile: cells, encoding: .utf8)
+        )
+        _ = try folder.write(values + "synthetic/resnet8-float,top-1,77.70,%,primary,a source\n", to: "E/reported.csv")
+        try ResultFiles(try output("a"), experiments: all).write()
+        #expect(try String(contentsOfFile: "\(folder.path)/a/tables/table1.md", encoding: .utf8).contains(" 77.70 |"))
+        let line = "{ cell: resnet8-float, protocols: [smoke]"
+        #expect(definitions.contains(line))
+        _ = try folder.write(definitions.replacing(line, with: line.replacing("smoke", with: "short")), to: "E/cells.yaml")
+        #expect { try ResultFiles(try output("a"), experiments: all) } throws: {
+            "\($0)".contains("of a cell that \(cells) no longer has in protocol smoke")
+        }
+    }
 }

@@ -133,6 +133,9 @@ public struct ExperimentCells: Sendable {
         return try withPredecessors(all.filter { only.contains($0.name) })
     }
 
+    /// Whether there is such a cell in any protocol.
+    func defines(_ name: String) -> Bool { protocolsByCell[name] != nil }
+
     /// What there is of a cell that a selection does not have, for its message; empty where there is nothing.
     private func whereabouts(of name: String, besides tables: [ExperimentTable]) -> String {
         guard let own = protocolsByCell[name] else { return "" }

@@ -66,11 +66,16 @@ public struct RunRow: Equatable, Sendable {
         condition: Condition, seed: UInt64, epochs: Int, testImages: Int, correctFinal: Int?, correctBest: Int?, trainLoss: Double? = nil,
         top5Final: Int? = nil, reportedIn published: ReportedValues, provenance: RunProvenance
     ) {
-        let value = published[condition.reportedID]
         self.init(
             condition: condition, seed: seed, epochs: epochs, testImages: testImages, correctFinal: correctFinal, correctBest: correctBest,
-            trainLoss: trainLoss, top5Final: top5Final, reported: value?.value, reportedSource: value?.origin ?? ReportedValue.notAvailable,
-            provenance: provenance)
+            trainLoss: trainLoss, top5Final: top5Final, reported: nil, reportedSource: ReportedValue.notAvailable, provenance: provenance)
+        take(published)
+    }
+
+    /// The published number of the row's cell.
+    mutating func take(_ published: ReportedValues) {
+        let value = published[condition.reportedID]
+        (reported, reportedSource) = (value?.value, value?.origin ?? ReportedValue.notAvailable)
     }
 
     init(

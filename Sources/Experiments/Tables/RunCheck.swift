@@ -9,16 +9,26 @@ struct RunCheck {
 
     init(_ experiments: ExperimentFolder, _ output: OutputFolder) { (self.experiments, runs) = (experiments, output.runs) }
 
-    /// Completes the rows' conditions by settings that a table shows since later than they were run.
+    /// Completes the rows' conditions by settings that a table shows since later than they were run, and takes the reported values as they
+    /// are now.
     /// - Throws: `FileError` naming the run that contradicts its cell, or another of its section.
     func complete(_ rows: inout [RunRow]) throws {
+        let reported = try experiments.reported()
+        for index in rows.indices { rows[index].take(reported) }
         let kept = Set(rows.flatMap(\.condition.settings.keys))
         for section in Section.all(of: rows) {
-            let subject = Subject(section.dataset), cells = try experiments.cells(subject, section.runProtocol).cells
+            let subject = Subject(section.dataset), all = try experiments.cells(subject, section.runProtocol)
             let shown = try experiments.shownSettings(subject) + kept
             let members = rows.indices.filter { Section(rows[$0]) == section }
             for index in members {
-                guard let cell = cells.first(where: { $0.name == rows[index].condition.cell }) else { continue }
+                guard let cell = all.cells.first(where: { $0.name == rows[index].condition.cell }) else {
+                    guard !all.defines(rows[index].condition.cell) else {
+                        throw FileError(
+                            "\(runs): \(rows[index].name) is of a cell that \(experiments.folder(of: subject))/cells.yaml no longer has in "
+                                + "protocol \(section.runProtocol.rawValue)")
+                    }
+                    continue
+                }
                 try complete(
                     &rows[index], cell,
                     Condition(cell, on: section.dataset, section.runProtocol, rows[index].condition.precision, showing: shown))
