@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ArgumentParser
 import Backends
+import Datasets
 import Experiments
+import Training
 
 struct ComparePrecision: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,7 +38,8 @@ struct ComparePrecision: ParsableCommand {
     }
 
     func run() throws {
-        let dataset = try images.load()
+        let first = try checkpoints.first.map { try Checkpoint(path: $0).description().dataset }
+        let dataset = try images.load(images.asked ?? first.flatMap { DatasetID($0).known } ?? images.dataset)
         let out = out ?? "runs/precision/gradients\(precision == .mixed ? "" : "-\(precision.rawValue)").csv"
         let table = try GradientTable(out, precision, threads: computing.threads.count, invocation: .current)
         try table.record(checkpoints, on: dataset, batches: batches)

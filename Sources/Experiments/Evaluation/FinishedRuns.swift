@@ -19,7 +19,8 @@ public struct FinishedRuns {
     }
 
     /// Writes `runs/RUN/correct.txt`, RUN named after the checkpoint.
-    /// - Throws: `CheckpointError` for a run that is not finished, or that comes to another number of images than it recorded.
+    /// - Throws: `CheckpointError` for a run that is not finished, or that comes to another number of images than it recorded; `FileError`
+    ///   where the folder's row of that name has another number.
     /// - Returns: the file, and which images are right.
     public func evaluate(_ checkpoint: Checkpoint, on dataset: any Dataset) throws -> (file: String, outcomes: ImageOutcomes) {
         let trainer = try Trainer(
@@ -27,6 +28,11 @@ public struct FinishedRuns {
         try trainer.restore(checkpoint)
         let outcomes = ImageOutcomes(try trainer.finalCorrect())
         let run = ((checkpoint.path as NSString).lastPathComponent as NSString).deletingPathExtension
+        if let row = try output.rows().first(where: { $0.name == run }), row.correctFinal != outcomes.count {
+            throw FileError(
+                "\(checkpoint.path) gets \(outcomes.count) images right, but \(output.runs) has \(row.correctFinal ?? 0) for \(run): it is "
+                    + "another run's; choose another --out")
+        }
         return (try output.write(outcomes, of: run), outcomes)
     }
 }
