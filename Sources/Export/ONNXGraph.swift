@@ -14,13 +14,23 @@ package struct ONNXGraph {
     private var nodes: [ProtobufMessage] = []
     private var constants: [ProtobufMessage] = []
     private var usesQONNX = false, usesInt4 = false
+    /// Of the input, the output, and all results so far.
+    private var names: Set<String> = ["image", "scores"]
 
     package init() {}
+
+    /// The name, or where it is taken, such as by units of a foreign file that share one, the name with a number.
+    private mutating func unique(_ name: String) -> String {
+        let free = ([name] + (2...names.count + 2).map { "\(name).\($0)" }).first { !names.contains($0) } ?? name
+        names.insert(free)
+        return free
+    }
 
     /// Adds a node and returns the name of its result.
     package mutating func node(
         _ type: String, _ inputs: [String], name: String, domain: String = "", _ attributes: [(String, Attribute)] = []
     ) -> String {
+        let name = name == "scores" && type == "Gemm" ? name : unique(name)
         var node = ProtobufMessage()
         for input in inputs { node.add(1, input) }
         node.add(2, name)
@@ -71,6 +81,7 @@ package struct ONNXGraph {
     ///   - type: ONNX's number of it.
     ///   - field: of TensorProto, that holds the data: 9 is raw_data.
     package mutating func constant(_ name: String, _ shape: [Int], type: Int, _ data: Data, field: UInt64 = 9) -> String {
+        let name = unique(name)
         var tensor = ProtobufMessage()
         for dimension in shape { tensor.add(1, dimension) }
         tensor.add(2, type)

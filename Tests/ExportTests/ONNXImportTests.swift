@@ -43,6 +43,14 @@ import Testing
         try Classifier(try imported(bytes)).scores(of: (0..<16).map { UInt8($0 * 16) })
     }
 
+    /// Names of units come from foreign files, whose nodes may share one or be called as a result is here.
+    @Test func namesOfResultsAreUnique() {
+        var graph = ONNXGraph()
+        let names = ["a", "a", "scores", "image"].map { graph.node("Conv", [], name: $0) }
+        #expect(names == ["a", "a.2", "scores.2", "image.2"] && graph.constant("a", [], [Float(1)]) == "a.3")
+        #expect(graph.node("Gemm", [], name: "scores") == "scores")
+    }
+
     /// A ReLU is part of a quantizer of levels from 0, also with a factor above 0 between them; with anything else between them it is
     /// not: Conv → ReLU → Add(1) has no negative number, Conv → Add(1) has.
     @Test func reluOnlyRightBeforeAQuantizer() throws {
