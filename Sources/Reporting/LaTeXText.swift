@@ -77,7 +77,8 @@ private let escapes: [Unicode.Scalar: String] = [
 ]
 
 private let mathematics: [Character: String] = [
-    "<": "<", ">": ">", "|": "|", "±": "\\pm", "−": "-", "×": "\\times", "·": "\\cdot", "≤": "\\le", "≥": "\\ge", "√": "\\surd",
+    "<": "<", ">": ">", "|": "|", "±": "\\pm", "−": "-", "×": "\\times", "·": "\\cdot", "≤": "\\le", "≥": "\\ge", "≠": "\\ne",
+    "√": "\\surd",
     "‖": "\\Vert", "⟨": "\\langle", "⟩": "\\rangle", "∂": "\\partial", "∇": "\\nabla", "Σ": "\\Sigma", "Δ": "\\Delta", "∞": "\\infty",
     "←": "\\leftarrow",
     "½": "\\frac12", "¼": "\\frac14", "⅛": "\\frac18", "ᵀ": "^{\\top}", "⁺": "^{+}", "⁻": "^{-}", "¹": "^{1}", "²": "^{2}", "³": "^{3}",
@@ -86,7 +87,7 @@ private let mathematics: [Character: String] = [
     "φ": "\\varphi", "ξ": "\\xi", "ℓ": "\\ell", "ᵢ": "_{i}", "β": "\\beta", "Γ": "\\Gamma", "γ": "\\gamma", "ε": "\\varepsilon",
     "κ": "\\kappa", "ν": "\\nu",
     "τ": "\\tau", "χ": "\\chi", "ψ": "\\psi", "ω": "\\omega", "∫": "\\int", "∥": "\\parallel",
-    "→": "\\to", "c̄": "\\bar c", "v̄": "\\bar v",
+    "→": "\\to", "ā": "\\bar a", "c̄": "\\bar c", "v̄": "\\bar v",
     "z̃": "\\tilde z",
     "w̃": "\\tilde w", "₀": "_{0}", "₁": "_{1}", "₂": "_{2}", "₅": "_{5}", "₊": "_{+}", "₋": "_{-}"
 ]

@@ -22,6 +22,15 @@ import Training
         #expect(FileManager.default.contents(atPath: copy) == bytes)
     }
 
+    /// Of what pdfLaTeX knows: Latin letters. Signs of the theory's statements are commands (`LaTeXText.swift`).
+    @Test func latexHasNoUnknownSigns() throws {
+        let folder = Self.results + "/paper", names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        for name in names.filter({ $0.hasSuffix(".tex") }) {
+            let signs = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8).unicodeScalars.filter { $0.value >= 0x180 }
+            #expect(signs.isEmpty, "\(name): \(String(String.UnicodeScalarView(signs)))")
+        }
+    }
+
     @Test func seedsAreWrittenAsTheyWereRead() throws {
         let path = Self.results + "/regress/seeds.csv", recorded = try RegressionSamples(contentsOf: path)
         #expect(try Data(recorded.table.text.utf8) == Data(contentsOf: URL(fileURLWithPath: path)))
