@@ -21,8 +21,8 @@ package struct ONNXGraph {
 
     /// The name, or where it is taken, such as by units of a foreign file that share one, the name with a number.
     private mutating func unique(_ name: String) -> String {
-        let free = ([name] + (2...names.count + 2).map { "\(name).\($0)" }).first { !names.contains($0) } ?? name
-        names.insert(free)
+        var (free, number) = (name, 2)
+        while !names.insert(free).inserted { (free, number) = ("\(name).\(number)", number + 1) }
         return free
     }
 

@@ -30,9 +30,9 @@ struct Evaluate: ParsableCommand {
             let dataset =
                 try loaded.flatMap { $0.name == run.dataset ? $0 : nil } ?? images.load(for: run, of: path, imageNet, needsTraining: true)
             loaded = dataset
-            let (file, outcomes) = try runs.evaluate(checkpoint, on: dataset), correct = outcomes.correct.count { $0 }
-            let found = EvaluatedRun(checkpoint: path, run: run.name, file: file, correct: correct, images: outcomes.correct.count)
-            say(format.json ? try jsonText(found) : "\(file): \(correct) of \(outcomes.correct.count)")
+            let (file, outcomes) = try runs.evaluate(checkpoint, on: dataset)
+            let found = EvaluatedRun(checkpoint: path, run: run.name, file: file, correct: outcomes.count, images: outcomes.correct.count)
+            say(format.json ? try jsonText(found) : "\(file): \(outcomes.count) of \(outcomes.correct.count)")
         }
     }
 }

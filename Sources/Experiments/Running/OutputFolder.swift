@@ -90,7 +90,7 @@ public struct OutputFolder: Sendable {
     /// Takes a run's checkpoint out of the way, as `NAME.safetensors.other`.
     func setAside(_ run: String) throws {
         let (path, other) = (checkpoint(run), checkpoint(run) + ".other")
-        if rename(path, other) != 0 { throw FileError("cannot rename \(path): \(String(cString: strerror(errno)))") }
+        guard rename(path, other) == 0 else { throw FileError("cannot rename \(path): \(systemReason())") }
     }
 
     /// - Throws: `FileError` naming the row and column that are not what a run writes.

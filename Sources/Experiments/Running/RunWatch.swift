@@ -42,20 +42,19 @@ struct RunWatch {
         let (name, isQuantized) = (trainer.run.name, trainer.network.graph.hasQuantizers)
         (self.trainer, self.output, self.commit, self.recipe) = (trainer, output, commit, recipe)
         probe = watching.diagnostics && isQuantized ? try ActivationProbe(trainer) : nil
-        do { log = try watching.log?(name) } catch {
+        do {
+            log = try watching.log?(name)
+            if let last = log?.lastStep, last > trainer.state.epoch {
+                throw FileError(
+                    "the log of \(name) has \(last) epochs, but the run stands after epoch \(trainer.state.epoch): name another folder, or "
+                        + "remove the one with its log")
+            }
+        } catch {
             guard !needsLog else { throw error }
             note("\(name) is not logged: \(error)")
             log = nil
         }
         logged = log?.lastStep ?? 0
-        if logged > trainer.state.epoch {
-            let error = FileError(
-                "the log of \(name) has \(logged) epochs, but the run stands after epoch \(trainer.state.epoch): name another folder, or "
-                    + "remove the one with its log")
-            guard !needsLog else { throw error }
-            note("\(name) is not logged: \(error)")
-            log = nil
-        }
         if probe != nil { try makeFolder(output.folder(of: name)) }
     }
 

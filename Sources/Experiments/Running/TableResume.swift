@@ -27,7 +27,7 @@ extension TableRunner {
     /// Whether there is nothing to train, and says why.
     func isDone(_ run: PlannedRun, isStartedFrom: Bool) throws -> Bool {
         let rows = try output.rows(), name = run.description.name
-        if let row = try finishedRow(run, in: rows), try isFinished(run, isStartedFrom: isStartedFrom) {
+        if let row = try endedRow(run, in: rows, isStartedFrom: isStartedFrom) {
             let end =
                 row.divergedEpoch.map { "diverged before, in epoch \($0)" }
                 ?? String(format: "finished before, %.2f %%", row.top1Final ?? 0)
@@ -41,17 +41,17 @@ extension TableRunner {
         return true
     }
 
-    /// Whether the run has its row and, where others start from it, the checkpoint of its end. Without that it is trained again, for the
-    /// checkpoint alone: what is recorded stays.
+    /// The row of a run that has one and, where others start from it, the checkpoint of its end. Without that it is trained again, for
+    /// the checkpoint alone: what is recorded stays.
     /// - Throws: `FileError` when the checkpoint's end is not the row's.
-    func isFinished(_ run: PlannedRun, isStartedFrom: Bool) throws -> Bool {
-        guard let row = try finishedRow(run, in: output.rows()) else { return false }
-        guard isStartedFrom, row.divergedEpoch == nil else { return true }
-        guard output.hasCheckpoint(run.description) else { return false }
+    func endedRow(_ run: PlannedRun, in rows: [RunRow], isStartedFrom: Bool) throws -> RunRow? {
+        guard let row = try finishedRow(run, in: rows) else { return nil }
+        guard isStartedFrom, row.divergedEpoch == nil else { return row }
+        guard output.hasCheckpoint(run.description) else { return nil }
         let state = try Checkpoint(path: output.checkpoint(row.name)).state
-        guard state.epoch == run.description.recipe.epochs, let last = state.curve.last else { return false }
+        guard state.epoch == run.description.recipe.epochs, let last = state.curve.last else { return nil }
         try expectSame(run, row, last.testHits)
-        return true
+        return row
     }
 
     /// - Throws: `FileError` when a run that was trained again did not come to what its row, and the file beside it, say.

@@ -98,16 +98,17 @@ public struct TableRunner {
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.run)
         var isFirst = true
         for (index, run) in runs.enumerated() where !stop.isMade {
-            if try isDone(run, isStartedFrom: startedFrom.contains(run.description)) { continue }
+            let isStartedFrom = startedFrom.contains(run.description)
+            if try isDone(run, isStartedFrom: isStartedFrom) { continue }
             try output.locked(run.description) {
                 // Another process may have finished it since.
-                guard try !isDone(run, isStartedFrom: startedFrom.contains(run.description)) else { return }
+                guard try !isDone(run, isStartedFrom: isStartedFrom) else { return }
                 _ = try next(index)
                 try train(run, isFirst: isFirst)
                 isFirst = false
             }
             // Others may start from what the limit ended.
-            if stepLimit != nil, try !isFinished(run, isStartedFrom: startedFrom.contains(run.description)) { break }
+            if stepLimit != nil, try endedRow(run, in: output.rows(), isStartedFrom: isStartedFrom) == nil { break }
         }
         _ = try next(nil)
         try writeTables()
