@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every peer of the benchmarks answers to the program that drives it."""
 import json
+import os
 import resource
 import sys
 import time
+
+
+def standard_output():
+    """A stream for the answers alone: what libraries print goes to standard error from now on."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return answers
 
 
 def answer(description, run, to=sys.stdout):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Times inference by packed models, by ONNX Runtime (float, int8), OpenVINO (f32, bf16, int8), ncnn and LiteRT with XNNPACK (f32, int8)
-and PyTorch, interleaved, on the same network.
+and PyTorch (operator by operator, and by torch.compile), interleaved, on the same network.
 
     python3 Experiments/benchmarks/inference.py [--model resnet20=model.bcgd]
 
@@ -92,10 +92,9 @@ def candidates(files, batch, threads, limit, options):
             ("int8 per channel", "default")):
         words = [options.python, os.path.join(HERE, "inference_openvino.py"), files[form], "--precision", precision, *size]
         found.append(Candidate("openvino", form if precision == "default" else f"{form} {precision}", files[form], words))
-    for form in ("float", "unrounded"):
-        for layout in ("nchw", "channels-last"):
-            words = [options.python, os.path.join(HERE, "inference_torch.py"), files[form], "--layout", layout, *size]
-            found.append(Candidate("pytorch", f"{form} {layout}", files[form], words))
+    for form, layout, how in itertools.product(("float", "unrounded"), ("nchw", "channels-last"), ("", "compile")):
+        words = [options.python, os.path.join(HERE, "inference_torch.py"), files[form], "--layout", layout, *size]
+        found.append(Candidate("pytorch", f"{form} {layout} {how}".strip(), files[form], words + ["--compile"] * bool(how)))
     for form in ("unrounded", "int8") if limit == "none" else ():
         if file := files.get(("ncnn", form)):
             for winograd in ("default", "23", "none"):

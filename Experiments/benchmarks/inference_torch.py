@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PyTorch for the inference benchmark: runs an exported ONNX file operator by operator, describes itself in one line of JSON and
-answers "go K" lines.  So it computes the very network that the others do."""
+"""PyTorch for the inference benchmark: runs an exported ONNX file, operator by operator or compiled, describes itself in one line of
+JSON and answers "go K" lines.  So it computes the very network that the others do."""
 import argparse
 
 import numpy as np
 import onnx
 import torch
+import torch._inductor.config
 import torch.nn.functional as F
 from onnx import numpy_helper
 
-from answers import add_size, answer, size
+from answers import add_size, answer, size, standard_output
 from inference_layers import images
 
 
@@ -69,16 +70,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--layout", choices=("nchw", "channels-last"), default="channels-last")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile, weights frozen into the code, the fastest kernels sought")
     add_size(parser)
     options = parser.parse_args()
+    answers = standard_output()
     torch.set_num_threads(options.threads)
     module = OnnxModule(options.model, options.layout).eval()
     shape = [d.dim_value for d in onnx.load(options.model).graph.input[0].type.tensor_type.shape.dim][1:]
     pictures = torch.from_numpy(images(options.batch, shape))
     if options.layout == "channels-last":
         pictures = pictures.to(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        answer(size(options), lambda: module(pictures))
+    if options.compile:
+        torch._inductor.config.freezing = True
+        module = torch.compile(module, mode="max-autotune")
+    with torch.no_grad() if options.compile else torch.inference_mode():  # weights are frozen without gradients only
+        module(pictures)  # compiles, if asked
+        answer(size(options), lambda: module(pictures), to=answers)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ Describes the step in one line of JSON on standard output, then answers each lin
 `training.py` drives it.  Not a reference for accuracy: `Tests` hold the vectors for that.
 """
 import argparse
-import os
 import sys
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from answers import answer
+from answers import answer, standard_output
 
 RATE, RESOLUTION_RATE, RESOLUTION_MINIMUM = 1e-3, 1e-5, 1e-3
 MOMENTUM, DECAY, BLENDING = 0.95, 1e-4, 1e-5
@@ -245,8 +244,7 @@ def main():
             sys.exit(f"Brevitas is not installed here: {error}")
     if a.weight_bits not in (1, 32):
         sys.exit("this comparison knows 1 and 32 weight bits")
-    answers = os.fdopen(os.dup(1), "w")  # what libraries print goes to standard error, not between the answers
-    os.dup2(2, 1)
+    answers = standard_output()
     torch.set_num_threads(a.threads)
     torch.set_num_interop_threads(1)
     self_check()

@@ -58,6 +58,9 @@ struct ExportCommand: ParsableCommand {
         guard classNames == nil || !isPacked else {
             throw ValidationError("--class-names is for checkpoints: the packed model \(checkpoint) holds its classes")
         }
+        guard !unfinished || !isPacked else {
+            throw ValidationError("--unfinished is for checkpoints: the packed model \(checkpoint) says what it is of: leave it out")
+        }
         guard !isWeights || classNames == nil && !isPacked else {
             throw ValidationError("\(output) holds what a checkpoint does: it takes a checkpoint, and no --class-names")
         }

@@ -109,6 +109,9 @@ struct DataOptions: ParsableArguments {
         }
     }
 
+    /// The first of those given that says more than where images are, for messages that it plays no part.
+    var givenBesidesFolder: String? { asked != nil ? "--dataset" : allowUnofficialData ? "--allow-unofficial-data" : nil }
+
     /// With images; `nil` where none was named.
     var folder: String? { data ?? environment("BCGD_DATA") }
     var dataset: KnownDataset { asked ?? (folder == nil ? .fashionMNIST : .cifar10) }

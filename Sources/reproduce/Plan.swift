@@ -24,8 +24,7 @@ struct Plan: ParsableCommand {
         }
         guard options.job.ranks == nil else { throw ValidationError("lines of a plan are one process each: leave --ranks out") }
         guard options.stopAfter == nil else { throw ValidationError("lines of a plan train whole runs: leave --stop-after out") }
-        if table == "table3", images.asked != nil || images.allowUnofficialData {
-            let option = images.asked == nil ? "--allow-unofficial-data" : "--dataset"
+        if table == "table3", let option = images.givenBesidesFolder {
             throw ValidationError("\(option) is not for table3, which is ImageNet's: leave it out")
         }
         if table != "table3", let option = imageNet.given() { throw ValidationError("\(option) is for table3: leave it out") }

@@ -29,6 +29,12 @@ struct Report: ParsableCommand {
             """)
     var check = false
 
+    func validate() throws {
+        if let option = images.givenBesidesFolder { throw ValidationError("rows say what they were trained on: leave \(option) out") }
+        let option = images.data != nil ? "--data" : computing.asked != nil ? "--threads" : nil
+        if let option, !check { throw ValidationError("\(option) is for --check, which runs networks: add that, or leave it out") }
+    }
+
     /// However it is spelled.
     private var isResults: Bool {
         URL(fileURLWithPath: out).standardizedFileURL.path == URL(fileURLWithPath: "results").standardizedFileURL.path

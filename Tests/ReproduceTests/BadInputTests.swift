@@ -91,6 +91,14 @@ import Testing
         }
     }
 
+    /// What plays no part is refused: else someone thinks that it did.
+    @Test(arguments: [
+        (["--data", "data"], "--data is for --check"), (["--threads", "2"], "--threads is for --check"),
+        (["--dataset", "mnist", "--check"], "leave --dataset out"),
+        (["--allow-unofficial-data", "--check"], "leave --allow-unofficial-data out")
+    ])
+    func reportTakesOnlyWhatItUses(options: [String], words: String) throws { try expectRefusal(["report"] + options, words) }
+
     /// A README whose lines end as on Windows, with a byte-order mark or without a last line end, is the same README.
     @Test func theResultsBlockHasAnyLineEnds() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -151,6 +151,7 @@ import Testing
         try expectRefusal(["export", folder + "/none.safetensors", "-o", folder + "/a.bcgd"], "No such file")
         try expectRefusal(["export", model, "-o", folder + "/a.bcgd", "--form", "float"], "--form is for ONNX files")
         try expectRefusal(["export", model, "-o", folder + "/a.onnx", "--class-names", path], "--class-names is for checkpoints")
+        try expectRefusal(["export", model, "-o", folder + "/a.onnx", "--unfinished"], "--unfinished is for checkpoints")
         try expectRefusal(["export", path, "-o", folder + "/a.bcgd"], "not safetensors")
         try expectRefusal(["export", model, "-o", folder + "/a.txt"], "must end in .bcgd, .onnx or .safetensors")
         try expectRefusal(["export", model, "-o", folder + "/a.safetensors"], "it takes a checkpoint")
