@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Files
 import Foundation
 
 /// One mini-batch, valid until the loader's following `next`, `start` or `stop`.
@@ -40,6 +41,7 @@ public final class BatchLoader {
     private let seed: UInt64
     private let augmentation: Augmentation?
     private let shuffled: Bool
+    private let classes: Int
     private let workers: Int
     private let slots: [BatchSlot]
     private var queue: BatchQueue?
@@ -52,17 +54,18 @@ public final class BatchLoader {
     ///   - seed: of the order and the augmentation.
     ///   - augmentation: nil for evaluation.
     ///   - shuffled: in another order in every epoch; else in the split's.
+    ///   - classes: that labels may name, from 0.
     ///   - workers: background threads.
     ///   - depth: batches kept ready ahead of the consumer.
     public init(
         split: any ImageSource, batchSize: Int, places: Range<Int>? = nil, seed: UInt64, augmentation: Augmentation? = nil, shuffled: Bool,
-        workers: Int = 1, depth: Int = BatchLoader.depth
+        classes: Int = .max, workers: Int = 1, depth: Int = BatchLoader.depth
     ) {
         precondition(batchSize > 0 && workers > 0 && depth > 0, "batch size, workers and depth are at least 1")
         (self.split, self.batchSize, self.seed) = (split, batchSize, seed)
         let places = places ?? 0..<batchSize
         self.places = places
-        (self.augmentation, self.shuffled, self.workers) = (augmentation, shuffled, workers)
+        (self.augmentation, self.shuffled, self.classes, self.workers) = (augmentation, shuffled, classes, workers)
         // One slot more than the depth: the one the consumer holds.
         slots = (0...depth).map { _ in BatchSlot(images: places.count * split.imageSize, labels: places.count) }
     }
@@ -74,7 +77,7 @@ public final class BatchLoader {
         precondition((0...batchesPerEpoch).contains(firstBatch), "the first batch lies in the epoch")
         stop()
         let source = BatchSource(
-            split: split, batchSize: batchSize, places: places, epoch: epoch,
+            split: split, batchSize: batchSize, places: places, epoch: epoch, classes: classes,
             order: shuffled ? shuffledOrder(count: split.count, seed: seed, epoch: epoch) : nil)
         let queue = BatchQueue(batches: firstBatch..<batchesPerEpoch, slots: slots.count, workers: workers)
         let (slots, split, augmentation, seed) = (slots, split, augmentation, seed)
@@ -96,7 +99,7 @@ public final class BatchLoader {
     }
 
     /// The epoch's next batch, or nil after its last one; waits until the batch is ready.
-    /// - Throws: what a worker ran into; sources in memory never fail.
+    /// - Throws: what a worker ran into; `FileError` for a label that names no class.
     public func next() throws -> Batch? {
         guard let queue else { preconditionFailure("BatchLoader.next before start") }
         guard current < batchesPerEpoch else { return nil }
@@ -161,6 +164,7 @@ private struct BatchSource: Sendable {
     let batchSize: Int
     let places: Range<Int>
     let epoch: Int
+    let classes: Int
     /// nil: the split's own order.
     let order: [Int32]?
 
@@ -172,6 +176,9 @@ private struct BatchSource: Sendable {
         for position in min(first, end)..<end {
             let image = order.map { Int($0[position]) } ?? position
             let read = try reader.read(image, epoch: epoch, into: slot.images + (position - first) * size)
+            guard (0..<classes).contains(Int(read.label)) else {
+                throw FileError("image \(image) of a split has label \(read.label), expected 0 to \(classes - 1), a class' place")
+            }
             slot.labels[position - first] = read.label
             (work.images, work.bytes, work.replaced) = (work.images + 1, work.bytes + read.bytes, work.replaced + (read.isReplaced ? 1 : 0))
         }

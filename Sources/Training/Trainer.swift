@@ -117,9 +117,10 @@ public final class Trainer {
             : Augmentation(smallestArea: recipe.smallestCrop, flips: recipe.flip)
         loader = BatchLoader(
             split: train, batchSize: recipe.batchSize, places: shards.places, seed: run.seed, augmentation: augmentation, shuffled: true,
-            workers: dataWorkers)
+            classes: dataset.classes.count, workers: dataWorkers)
         testLoader = BatchLoader(
-            split: test, batchSize: recipe.batchSize, places: shards.places, seed: run.seed, shuffled: false, workers: dataWorkers)
+            split: test, batchSize: recipe.batchSize, places: shards.places, seed: run.seed, shuffled: false,
+            classes: dataset.classes.count, workers: dataWorkers)
         (state.data, state.threads) = (data, threads)
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Datasets
+import Files
 import Foundation
 import Testing
 
@@ -106,6 +107,16 @@ import Testing
             finished.signal()
         }.start()
         #expect(finished.wait(timeout: .now() + 20) == .success)
+    }
+
+    /// A source of one's own may say anything: a label beyond the classes is told, on the worker's thread, and ends nothing.
+    @Test func labelsNameClasses() throws {
+        let split = syntheticSplit(count: 45), classes = Int(split.labels.max() ?? 0)
+        let first = try #require(split.labels.firstIndex { Int($0) == classes })
+        let loader = BatchLoader(split: split, batchSize: 45, seed: 3, shuffled: false, classes: classes)
+        loader.start(epoch: 0)
+        let error = #expect(throws: FileError.self) { try loader.next() }
+        #expect(error?.description.hasPrefix("image \(first) of a split has label \(classes), expected 0 to \(classes - 1)") == true)
     }
 
     /// A consumer without work of its own waits; one that takes 4 ms a batch finds it ready.

@@ -43,7 +43,7 @@ public final class WeightsEvaluation {
             try AvailableMemory.expect(
                 split.count * split.imageSize, of: .now(), for: "keeping the pixels of \(split.count) images for the comparison")
         }
-        let loader = BatchLoader(split: split, batchSize: batch, seed: 0, shuffled: false, workers: dataWorkers)
+        let loader = BatchLoader(split: split, batchSize: batch, seed: 0, shuffled: false, classes: classes, workers: dataWorkers)
         var bar = ProgressBar.onStandardError(label: label, epochs: 1, imagesPerEpoch: split.count)
         defer { bar.close() }
         var result = Result()
