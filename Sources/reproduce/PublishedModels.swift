@@ -37,7 +37,7 @@ struct PublishedModels {
         /// The share of images that may differ, if it is about as often for better as for worse. A packed model's integers are the same
         /// everywhere. With float weights mixed precision rounds otherwise where the processor has no BF16, which flips levels, in the
         /// more images the coarser they are. Seen on CIFAR-10, ResNet-20, AVX-512 with BF16 against without: 0.2 % in float (table 4's),
-        /// 2.5 % at 4 bits (32W4A), 8.6 and 11.8 % at 2 (table 4, clipped ReLU and ReLU). Two trained networks of nearly the same
+        /// 2.5 and 2.7 % at 4 bits (32W4A; table 4, clipped ReLU), 8.6 to 11.8 % at 2 (table 4). Two trained networks of nearly the same
         /// accuracy differ in 5.5 % (4W4A by BCGD and by BC).
         var tolerance: Double {
             get throws {
