@@ -100,6 +100,9 @@ public struct ClassList: Sendable, Equatable {
         path = "the sorted folders"
     }
 
+    /// The first that is none of ImageNet-1k's classes.
+    var foreignWnid: String? { entries.map(\.wnid).first { ImageNetClasses.places[$0] == nil } }
+
     /// These are the 1000 classes of ImageNet-1k.
     var isImageNet1k: Bool { entries.map(\.wnid) == ImageNetClasses.wnids }
 

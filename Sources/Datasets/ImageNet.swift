@@ -24,11 +24,15 @@ public struct ImageNet: Dataset {
     public let isOfficial: Bool
     /// The place of each class among ImageNet-1k's scores; `nil` where neither a class list nor the ids tell.
     public let numbers: [Int]?
+    /// The id of a class that is none of ImageNet-1k's; `nil` where there is none such.
+    public let foreignClass: String?
     private let train, test: ImageFiles
     private let unreadable: UnreadableImages
 
     /// METHOD.md part 2.
     public static let normalization = PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
+    /// Of the whole data set.
+    public static let classCount = ImageNetClasses.wnids.count
     public static let trainImages = 1_281_167, testImages = 50_000
 
     /// What a user without the data needs to know.
@@ -61,12 +65,15 @@ public struct ImageNet: Dataset {
         // Never the plain name for other classes or fewer: published numbers are those of these 1000.
         name = (list.isImageNet1k ? KnownDataset.imageNet.id : DatasetID(count, classesOf: .imageNet)).name
         classes = list.entries.map(\.name)
+        foreignClass = list.foreignWnid
         numbers = list.hasPlaces ? list.entries.map(\.number) : nil
         self.unreadable = unreadable
     }
 
     /// Of the training images' names and classes.
     public var digest: String? { train.checksum }
+    /// Of the validation images'.
+    public var testDigest: String? { test.checksum }
 
     public func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
         guard let imageSize else { throw ImageSizeError("the images of \(name) have many sizes: the recipe needs image_size") }

@@ -17,10 +17,21 @@ public protocol Dataset: Sendable {
     /// Tells the images that a run was begun with from others: of all images and labels, or, where they are too many to be read for
     /// it, of their names; `nil`, the default, where neither is known.
     var digest: String? { get }
+
+    /// Of the test images' names, where `digest` leaves them out; `nil` by default.
+    var testDigest: String? { get }
 }
 
 extension Dataset {
     public var digest: String? { nil }
+    public var testDigest: String? { nil }
+
+    /// CRC-32 of the classes' names and of what `digest` and `testDigest` know of the images, eight hexadecimal digits: rows of results
+    /// on other images under the same name differ in it. `nil` where nothing is known of the images.
+    public var fingerprint: String? {
+        let known = [digest, testDigest].compactMap(\.self)
+        return known.isEmpty ? nil : crc32Hex([Array((classes + known).joined(separator: "\n").utf8)])
+    }
 }
 
 /// One split that batches are made of, in memory (`ImageSplit`) or in files (`JPEGSplit`). Dimensions as in `ImageSplit`.

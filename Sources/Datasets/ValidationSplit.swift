@@ -13,6 +13,7 @@ public struct ValidationSplit: Dataset {
     public var classes: [String] { whole.classes }
     public var isOfficial: Bool { whole.isOfficial }
     public var digest: String? { whole.digest }
+    public var testDigest: String? { whole.testDigest }
 
     public func sources(imageSize: Int?) throws -> (train: any ImageSource, test: any ImageSource) {
         let train = try whole.sources(imageSize: imageSize).train

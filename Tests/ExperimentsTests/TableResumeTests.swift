@@ -4,6 +4,7 @@ import Experiments
 import Foundation
 import TestSupport
 import Testing
+import TrainingTestSupport
 import Training
 
 /// What a folder holds already, and what of it is made again.
@@ -94,6 +95,39 @@ extension TableRunnerTests {
             }
         }
         #expect(try output("a").rows() == rows)
+    }
+
+    /// Other images under the same name: neither the same run, nor another seed, nor another cell stands beside these.
+    @Test func otherImagesTakeAnotherFolder() throws {
+        let others = syntheticDataset(train: 32, test: 21)
+        try run(["resnet8-float"], in: "a")
+        let rows = try output("a").rows()
+        let (ours, theirs) = (try #require(data.fingerprint), try #require(others.fingerprint))
+        #expect(rows.map(\.provenance.data) == [ours] && ours != theirs)
+        for (cell, seed) in [("resnet8-float", 1), ("resnet8-float", 2), ("resnet8-1w4a-bcgd", 1)] as [(String, UInt64)] {
+            #expect { try run([cell], seeds: [seed], in: "a", resume: true, on: others) } throws: {
+                "\($0)".contains("on other images than these, though both say synthetic (data_crc32 \(ours), here \(theirs))")
+            }
+        }
+        // Another data set whose files would have the same names, and one without any.
+        for (name, words) in [("synthetic+", "of synthetic, here they are of synthetic+"), ("+", "a data set's name is letters")] {
+            let other = ImageDataset(name: name, classes: data.classes, train: data.train, test: data.test, isOfficial: true)
+            #expect { try run(["resnet8-float"], in: "a", resume: true, on: other) } throws: { "\($0)".contains(words) }
+        }
+        #expect(try output("a").rows() == rows)
+        // Rows from before the images were kept say nothing of theirs; two that say different ones are refused.
+        let path = try output("a").runs, whole = try String(contentsOfFile: path, encoding: .utf8)
+        try whole.replacing(ours, with: "").replacing(",data_crc32", with: "").replacing(",,first", with: ",first").write(
+            toFile: path, atomically: true, encoding: .utf8)
+        try run(["resnet8-float"], seeds: [1, 2], in: "a", resume: true)
+        #expect(try output("a").rows().map(\.provenance.data) == [nil, ours])
+        try run(["resnet8-float"], seeds: [1, 3], in: "a", resume: true)
+        let more = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        try (more.dropLast() + [more[3].replacing(ours, with: theirs)]).joined(separator: "\n").write(
+            toFile: path, atomically: true, encoding: .utf8)
+        #expect { try ResultFiles(try output("a"), experiments: ExperimentFolder(folder.path + "/E")).write() } throws: {
+            "\($0)".contains("seed2 and synthetic-resnet8-float-smoke-seed3 are on different images, though both say synthetic")
+        }
     }
 
     /// Tables show the reported values as they are now; rows that no protocol would run any more are refused.

@@ -83,7 +83,7 @@ import Training
             #expect(try curve("a") == curve("b") && curve("a").count == 4)
             let table = try String(contentsOfFile: "\(folder)/a/tables/table3.md", encoding: .utf8)
             #expect(
-                table.contains("A stand-in: only some of ImageNet's 1000 classes") && table.contains("Top-5, % [95 %]")
+                table.contains("A stand-in: some classes, not ImageNet's 1000,") && table.contains("Top-5, % [95 %]")
                     && !table.contains("64.36"))
         }
     }
@@ -141,6 +141,15 @@ import Training
             try expectRefusal(beyond, "a classifier of 6 classes, but ImageNet, 3 classes has one at place 900")
             try expectRefusal(beyond + ["--restrict"], "a classifier of 6 classes, but ImageNet, 3 classes has one at place 900")
             try expectRefusal(evaluate + ["--resize", "10"], "--resize must be 0 or 32 to 2048")
+            // Numbers of own classes are no places among ImageNet's 1000.
+            var whole = try SafetensorsFile(path: weights)
+            whole.tensors["fc.weight"] = StoredTensor(shape: [1000, 512], [Float](repeating: 0, count: 512_000))
+            whole.tensors["fc.bias"] = StoredTensor(shape: [1000], [Float](repeating: 0, count: 1000))
+            try whole.write(to: folder + "/whole.safetensors")
+            for more in [[], ["--restrict"]] {
+                let words = evaluate.map { $0 == weights ? folder + "/whole.safetensors" : $0 } + more
+                try expectRefusal(words, "n00000001 of ImageNet, 3 classes is none of ImageNet-1k's")
+            }
             // A cell of another network is not left out in silence.
             let both = table3("d").map { $0 == "resnet18-1w4a-bcgd" ? "\($0),resnet34-1w4a-bcgd" : $0 }
             try expectRefusal(both, "resnet34-1w4a-bcgd is of imagenet-resnet34: leave it out of --only")
@@ -158,15 +167,21 @@ import Training
             #expect(status == 0, "\(output)")
             return try String(contentsOfFile: folder + "/" + record, encoding: .utf8).split(separator: "\n")
         }
+        // Nor are other validation images these.
+        let moved = folder + "/moved"
+        try FileManager.default.copyItem(atPath: data, toPath: moved)
+        try FileManager.default.moveItem(atPath: "\(moved)/val/n00000001/0.JPEG", toPath: "\(moved)/val/n00000001/9.JPEG")
+        let elsewhere = try Program("reproduce", evaluate.map { $0 == data ? moved : $0 } + ["--record", folder + "/e.csv"]).finish()
+        #expect(elsewhere.status == 0, "\(elsewhere)")
         let rows = try lines("e.csv", "other.safetensors")
-        #expect(try rows.count == 5 && lines("e.csv", "other.safetensors").count == 5)
+        #expect(try rows.count == 6 && lines("e.csv", "other.safetensors").count == 6)
         #expect(Set(rows.dropFirst().compactMap { $0.firstMatch(of: /,file [0-9a-f]{8},/)?.output }).count == 2, "\(rows)")
         let committed = Program.package.path + "/results/imagenet/evaluation.csv"
         try FileManager.default.copyItem(atPath: committed, toPath: folder + "/old.csv")
         let before = try String(contentsOfFile: committed, encoding: .utf8).split(separator: "\n").count
         let after = try lines("old.csv", "other.safetensors")
-        #expect(after.count == before + 1 && after[0].hasPrefix("dataset,n_test,network,weights,"), "\(after)")
-        #expect(after[1].hasPrefix("\"ImageNet, 10 classes\",500,imagenet-resnet18,,"), "\(after)")
+        #expect(after.count == before + 1 && after[0].hasPrefix("dataset,data_crc32,n_test,network,weights,"), "\(after)")
+        #expect(after[1].hasPrefix("\"ImageNet, 10 classes\",,500,imagenet-resnet18,,"), "\(after)")
     }
 
     /// Weights that are no numbers, in a file and beyond it: no accuracy, and nothing is recorded.

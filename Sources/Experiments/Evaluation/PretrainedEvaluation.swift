@@ -46,7 +46,8 @@ public struct PretrainedEvaluation {
         let result = try evaluation.evaluate(split, dataWorkers: dataWorkers, bar: "images", keepingPixels: reference != nil)
         let (top1, top5) = (Percent(result.total.top1, of: result.total.count), Percent(result.total.top5, of: result.total.count))
         let preprocessing = crop.resize.map { "resize \($0), centre crop \(imageSize)" } ?? "centre crop \(imageSize) without resizing"
-        let shared = [dataset.name, "\(result.total.count)", network, file.digest, preprocessing, restrict ? "restricted" : "all"]
+        let data = dataset.fingerprint ?? ""
+        let shared = [dataset.name, data, "\(result.total.count)", network, file.digest, preprocessing, restrict ? "restricted" : "all"]
         func fields(_ engine: String, _ top1: Percent, _ top5: Percent, _ differences: [String]?) -> [String] {
             shared + [engine] + top1.fields + top5.fields + (differences ?? ["", "", "", ""]) + [invocation.commit, invocation.command]
         }
@@ -70,19 +71,21 @@ public struct PretrainedEvaluation {
 
     private static func folder(of file: String) -> String { (file as NSString).deletingLastPathComponent }
 
-    /// The rows that are there; those from before weights had a column say nothing of theirs, and stay.
+    /// The rows that are there; those from before weights or images had a column say nothing of theirs, and stay.
     private static func table(_ path: String) throws -> CSVTable {
-        let former = columns.filter { $0 != "weights" }
-        guard let table = try CSVTable.ifPresent(path, columns: former), table.header == former else {
-            return try CSVTable.growing(path, columns: columns)
+        for later in [["weights", "data_crc32"], ["data_crc32"]] {
+            let former = columns.filter { !later.contains($0) }
+            guard let table = try CSVTable.ifPresent(path, columns: former), table.header == former else { continue }
+            let rows = table.rows.indices.map { row in columns.map { former.contains($0) ? table[row, $0] : "" } }
+            return CSVTable(header: columns, rows: rows)
         }
-        let rows = table.rows.indices.map { row in columns.map { former.contains($0) ? table[row, $0] : "" } }
-        return CSVTable(header: columns, rows: rows)
+        return try CSVTable.growing(path, columns: columns)
     }
 
-    private static let key = ["dataset", "network", "weights", "preprocessing", "classes", "engine"]
+    private static let key = ["dataset", "data_crc32", "network", "weights", "preprocessing", "classes", "engine"]
     private static let columns = [
-        "dataset", "n_test", "network", "weights", "preprocessing", "classes", "engine", "top1", "top1_low", "top1_high", "top5",
+        "dataset", "data_crc32", "n_test", "network", "weights", "preprocessing", "classes", "engine", "top1", "top1_low", "top1_high",
+        "top5",
         "top5_low", "top5_high",
         "mean_pixel_difference", "differing_predictions", "differing_predictions_same_pixels", "relative_score_difference_same_pixels",
         "commit", "how"

@@ -66,6 +66,12 @@ public struct PretrainedFile {
     public func classes(for dataset: any Dataset) throws -> [Int]? {
         let count = try classCount()
         guard count != dataset.classes.count else { return nil }
+        if count == ImageNet.classCount, let foreign = (dataset as? ImageNet)?.foreignClass {
+            throw FileError(
+                "\(path) has a classifier of \(count) classes, and \(foreign) of \(dataset.name) is none of ImageNet-1k's: its number in "
+                    + "the class list is no place among their scores; train on it without --pretrained, or give classes of ImageNet-1k "
+                    + "their ids")
+        }
         guard let numbers = (dataset as? ImageNet)?.numbers else {
             throw FileError(
                 "\(path) has a classifier of \(count) classes, and \(dataset.name) has \(dataset.classes.count): say with --classes which "

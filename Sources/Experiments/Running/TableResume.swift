@@ -69,12 +69,30 @@ extension TableRunner {
                 + "from it would stand beside those of another network: use another --out, or bring the first checkpoint back")
     }
 
-    /// - Throws: `FileError` when the folder has the run on other files, which is another run under the same names of files.
-    func expectOneOrigin(_ run: PlannedRun, in rows: [RunRow]) throws {
-        guard let other = rows.first(where: { $0.name == run.description.name && $0.provenance.dataOrigin != origin }) else { return }
-        throw FileError(
-            "\(output.path) holds \(other.name) on \(other.provenance.dataOrigin.rawValue) files, here they are \(origin.rawValue): "
-                + "choose another --out")
+    /// - Throws: `FileError` when the folder has the run on other files, which is another run under the same names of files, or a run that
+    ///   would stand beside it on other images under the data set's name.
+    func expectOneDataset(_ run: PlannedRun, in rows: [RunRow]) throws {
+        func found(_ other: RunRow, _ difference: String) -> FileError {
+            FileError("\(output.path) holds \(other.name) \(difference): choose another --out")
+        }
+        for other in rows where other.name == run.description.name {
+            guard other.condition.dataset == run.condition.dataset else {
+                throw found(other, "of \(other.condition.dataset), here they are of \(run.condition.dataset), with the same names of files")
+            }
+            guard other.provenance.dataOrigin == origin else {
+                throw found(other, "on \(other.provenance.dataOrigin.rawValue) files, here they are \(origin.rawValue)")
+            }
+        }
+        let beside = rows.filter {
+            $0.condition.dataset == run.condition.dataset && $0.condition.runProtocol == run.condition.runProtocol
+                && $0.provenance.dataOrigin == origin
+        }
+        for other in beside where other.isOnOtherImages(than: data) {
+            throw found(
+                other,
+                "on other images than these, though both say \(dataset.name) (data_crc32 \(other.provenance.data ?? ""), here "
+                    + "\(data ?? ""))")
+        }
     }
 
     /// The row of this run among those of the folder.

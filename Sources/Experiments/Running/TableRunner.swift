@@ -32,6 +32,8 @@ public struct TableRunner {
     public let stepLimit: Int?
     public let collective: any Collective
     private let reported: ReportedValues
+    /// `Dataset.fingerprint`.
+    let data: String?
     /// What the tables show beyond the settings of every row.
     private let shown: [Recipe.Key]
 
@@ -50,6 +52,7 @@ public struct TableRunner {
         isChosen = (precision != nil, floatPrecision ?? precision != nil)
         (self.pretrained, self.output, self.experiments) = (pretrained, output, experiments)
         (self.invocation, self.watching, self.stop, self.stepLimit, self.collective) = (invocation, watching, stop, stepLimit, collective)
+        data = dataset.fingerprint
         (reported, shown) = (try experiments.reported(), try experiments.shownSettings(Subject(dataset.id)))
     }
 
@@ -60,8 +63,10 @@ public struct TableRunner {
     /// - Throws: `FileError`, `RecipeError` and `CheckpointError` for what does not fit together; what training throws, but
     ///   `DivergenceError`, which is a result.
     public func run(_ selected: [ExperimentCell], seeds: [UInt64], resume: Bool) throws {
-        guard isLabel(dataset.name) else {
-            throw FileError("a data set's name is letters, digits, blanks and -_.,()+&, not \"\(dataset.name)\"")
+        guard isLabel(dataset.name), !dataset.id.slug.isEmpty else {
+            throw FileError(
+                "a data set's name is letters, digits, blanks and -_.,()+&, with one of a to z or 0 to 9 for names of files, not "
+                    + "\"\(dataset.name)\"")
         }
         let runs = try seeds.flatMap { seed in
             try selected.map {
@@ -83,6 +88,7 @@ public struct TableRunner {
         _ = try Gnuplot()
         let rows = try output.rows()
         if !rows.isEmpty { _ = try ResultFiles(output, experiments: experiments) }
+        for run in runs { try expectOneDataset(run, in: rows) }
         let finished = try runs.map { try finishedRow($0, in: rows) }
         // Now, and not after hours of training other runs.
         for (run, row) in zip(runs, finished) where row == nil {
@@ -93,7 +99,6 @@ public struct TableRunner {
                 "\(output.path) already holds \(run.description.name): add --resume to keep it and go on, or choose another --out")
         }
         for (run, row) in zip(runs, finished) where resume && row == nil { try expectChosen(run, in: rows) }
-        for run in runs { try expectOneOrigin(run, in: rows) }
         for run in runs { try output.keep(run.settings) }
         let startedFrom = zip(runs, finished).filter { $1 == nil }.compactMap(\.0.start.run)
         var isFirst = true
@@ -143,7 +148,8 @@ public struct TableRunner {
         case .fileAsItIs(let file): return try evaluate(file, run, trainer)
         case _ where checkpoint != nil:
             try checkpoint.map(trainer.restore)
-            tell("\(name): going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)")
+            let place = "going on from epoch \(trainer.state.epoch + 1), batch \(trainer.state.batch + 1)"
+            tell("\(name): \(trainer.isFinished ? "trained before, to be recorded" : place)")
         case .run(let before):
             try trainer.warmStart(from: try Checkpoint(path: output.checkpoint(before.name), for: collective), of: before)
             tell("\(name): from the weights of \(before.name)")
@@ -177,6 +183,7 @@ public struct TableRunner {
         observer.close()
         note("\(name): \(facts(trainer, seconds: trainer.state.seconds - before))")
         guard trainer.isFinished, let last = trainer.state.curve.last else { return }
+        observer.finishedRun(trainer.state)
         let correct = try trainer.finalCorrect()
         if let recorded {
             do { return try expectSame(run, recorded, last.testHits, ImageOutcomes(correct)) } catch {
@@ -242,7 +249,7 @@ public struct TableRunner {
         RunProvenance(
             seconds: seconds, threads: trainer.threads, commit: invocation.commit, recipe: run.recipeName,
             recipeDigest: run.settings.digest,
-            dataOrigin: origin, how: (trainer.state.engine.map { "engine: \(oneLine($0)); then " } ?? "") + invocation.command)
+            dataOrigin: origin, data: data, how: (trainer.state.engine.map { "engine: \(oneLine($0)); then " } ?? "") + invocation.command)
     }
 
     private func writeTables() throws {

@@ -22,14 +22,17 @@ public struct RunProvenance: Equatable, Sendable {
     public var recipeDigest: String
     /// Whether the data set's files were the official ones.
     public var dataOrigin: DataOrigin
+    /// `Dataset.fingerprint`; nil where it is not known, as in rows from before it was kept.
+    public var data: String?
     /// The command line that made the run.
     public var how: String
 
     public init(
-        seconds: Double, threads: Int, commit: String, recipe: String, recipeDigest: String, dataOrigin: DataOrigin, how: String
+        seconds: Double, threads: Int, commit: String, recipe: String, recipeDigest: String, dataOrigin: DataOrigin, data: String? = nil,
+        how: String
     ) {
         (self.seconds, self.threads, self.commit, self.recipe) = (seconds, threads, commit, recipe)
-        (self.recipeDigest, self.dataOrigin, self.how) = (recipeDigest, dataOrigin, how)
+        (self.recipeDigest, self.dataOrigin, self.data, self.how) = (recipeDigest, dataOrigin, data, how)
     }
 }
 
@@ -109,6 +112,12 @@ public struct RunRow: Equatable, Sendable {
 }
 
 extension RunRow {
+    /// Whether it is known to be on other images than those of the fingerprint, which have the same name.
+    func isOnOtherImages(than data: String?) -> Bool {
+        guard let own = provenance.data, let data else { return false }
+        return own != data
+    }
+
     /// Whether the run has the epochs of its protocol: all of them, fewer where it diverged, or none for weights that came in a
     /// file and were not trained.
     func hasEpochs(of cell: ExperimentCell) -> Bool {

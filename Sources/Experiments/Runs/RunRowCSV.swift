@@ -22,22 +22,26 @@ extension RunRow {
     /// What only some files have, before the last column: so rows of before are written again as they were.
     private struct Further {
         let settings: [Recipe.Key]
-        let hasTrainLoss: Bool
+        let hasTrainLoss, hasData: Bool
+        static let others = ["train_loss", "data_crc32"]
 
         /// - Parameter rows: of the file.
         init(of rows: [RunRow]) {
             settings = Condition.showable.filter { key in !columns.contains(key.rawValue) && rows.contains { $0.condition[key] != nil } }
             hasTrainLoss = rows.contains { $0.trainLoss != nil }
+            hasData = rows.contains { $0.provenance.data != nil }
         }
 
         var header: [String] {
             var all = columns
-            all.insert(contentsOf: settings.map(\.rawValue) + (hasTrainLoss ? ["train_loss"] : []), at: all.count - 1)
+            let further = settings.map(\.rawValue) + zip(Self.others, [hasTrainLoss, hasData]).filter(\.1).map(\.0)
+            all.insert(contentsOf: further, at: all.count - 1)
             return all
         }
 
         func fields(_ row: RunRow) -> [String] {
             settings.map { row.condition[$0] ?? "" } + (hasTrainLoss ? [row.trainLoss.map { String(format: "%.6g", $0) } ?? ""] : [])
+                + (hasData ? [row.provenance.data ?? ""] : [])
         }
     }
 
@@ -67,8 +71,8 @@ extension RunRow {
     ///   count of `n_test` images, or when an interval does not belong to its accuracy.
     public static func read(from path: String) throws -> [RunRow] {
         let table = try CSVTable(contentsOf: path)
-        let settings = Condition.showable.map(\.rawValue) + ["train_loss"],
-            known = table.header.filter { columns.contains($0) || !settings.contains($0) }
+        let further = Condition.showable.map(\.rawValue) + Further.others,
+            known = table.header.filter { columns.contains($0) || !further.contains($0) }
         guard known == columns || known == columns.filter({ !top5Columns.contains($0) }) else {
             throw FileError(
                 "\(path):1: expected the columns \(columns.joined(separator: ",")), found \(table.header.joined(separator: ","))")
@@ -113,6 +117,10 @@ extension RunRow {
     }
 
     private init(_ fields: Fields) throws {
+        let data = fields.text("data_crc32")
+        guard data?.wholeMatch(of: /[0-9a-f]{8}/) != nil || data == nil else {
+            throw fields.error("data_crc32", "eight hexadecimal digits")
+        }
         guard isName(fields["recipe_digest"]) else { throw fields.error("recipe_digest", "a name of letters, digits and -_.+") }
         for column in ["reported_source", "commit", "recipe", "how"] where !isPlainText(fields[column]) {
             throw fields.error(column, plainTextRule)
@@ -141,7 +149,7 @@ extension RunRow {
             reported: fields["reported"].isEmpty ? nil : try fields.number("reported"), reportedSource: fields["reported_source"],
             provenance: RunProvenance(
                 seconds: seconds, threads: threads, commit: fields["commit"], recipe: fields["recipe"],
-                recipeDigest: fields["recipe_digest"], dataOrigin: origin, how: fields["how"]))
+                recipeDigest: fields["recipe_digest"], dataOrigin: origin, data: data, how: fields["how"]))
         if let correctBest, let correctFinal, correctBest < correctFinal { throw fields.error("top1_best", "at least top1_final") }
         var ends: [(String, Double, Int)] = []
         if let interval, let correctFinal { ends += [("ci95_low", interval.low, correctFinal), ("ci95_high", interval.high, correctFinal)] }

@@ -187,6 +187,6 @@ extension Section {
     /// What must be said before the numbers.
     fileprivate var caution: String {
         dataset.isPart
-            ? "A stand-in: only some of ImageNet's 1000 classes, so these numbers are not to be compared with published ones.\n\n" : ""
+            ? "A stand-in: some classes, not ImageNet's 1000, so these numbers are not to be compared with published ones.\n\n" : ""
     }
 }

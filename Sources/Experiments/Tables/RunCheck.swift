@@ -33,6 +33,7 @@ struct RunCheck {
                     &rows[index], cell,
                     Condition(cell, on: section.dataset, section.runProtocol, rows[index].condition.precision, showing: shown))
             }
+            try expectOneDataset(members.map { rows[$0] })
             guard let first = members.first.map({ rows[$0] }),
                 let other = members.map({ rows[$0] }).first(where: { $0.testImages != first.testImages })
             else { continue }
@@ -41,6 +42,15 @@ struct RunCheck {
                     + "one table"
             )
         }
+    }
+
+    private func expectOneDataset(_ section: [RunRow]) throws {
+        guard let first = section.first(where: { $0.provenance.data != nil }),
+            let other = section.first(where: { $0.isOnOtherImages(than: first.provenance.data) })
+        else { return }
+        throw FileError(
+            "\(runs): \(first.name) and \(other.name) are on different images, though both say \(first.condition.dataset) (data_crc32 "
+                + "\(first.provenance.data ?? "") and \(other.provenance.data ?? "")): they cannot stand in one table")
     }
 
     private func complete(_ run: inout RunRow, _ cell: ExperimentCell, _ now: Condition) throws {
