@@ -35,7 +35,6 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-openmp-dev"])]),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CRandom123", providers: [.apt(["librandom123-dev"])]),
         .systemLibrary(name: "CBCGD"),  // bcgd.h, which BCGDInterface implements
 
@@ -50,6 +49,7 @@ let package = Package(
         .target(name: "CPeaks", dependencies: ["CKernels"], cSettings: [.headerSearchPath("../CKernels")]),
 
         // MARK: libpng behind a plain function, as its errors are long jumps
+        .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png16")]),
 
         // MARK: Swift
@@ -67,7 +67,7 @@ let package = Package(
         .target(name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CKernels", "Graph", "Files", "Parallelism"]),
         .target(
             name: "Backends", dependencies: ["CKernels", "Collectives", "Compute", "Graph", "Parallelism", "Quantization", "Statistics"]),
-        .target(name: "Datasets", dependencies: ["CZlib", "CTurboJPEG", "CPNG", "CKernels", "Files", "Statistics"]),
+        .target(name: "Datasets", dependencies: ["CZlib", "CJPEG", "CPNG", "CKernels", "Files", "Statistics"]),
         .target(name: "RasterImages", dependencies: ["Datasets", "Files"]),
         .target(
             name: "Training",
@@ -173,7 +173,7 @@ let package = Package(
                 "BCGDRuntime", "Export", "Experiments", "Training", "Quantization", "Backends", "Graph", "Datasets", "Compute",
                 "Statistics", "Files", "TestSupport", "TrainingTestSupport"
             ]),
-        .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "benchmark-step"])
+        .testTarget(name: "BenchmarkTests", dependencies: ["CAllocations", "TestSupport", "benchmark-step"])
     ],
     swiftLanguageModes: [.v6]
 )

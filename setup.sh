@@ -9,8 +9,8 @@
 set -eu
 
 # libgcc-12-dev: libgomp, on whose threads the kernels and oneDNN run. OpenBLAS: the build on OpenMP, not its default on pthreads.
-packages="libgsl-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libturbojpeg0-dev libpng-dev librandom123-dev libgcc-12-dev gnuplot-nox"
-packages="$packages dataset-fashion-mnist python3 python3-venv python3-numpy python3-pytest curl ca-certificates"
+packages="libgsl-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev librandom123-dev libgcc-12-dev"
+packages="$packages gnuplot-nox dataset-fashion-mnist python3 python3-venv python3-numpy python3-pytest curl ca-certificates"
 # 6.1: package traits.
 swift_needed=6.1
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import CJPEG
 import CPNG
 
 /// Why a file gives no image; completes a sentence that begins with its path.
@@ -92,7 +93,7 @@ package final class ImageDecoder {
         }
         guard let bytes = pixels.baseAddress else { throw ImageFault("has no pixels") }
         switch header.kind {
-        case .jpeg(let isCMYK): try decodeJPEG(file, isCMYK: isCMYK, width: width, height: height, to: bytes)
+        case .jpeg(let isCMYK): try decodeJPEG(file, isCMYK: isCMYK, reduction: reduction, width: width, height: height, to: bytes)
         case .png: try decodePNG(file, width: width, height: height, to: bytes)
         }
         return Pixels(width: width, height: height, bytes: UnsafePointer(bytes))
@@ -114,9 +115,20 @@ private func pngHeader(_ file: UnsafeBufferPointer<UInt8>) throws -> ImageDecode
 
 /// - Parameter bytes: room for `[height, width, 4]`.
 private func decodePNG(_ file: UnsafeBufferPointer<UInt8>, width: Int, height: Int, to bytes: UnsafeMutablePointer<UInt8>) throws {
-    var message = [CChar](repeating: 0, count: CPNG_MESSAGE_BYTES)
-    guard cpng_read(file.baseAddress, file.count, UInt32(width), UInt32(height), bytes, &message) != 0 else {
-        let words = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        throw ImageFault("is a damaged PNG: \(String(decoding: words, as: UTF8.self))")
+    try expectSuccess({ "is a damaged PNG: \($0)" }) {
+        cpng_read(file.baseAddress, file.count, UInt32(width), UInt32(height), bytes, $0)
+    }
+}
+
+// MARK: C
+
+/// - Parameters:
+///   - fault: what is wrong with the file, from the library's words.
+///   - body: returns 0 when it has written such words to where it is given room for them.
+/// - Throws: `ImageFault` then.
+func expectSuccess(_ fault: (String) -> String, _ body: (UnsafeMutablePointer<CChar>) -> Int32) throws {
+    try withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(max(CPNG_MESSAGE_BYTES, CJPEG_MESSAGE_BYTES))) { message in
+        guard let room = message.baseAddress, body(room) == 0 else { return }
+        throw ImageFault(fault(String(cString: room)))
     }
 }

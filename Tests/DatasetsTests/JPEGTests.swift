@@ -57,9 +57,12 @@ import Testing
         var scrambled = whole
         for index in stride(from: whole.count / 2, to: whole.count - 20, by: 3) { scrambled[index] ^= 0x5a }
         #expect(fault(scrambled).contains("is damaged"))
-        // Stray bytes before the end do no harm.
+        // Stray bytes before a marker do no harm, and hide nothing: libjpeg keeps the first warning alone.
         let stray = Array(whole.dropLast(2)) + [0, 0, 0] + whole.suffix(2)
         #expect(try decode(stray).rgb == decode(whole).rgb)
+        let early = [0xff, 0xd8, 0] + whole.dropFirst(2)
+        #expect(try decode(early).rgb == decode(whole).rgb)
+        #expect(fault(Array(early.prefix(whole.count / 2))).contains("is damaged (Premature end of JPEG file"))
     }
 
     /// What a file gives depends on it alone: a decoder that has seen thousands of damaged files answers as a new one does.
