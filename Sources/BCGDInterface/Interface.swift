@@ -11,8 +11,12 @@ public func bcgdOpen(
     guard let path else { return failed("bcgd_open: expected a path, found NULL", nil, error) }
     guard (1...256).contains(threads) else { return failed("bcgd_open: expected 1 to 256 threads, not \(threads)", nil, error) }
     guard (1...64).contains(callers) else { return failed("bcgd_open: expected 1 to 64 callers, not \(callers)", nil, error) }
+    // Repaired, it would be another file's.
+    guard let path = String(validatingCString: path) else {
+        return failed("bcgd_open: expected a path in UTF-8, found \(String(cString: path)) with other bytes: rename the file", nil, error)
+    }
     do {
-        let model = try SharedModel(try PackedModel(path: String(cString: path)), threads: Int(threads), callers: Int(callers))
+        let model = try SharedModel(try PackedModel(path: path), threads: Int(threads), callers: Int(callers))
         return Unmanaged.passRetained(model).toOpaque()
     } catch let fault { return failed("\(fault)", nil, error) }
 }

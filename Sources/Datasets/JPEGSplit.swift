@@ -116,7 +116,12 @@ package final class JPEGReader: ImageReader {
     /// Reads a file; returns its size.
     private func load(_ path: String) throws -> Int {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // a pipe would wait for its writer
-        guard descriptor >= 0 else { throw ImageFault("cannot be opened (\(String(cString: strerror(errno))))") }
+        guard descriptor >= 0 else {
+            let reason = String(cString: strerror(errno))
+            // No fault of the image: what replaced it would be another image than elsewhere.
+            guard ![EMFILE, ENFILE, ENOMEM, EINTR].contains(errno) else { throw FileError("cannot open \(path): \(reason)") }
+            throw ImageFault("cannot be opened (\(reason))")
+        }
         defer { close(descriptor) }
         var info = stat()
         guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size <= Self.maximumFile else {

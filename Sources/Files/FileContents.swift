@@ -20,26 +20,31 @@ public func readFile(_ path: String, most: Int = 1 << 32) throws -> Data {
     }
     let size = Int(facts.st_size)
     guard size <= most else { throw FileError("cannot read \(path): it has \(size) bytes, at most \(most) are read") }
-    var bytes = Data(count: size), have = 0
+    // Foundation's own room would trap where there is none.
+    guard let room = malloc(max(size, 1)) else { throw FileError("cannot read \(path): there is no memory for its \(size) bytes") }
+    var have = 0
+    defer { if have < size { free(room) } }
     while have < size {
-        let step = bytes.withUnsafeMutableBytes { read(file, $0.baseAddress! + have, size - have) }
+        let step = read(file, room + have, size - have)
         if step < 0 && errno == EINTR { continue }
         guard step > 0 else {
             throw FileError("cannot read \(path): \(step == 0 ? "it became shorter meanwhile" : systemReason())")
         }
         have += step
     }
-    return bytes
+    return Data(bytesNoCopy: room, count: size, deallocator: .free)
 }
 
 /// The text of a UTF-8 file, without the byte-order mark that some editors write.
 /// - Throws: `FileError` when it cannot be read, is larger than a text of ours, or is not UTF-8.
-public func readText(_ path: String) throws -> String {
-    let bytes = try readFile(path, most: 1 << 28)
+public func readText(_ path: String) throws -> String { try utf8Text(try readFile(path, most: 1 << 28), from: path) }
+
+/// - Parameter source: a file's path, or words for what else the bytes come from.
+public func utf8Text(_ bytes: Data, from source: String) throws -> String {
     let body = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes
     guard let text = String(validating: body, as: UTF8.self) else {
         let isUTF16 = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
-        throw FileError("\(path): expected UTF-8 text, found \(isUTF16 ? "UTF-16: save it as UTF-8" : "other bytes")")
+        throw FileError("\(source): expected UTF-8 text, found \(isUTF16 ? "UTF-16: save it as UTF-8" : "other bytes")")
     }
     return text
 }

@@ -20,7 +20,8 @@ public func makeFolder(_ path: String) throws {
             guard facts.st_mode & S_IFMT == S_IFDIR else { throw fail("\(path[..<end]) is no folder") }
             continue
         }
-        throw fail(String(cString: strerror(reason)))
+        let isLink = reason == EEXIST  // as `stat` does not come to anything
+        throw fail(isLink ? "\(path[..<end]) is a link to what cannot be reached (\(systemReason()))" : String(cString: strerror(reason)))
     }
     guard access(path, W_OK) == 0 else { throw FileError("cannot write into the folder \(path): \(systemReason())") }
 }

@@ -24,5 +24,13 @@ public func startProgram() {
         }, nil)
 }
 
+/// - Throws: `FileError` for an argument that is not UTF-8, which Swift repairs: it would be another file's name.
+public func expectTextArguments() throws {
+    for index in 1..<max(1, Int(CommandLine.argc)) {
+        guard let argument = CommandLine.unsafeArgv[index], String(validatingCString: argument) == nil else { continue }
+        throw FileError("expected arguments in UTF-8, found \(visible(String(cString: argument))) with other bytes: rename the file")
+    }
+}
+
 /// As a user calls the program.
 var programName: String { (CommandLine.arguments.first ?? "program").split(separator: "/").last.map(String.init) ?? "program" }

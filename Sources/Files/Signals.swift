@@ -34,7 +34,12 @@ package enum Signals {
         sigaddset(&signals, forwarded)
         signal(SIGUSR1) { _ in _ = kill(getpid(), Signals.forwarded) }
         pthread_sigmask(SIG_SETMASK, &signals, nil)
-        Thread.detachNewThread { [signals] in wait(for: signals) }
+        do { try startThread("signals") { [signals] in wait(for: signals) } } catch {
+            // Then they end the program at once, as they do everywhere.
+            sigemptyset(&signals)
+            pthread_sigmask(SIG_SETMASK, &signals, nil)
+            signal(SIGUSR1, SIG_DFL)
+        }
     }
 
     private static func wait(for signals: sigset_t) -> Never {

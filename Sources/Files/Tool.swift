@@ -34,6 +34,15 @@ package func runTool(
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     defer { close(ends[0]) }
     let given = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
+    // Before the tool, which would wait for it. A tool that reads no further says so by its status.
+    if input.isEmpty {
+        try? given.close()
+    } else {
+        try startThread("tool input") {
+            try? given.write(contentsOf: input)
+            try? given.close()
+        }
+    }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -67,15 +76,6 @@ package func runTool(
         throw FileError("cannot run \(tool): \(String(cString: strerror(failure)))\(hint)")
     }
 
-    // A tool that reads no further says so by its status.
-    if input.isEmpty {
-        try? given.close()
-    } else {
-        Thread.detachNewThread {
-            try? given.write(contentsOf: input)
-            try? given.close()
-        }
-    }
     let status = try wait(for: child, tool, whileRunning)
     let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
     // Ctrl-C reached us as well: our own end is to be about that, and not about the tool.

@@ -85,10 +85,7 @@ struct Classify: ParsableCommand {
     private func listed(_ file: String) throws -> [String] {
         guard file == "-" else { return lines(of: try readText(file)).filter { !$0.isEmpty } }
         guard let input = try? FileHandle.standardInput.readToEnd() ?? Data() else { throw FileError("cannot read standard input") }
-        guard let text = String(validating: input, as: UTF8.self) else {
-            throw FileError("standard input: expected UTF-8 text, a path a line")
-        }
-        return lines(of: text).filter { !$0.isEmpty }
+        return lines(of: try utf8Text(input, from: "standard input")).filter { !$0.isEmpty }
     }
 
     private func answer(_ path: String, _ classifier: Classifier) throws -> String {

@@ -57,7 +57,11 @@ struct ImportCommand: ParsableCommand {
                 "\(output): \(model.byteCount) bytes, \(model.units.count) units, \(model.multiplyAdds) multiply-adds an image; "
                     + "\(model.provenance)"
             )
-        } catch let error as ONNXError { throw FileError("\(network): \(error)") }
+        } catch let error as ONNXError {
+            throw FileError("\(network): \(error)")
+        } catch let error as PackedModelError {
+            throw FileError("\(network), with --mean and --std as given, makes no packed model: \(error)")
+        }
     }
 
     private func format(_ facts: ONNXFacts) throws -> ImageFormat {

@@ -35,6 +35,7 @@ struct Reproduce: ParsableCommand {
         var command: any ParsableCommand
         do {
             try InstructionSet.checkEnvironment()
+            try expectTextArguments()
             command = try parseAsRoot()
         } catch {
             endIfLaterRank(status: exitCode(for: error).rawValue)

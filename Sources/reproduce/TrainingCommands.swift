@@ -155,7 +155,8 @@ struct TrainingOptions: ParsableArguments {
             guard let seed = UInt64(text) else { throw ValidationError("--seeds must be whole numbers such as 1,2,3, not \(text)") }
             return seed
         }
-        guard !list.isEmpty, Set(list).count == list.count else { throw ValidationError("--seeds must name each seed once") }
+        guard !list.isEmpty else { throw ValidationError("--seeds names none: expected whole numbers such as 1,2,3") }
+        guard Set(list).count == list.count else { throw ValidationError("--seeds must name each seed once") }
         return list
     }
 }

@@ -12,6 +12,7 @@ startProgram()
 // One clear line for every error; help keeps the parser's own layout.
 do {
     try InstructionSet.checkEnvironment()
+    try expectTextArguments()
     var command: any ParsableCommand
     do { command = try VerifyTheory.parseAsRoot() } catch {
         endIfLaterRank(status: VerifyTheory.exitCode(for: error).rawValue)

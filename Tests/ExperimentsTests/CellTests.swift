@@ -111,8 +111,7 @@ import TrainingTestSupport
         )
     }
 
-    /// Table 1 of the companion paper: networks, bits, estimators, and its table 2: epochs, rates, milestones, batches (THEORY.md, last
-    /// part).
+    /// Table 1 of the companion paper [S]: networks, bits, estimators, and its table 2: epochs, rates, milestones, batches.
     @Test func theCompanionPapersTable() throws {
         let (small, mnist) = (try ExperimentCells(.paper, folder: experiments), try ExperimentCells(.paper, folder: experiments + "/mnist"))
         let selected = try [(small, experiments), (mnist, experiments + "/mnist")].flatMap {

@@ -9,8 +9,8 @@ import Testing
 import Training
 
 @Suite struct ReportedValueTests {
-    /// METHOD part 4: the abstract of arXiv 1808.05240, the authors' learning-curve figure, and DSQ's table; the companion paper's table 1
-    /// (18 accuracies and losses) and the ends of its instability runs (THEORY.md, last part).
+    /// METHOD part 4: the abstract of arXiv 1808.05240, the authors' learning-curve figure, and DSQ's table; the companion paper's [S]
+    /// table 1 (18 accuracies and losses) and the ends of its instability runs.
     @Test func theNumbersAtHand() throws {
         let reported = try ReportedValues(contentsOf: experiments + "/reported.csv")
         let imageNet = reported.values.filter { $0.id.hasPrefix("imagenet/") }

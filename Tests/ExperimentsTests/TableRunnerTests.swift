@@ -204,6 +204,20 @@ import TrainingTestSupport
         }
     }
 
+    /// A session that ended between a run's last checkpoint and its curve, as on a full disk: the next one finds the run finished.
+    @Test func logsHaveTheLastEpochOfARunThatIsFoundFinished() throws {
+        let logs = Logs(), curve = "\(folder.path)/n/runs/\(names(1)[0])/curve.csv"
+        let stop = StopRequest()
+        try run(["resnet8-float"], in: "n", on: StoppingDataset(data, epoch: 1, stop), stop: stop, watching: logs.watching)
+        try FileManager.default.removeItem(atPath: curve)
+        try FileManager.default.createDirectory(atPath: curve, withIntermediateDirectories: true)
+        #expect(throws: (any Error).self) { try run(["resnet8-float"], in: "n", resume: true, watching: logs.watching) }
+        try FileManager.default.removeItem(atPath: curve)
+        #expect(logs.epochs[names(1)[0]]?.map(\.step) == [1])
+        try run(["resnet8-float"], in: "n", resume: true, watching: logs.watching)
+        #expect(logs.epochs[names(1)[0]]?.map(\.step) == [1, 2])
+    }
+
     private func smokeGraph() throws -> NetworkGraph {
         let cell = try #require(
             ExperimentFolder(folder.path + "/E").cells(.smallImages, .smoke).cells.first { $0.name == "resnet8-1w4a-bcgd" })

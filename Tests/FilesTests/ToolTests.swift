@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Files
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ToolTests {
@@ -13,6 +14,14 @@ import Testing
         try #require(numbers.count == 2)
         #expect((numbers[1] == getpgrp()) == !outlives)
         #expect((numbers[1] == numbers[0]) == outlives)
+    }
+
+    /// Nobody would write what it waits for.
+    @Test func aToolThatCannotBeFedIsNotStarted() throws {
+        let input = [UInt8](repeating: 7, count: 1 << 20)
+        let said = message { _ = try withoutThreads { try runTool("wc", ["-c"], package: "coreutils", input: input) } }
+        #expect(said.hasPrefix("cannot start a thread (tool input): "), "\(said)")
+        #expect(try runTool("wc", ["-c"], package: "coreutils", input: input).output == "1048576\n")
     }
 
     /// A program of ours ignores SIGPIPE and blocks the signals that stop it; tools rely on the usual ones.

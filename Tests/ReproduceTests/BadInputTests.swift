@@ -113,6 +113,12 @@ import Testing
         try expectRefusal(["report", "--check", "--readme", readme], readme)
     }
 
+    /// Swift repairs what is not UTF-8, and another file may have the repaired name.
+    @Test(arguments: ["\"$reproduce\" classify", "\"$verify\" --out", "\"$benchmark\" infer"]) func pathsAreUTF8(_ call: String) throws {
+        let (status, output) = try Program(shell: "\(call) \"$(printf 'mod\\350le.bcgd')\" 2>&1").finish()
+        #expect(status != 0 && output.contains("expected arguments in UTF-8, found mod\u{FFFD}le.bcgd"), "\(output)")
+    }
+
     /// With little memory (`ulimit -v`) the refusal comes before the images are trained on, not from the allocator.
     @Test func tooLittleMemory() throws {
         let products = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString

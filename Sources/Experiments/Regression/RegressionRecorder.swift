@@ -66,7 +66,10 @@ public struct RegressionRecorder {
     }
 
     private func stopped(_ partial: String) -> Bool {
-        note("stopped; the finished seeds are in \(partial): the same command with --resume goes on")
+        let isBegun = FileManager.default.fileExists(atPath: partial)
+        note(
+            isBegun
+                ? "stopped; the finished seeds are in \(partial): the same command with --resume goes on" : "stopped before the first seed")
         return false
     }
 

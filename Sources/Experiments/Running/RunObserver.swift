@@ -58,5 +58,7 @@ struct RunObserver: TrainingObserver {
         }
     }
 
+    mutating func finishedRun(_ state: TrainingState) { watch?.finishedRun(state) }
+
     mutating func close() { bar.close() }
 }

@@ -68,10 +68,17 @@ struct RunWatch {
                 commit: commit,
                 in: output.diagnostics(trainer.run.name))
         }
-        // Also epochs of sessions that had no log.
+        append(state, last: layers(activations, weights))
+    }
+
+    /// Of a run that came here finished no epoch was, and the session before may have ended before its last one was logged.
+    mutating func finishedRun(_ state: TrainingState) { append(state, last: []) }
+
+    /// Also epochs of sessions that had no log.
+    private mutating func append(_ state: TrainingState, last: [(tag: String, value: Double)]) {
         for record in state.curve where record.epoch > logged {
-            let values = scalars(record, of: state) + (record.epoch == state.epoch ? layers(activations, weights) : [])
-            do { try log?.append(step: record.epoch, values) } catch {  // a log ends no training
+            do { try log?.append(step: record.epoch, scalars(record, of: state) + (record.epoch == state.epoch ? last : [])) } catch {
+                // A log ends no training.
                 note("\(trainer.run.name) is logged no longer: \(error)")
                 log = nil
             }

@@ -187,7 +187,7 @@ struct PaperFiles {
     private static func numbers(_ rows: [RunRow], _ quantized: Recipe?) -> [(name: String, value: String)] {
         let origins = Set(rows.filter { $0.condition.dataset == KnownDataset.cifar10.id }.map(\.provenance.dataOrigin))
         return [
-            ("runCount", "\(rows.count)"),
+            ("runCount", "\(rows.count { $0.correctFinal != nil && $0.epochs > 0 })"),
             ("defaultRho", quantized.map { "\($0.blending)".replacingOccurrences(of: "1e-05", with: "10⁻⁵") } ?? "–"),
             ("quantizedRate", quantized.map { "\($0.learningRate)" } ?? "–"),
             ("rhoOverEta", quantized.map { String(format: "%g", Double($0.blending) / $0.learningRate) } ?? "–"),
