@@ -136,6 +136,7 @@ public final class Trainer {
         try checkpoint.expectPosition(
             epochs: run.recipe.epochs, batches: loader.batchesPerEpoch, images: imagesPerEpoch, integerWeights: integerChanges.counts)
         try checkpoint.restore(network, run: run)
+        try expectPlainNorms(from: checkpoint.path)
         state = checkpoint.state
         (state.data, state.threads) = (data, threads)
         if run.recipe.evaluation == .current { descent.project() }  // else it came with the checkpoint

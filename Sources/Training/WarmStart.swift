@@ -44,7 +44,7 @@ extension Trainer {
     }
 
     /// Where norms learn no scale and shift, they are 1 and 0 from the start, and not what another run has learned.
-    private func expectPlainNorms(from path: String) throws {
+    func expectPlainNorms(from path: String) throws {
         for parameter in network.parameters where descent.fixed.contains(parameter.name) {
             let constant: Float = parameter.name.hasSuffix(".weight") ? 1 : 0
             guard let learned = parameter.value.values.first(where: { $0 != constant }) else { continue }

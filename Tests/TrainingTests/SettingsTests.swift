@@ -232,6 +232,16 @@ import TrainingTestSupport
         #expect(norms.count > 1 && trainer.isFinished)
     }
 
+    /// Nor is there another number in a checkpoint that a run goes on from, as a program that writes its own might make.
+    @Test func normsWithoutScaleAndShiftGoOnFromSuch() throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/foreign.safetensors", changes = ["batch_norm_affine": "false"]
+        let foreign = try trainer(changes)
+        try #require(foreign.network.parameters.first { $0.name == "bn1.bias" }).value.pointer[0] = 0.5
+        try foreign.save(to: path)
+        let refusal = message { try trainer(changes).restore(Checkpoint(path: path)) }
+        #expect(refusal.hasPrefix("with batch_norm_affine: false bn1.bias stays 0, but \(path) holds 0.5 there"), "\(refusal)")
+    }
+
     /// What a run keeps at 1 and 0, the one that it starts from must not have learned.
     @Test(arguments: ["true", "false"]) func normsWithoutScaleAndShiftStartFromSuch(_ affine: String) throws {
         let folder = try TemporaryFolder(), path = folder.path + "/float.safetensors"
@@ -244,7 +254,7 @@ import TrainingTestSupport
         #expect(refusal.hasPrefix("with batch_norm_affine: false bn1.weight stays 1, but \(path) holds "), "\(refusal)")
     }
 
-    /// α starts at the half-normal distribution's best step size (0.65077 at 2 bits, THEORY.md) and, at a rate of 0, stays.
+    /// α starts at the half-normal distribution's best step size (0.65077 at 2 bits: `HalfNormalStepSizeTests`) and, at a rate of 0, stays.
     @Test func stepSizesOfTheHalfNormal() throws {
         let folder = try TemporaryFolder(), path = folder.path + "/float.safetensors"
         let float = try trainer([:])

@@ -49,12 +49,17 @@ class Graph(dict):
     """A network as its input and nodes (Sources/Graph/NetworkGraph.swift), with what a checkpoint says of its run."""
 
     def __init__(self, checkpoint):
-        super().__init__(_json(checkpoint.metadata, "graph", checkpoint.path))
         self.metadata, self.state = checkpoint.metadata, checkpoint.state
         try:
+            super().__init__(_json(checkpoint.metadata, "graph", checkpoint.path))
             self.operations = [next(iter(node["operation"].items())) for node in self["nodes"]]
-        except (KeyError, TypeError, AttributeError, StopIteration):
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
             raise Error(f"{checkpoint.path} holds no network that this package knows") from None
+
+    @property
+    def recipe(self):
+        """Of the run, as it stands in the metadata."""
+        return json.loads(self.metadata["run"])["recipe"]
 
     def layers(self, *kinds):
         """(name, settings) of the nodes of these kinds."""
@@ -134,5 +139,5 @@ def _checksum(metadata, arrays):
 def _json(metadata, key, path):
     try:
         return json.loads(metadata[key])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise Error(f"{path} is no checkpoint of ours: its metadata lack {key}") from None

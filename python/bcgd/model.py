@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packed models through the C library (bcgd.h)."""
 import ctypes as c
+import numbers
 import os
 import threading
 import weakref
@@ -93,8 +94,8 @@ class Model:
         name = os.fsencode(path)
         # What C would read as another number, or as a shorter path.
         for found, most, what in [(threads, MOST_THREADS, "threads"), (callers, MOST_CALLERS, "callers")]:
-            if not 1 <= found <= most:
-                raise Error(f"expected 1 to {most} {what}, not {found}")
+            if not isinstance(found, numbers.Integral) or not 1 <= found <= most:
+                raise Error(f"expected 1 to {most} {what}, not {found!r}")
         if b"\0" in name:
             raise Error(f"the path {path!r} holds the byte 0, which no path has: expected that of a packed model")
         self._library = _library()
@@ -170,21 +171,21 @@ class Model:
         self._library.bcgd_describe_unit(self._model, index, unit)
         kernel = () if KINDS[unit.kind] == "classifier" else (unit.kernel, unit.kernel)
         shape = (unit.channels, unit.input_channels) + kernel
-        numbers = (-1, unit.channels) if KINDS[unit.kind] == "first of bytes" else (-1,)
+        terms = (-1, unit.channels) if KINDS[unit.kind] == "first of bytes" else (-1,)
         return Layer(
             unit.name.decode(), KINDS[unit.kind], unit.kernel, unit.stride, unit.padding, unit.weight_bits,
             unit.activation_bits, unit.input,
             unit.shortcut_input, SHORTCUTS[unit.shortcut], unit.shortcut_stride, (unit.height, unit.width, unit.channels),
             self._numbers(index, INTEGER_WEIGHTS, shape), self._numbers(index, FLOAT_WEIGHTS, shape), self._numbers(index, SCALES),
-            self._numbers(index, FACTORS, numbers), self._numbers(index, TERMS, numbers), unit.step, unit.step_size)
+            self._numbers(index, FACTORS, terms), self._numbers(index, TERMS, terms), unit.step, unit.step_size)
 
     def _numbers(self, index, kind, shape=(-1,)):
         count = self._library.bcgd_numbers(self._model, index, kind[0], None, 0)
         if count < 0:
             return None
-        numbers = np.empty(count, kind[1])
-        self._library.bcgd_numbers(self._model, index, kind[0], numbers.ctypes.data, count)
-        return numbers.reshape(shape)
+        found = np.empty(count, kind[1])
+        self._library.bcgd_numbers(self._model, index, kind[0], found.ctypes.data, count)
+        return found.reshape(shape)
 
     def __repr__(self):
         return f"<bcgd.Model {self.provenance}: {self._units} layers, {self.file_bytes} bytes>"

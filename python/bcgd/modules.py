@@ -15,6 +15,11 @@ def straight_through(value, quantized):
     return quantized.detach() + (value - value.detach()) if torch.is_grad_enabled() else quantized
 
 
+def _version(tensor):
+    """Another number after every change in place, such as an optimizer's."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
 class Weighted(nn.Module):
     """A convolution or linear layer, its weights projected in every pass. Where the run's evaluation lags, a checkpoint's weights are
     evaluated as it has them quantized, until they are trained or others are loaded."""
@@ -28,6 +33,7 @@ class Weighted(nn.Module):
             self.weight_resolution = nn.Parameter(tensors[name + ".weight.resolution"])
         lagging = [tensors.get(f"{name}.weight.{part}") for part in ("scales", "codes")]
         self.lagging = None if lagging[0] is None else lagging
+        self.version = _version(self.weight)
         #: Scales and integers of who projects the weights himself (Experiments/pytorch).
         self.stored = None
 
@@ -35,10 +41,14 @@ class Weighted(nn.Module):
         self.lagging = None
         super()._load_from_state_dict(*arguments)
 
+    def __setstate__(self, state):  # of a copy, whose weights count their changes anew
+        super().__setstate__(state)
+        self.version = _version(self.weight)
+
     def quantized_weight(self):
         if self.quantization is None:
             return self.weight
-        if self.training and self.lagging is not None:
+        if self.lagging is not None and (self.training or _version(self.weight) != self.version):
             self.lagging = None
         scales, integers = self.stored or self.lagging or self._projected()
         shape = (-1,) + (1,) * (self.weight.ndim - 1)
@@ -46,7 +56,8 @@ class Weighted(nn.Module):
 
     def _projected(self):
         steps = getattr(self, "weight_resolution", None)
-        found = project(self.weight.detach().cpu().numpy(), self.quantization, None if steps is None else steps.detach().cpu().numpy())
+        weights, steps = (None if t is None else t.detach().cpu().float().numpy() for t in (self.weight, steps))
+        found = project(weights, self.quantization, steps)
         return tuple(map(torch.from_numpy, found))
 
     def forward(self, x):
@@ -105,9 +116,11 @@ class Activation(nn.Module):
         return straight_through(torch.minimum(F.relu(x), self.top * self.resolution), self.resolution * levels)
 
 
-def batch_norm(name, tensors):
+def batch_norm(name, tensors, is_affine):
     norm = nn.BatchNorm2d(len(tensors[name + ".weight"]), eps=EPSILON)
     norm.load_state_dict({part: tensors[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")}, strict=False)
+    for parameter in norm.parameters():
+        parameter.requires_grad_(is_affine)
     return norm
 
 
@@ -116,6 +129,8 @@ class Network(nn.Module):
 
     def __init__(self, graph, tensors):
         super().__init__()
+        #: Whether batch norms learn a scale and a shift.
+        self.is_affine = graph.recipe.get("batch_norm_affine", True)
         self.steps = []  # a submodule's name, so that a deep copy computes with its own, or a function
         for node, (kind, settings) in zip(graph["nodes"], graph.operations):
             self.steps.append((self._step(node["name"], kind, settings, tensors), node["inputs"]))
@@ -124,7 +139,7 @@ class Network(nn.Module):
         if kind in ("convolution", "linear"):
             return self._register(name, Weighted(name, kind, settings, tensors))
         if kind == "batchNorm":
-            return self._register(name, batch_norm(name, tensors))
+            return self._register(name, batch_norm(name, tensors, self.is_affine))
         if kind == "activation":
             return self._register(name, Activation(name, settings["_0"], tensors))
         if kind == "maxPool":

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checkpoints and PyTorch modules. PyTorch is imported when a function is called."""
-import json
 import warnings
 
 import numpy as np
@@ -54,18 +53,12 @@ def from_torch(state_dict, graph):
                 name.endswith(".resolution") and (value <= 0).any():
             raise Error(f"the state_dict holds no usable weights: {name} has a number that is not finite, a variance "
                         "below 0, or a step size that is not above 0")
-    for name, settings in graph.layers("activation"):
-        function, _, bits = settings["_0"]["function"].partition("-")
-        if function == "dorefa":
-            found, fixed = given[name + ".resolution"].item(), np.float32(1) / np.float32(2 ** int(bits) - 1)
-            if abs(found / fixed - 1) > 2 ** -8:  # a module in bfloat16 has rounded it
-                raise Error(f"the state_dict has another step size than DoReFa's: {name}.resolution is {found}, expected {fixed}")
-            given[name + ".resolution"] = np.array([fixed], np.float32)
+    _check_learned(given, graph)
     arrays = dict(given)
     for name in parameters:
-        for state in ["momentum"] + (["second_moment"] if _recipe(graph).get("optimizer") == "adam" else []):
+        for state in ["momentum"] + (["second_moment"] if graph.recipe.get("optimizer") == "adam" else []):
             arrays[f"{name}.{state}"] = np.zeros_like(given[name])
-    if _recipe(graph).get("evaluation") == "lagged":
+    if graph.recipe.get("evaluation") == "lagged":
         for name, settings in graph.layers("convolution", "linear"):
             if settings.get("weights"):
                 arrays[f"{name}.weight.scales"], arrays[f"{name}.weight.codes"] = project(
@@ -77,8 +70,28 @@ def from_torch(state_dict, graph):
     return Checkpoint(arrays, {**metadata, "state": canonical(state)})
 
 
-def _recipe(graph):
-    return json.loads(graph.metadata["run"])["recipe"]
+def _check_learned(given, graph):
+    """Refuses what the run never has; step sizes that a module in bfloat16 has rounded beyond a limit go back to it."""
+    least, most = np.float32(graph.recipe.get("resolution_minimum", 0)), np.float32(graph.recipe.get("resolution_maximum", np.inf))
+    limits = {name: (least, most) for name in given if name.endswith(".resolution")}
+    for name, settings in graph.layers("activation"):
+        function, _, bits = settings["_0"]["function"].partition("-")
+        if function == "dorefa":
+            fixed = np.float32(1) / np.float32(2 ** int(bits) - 1)
+            limits[name + ".resolution"] = fixed, fixed
+    for name, (least, most) in limits.items():
+        kept = np.clip(given[name], least, most)
+        beyond = given[name][abs(kept / given[name] - 1) > 2 ** -8]
+        if len(beyond):
+            expected = "another step size than DoReFa's" if least == most else "a step size beyond the run's limits"
+            raise Error(f"the state_dict has {expected}: {name} is {beyond[0]}, expected {least}"
+                        + (f" to {most}" if most > least else ""))
+        given[name] = kept
+    if not graph.recipe.get("batch_norm_affine", True):
+        for name, _ in graph.layers("batchNorm"):
+            if (given[name + ".weight"] != 1).any() or (given[name + ".bias"] != 0).any():
+                raise Error(f"the run has batch_norm_affine: false, so {name} must have the scale 1 and the shift 0, and the state_dict "
+                            "has others: to_torch leaves them out of training")
 
 
 def _own_names(state_dict):

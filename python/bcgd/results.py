@@ -11,4 +11,6 @@ def results(folder):
         raise Error(f"{folder} holds no runs.csv: expected a folder that `reproduce … --out` wrote")
     import pandas
 
-    return pandas.read_csv(path)
+    # Hexadecimal words such as 74330e4 would be read as numbers.
+    texts = ["dataset", "network", "cell", "recipe", "recipe_digest", "data_crc32", "commit", "how"]
+    return pandas.read_csv(path, dtype={name: str for name in texts})

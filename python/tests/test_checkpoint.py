@@ -65,6 +65,22 @@ def test_projections_are_the_nearest(bits, top):
     assert distance <= best * (1 + 1e-6 if bits <= 2 else 1.05)
 
 
+def test_dorefa_of_zeros_is_no_number():
+    """tanh(w) over its largest magnitude is 0/0 there, and a run that comes to it has diverged (Sources/Quantization/DoReFa.swift)."""
+    scales, integers = project(np.array([[0, 0], [1, -1]], np.float32), {"quantizer": "dorefa-4", "per_channel": True})
+    assert np.isnan(scales[0]) and scales[1] == np.float32(1 / 15) and integers.tolist() == [[0, 0], [15, -15]]
+
+
+def test_foreign_metadata_are_refused(checkpoint_path, tmp_path):
+    """With a right checksum."""
+    for key, text in [("graph", '"x"'), ("graph", "[1]"), ("run", "[" * 100_000)]:
+        checkpoint = bcgd.read_checkpoint(checkpoint_path)
+        checkpoint.metadata[key] = text
+        checkpoint.write(tmp_path / "foreign.safetensors")
+        with pytest.raises(bcgd.Error):
+            bcgd.read_checkpoint(tmp_path / "foreign.safetensors")
+
+
 def test_the_modules_evaluation(checkpoint_path, digits, reproduce, tmp_path):
     torch = pytest.importorskip("torch")
     packed = str(tmp_path / "model.bcgd")
@@ -76,7 +92,9 @@ def test_the_modules_evaluation(checkpoint_path, digits, reproduce, tmp_path):
         scores = module(x).numpy()
     differing = (scores.argmax(1) != model(digits).argmax(1)).sum()
     assert differing <= 2  # of 1000: levels next to a boundary may differ by one
-    module.train()
+    with torch.no_grad():
+        assert module.bfloat16()(x[:8].bfloat16()).isfinite().all()
+    module.float().train()
     module(x[:8]).sum().backward()
     assert all(parameter.grad is not None for parameter in module.parameters())
 
@@ -114,7 +132,7 @@ def test_a_run_goes_on_from_a_torch_module(checkpoint_path, reproduce, tmp_path)
     assert f"{checkpoint.run['name']}: going on from epoch 1, batch 1" in said
 
 
-@pytest.mark.parametrize("change", ["training", "loading"])
+@pytest.mark.parametrize("change", ["training", "evaluation", "loading"])
 def test_lagging_weights_until_they_change(checkpoint_path, change):
     """Where the evaluation lags, the stored integers count in evaluation, until the module is trained or other weights are loaded."""
     torch = pytest.importorskip("torch")
@@ -125,6 +143,8 @@ def test_lagging_weights_until_they_change(checkpoint_path, change):
     name = next(name for name in lagged if name.endswith(".codes")).removesuffix(".weight.codes")
     lagged[name + ".weight.codes"] *= -1
     module = bcgd.to_torch(lagged)
+    # A copy, whose weights are the same, and another place or type are no change.
+    module = copy.deepcopy(module).double().float()
     layer, x = module.get_submodule(name), torch.zeros(2, *(checkpoint.graph["input"][side] for side in ("channels", "height", "width")))
 
     def signs():
@@ -137,7 +157,7 @@ def test_lagging_weights_until_they_change(checkpoint_path, change):
     with torch.no_grad():
         other = {key: value.clone() for key, value in module.state_dict().items()}
         other[name + ".weight"] = -torch.rand_like(layer.weight)
-        layer.weight.copy_(other[name + ".weight"]) if change == "training" else module.load_state_dict(other)
+        module.load_state_dict(other) if change == "loading" else layer.weight.copy_(other[name + ".weight"])
     assert (signs() == -1).all()
 
 
@@ -168,6 +188,27 @@ def test_names_of_wrappers_and_faults(checkpoint_path):
         bcgd.from_torch({**state, "fc.bias": state["fc.bias"] * float("nan")}, checkpoint.graph)
     with pytest.raises(bcgd.Error, match="graph of a checkpoint"):
         bcgd.from_torch(state, json.loads("{}"))
+
+
+def test_what_a_run_never_has_is_refused(checkpoint_path):
+    """Step sizes beyond its limits; where batch norm is not affine, another scale than 1 and shift than 0, which the module keeps."""
+    torch = pytest.importorskip("torch")
+    checkpoint = bcgd.read_checkpoint(checkpoint_path)
+    state = bcgd.to_torch(checkpoint).state_dict()
+    name = next(name for name in state if name.endswith(".resolution"))
+    least = checkpoint.run["recipe"]["resolution_minimum"]
+    with pytest.raises(bcgd.Error, match=f"a step size beyond the run's limits: {name} is "):
+        bcgd.from_torch({**state, name: np.array([least / 2])}, checkpoint.graph)
+    rounded = bcgd.from_torch({**state, name: np.array([least * 0.999])}, checkpoint.graph)
+    assert rounded[name] == np.float32(least)
+    checkpoint.metadata["run"] = json.dumps({**checkpoint.run, "recipe": {**checkpoint.run["recipe"], "batch_norm_affine": False}})
+    assert not any("bn1" in name for name, parameter in bcgd.to_torch(checkpoint).named_parameters() if parameter.requires_grad)
+    norms = [name for name, _ in checkpoint.graph.layers("batchNorm")]
+    plain = {**state, **{f"{norm}.{part}": torch.full_like(state[f"{norm}.{part}"], value)
+                         for norm in norms for part, value in (("weight", 1), ("bias", 0))}}
+    assert (bcgd.from_torch(plain, checkpoint.graph)[norms[0] + ".weight"] == 1).all()
+    with pytest.raises(bcgd.Error, match=f"batch_norm_affine: false, so {norms[0]} must have the scale 1 and the shift 0"):
+        bcgd.from_torch({**plain, norms[0] + ".bias": plain[norms[0] + ".bias"] + 0.5}, checkpoint.graph)
 
 
 def test_dorefas_step_size_is_not_learned(checkpoint_path):

@@ -145,9 +145,16 @@ def test_bad_files_are_one_line(model_path, tmp_path, content, words):
     with pytest.raises(bcgd.Error, match=words) as caught:
         bcgd.load(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
-    for faults in [{"threads": 0}, {"threads": 2 ** 32 + 1}, {"callers": 0}, {"callers": 2 ** 32 + 1}]:
+    for faults in [{"threads": 0}, {"threads": 2 ** 32 + 1}, {"callers": 0}, {"callers": 2 ** 32 + 1},
+                   {"threads": 1.5}, {"threads": "2"}]:
         with pytest.raises(bcgd.Error, match=f"expected 1 to .* {next(iter(faults))}, not"):
             bcgd.load(model_path, **faults)
+    latin = os.fsencode(tmp_path) + b"/mod\xe8le.bcgd"  # would be repaired to another file's name
+    for name in (latin, os.fsencode(tmp_path / "mod\ufffdle.bcgd")):
+        with open(model_path, "rb") as source, open(name, "wb") as file:
+            file.write(source.read())
+    with pytest.raises(bcgd.Error, match="expected a path in UTF-8"):
+        bcgd.load(latin)
     with pytest.raises(bcgd.Error, match="the byte 0"):
         bcgd.load(model_path + "\0.other")
 
@@ -241,8 +248,12 @@ def test_how_many_images_are_checked(model_path, monkeypatch):
     assert check.first_images(images.tobytes(), 2, model_path) == images[:2].tobytes()
 
 
-def test_results():
+def test_results(tmp_path):
     pytest.importorskip("pandas")
+    header, row = (line.split(",") for line in ("commit,recipe_digest,seed,data_crc32", "74330e4,0120456,1,00000012"))
+    (tmp_path / "runs.csv").write_text("\n".join([",".join(header), ",".join(row)]))
+    table = bcgd.results(tmp_path)
+    assert [str(table[name][0]) for name in header] == row and table.seed.sum() == 1  # no numbers, where digits alone are hexadecimal
     table = bcgd.results(os.path.join(ROOT, "results"))
     assert len(table) > 5 and {"network", "top1_final", "seed"} <= set(table.columns)
     with pytest.raises(bcgd.Error, match="runs.csv"):

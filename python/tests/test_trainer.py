@@ -97,7 +97,7 @@ def tiny_network(arrays):
         y = add("", [y, last], add={"_0": {"subsampled": {"stride": stride}} if stride > 1 else {"identity": {}}})
         last = activation(name + ".alpha2", y)
     add("linear", [add("", [last], meanPool={})], linear={"outputs": 5, "weights": weights})
-    metadata = {"graph": json.dumps({"input": {"height": 5, "width": 5, "channels": 3}, "nodes": nodes})}
+    metadata = {"run": json.dumps({"recipe": {}}), "graph": json.dumps({"input": {"height": 5, "width": 5, "channels": 3}, "nodes": nodes})}
     graph = bcgd.checkpoint.Graph(SimpleNamespace(metadata=metadata, path="", state={}))
     parts = ("stem", "block1", "block2", "linear")
     names = {own_name(name): name for name in arrays if name.split(".")[0] in parts and "levels" not in name}
