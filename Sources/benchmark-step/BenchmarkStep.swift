@@ -24,7 +24,10 @@ import Training
 
     static func main() {
         startProgram()
-        do { try InstructionSet.checkEnvironment() } catch { exit(withError: error) }
+        do {
+            try InstructionSet.checkEnvironment()
+            try expectTextArguments()
+        } catch { exit(withError: error) }
         main(nil)
     }
 }

@@ -8,7 +8,7 @@ import Graph
 import Statistics
 import Training
 
-/// What is timed: a network, one mini-batch of random images in memory, and the whole step of the `paper` recipe on it.
+/// What is timed: a network, one mini-batch of random images in memory, and the whole step of its recipe on it, in the first epoch.
 final class TrainingStep {
     /// Of the first line on standard output.
     struct Description: Codable {
@@ -32,6 +32,7 @@ final class TrainingStep {
     private let labels: [Int32]
     private let recipe: Recipe
     private let shards: Shards
+    private var steps = 0
     /// Small ones, where ranks share the step.
     var messages: Int { ClusterCost.messages(network.graph) }
 
@@ -40,11 +41,18 @@ final class TrainingStep {
     ///   - shards: of each mini-batch; one where nothing is said.
     init(_ recipe: Recipe, side: Int, channels: Int = 3, classes: Int, precision: Precision, threads: Int, shards: Shards? = nil) throws {
         try recipe.validate()
+        guard recipe.accumulation == 1 else {
+            throw RecipeError(
+                "accumulation: \(recipe.accumulation) takes a step after several mini-batches, and a step of one is what runs here: leave "
+                    + "it out", key: Recipe.Key.accumulation.rawValue)
+        }
         let batch = recipe.batchSize
         let engine = try Engine(threads: threads),
             context = shards.map { ExecutionContext(engine: engine, shards: $0) } ?? ExecutionContext(engine: engine, batch: batch)
         let shape = FeatureShape(height: side, width: side, channels: channels)
-        let network = try Network(try recipe.graph(input: shape, classes: classes), precision: precision, in: context)
+        let network = try Network(
+            try recipe.graph(input: shape, classes: classes), precision: precision, relaxesWeights: recipe.relaxesWeights,
+            keepsSecondMoments: recipe.optimizer == .adam, in: context)
         network.initialize(seed: 1)
         (self.network, self.recipe) = (network, recipe)
         descent = CoarseGradientDescent(network, recipe: recipe, threads: threads)
@@ -59,6 +67,7 @@ final class TrainingStep {
             parameters: network.parameters.reduce(0) { $0 + $1.value.count }, precision: precision.rawValue,
             multiplyAdds: network.multiplyAdds)
         descent.project()
+        descent.start(epoch: 0)
         _ = try network.forward(images, batch: batch, mode: .calibration)
     }
 
@@ -66,10 +75,13 @@ final class TrainingStep {
     /// - Returns: the mean loss, in nats.
     func run() throws -> Double {
         let batch = recipe.batchSize
+        steps += 1
+        descent.prepareStep()
         let scores = try network.forward(images, batch: batch, mode: .training)
-        let outcome = try shards.total(loss(scores, labels: labels, batch: batch), notFinite: nil, replaced: 0).outcome
+        let own = loss(scores, labels: labels, batch: batch, smoothing: recipe.labelSmoothing)
+        let outcome = try shards.total(own, notFinite: nil, replaced: 0).outcome
         try network.backward(loss.gradient, batch: batch)
-        descent.step(learningRate: recipe.learningRate)
+        descent.step(learningRate: recipe.learningRate, number: steps)
         return outcome.lossSum / Double(batch)
     }
 

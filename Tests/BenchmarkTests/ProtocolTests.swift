@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Foundation
+import TestSupport
 import Testing
 
 /// benchmark-step as the benchmark's driver uses it: lines in, lines of JSON out. Nothing here is a timing.
@@ -35,6 +36,30 @@ import Testing
         #expect(peaks["bf16_native"] is Bool && peaks["int8_native"] is Bool)
     }
 
+    /// A step is that of the folder's recipe, whatever it says: one that only changes which weights are evaluated keeps the bits.
+    @Test func aStepIsItsRecipes() throws {
+        let folder = try TemporaryFolder(), source = package + "/Experiments", recipe = folder.path + "/E/paper.yaml"
+        try FileManager.default.copyItem(atPath: source, toPath: folder.path + "/E")
+        let paper = try String(contentsOfFile: recipe, encoding: .utf8)
+        func digests(_ line: String) throws -> (Int32, String, String) {
+            try (paper + line + "\n").write(toFile: recipe, atomically: true, encoding: .utf8)
+            return try run(
+                [
+                    "digests", "--steps", "3", "--precisions", "f32", "--threads", "1", "--only", "resnet20 1W4A", "--experiments",
+                    folder.path + "/E"
+                ], input: "")
+        }
+        let plain = try digests("")
+        #expect(plain.0 == 0 && plain.1.contains("weights "), "\(plain)")
+        #expect(try digests("evaluation: lagged").1 == plain.1)
+        for line in ["optimizer: adam", "label_smoothing: 0.1"] {
+            let (status, other, errors) = try digests(line)
+            #expect(status == 0 && other.contains("weights ") && other != plain.1, "\(line): \(errors)")
+        }
+        let accumulating = try digests("accumulation: 2")
+        #expect(accumulating.0 == 1 && accumulating.2.contains("accumulation: 2 takes a step after several"), "\(accumulating)")
+    }
+
     @Test(arguments: [
         (["step", "--network", "alexnet"], "", "network must be one of"),
         (["step", "--precision", "f8"], "", "trains in precision f32"),
@@ -49,19 +74,28 @@ import Testing
     }
 }
 
-/// Runs the program that lies beside the test program: exit status, lines of JSON, standard error.
+private let package = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized.path
+
+/// Exit status, lines of JSON, standard error.
 private func benchmarkStep(_ arguments: [String], input: String) throws -> (Int32, [[String: Any]], String) {
+    let (status, output, errors) = try run(arguments, input: input)
+    let lines = output.split(separator: "\n")
+    return (status, try lines.map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:] }, errors)
+}
+
+/// Runs the program that lies beside the test program: exit status, standard output, standard error.
+private func run(_ arguments: [String], input: String) throws -> (Int32, String, String) {
     let products = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString
     let (process, feed, output, errors) = (Process(), Pipe(), Pipe(), Pipe())
     process.executableURL = URL(fileURLWithPath: "\(products.deletingLastPathComponent)/benchmark-step")
-    process.currentDirectoryURL = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardized
+    process.currentDirectoryURL = URL(fileURLWithPath: package)
     process.arguments = arguments
     (process.standardInput, process.standardOutput, process.standardError) = (feed, output, errors)
     try process.run()
     feed.fileHandleForWriting.write(Data(input.utf8))
     try feed.fileHandleForWriting.close()
-    let lines = output.fileHandleForReading.readDataToEndOfFile().split(separator: UInt8(ascii: "\n"))
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
-    return (process.terminationStatus, try lines.map { try JSONSerialization.jsonObject(with: $0) as? [String: Any] ?? [:] }, message)
+    return (process.terminationStatus, text, message)
 }
