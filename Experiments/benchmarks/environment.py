@@ -87,11 +87,21 @@ def held(limit):
     return "" if limit == "none" else f", limited to {limit}"
 
 
-def facts():
+def processor():
+    """Its name and, as hosts may hide the generation behind it, family and model."""
+    facts = {}
     with open("/proc/cpuinfo") as file:
-        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+        for line in file:
+            name, _, value = line.partition(":")
+            facts.setdefault(name.strip(), value.strip())
+    if "model name" not in facts:
+        return platform.machine()
+    return f"{facts['model name']} (family {facts.get('cpu family', '?')}, model {facts.get('model', '?')})"
+
+
+def facts():
     return {
-        "processor": names[0] if names else platform.machine(),
+        "processor": processor(),
         "load_before": f"{os.getloadavg()[0]:.1f}",
         "date": date.today().isoformat(),
         "how": shlex.join(["python3", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),

@@ -19,7 +19,8 @@ public func markdownTable(header: [String], rows: [[String]]) -> String {
     return line(cells[0]) + line(rule) + cells.dropFirst().map(line).joined()
 }
 
-/// Text that Markdown shows as it reads here, in a table's cell, a heading or a link's text: no markup, no HTML, no link.
+/// Text that Markdown shows as it reads here, in a table's cell, a heading or a link's text: no markup, no HTML. (A bare address
+/// may be shown as a link to where it says.)
 ///
 /// By scalars, as Markdown reads: a `<` that a combining mark follows is another character to Swift.
 public func escapedForMarkdown(_ text: String) -> String {
@@ -27,7 +28,7 @@ public func escapedForMarkdown(_ text: String) -> String {
     return scalars.indices.map { index in
         let scalar = scalars[index], next = scalars.dropFirst(index + 1).first
         return switch scalar {
-        case "|", "*", "_", "<", "`", "\\": "\\\(scalar)"
+        case "|", "*", "_", "~", "<", "`", "\\": "\\\(scalar)"
         case "&" where next.map { $0 == "#" || $0.properties.isAlphabetic } ?? false: "\\&"  // would be an entity such as &lt;
         case "]" where next.map { "([:".unicodeScalars.contains($0) } ?? false: "\\]"  // would end the text of a link
         case _ where isLineEndOrControl(scalar): " "

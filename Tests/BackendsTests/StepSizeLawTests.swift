@@ -7,9 +7,9 @@ import Statistics
 import Synchronization
 import Testing
 
-/// A law of normalised networks (THEORY.md B, network law): an activation that feeds only convolution and batch norm, pooling allowed, has
-/// an almost-everywhere α-gradient of zero in every mini-batch, since scaling α·k scales what batch norm divides out again (Euler). So
-/// under that rule every α of VGG-11 but the last stays where it was initialised.
+/// A law of normalised networks (claim `network-law`, Documentation/Theory.md B): an activation that feeds only convolution and batch
+/// norm, pooling allowed, has an almost-everywhere α-gradient of zero in every mini-batch, since scaling α·k scales what batch norm divides out
+/// again (Euler). So under that rule every α of VGG-11 but the last stays where it was initialised.
 @Suite struct StepSizeLawTests {
     /// A quantized ReLU that notes what its α-gradient is a sum of.
     private struct Recorder: ActivationQuantizer {
@@ -56,8 +56,7 @@ import Testing
         return sums.all.withLock { $0.map { abs($0.sum) / $0.magnitude } }
     }
 
-    /// Batch norm's ε = 1e-5 breaks the law by about ε over the variance, and f32 sums by 1e-7: below 1e-5 (THEORY.md measured 6e-8 to
-    /// 2e-6). The
+    /// Batch norm's ε = 1e-5 breaks the law by about ε over the variance, and f32 sums by 1e-7: below 1e-5. The
     /// three-valued rule has no such law, nor has the last activation, which feeds the linear layer.
     @Test func stepSizesBeforeBatchNormHaveNoGradient() throws {
         let exact = try relativeGradients("vgg11", .almostEverywhere), coarse = try relativeGradients("vgg11", .threeValued)

@@ -69,7 +69,7 @@ import Testing
                 return marked.unicodeScalars.elementsEqual((alone + mark).unicodeScalars) ? "" : "\(character): \(marked)"
             }.filter { !$0.isEmpty }
         }
-        #expect(escaped(escapedForMarkdown, "|*_<`\\").isEmpty)
+        #expect(escaped(escapedForMarkdown, "|*_~<`\\").isEmpty)
         #expect(escaped(escapedForLaTeX, "\\&%$#_{}~^\"").isEmpty && escaped(formulaForLaTeX, "\\&%$#{}~\"").isEmpty)
         #expect(!formulaForLaTeX("x_{a}\(mark)}\\input{f}").contains("\\input{"))
     }
@@ -77,7 +77,7 @@ import Testing
     /// By hand from the CommonMark specification: no HTML, no link, no entity, no second line.
     @Test(arguments: [
         ("<script>x</script>", "\\<script>x\\</script>"), ("[a](b) [c]: d [95 %]", "[a\\](b) [c\\]: d [95 %]"),
-        ("&lt; & R&D &#60;", "\\&lt; & R\\&D \\&#60;"),
+        ("~~a~~ ~b~", "\\~\\~a\\~\\~ \\~b\\~"), ("&lt; & R&D &#60;", "\\&lt; & R\\&D \\&#60;"),
         ("a\nb\r\nc\u{2028}d\u{0}e", "a b  c d e")
     ])
     func markdownStaysText(_ text: String, _ expected: String) { #expect(escapedForMarkdown(text) == expected) }

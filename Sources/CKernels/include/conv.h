@@ -47,7 +47,7 @@ enum ck_conv_gradients { CK_GRADIENTS_BF16, CK_GRADIENTS_S16 };
 void ck_conv_pack(const int8_t *integer_weights, struct ck_conv, void *forward, void *backward, enum ck_conv_gradients,
                   int threads);
 
-/// Exact sums. The 32-bit ones hold any levels and integer weights while I·K² ≤ 66 000; the 16-bit ones while
+/// Exact sums. The 32-bit ones hold any levels and integer weights of magnitude up to 127 while I·K² ≤ 66 000; the 16-bit ones while
 /// I·K²·(highest level)·(largest |code|) ≤ 32 767. `packed` is what `ck_conv_pack` made as `forward`.
 void ck_conv_forward_s32(const uint8_t *x, const void *packed, int32_t *y, struct ck_conv, enum ck_conv_path, int threads);
 void ck_conv_forward_s16(const uint8_t *x, const void *packed, int16_t *y, struct ck_conv, enum ck_conv_path, int threads);

@@ -12,19 +12,18 @@ const make = (tag, attributes = {}, ...children) => {
 // MARK: Sorting
 
 const number = (text) => {
-  const match = text.trim().replace("−", "-").match(/^-?[0-9.]+(e-?[0-9]+)?/i);
+  const match = text.trim().replace("−", "-").match(/^-?[0-9.]+(e[-+]?[0-9]+)?/i);
   return match ? Number(match[0]) : NaN;
 };
 
 function sort(table, column, descending) {
   const rows = [...table.tBodies[0].rows];
   const texts = new Map(rows.map((row) => [row, row.cells[column].textContent]));
-  const isNumeric = table.tHead.rows[0].cells[column].classList.contains("number");
   const sign = descending ? -1 : 1;
   rows.sort((a, b) => {
-    if (!isNumeric) return sign * texts.get(a).localeCompare(texts.get(b), "en", { numeric: true });
-    const [x, y] = [number(texts.get(a)), number(texts.get(b))];
-    return isNaN(x) || isNaN(y) ? isNaN(x) - isNaN(y) : sign * (x - y); // what is no number stands last, either way
+    const [s, t] = [texts.get(a), texts.get(b)], [x, y] = [number(s), number(t)];
+    if (isNaN(x) !== isNaN(y)) return isNaN(x) - isNaN(y); // what begins with no number stands last, either way
+    return sign * ((isNaN(x) ? 0 : x - y) || s.localeCompare(t, "en", { numeric: true }));
   });
   table.tBodies[0].append(...rows);
 }
