@@ -8,8 +8,8 @@ import Synchronization
 import Testing
 
 /// A law of normalised networks (claim `network-law`, Documentation/Theory.md B): an activation that feeds only convolution and batch
-/// norm, pooling allowed, has an almost-everywhere α-gradient of zero in every mini-batch, since scaling α·k scales what batch norm divides out
-/// again (Euler). So under that rule every α of VGG-11 but the last stays where it was initialised.
+/// norm, pooling allowed, has an almost-everywhere α-gradient of zero in every mini-batch, since scaling α·k scales what batch norm
+/// divides out again (Euler). So under that rule every α of VGG-11 but the last stays where it was initialised.
 @Suite struct StepSizeLawTests {
     /// A quantized ReLU that notes what its α-gradient is a sum of.
     private struct Recorder: ActivationQuantizer {
