@@ -128,6 +128,8 @@ extension TableRunnerTests {
         #expect { try ResultFiles(try output("a"), experiments: ExperimentFolder(folder.path + "/E")).write() } throws: {
             "\($0)".contains("seed2 and synthetic-resnet8-float-smoke-seed3 are on different images, though both say synthetic")
         }
+        try whole.replacing(ours, with: "12345").write(toFile: path, atomically: true, encoding: .utf8)
+        #expect { try output("a").rows() } throws: { "\($0)".contains("row 1, data_crc32: expected eight hexadecimal digits") }
     }
 
     /// Tables show the reported values as they are now; rows that no protocol would run any more are refused.

@@ -118,7 +118,7 @@ extension RunRow {
 
     private init(_ fields: Fields) throws {
         let data = fields.text("data_crc32")
-        guard data?.wholeMatch(of: /[0-9a-f]{8}/) != nil || data == nil else {
+        guard data.map({ $0.utf8.count == 8 && UInt32($0, radix: 16) != nil }) ?? true else {
             throw fields.error("data_crc32", "eight hexadecimal digits")
         }
         guard isName(fields["recipe_digest"]) else { throw fields.error("recipe_digest", "a name of letters, digits and -_.+") }
