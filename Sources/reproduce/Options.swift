@@ -144,6 +144,9 @@ struct DataOptions: ParsableArguments {
         if DatasetID(run.dataset).known != .imageNet, let option = imageNet.given(besidesWorkers: true) {
             throw FileError("\(option) is for ImageNet, and \(path) was trained on \(run.dataset): leave it out")
         }
+        if known == .imageNet, allowUnofficialData {
+            throw FileError("\(path) was trained on \(run.dataset), whose files have no checksums: leave --allow-unofficial-data out")
+        }
         let validation = run.recipe.validationImages
         let whole: any Dataset =
             known == .imageNet ? try imageNet.load(data, needsTraining: needsTraining || validation > 0) : try load(known)

@@ -23,6 +23,7 @@ struct Plan: ParsableCommand {
             throw ValidationError("the table must be table1 to table5, not \(table)")
         }
         guard options.job.ranks == nil else { throw ValidationError("lines of a plan are one process each: leave --ranks out") }
+        guard !options.resume else { throw ValidationError("lines of a plan say --resume themselves: leave it out") }
         guard options.stopAfter == nil else { throw ValidationError("lines of a plan train whole runs: leave --stop-after out") }
         if table == "table3", let option = images.givenBesidesFolder {
             throw ValidationError("\(option) is not for table3, which is ImageNet's: leave it out")

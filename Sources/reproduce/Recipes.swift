@@ -11,6 +11,12 @@ struct Recipes: ParsableCommand {
 
     @OptionGroup var recipes: RecipeOptions
 
+    func validate() throws {
+        guard !explain || recipes.asked == nil else {
+            throw ValidationError("--explain is of what every recipe may say, wherever it lies: leave --experiments out")
+        }
+    }
+
     func run() throws {
         guard explain else {
             for recipe in try recipes.folder.baseRecipes() { print("\(recipe.name)\n    \(recipe.about)\n    \(recipe.path)") }

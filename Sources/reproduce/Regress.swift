@@ -62,6 +62,10 @@ struct Regress: ParsableCommand {
             guard (fewest...1000).contains(seeds) else { throw ValidationError("--seeds must be \(fewest) to 1000, not \(seeds)") }
         }
         if resume && !record { throw ValidationError("--resume is for --record: a check starts anew") }
+        if record && out != nil { throw ValidationError("--out is for a check: a recording goes to --baseline") }
+        if only == .fashionMNIST && data != nil {
+            throw ValidationError("--data plays no part in --only fashion-mnist, which is its Debian package's: leave one of them out")
+        }
         if only == .cifar10 && folder == nil { throw ValidationError("--only cifar-10 needs --data or BCGD_DATA") }
     }
 
