@@ -81,19 +81,18 @@ public final class BatchLoader {
             order: shuffled ? shuffledOrder(count: split.count, seed: seed, epoch: epoch) : nil)
         let queue = BatchQueue(batches: firstBatch..<batchesPerEpoch, slots: slots.count, workers: workers)
         let (slots, split, augmentation, seed) = (slots, split, augmentation, seed)
-        for worker in 0..<workers {
+        let work: @Sendable () -> Void = {
             do {
-                try startThread("batch loader") {
-                    do {
-                        let reader = try split.reader(augmentation: augmentation, seed: seed)
-                        while let index = queue.claim() {
-                            try source.fill(slots[index % slots.count], batch: index, reader)
-                            queue.publish(index)
-                        }
-                    } catch { queue.fail(error) }
-                    queue.workerEnded()
+                let reader = try split.reader(augmentation: augmentation, seed: seed)
+                while let index = queue.claim() {
+                    try source.fill(slots[index % slots.count], batch: index, reader)
+                    queue.publish(index)
                 }
-            } catch {
+            } catch { queue.fail(error) }
+            queue.workerEnded()
+        }
+        for worker in 0..<workers {
+            do { try startThread("batch loader", work) } catch {
                 // With fewer workers the batches are the same.
                 if worker == 0 { queue.fail(error) }
                 for _ in worker..<workers { queue.workerEnded() }

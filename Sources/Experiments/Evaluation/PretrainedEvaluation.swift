@@ -85,8 +85,7 @@ public struct PretrainedEvaluation {
     private static let key = ["dataset", "data_crc32", "network", "weights", "preprocessing", "classes", "engine"]
     private static let columns = [
         "dataset", "data_crc32", "n_test", "network", "weights", "preprocessing", "classes", "engine", "top1", "top1_low", "top1_high",
-        "top5",
-        "top5_low", "top5_high",
+        "top5", "top5_low", "top5_high",
         "mean_pixel_difference", "differing_predictions", "differing_predictions_same_pixels", "relative_score_difference_same_pixels",
         "commit", "how"
     ]
